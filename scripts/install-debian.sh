@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Installs, from Debian's packages, what keyrite's make targets need and this machine lacks.
+# Usage: scripts/install-debian.sh demo|test
+set -euo pipefail
+
+declare -A why=(
+  [softhsm2]="the software token of rehearsals and tests"
+  [openssl]="checks what comes out"
+  [gcc]="compiles the cryptography library and SQLite"
+  [make]="runs the targets"
+  [opensc]="reads the token with a tool that is not keyrite"
+  [gnutls-bin]="judges certificates (certtool)"
+  [strace]="kills and starves a ceremony at chosen system calls"
+  [libfaketime]="sets the clock of a test"
+  [tmux]="a real terminal to type at"
+  [python3]="reads certificates and manifests with other libraries"
+  [python3-venv]="keeps those libraries inside target/"
+)
+demo=(softhsm2 openssl gcc make)
+test=("${demo[@]}" opensc gnutls-bin strace libfaketime tmux python3 python3-venv)
+
+case "${1:-}" in
+  demo) wanted=("${demo[@]}") ;;
+  test) wanted=("${test[@]}") ;;
+  *) echo "usage: $0 demo|test" >&2; exit 2 ;;
+esac
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+  # Another system: go on when the programs are there, otherwise name what to install.
+  if [ "$1" = demo ] && command -v openssl cc >/dev/null && ls /usr/lib*/softhsm/libsofthsm2.so >/dev/null 2>&1; then exit 0; fi
+  echo "This is no Debian. Install these by hand (Debian's names):" >&2
+  for package in "${wanted[@]}"; do echo "  $package: ${why[$package]}" >&2; done
+  exit 2
+fi
+
+missing=()
+for package in "${wanted[@]}"; do
+  state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+  [ "$state" = installed ] || missing+=("$package")
+done
+
+if [ "${#missing[@]}" -gt 0 ]; then
+  echo "Installing from Debian's packages:"
+  for package in "${missing[@]}"; do echo "  $package: ${why[$package]}"; done
+  root=()
+  [ "$(id -u)" = 0 ] || root=(sudo)
+  "${root[@]}" apt-get update -qq
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+if [ "$1" = test ]; then
+  # Independent judges of certificates and manifests, in a folder of their own.
+  cd "$(dirname "$0")/.."
+  judges=(pkilint==0.13.3 cryptography jsonschema)
+  if [ ! -f target/judges/.complete ]; then
+    echo "Installing into target/judges: ${judges[*]}"
+    rm -rf target/judges
+    mkdir -p target
+    python3 -m venv target/judges
+    target/judges/bin/pip install --quiet --disable-pip-version-check "${judges[@]}"
+    touch target/judges/.complete
+  fi
+fi

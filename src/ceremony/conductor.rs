@@ -1,0 +1,286 @@
+//! The conductor: performs a plan's steps in order, writes each down before and after, and takes
+//! up a ceremony that was interrupted.
+
+use der::DateTime;
+use serde_json::{Value, json};
+
+use super::preflight::{Setup, Start, check_clock, judge};
+use super::transcript::Transcript;
+use super::{Error, People, Plan, Prompt, Step, Surroundings};
+use crate::digest::Digest;
+use crate::ledger::Ledger;
+use crate::policy::Judged;
+use crate::request::Bundle;
+use crate::token::{HsmProfile, Module, Selector, Session, TokenFacts};
+
+/// A ceremony under way.
+pub struct Conductor<'a> {
+    pub(super) id: i64,
+    pub(super) plan: Plan,
+    pub(super) setup: Setup,
+    pub(super) ledger: Ledger,
+    pub(super) module: Module,
+    pub(super) token: TokenFacts,
+    pub(super) judged: Judged,
+    pub(super) session: Option<Session>,
+    pub(super) surroundings: &'a Surroundings<'a>,
+    pub(super) people: &'a mut dyn People,
+    pub(super) final_try: bool,
+    transcript: Transcript,
+    next_step: usize,
+}
+
+impl std::fmt::Debug for Conductor<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Conductor").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// How a ceremony ended well.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Number of the ceremony in its ledger.
+    pub ceremony: i64,
+    /// How many requests were answered with a certificate.
+    pub issued: usize,
+    /// How many were refused.
+    pub refused: usize,
+    /// SHA-256 of the manifest, when there is a release.
+    pub manifest: Option<Digest>,
+    /// Roots of the ledger: name and SHA-256 over the DER.
+    pub roots: Vec<(String, Digest)>,
+}
+
+impl<'a> Conductor<'a> {
+    #[allow(clippy::too_many_arguments, reason = "called once, with what preflight has checked")]
+    pub(super) fn begin(
+        start: Start,
+        setup: Setup,
+        mut ledger: Ledger,
+        module: Module,
+        token: TokenFacts,
+        bundle: &Bundle,
+        judged: Judged,
+        surroundings: &'a Surroundings<'a>,
+        people: &'a mut dyn People,
+    ) -> Result<Self, Error> {
+        let text = serde_json::to_string(&setup).map_err(|e| Error::Fault(e.to_string()))?;
+        let id = ledger.begin(&text, bundle.files())?;
+        let transcript = Transcript::open(&ledger, id)?;
+        let mut this = Self {
+            id,
+            plan: start.plan,
+            setup,
+            ledger,
+            module,
+            token,
+            judged,
+            session: None,
+            surroundings,
+            people,
+            final_try: start.final_try,
+            transcript,
+            next_step: 0,
+        };
+        let facts = this.facts();
+        this.record("begin", facts)?;
+        Ok(this)
+    }
+
+    /// Takes up the ledger's unfinished ceremony. Plan, requests and HSM profile come from the ledger.
+    ///
+    /// # Errors
+    /// [`Error::Wrong`] when there is nothing to resume; otherwise as [`Start::prepare`].
+    pub fn resume(
+        ledger: Ledger,
+        final_try: bool,
+        surroundings: &'a Surroundings<'a>,
+        people: &'a mut dyn People,
+    ) -> Result<Self, Error> {
+        let open = ledger.open_ceremony()?.ok_or_else(|| {
+            Error::Wrong(format!(
+                "{}: no ceremony is unfinished, there is nothing to resume",
+                ledger.folder().display()
+            ))
+        })?;
+        let setup: Setup =
+            serde_json::from_str(&open.plan).map_err(|e| Error::Fault(format!("ledger: plan: {e}")))?;
+        check_clock(&ledger, (surroundings.now)())?;
+        let plan = Plan::from_files(setup.plan.clone())?;
+        let module = Module::load(HsmProfile::parse(&setup.hsm)?)?;
+        let token = module.choose(&Selector { serial: Some(setup.token_serial.clone()), label: None })?;
+        let bundle = Bundle::from_files(ledger.requests(open.id)?);
+        let judged = judge(&plan, &bundle, Some(&ledger))?;
+        let transcript = Transcript::open(&ledger, open.id)?;
+        let mut this = Self {
+            id: open.id,
+            plan,
+            setup,
+            ledger,
+            module,
+            token,
+            judged,
+            session: None,
+            surroundings,
+            people,
+            final_try,
+            transcript,
+            next_step: open.next_step,
+        };
+        let facts = this.facts();
+        this.record("resume", facts)?;
+        Ok(this)
+    }
+
+    /// Performs the steps that are left.
+    ///
+    /// # Errors
+    /// The error, and whether anything of this ceremony may have been signed by then. When nothing
+    /// was, and no key was made, the ceremony is closed as abandoned and a new one can begin.
+    pub fn run(mut self) -> Result<Outcome, (Error, bool)> {
+        match self.perform() {
+            Ok(outcome) => Ok(outcome),
+            Err(error) => {
+                let signed = self.ledger.reservations(self.id).is_ok_and(|count| count > 0);
+                let keys = self.ledger.keys().unwrap_or_default();
+                let untouched = !signed && keys.iter().all(|key| key.ceremony != self.id);
+                let event = if untouched { "abandoned" } else { "interrupted" };
+                let written = self.record(event, json!({ "reason": error.to_string() }));
+                if untouched && written.is_ok() && self.ledger.finish(self.id).is_ok() {
+                    return Err((error, false));
+                }
+                Err((error, signed))
+            }
+        }
+    }
+
+    fn perform(&mut self) -> Result<Outcome, Error> {
+        self.welcome()?;
+        let steps = self.plan.script().step.clone();
+        for (at, step) in steps.iter().enumerate() {
+            let again = at < self.next_step;
+            // A token session does not outlive an interruption, and neither does a look at the machine.
+            if again && !matches!(step, Step::Machine { .. } | Step::OpenToken {} | Step::Inventory {}) {
+                continue;
+            }
+            self.people.show(&format!("\nStep {} of {}: {}", at + 1, steps.len(), step.act()));
+            self.record("step", json!({ "number": at + 1, "act": step.act(), "again": again }))?;
+            self.step(step)?;
+            if !again {
+                self.next_step = at + 1;
+                self.ledger.step_done(self.id, self.next_step)?;
+            }
+        }
+        self.record("end", json!({}))?;
+        self.ledger.finish(self.id)?;
+        self.outcome()
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), Error> {
+        match step {
+            Step::Machine { network } => self.machine(*network),
+            Step::OpenToken {} => self.open_token(),
+            Step::Inventory {} => self.inventory(),
+            Step::CreateAuthority { .. } | Step::CreateManifestKey { .. } => self.create(step),
+            Step::Import {} => self.import(),
+            Step::Review { .. } => self.review(),
+            Step::Issue {} => self.issue(),
+            Step::Release { manifest_key } => self.publish(manifest_key),
+        }
+    }
+
+    /// Shows the plan and has its digest confirmed.
+    fn welcome(&mut self) -> Result<(), Error> {
+        let digest = self.plan.digest();
+        let kind = if self.ledger.is_rehearsal() { "REHEARSAL: " } else { "" };
+        let title = crate::media::shown(&self.plan.script().title);
+        self.people.show(&format!(
+            "{kind}{title}\nCeremony {} of the ledger {}\nPlan digest:\n  {}\n  {}",
+            self.id,
+            self.ledger.folder().display(),
+            grouped(&digest.to_string()),
+            wrapped(&digest.words())
+        ));
+        let words = digest.words();
+        let expected = words.split(' ').take(3).collect::<Vec<_>>().join(" ");
+        self.confirm(Prompt {
+            id: "plan",
+            question: "Compare the digest with the one on paper, and type its first three words".into(),
+            expected,
+        })
+    }
+
+    /// Asks, and writes question and answer down.
+    pub(super) fn confirm(&mut self, prompt: Prompt) -> Result<(), Error> {
+        let answer = self.people.confirm(&prompt)?;
+        self.record(
+            "confirmed",
+            json!({ "prompt": prompt.id, "question": prompt.question, "answer": answer }),
+        )
+    }
+
+    /// Writes one record of the transcript.
+    pub(super) fn record(&mut self, event: &str, data: Value) -> Result<(), Error> {
+        self.transcript.record(&mut self.ledger, (self.surroundings.now)(), event, data)
+    }
+
+    /// The digest of the transcript's last line.
+    pub(super) fn transcript_head(&self) -> &str {
+        self.transcript.head()
+    }
+
+    /// The time, which must not run behind the ledger.
+    pub(super) fn now(&self) -> Result<DateTime, Error> {
+        let now = (self.surroundings.now)();
+        check_clock(&self.ledger, now)?;
+        Ok(now)
+    }
+
+    /// The open session.
+    pub(super) fn session(&self) -> Result<&Session, Error> {
+        self.session.as_ref().ok_or_else(|| Error::Fault("no token is open".into()))
+    }
+
+    fn facts(&self) -> Value {
+        let files: Vec<Value> = self
+            .plan
+            .listing()
+            .iter()
+            .map(|(path, digest)| json!({ "path": path, "sha256": digest }))
+            .collect();
+        json!({
+            "title": self.plan.script().title,
+            "plan": { "sha256": self.plan.digest(), "files": files },
+            "rehearsal": self.ledger.is_rehearsal(),
+            "unattended": self.people.unattended(),
+            "tool": { "version": self.surroundings.tool_version, "sha256": self.surroundings.tool_digest },
+            "hsm_profile": { "name": self.module.profile().name, "sha256": Digest::of(self.setup.hsm.as_bytes()) },
+            "module": { "path": self.module.path(), "sha256": self.module.digest() },
+            "bundle_sha256": self.setup.bundle,
+        })
+    }
+
+    fn outcome(&self) -> Result<Outcome, Error> {
+        let release = self.ledger.release(self.id)?;
+        let roots = self.ledger.keys()?.into_iter().filter(|key| key.issuer == key.name);
+        Ok(Outcome {
+            ceremony: self.id,
+            issued: self.judged.approvals.len(),
+            refused: self.judged.refusals.len(),
+            manifest: release.map(|release| Digest::of(&release.manifest)),
+            roots: roots.filter_map(|key| Some((key.name, key.certificate?.digest()))).collect(),
+        })
+    }
+}
+
+/// Hexadecimal digits in groups of eight.
+fn grouped(hex: &str) -> String {
+    let digits: Vec<char> = hex.chars().collect();
+    digits.chunks(8).map(|chunk| chunk.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
+}
+
+/// Words, six a line.
+fn wrapped(words: &str) -> String {
+    let words: Vec<&str> = words.split(' ').collect();
+    words.chunks(6).map(|line| line.join(" ")).collect::<Vec<_>>().join("\n  ")
+}

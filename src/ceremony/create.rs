@@ -1,0 +1,238 @@
+//! Creating keys: an authority's and a manifest signer's.
+
+use serde_json::json;
+
+use super::conductor::Conductor;
+use super::{Error, Prompt, Step};
+use crate::digest::Digest;
+use crate::issuance::{Authority, Certificate, Serial, ToBeSigned, Validity};
+use crate::keys::PublicKey;
+use crate::ledger::{KeyRole, Pending, Reservation, StoredKey};
+use crate::media::shown;
+use crate::policy::subject_from;
+use crate::token::KeyRequest;
+
+/// What marks the subject of everything that a rehearsal makes.
+pub const REHEARSAL_MARK: &str = "OU=REHEARSAL";
+
+/// The wish of a step, for authorities and manifest keys alike.
+struct Wish {
+    name: String,
+    role: KeyRole,
+    profile: String,
+    subject: Vec<String>,
+    key: KeyRequest,
+    days: u32,
+    issuer: Option<String>,
+}
+
+impl Wish {
+    fn of(step: &Step) -> Option<Self> {
+        match step.clone() {
+            Step::CreateAuthority { name, profile, subject, key, days, issuer } => {
+                Some(Self { name, role: KeyRole::Authority, profile, subject, key, days, issuer })
+            }
+            Step::CreateManifestKey { name, profile, subject, days, issuer } => Some(Self {
+                name,
+                role: KeyRole::Manifest,
+                profile,
+                subject,
+                key: KeyRequest::EcdsaP256,
+                days,
+                issuer: Some(issuer),
+            }),
+            _ => None,
+        }
+    }
+
+    fn issuer(&self) -> &str {
+        self.issuer.as_deref().unwrap_or(&self.name)
+    }
+}
+
+impl Conductor<'_> {
+    pub(super) fn create(&mut self, step: &Step) -> Result<(), Error> {
+        let Some(mut wish) = Wish::of(step) else { return Ok(()) };
+        if self.ledger.is_rehearsal() {
+            wish.subject.insert(0, REHEARSAL_MARK.to_owned());
+        }
+        let stored = self.ledger.key(&wish.name)?;
+        if stored.as_ref().is_some_and(|key| key.certificate.is_some()) {
+            return Ok(());
+        }
+        if let Some(certificate) = self.ledger.issued_for_key(self.id, &wish.name)? {
+            // Interrupted between the certificate's record and the key's.
+            return Ok(self.ledger.certify_key(&wish.name, &certificate)?);
+        }
+        let issuer = wish.issuer.as_deref().map(|name| self.authority(name)).transpose()?;
+        self.ask(&wish)?;
+        let (key, stored) = self.key_pair(&wish, stored)?;
+        let reservation = self.reservation(&wish, &key, issuer.as_ref())?;
+        let certificate = self.sign(&wish, &stored, reservation, &key, issuer.as_ref())?;
+        self.ledger.certify_key(&wish.name, &certificate)?;
+        let facts = certificate.facts();
+        self.people.show(&format!(
+            "  {} {}: {}, valid to {}\n  certificate SHA-256\n  {}",
+            wish.role.as_str(),
+            wish.name,
+            shown(&facts.subject),
+            facts.not_after,
+            facts.sha256
+        ));
+        self.record(
+            "certificate",
+            json!({ "name": wish.name, "role": wish.role.as_str(), "subject": facts.subject, "serial": facts.serial, "sha256": facts.sha256, "spki_sha256": facts.spki_sha256, "not_after": facts.not_after.to_string() }),
+        )
+    }
+
+    fn ask(&mut self, wish: &Wish) -> Result<(), Error> {
+        self.people.show(&format!(
+            "  {} {}: {} under {}, certificate profile {}, {} days",
+            wish.role.as_str(),
+            wish.name,
+            shown(&wish.subject.join(", ")),
+            wish.issuer(),
+            wish.profile,
+            wish.days
+        ));
+        self.confirm(Prompt {
+            id: "create",
+            question: format!("To generate the key of {0} in the token, type: {0}", wish.name),
+            expected: wish.name.clone(),
+        })
+    }
+
+    /// The key pair: generated, or the one that was generated just before an interruption.
+    fn key_pair(&mut self, wish: &Wish, stored: Option<StoredKey>) -> Result<(PublicKey, StoredKey), Error> {
+        let mut made = None;
+        let stored = match stored {
+            Some(stored) => {
+                made = self.session()?.recover(wish.key, &wish.name, &stored.key_id)?;
+                stored
+            }
+            None => {
+                let stored = StoredKey {
+                    name: wish.name.clone(),
+                    role: wish.role,
+                    key_id: self.random_octets()?.as_bytes().iter().take(16).copied().collect(),
+                    token_serial: self.token.serial.clone(),
+                    issuer: wish.issuer().to_owned(),
+                    profile: wish.profile.clone(),
+                    ceremony: self.id,
+                    certificate: None,
+                };
+                self.ledger.intend_key(&stored)?;
+                stored
+            }
+        };
+        let made = match made {
+            Some(pair) => Ok(pair),
+            None => self.session()?.generate(wish.key, &wish.name, &stored.key_id),
+        };
+        let (key, attributes) = match made {
+            Ok(pair) => pair,
+            Err(error) => {
+                // Nothing of this name is in the token now, or the message says so.
+                self.ledger.forget_key(&wish.name)?;
+                return Err(error.into());
+            }
+        };
+        for (attribute, value) in &attributes.0 {
+            self.people.show(&format!("    {attribute:<22} {value}"));
+        }
+        self.record(
+            "key-generated",
+            json!({ "name": wish.name, "key": key.kind().to_string(), "spki_sha256": key.digest(), "attributes": attributes }),
+        )?;
+        Ok((key, stored))
+    }
+
+    fn reservation(
+        &mut self,
+        wish: &Wish,
+        key: &PublicKey,
+        issuer: Option<&Authority>,
+    ) -> Result<Reservation, Error> {
+        let pending = self.ledger.pending(self.id)?;
+        if let Some(pending) = pending.into_iter().find(|pending| pending.is_for_key(&wish.name)) {
+            return self.resumed(&pending, issuer, wish.issuer(), issuer.map_or(key, Authority::key));
+        }
+        let profile = self
+            .plan
+            .profiles()
+            .get(&wish.profile)
+            .cloned()
+            .ok_or_else(|| Error::Wrong(format!("certificate profile {} is missing", wish.profile)))?;
+        let subject = subject_from(&wish.subject).map_err(|e| Error::Wrong(e.0))?;
+        let validity = Validity::days(self.now()?, wish.days)?;
+        let serial = self.serial()?;
+        let tbs = ToBeSigned::for_token_key(&wish.name, &profile, &subject, key, issuer, serial, validity)?;
+        Ok(self.ledger.reserve_for_key(self.id, &wish.name, &wish.profile, key.digest(), tbs)?)
+    }
+
+    fn sign(
+        &mut self,
+        wish: &Wish,
+        stored: &StoredKey,
+        reservation: Reservation,
+        key: &PublicKey,
+        issuer: Option<&Authority>,
+    ) -> Result<Certificate, Error> {
+        let (signer, public) = match issuer {
+            Some(issuer) => (self.stored_key(issuer.name())?, issuer.key().clone()),
+            None => (stored.clone(), key.clone()),
+        };
+        let signature = self.session()?.authority_key(&signer, &public)?.0.sign(&reservation)?;
+        let certificate = Certificate::assemble(reservation.tbs(), &signature)?;
+        if wish.role == KeyRole::Authority {
+            Authority::new(&wish.name, certificate.clone())?;
+        }
+        let group = [(reservation, certificate)];
+        self.ledger.record(&group)?;
+        let [(_, certificate)] = group;
+        Ok(certificate)
+    }
+
+    /// A reservation that was made before an interruption.
+    pub(super) fn resumed(
+        &self,
+        pending: &Pending,
+        issuer: Option<&Authority>,
+        issuer_name: &str,
+        issuer_key: &PublicKey,
+    ) -> Result<Reservation, Error> {
+        let tbs = ToBeSigned::resumed(pending.tbs.clone(), issuer, issuer_name, issuer_key, pending.serial)?;
+        Ok(pending.reservation(tbs)?)
+    }
+
+    /// A key that the ledger must know.
+    pub(super) fn stored_key(&self, name: &str) -> Result<StoredKey, Error> {
+        self.ledger
+            .key(name)?
+            .ok_or_else(|| Error::Wrong(format!("{name}: the ledger has no key of that name")))
+    }
+
+    /// An authority that the ledger must know.
+    pub(super) fn authority(&self, name: &str) -> Result<Authority, Error> {
+        let certificate = self
+            .stored_key(name)?
+            .certificate
+            .ok_or_else(|| Error::Wrong(format!("{name}: its certificate was never issued")))?;
+        Ok(Authority::new(name, certificate)?)
+    }
+
+    /// 32 random octets of token and system together: as good as the better of the two.
+    fn random_octets(&self) -> Result<Digest, Error> {
+        let mut both = self.session()?.random(32)?;
+        both.extend((self.surroundings.random)().map_err(Error::Fault)?);
+        Ok(Digest::of(&both))
+    }
+
+    /// A new serial number.
+    pub(super) fn serial(&self) -> Result<Serial, Error> {
+        let octets = self.random_octets()?;
+        let mut random = [0; 19];
+        random.iter_mut().zip(octets.as_bytes()).for_each(|(to, from)| *to = *from);
+        Ok(Serial::new(random))
+    }
+}

@@ -1,0 +1,121 @@
+//! Ceremonies: a reviewed script, performed step by step, written down as it goes.
+//!
+//! In: a [`Plan`], a token's module, bundles, people who answer. Out: a ledger with a finished
+//! ceremony and, where the script says so, a release. Everything that can fail without the token
+//! has been tried before the PIN is asked for.
+
+mod conductor;
+mod create;
+mod issue;
+mod people;
+mod plan;
+mod preflight;
+mod publish;
+mod script;
+mod steps;
+mod transcript;
+
+use der::DateTime;
+
+pub use conductor::{Conductor, Outcome};
+pub use people::{Answers, People, Prompt};
+pub use plan::{MAX_FILE, Plan, PlanFiles};
+pub use preflight::{Setup, Start};
+pub use script::{RefusalRule, Script, Step};
+
+use crate::digest::Digest;
+
+/// What the surroundings give: time, randomness and facts about machine and program. Tests and
+/// callers supply them; nothing below the command line asks the system for any.
+pub struct Surroundings<'a> {
+    /// The clock, in UTC.
+    pub now: &'a dyn Fn() -> DateTime,
+    /// Random octets of the system.
+    pub random: &'a dyn Fn() -> Result<[u8; 32], String>,
+    /// What the machine looks like.
+    pub machine: MachineFacts,
+    /// The program's version.
+    pub tool_version: String,
+    /// SHA-256 of the program's file.
+    pub tool_digest: Digest,
+}
+
+impl std::fmt::Debug for Surroundings<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Surroundings").field("machine", &self.machine).finish_non_exhaustive()
+    }
+}
+
+/// What the machine looks like.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct MachineFacts {
+    /// Kernel name and release.
+    pub kernel: String,
+    /// Network interfaces that are up, the loopback left out.
+    pub network_up: Vec<String>,
+    /// Swap areas in use: a PIN in memory might be written there.
+    pub swap: Vec<String>,
+    /// Whether memory is locked against swapping.
+    pub memory_locked: bool,
+    /// Names of loader variables that are set, as LD_PRELOAD.
+    pub loader_variables: Vec<String>,
+}
+
+/// Why a ceremony did not go through, sorted by what the caller does about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Script, arguments or HSM profile are wrong.
+    #[error("{0}")]
+    Wrong(String),
+    /// The rules said no; nothing was signed.
+    #[error("{0}")]
+    Refused(String),
+    /// Device, medium, file or clock failed.
+    #[error("{0}")]
+    Fault(String),
+    /// People said no.
+    #[error("{0}")]
+    Stopped(String),
+}
+
+impl From<crate::ledger::Error> for Error {
+    fn from(error: crate::ledger::Error) -> Self {
+        match error {
+            crate::ledger::Error::Refused(message) => Self::Wrong(message),
+            fault @ crate::ledger::Error::Fault(_) => Self::Fault(fault.to_string()),
+        }
+    }
+}
+
+impl From<crate::token::Error> for Error {
+    fn from(error: crate::token::Error) -> Self {
+        match error {
+            crate::token::Error::Setup(message) => Self::Wrong(message),
+            other => Self::Fault(other.to_string()),
+        }
+    }
+}
+
+impl From<crate::issuance::Error> for Error {
+    fn from(error: crate::issuance::Error) -> Self {
+        match error {
+            crate::issuance::Error::Refused(message) => Self::Wrong(message),
+            other => Self::Fault(other.to_string()),
+        }
+    }
+}
+
+impl From<crate::media::Error> for Error {
+    fn from(error: crate::media::Error) -> Self {
+        match error {
+            crate::media::Error::Refused(message) => Self::Refused(message),
+            fault @ crate::media::Error::Fault { .. } => Self::Fault(fault.to_string()),
+        }
+    }
+}
+
+impl From<crate::release::Error> for Error {
+    fn from(error: crate::release::Error) -> Self {
+        Self::Fault(error.0)
+    }
+}

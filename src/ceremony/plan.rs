@@ -1,0 +1,111 @@
+//! The plan: a script and every file it names, with one digest over all of them.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Error, Script};
+use crate::digest::Digest;
+use crate::media::{RelativePath, read_file};
+use crate::policy::ProfileFile;
+
+/// The largest script or file of profiles, in octets.
+pub const MAX_FILE: usize = 1 << 20;
+
+/// A script and the files it names, as they were read.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    files: PlanFiles,
+    script: Script,
+    profiles: ProfileFile,
+}
+
+/// The texts of a plan: the script first, then the files in the order in which it names them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PlanFiles(Vec<(RelativePath, String)>);
+
+impl Plan {
+    /// Reads and checks a script with its files.
+    ///
+    /// # Errors
+    /// [`Error::Wrong`] names the file and what is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut files = vec![(portable(name)?, text(path)?)];
+        let script = Script::parse(&files.first().map(|(_, text)| text.clone()).unwrap_or_default())
+            .map_err(|e| Error::Wrong(format!("{name}: {e}")))?;
+        for named in &script.profiles {
+            let relative = portable(named)?;
+            if files.iter().any(|(path, _)| *path == relative) {
+                return Err(Error::Wrong(format!("{name}: profiles names {named} twice")));
+            }
+            let text = text(&folder.join(relative.as_str()))?;
+            files.push((relative, text));
+        }
+        Self::from_files(PlanFiles(files))
+    }
+
+    /// The plan of files that were read before.
+    ///
+    /// # Errors
+    /// As [`Plan::read`].
+    pub fn from_files(files: PlanFiles) -> Result<Self, Error> {
+        let mut parts = files.0.iter();
+        let (name, text) = parts.next().ok_or_else(|| Error::Wrong("plan is empty".into()))?;
+        let script = Script::parse(text).map_err(|e| Error::Wrong(format!("{name}: {e}")))?;
+        let mut profiles = ProfileFile::new();
+        for (path, text) in parts {
+            let file: ProfileFile = toml::from_str(text)
+                .map_err(|e| Error::Wrong(format!("{path}: {}", e.to_string().trim_end())))?;
+            for (profile, value) in file {
+                if profiles.insert(profile.clone(), value).is_some() {
+                    return Err(Error::Wrong(format!(
+                        "{path}: certificate profile {profile} is in another file too"
+                    )));
+                }
+            }
+        }
+        script.check(&profiles).map_err(|e| Error::Wrong(format!("{name}: {e}")))?;
+        Ok(Self { files, script, profiles })
+    }
+
+    /// The script.
+    pub fn script(&self) -> &Script {
+        &self.script
+    }
+
+    /// The certificate profiles.
+    pub fn profiles(&self) -> &ProfileFile {
+        &self.profiles
+    }
+
+    /// The texts.
+    pub fn files(&self) -> &PlanFiles {
+        &self.files
+    }
+
+    /// The script's file name.
+    pub fn name(&self) -> &str {
+        self.files.0.first().map(|(path, _)| path.as_str()).unwrap_or_default()
+    }
+
+    /// Each file with its digest.
+    pub fn listing(&self) -> Vec<(&str, Digest)> {
+        self.files.0.iter().map(|(path, text)| (path.as_str(), Digest::of(text.as_bytes()))).collect()
+    }
+
+    /// The plan digest: what `sha256sum SCRIPT FILE... | sha256sum` prints in the script's folder.
+    pub fn digest(&self) -> Digest {
+        Digest::of_listing(self.listing())
+    }
+}
+
+fn portable(name: &str) -> Result<RelativePath, Error> {
+    RelativePath::new(name).map_err(|e| Error::Wrong(e.to_string()))
+}
+
+fn text(path: &Path) -> Result<String, Error> {
+    let octets = read_file(path, MAX_FILE).map_err(|e| Error::Wrong(e.to_string()))?;
+    String::from_utf8(octets).map_err(|_| Error::Wrong(format!("{}: is no UTF-8 text", path.display())))
+}

@@ -1,0 +1,296 @@
+//! Before the PIN: everything that can fail without the token is tried.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::conductor::Conductor;
+use super::plan::PlanFiles;
+use super::{Error, People, Plan, RefusalRule, Step, Surroundings};
+use crate::digest::Digest;
+use crate::ledger::{KeyRole, Ledger};
+use crate::media::{OutputDir, shown};
+use crate::policy::{History, Judged, Policy};
+use crate::request::Bundle;
+use crate::token::{HsmProfile, Module, Selector, TokenFacts};
+
+/// What a run is told on the command line.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The plan.
+    pub plan: Plan,
+    /// The HSM profile's text.
+    pub hsm: String,
+    /// Which token is meant, when the command line says so.
+    pub token: Selector,
+    /// The ledger's folder.
+    pub ledger: PathBuf,
+    /// Folders of requests.
+    pub bundles: Vec<PathBuf>,
+    /// Where the release goes.
+    pub out: Option<PathBuf>,
+    /// Whether it is a rehearsal.
+    pub rehearsal: bool,
+    /// Whether a PIN is tried although it is the last try.
+    pub final_try: bool,
+}
+
+/// What is written down of a run, so that it can be resumed from the ledger alone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Setup {
+    /// The plan's texts.
+    pub plan: PlanFiles,
+    /// The HSM profile's text.
+    pub hsm: String,
+    /// The token serial.
+    pub token_serial: String,
+    /// Where the release goes.
+    pub out: Option<PathBuf>,
+    /// The bundle digest, when requests came in.
+    pub bundle: Option<Digest>,
+    /// Whether a file answered when it began.
+    pub unattended: bool,
+}
+
+/// A ledger that is not there yet remembers nothing.
+struct Nothing;
+
+impl History for Nothing {
+    fn authority_with_key(&self, _: Digest) -> Option<String> {
+        None
+    }
+    fn certified_key(&self, _: Digest) -> Option<String> {
+        None
+    }
+    fn answered_request(&self, _: Digest) -> Option<String> {
+        None
+    }
+}
+
+impl Start {
+    /// Checks everything and begins the ceremony in the ledger.
+    ///
+    /// # Errors
+    /// Whatever is wrong; ledger, output and token are as they were.
+    pub fn prepare<'a>(
+        self,
+        surroundings: &'a Surroundings<'a>,
+        people: &'a mut dyn People,
+    ) -> Result<Conductor<'a>, Error> {
+        self.check_arguments(people)?;
+        Ledger::check_place(&self.ledger)?;
+        let existing = self.ledger.exists().then(|| Ledger::open_or_create(&self.ledger, self.rehearsal));
+        let existing = match existing {
+            Some(_) if std::fs::read_dir(&self.ledger).is_ok_and(|entries| entries.count() == 0) => None,
+            other => other.transpose()?,
+        };
+        let module = Module::load(HsmProfile::parse(&self.hsm)?)?;
+        let token = self.choose(&module)?;
+        module.wants_pinpad(&token)?;
+        if let Some(out) = &self.out {
+            OutputDir::check_empty(out).map_err(|e| match e {
+                crate::media::Error::Refused(message) => Error::Wrong(message),
+                other => other.into(),
+            })?;
+        }
+        check_ledger(&self.plan, existing.as_ref(), &token, (surroundings.now)())?;
+        let bundle = if self.bundles.is_empty() { Bundle::default() } else { Bundle::read(&self.bundles)? };
+        let judged = judge(&self.plan, &bundle, existing.as_ref())?;
+        check_judged(&self.plan, &bundle, &judged)?;
+        let ledger = match existing {
+            Some(ledger) => ledger,
+            None => Ledger::open_or_create(&self.ledger, self.rehearsal)?,
+        };
+        let setup = Setup {
+            plan: self.plan.files().clone(),
+            hsm: self.hsm.clone(),
+            token_serial: token.serial.clone(),
+            out: self.out.clone(),
+            bundle: (!bundle.is_empty()).then(|| bundle.digest()),
+            unattended: people.unattended(),
+        };
+        Conductor::begin(self, setup, ledger, module, token, &bundle, judged, surroundings, people)
+    }
+
+    fn choose(&self, module: &Module) -> Result<TokenFacts, Error> {
+        let named = self.token.serial.is_some() || self.token.label.is_some();
+        Ok(module.choose(if named { &self.token } else { &module.profile().token })?)
+    }
+
+    fn check_arguments(&self, people: &dyn People) -> Result<(), Error> {
+        let script = self.plan.script();
+        let wrong = |message: &str| Err(Error::Wrong(format!("{}: {message}", self.plan.name())));
+        match (script.has("import"), self.bundles.is_empty()) {
+            (true, true) => return wrong("the script imports bundles; name one or more by --in"),
+            (false, false) => return wrong("the script imports no bundle; leave out --in"),
+            _ => {}
+        }
+        match (script.has("release"), self.out.is_some()) {
+            (true, false) => return wrong("the script makes a release; name its folder by --out"),
+            (false, true) => return wrong("the script makes no release; leave out --out"),
+            _ => {}
+        }
+        match people.unanswered(&prompts(script)) {
+            None => Ok(()),
+            Some(id) => wrong(&format!("the script will ask for {id:?}, which the answers file lacks")),
+        }
+    }
+}
+
+fn prompts(script: &super::Script) -> Vec<&'static str> {
+    let mut ids = vec!["plan", "clock"];
+    if script.has("create-authority") || script.has("create-manifest-key") {
+        ids.push("create");
+    }
+    if script.has("review") {
+        ids.push("review");
+    }
+    ids
+}
+
+/// Judges a bundle by plan and ledger.
+pub fn judge(plan: &Plan, bundle: &Bundle, ledger: Option<&Ledger>) -> Result<Judged, Error> {
+    let policy = Policy::new(plan.profiles(), &plan.script().roster).map_err(|e| Error::Wrong(e.0))?;
+    match ledger {
+        Some(ledger) => {
+            let before = match ledger.open_ceremony()? {
+                Some(open) => open.id,
+                None => ledger.next_ceremony()?,
+            };
+            Ok(policy.judge(bundle, &ledger.history(before)))
+        }
+        None => Ok(policy.judge(bundle, &Nothing)),
+    }
+}
+
+fn check_judged(plan: &Plan, bundle: &Bundle, judged: &Judged) -> Result<(), Error> {
+    let rule = plan.script().step.iter().find_map(|step| match step {
+        Step::Review { refusals } => Some(*refusals),
+        _ => None,
+    });
+    let stops = rule == Some(RefusalRule::Stop) && !judged.refusals.is_empty();
+    if bundle.is_empty() || (!judged.approvals.is_empty() && !stops) {
+        return Ok(());
+    }
+    let what = if judged.approvals.is_empty() {
+        format!("all {} requests are refused, nothing was signed", judged.refusals.len())
+    } else {
+        format!(
+            "{} of {} requests are refused and the script then issues none, nothing was signed",
+            judged.refusals.len(),
+            bundle.len()
+        )
+    };
+    Err(Error::Refused(format!("{what}:\n{}", refusal_lines(judged))))
+}
+
+/// One line for each violation.
+pub fn refusal_lines(judged: &Judged) -> String {
+    let lines: Vec<String> = judged
+        .refusals
+        .iter()
+        .flat_map(|refusal| {
+            refusal.violations.iter().map(move |v| format!("  {}: {}", refusal.path, shown(&v.to_string())))
+        })
+        .collect();
+    lines.join("\n")
+}
+
+fn check_ledger(
+    plan: &Plan,
+    ledger: Option<&Ledger>,
+    token: &TokenFacts,
+    now: der::DateTime,
+) -> Result<(), Error> {
+    if let Some(ledger) = ledger {
+        if let Some(open) = ledger.open_ceremony()? {
+            return Err(Error::Wrong(format!(
+                "{}: ceremony {} was not finished; go on with `keyrite ceremony resume --ledger {}`",
+                ledger.folder().display(),
+                open.id,
+                ledger.folder().display()
+            )));
+        }
+        check_clock(ledger, now)?;
+    }
+    let mut known: Vec<(String, KeyRole)> = Vec::new();
+    for stored in ledger.map(Ledger::keys).transpose()?.unwrap_or_default() {
+        known.push((stored.name.clone(), stored.role));
+        let uses = needed(plan).iter().any(|(name, _, _)| *name == stored.name);
+        if uses && stored.token_serial != token.serial {
+            return Err(Error::Fault(format!(
+                "key {}: the ledger says it is in the token with serial {:?}, this one has serial {:?}; use the ledger and the token that belong together",
+                stored.name, stored.token_serial, token.serial
+            )));
+        }
+    }
+    check_names(plan, known)
+}
+
+/// The clock must not run behind what is written down.
+pub fn check_clock(ledger: &Ledger, now: der::DateTime) -> Result<(), Error> {
+    match ledger.last_time()?.filter(|last| now < *last) {
+        None => Ok(()),
+        Some(last) => Err(Error::Fault(format!(
+            "the clock says {now}, the ledger's last entry is of {last}; set the clock right (UTC)"
+        ))),
+    }
+}
+
+/// Every key that a step uses: name, role, whether the step makes it.
+fn needed(plan: &Plan) -> Vec<(&str, KeyRole, bool)> {
+    let mut list: Vec<(&str, KeyRole, bool)> = Vec::new();
+    for step in &plan.script().step {
+        match step {
+            Step::CreateAuthority { name, issuer, .. } => {
+                list.extend(issuer.as_deref().map(|issuer| (issuer, KeyRole::Authority, false)));
+                list.push((name, KeyRole::Authority, true));
+            }
+            Step::CreateManifestKey { name, issuer, .. } => {
+                list.push((issuer, KeyRole::Authority, false));
+                list.push((name, KeyRole::Manifest, true));
+            }
+            Step::Issue {} => {
+                list.extend(
+                    plan.script()
+                        .roster
+                        .iter()
+                        .map(|line| (line.authority.as_str(), KeyRole::Authority, false)),
+                );
+            }
+            Step::Release { manifest_key } => list.push((manifest_key, KeyRole::Manifest, false)),
+            _ => {}
+        }
+    }
+    list
+}
+
+fn check_names(plan: &Plan, mut known: Vec<(String, KeyRole)>) -> Result<(), Error> {
+    for (name, role, made) in needed(plan) {
+        let found = known.iter().find(|(known, _)| known == name);
+        match (found, made) {
+            (Some(_), true) => {
+                return Err(Error::Wrong(format!(
+                    "{name}: this ledger has a key of that name already; names are never used again"
+                )));
+            }
+            (None, true) => known.push((name.to_owned(), role)),
+            (Some((_, other)), false) if *other != role => {
+                return Err(Error::Wrong(format!(
+                    "{name}: is a key for {}, the script uses it for {}",
+                    other.as_str(),
+                    role.as_str()
+                )));
+            }
+            (Some(_), false) => {}
+            (None, false) => {
+                let have: Vec<&str> = known.iter().map(|(known, _)| known.as_str()).collect();
+                return Err(Error::Wrong(format!(
+                    "{name}: neither the ledger nor an earlier step of the script has a key of that name; there are: {}",
+                    if have.is_empty() { "none".to_owned() } else { have.join(", ") }
+                )));
+            }
+        }
+    }
+    Ok(())
+}

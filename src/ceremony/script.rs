@@ -1,0 +1,248 @@
+//! The script: a strict TOML file. Unknown keys are errors; nothing in it belongs to a token.
+
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use crate::policy::{Kind, Policy, ProfileFile, RosterLine, subject_from};
+use crate::token::KeyRequest;
+
+/// A ceremony's script.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Script {
+    /// What people call the ceremony.
+    pub title: String,
+    /// What it is for.
+    pub purpose: String,
+    /// Files of certificate profiles, relative to the script.
+    #[serde(default)]
+    pub profiles: Vec<String>,
+    /// The acts, in order.
+    pub step: Vec<Step>,
+    /// Which requests may become which certificates.
+    #[serde(default)]
+    pub roster: Vec<RosterLine>,
+}
+
+/// One act.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "act", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Step {
+    /// Look at the machine and confirm the clock.
+    Machine {
+        /// What a network interface that is up means.
+        #[serde(default)]
+        network: NetworkRule,
+    },
+    /// Log in to the token.
+    OpenToken {},
+    /// List what is on it, and prove the ledger's keys.
+    Inventory {},
+    /// Generate an authority's key and issue its certificate.
+    CreateAuthority {
+        /// Its name in scripts, its label in the token.
+        name: String,
+        /// Its certificate profile.
+        profile: String,
+        /// Its subject, attribute by attribute.
+        subject: Vec<String>,
+        /// Its key.
+        key: KeyRequest,
+        /// Its validity in days.
+        days: u32,
+        /// The authority above it; none for a root.
+        issuer: Option<String>,
+    },
+    /// Generate the key that signs manifests, ECDSA P-256, and issue its certificate.
+    CreateManifestKey {
+        /// Its name.
+        name: String,
+        /// Its certificate profile.
+        profile: String,
+        /// Its subject.
+        subject: Vec<String>,
+        /// Its validity in days.
+        days: u32,
+        /// The authority that issues it.
+        issuer: String,
+    },
+    /// Take in the bundles.
+    Import {},
+    /// Show what would be issued and what is refused.
+    Review {
+        /// What a refusal means for the rest.
+        #[serde(default)]
+        refusals: RefusalRule,
+    },
+    /// Sign what was approved.
+    Issue {},
+    /// Make the release.
+    Release {
+        /// The key that signs its manifest.
+        #[serde(default = "default_manifest_key")]
+        manifest_key: String,
+    },
+}
+
+fn default_manifest_key() -> String {
+    "manifest".to_owned()
+}
+
+/// What a network interface that is up means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NetworkRule {
+    /// The ceremony does not start; a rehearsal only reports it.
+    #[default]
+    Refuse,
+    /// It is written down.
+    Report,
+}
+
+/// What a refusal means for the requests that are approved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RefusalRule {
+    /// They are issued, the refusal is listed.
+    #[default]
+    List,
+    /// Nothing is issued.
+    Stop,
+}
+
+impl Step {
+    /// The act's name in scripts, transcripts and on the screen.
+    pub fn act(&self) -> &'static str {
+        match self {
+            Self::Machine { .. } => "machine",
+            Self::OpenToken {} => "open-token",
+            Self::Inventory {} => "inventory",
+            Self::CreateAuthority { .. } => "create-authority",
+            Self::CreateManifestKey { .. } => "create-manifest-key",
+            Self::Import {} => "import",
+            Self::Review { .. } => "review",
+            Self::Issue {} => "issue",
+            Self::Release { .. } => "release",
+        }
+    }
+
+    /// Acts of which one must have gone before.
+    fn needs(&self) -> &'static [&'static str] {
+        match self {
+            Self::Machine { .. } => &[],
+            Self::OpenToken {} => &["machine"],
+            Self::Inventory {} => &["open-token"],
+            Self::CreateAuthority { .. } | Self::CreateManifestKey { .. } | Self::Import {} => {
+                &["open-token", "inventory"]
+            }
+            Self::Review { .. } => &["import"],
+            Self::Issue {} => &["review"],
+            Self::Release { .. } => &["open-token", "inventory"],
+        }
+    }
+
+    /// Whether a script has the act at most once.
+    fn is_single(&self) -> bool {
+        !matches!(self, Self::Inventory {} | Self::CreateAuthority { .. } | Self::CreateManifestKey { .. })
+    }
+}
+
+impl Script {
+    /// Reads a script.
+    ///
+    /// # Errors
+    /// [`Error::Wrong`] names the line and the key.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        toml::from_str(text).map_err(|e| Error::Wrong(e.to_string().trim_end().to_owned()))
+    }
+
+    /// Whether it has this act.
+    pub fn has(&self, act: &str) -> bool {
+        self.step.iter().any(|step| step.act() == act)
+    }
+
+    /// Checks the order of steps, the names and the profiles.
+    ///
+    /// # Errors
+    /// [`Error::Wrong`] names step, key and what is required.
+    pub fn check(&self, profiles: &ProfileFile) -> Result<(), Error> {
+        for (name, profile) in profiles {
+            profile.check(name).map_err(|e| Error::Wrong(e.0))?;
+        }
+        self.check_order()?;
+        let mut names = Vec::new();
+        for (at, step) in self.step.iter().enumerate() {
+            step.check(profiles, &mut names)
+                .map_err(|message| Error::Wrong(format!("step {} ({}): {message}", at + 1, step.act())))?;
+        }
+        Policy::new(profiles, &self.roster).map_err(|e| Error::Wrong(e.0))?;
+        if self.has("issue") == self.roster.is_empty() {
+            return Err(Error::Wrong("a roster is needed for the step issue, and only for it".into()));
+        }
+        Ok(())
+    }
+
+    fn check_order(&self) -> Result<(), Error> {
+        for (at, step) in self.step.iter().enumerate() {
+            let wrong = |what: String| Err(Error::Wrong(format!("step {} ({}): {what}", at + 1, step.act())));
+            let before: Vec<&str> = self.step.iter().take(at).map(Step::act).collect();
+            if let Some(missing) = step.needs().iter().find(|act| !before.contains(act)) {
+                return wrong(format!("needs the step {missing} before it"));
+            }
+            if step.is_single() && before.contains(&step.act()) {
+                return wrong("stands there twice".into());
+            }
+            if before.contains(&"release") {
+                return wrong("comes after the release, which is the last step".into());
+            }
+        }
+        if self.has("import") && !self.has("issue") {
+            return Err(Error::Wrong("step import: nothing is issued after it".into()));
+        }
+        if self.has("issue") && !self.has("release") {
+            return Err(Error::Wrong(
+                "step issue: no release follows, so the certificates would go nowhere".into(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Step {
+    fn check<'a>(&'a self, profiles: &ProfileFile, names: &mut Vec<&'a str>) -> Result<(), String> {
+        let (name, profile, subject, days, kind) = match self {
+            Self::CreateAuthority { name, profile, subject, days, issuer, .. } => {
+                let kind = if issuer.is_some() { Kind::Intermediate } else { Kind::Root };
+                (name, profile, subject, *days, kind)
+            }
+            Self::CreateManifestKey { name, profile, subject, days, .. } => {
+                (name, profile, subject, *days, Kind::Manifest)
+            }
+            _ => return Ok(()),
+        };
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if name.is_empty() || name.len() > 32 || !name.bytes().all(plain) {
+            return Err(format!("name {name:?} is not 1 to 32 of a-z, 0-9 and -"));
+        }
+        if names.contains(&name.as_str()) {
+            return Err(format!("name {name} stands there twice"));
+        }
+        names.push(name);
+        let found = profiles
+            .get(profile)
+            .ok_or_else(|| format!("certificate profile {profile:?} is in no file that the script names"))?;
+        if found.kind != kind {
+            return Err(format!(
+                "certificate profile {profile} is of kind {:?}, required is {kind:?}",
+                found.kind
+            ));
+        }
+        if days == 0 || days > found.days {
+            return Err(format!("days is {days}, certificate profile {profile} allows 1 to {}", found.days));
+        }
+        if subject.is_empty() {
+            return Err("subject is empty".into());
+        }
+        subject_from(subject).map(|_| ()).map_err(|e| e.0)
+    }
+}

@@ -1,0 +1,140 @@
+//! The steps that sign nothing: machine, token, inventory, import, review.
+
+use serde_json::{Value, json};
+
+use super::conductor::Conductor;
+use super::preflight::refusal_lines;
+use super::script::NetworkRule;
+use super::{Error, Prompt};
+use crate::digest::hex;
+use crate::ledger::{KeyRole, StoredKey};
+use crate::media::shown;
+use crate::token::{InventoryObject, Pin};
+
+/// At most so many lines of a long list are shown; the transcript has all.
+const SHOWN_LINES: usize = 40;
+
+impl Conductor<'_> {
+    pub(super) fn machine(&mut self, network: NetworkRule) -> Result<(), Error> {
+        let facts = self.surroundings.machine.clone();
+        let now = self.now()?;
+        self.record("machine", json!(facts))?;
+        let list =
+            |items: &[String]| if items.is_empty() { "none".to_owned() } else { shown(&items.join(", ")) };
+        self.people.show(&format!(
+            "  kernel             {}\n  network up         {}\n  swap in use        {}\n  memory locked      {}\n  loader variables   {}\n  clock (UTC)        {now}",
+            shown(&facts.kernel),
+            list(&facts.network_up),
+            list(&facts.swap),
+            if facts.memory_locked { "yes" } else { "no" },
+            list(&facts.loader_variables),
+        ));
+        if network == NetworkRule::Refuse && !facts.network_up.is_empty() && !self.ledger.is_rehearsal() {
+            return Err(Error::Fault(format!(
+                "network interface {} is up and the script refuses that; take it down, or say network = \"report\" in the script's step machine",
+                list(&facts.network_up)
+            )));
+        }
+        let text = now.to_string();
+        let expected = text.split('T').next().unwrap_or_default().to_owned();
+        self.confirm(Prompt {
+            id: "clock",
+            question: format!(
+                "The clock says {now}. Compare it with another clock, and type the date in UTC"
+            ),
+            expected,
+        })
+    }
+
+    pub(super) fn open_token(&mut self) -> Result<(), Error> {
+        let token = self.token.clone();
+        self.people.show(&format!("  token  {}", token.line()));
+        let pin = match self.module.wants_pinpad(&token)? {
+            true => Pin::Pinpad,
+            false => Pin::Known(self.people.pin(&token)?),
+        };
+        self.record("login", json!({ "token": token }))?;
+        self.session = Some(self.module.open(&token, &pin, self.final_try)?);
+        self.record("token-open", json!({ "token_serial": token.serial }))
+    }
+
+    /// Lists the objects, and proves every key of the ledger that is in this token.
+    pub(super) fn inventory(&mut self) -> Result<(), Error> {
+        let objects = self.session()?.inventory()?;
+        let keys: Vec<StoredKey> =
+            self.ledger.keys()?.into_iter().filter(|key| key.token_serial == self.token.serial).collect();
+        let stranger = |object: &InventoryObject| !keys.iter().any(|key| hex(&key.key_id) == object.id);
+        for object in objects.iter().take(SHOWN_LINES) {
+            let note = if stranger(object) { "  (not of this ledger)" } else { "" };
+            self.people.show(&format!("  {:<16} {}{note}", object.class, object.label));
+        }
+        if objects.is_empty() {
+            self.people.show("  the token holds no object that its user can see");
+        }
+        let strangers = objects.iter().filter(|object| stranger(object)).count();
+        self.record("inventory", json!({ "objects": objects, "not_of_this_ledger": strangers }))?;
+        for key in &keys {
+            let Some(certificate) = &key.certificate else { continue };
+            let session = self.session()?;
+            let attributes = match key.role {
+                KeyRole::Authority => session.authority_key(key, certificate.key())?.1,
+                KeyRole::Manifest => session.manifest_key(key, certificate.key())?.1,
+            };
+            self.people.show(&format!("  proved: the token holds the key of {}", key.name));
+            self.record("key-proved", json!({ "name": key.name, "attributes": attributes }))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn import(&mut self) -> Result<(), Error> {
+        let requests = self.judged.approvals.len() + self.judged.refusals.len();
+        let digest = self.setup.bundle;
+        let text = digest.map(|digest| digest.to_string()).unwrap_or_default();
+        self.people.show(&format!("  {requests} requests, bundle digest\n  {text}"));
+        self.record("import", json!({ "requests": requests, "bundle_sha256": digest }))
+    }
+
+    pub(super) fn review(&mut self) -> Result<(), Error> {
+        let judged = self.judged.clone();
+        for approval in judged.approvals.iter().take(SHOWN_LINES) {
+            let names = approval.names();
+            let names = if names.is_empty() { String::new() } else { format!(" [{}]", names.join(", ")) };
+            self.people.show(&format!(
+                "  issue   {}: {} under {}, {}{}",
+                approval.path(),
+                approval.profile_name(),
+                approval.authority(),
+                shown(&approval.subject().to_string()),
+                shown(&names)
+            ));
+            for note in approval.notes() {
+                self.people.show(&format!("          note: {}", shown(note)));
+            }
+        }
+        if judged.approvals.len() > SHOWN_LINES {
+            self.people.show(&format!("  issue   and {} more", judged.approvals.len() - SHOWN_LINES));
+        }
+        if !judged.refusals.is_empty() {
+            self.people.show(&format!("  refused:\n{}", refusal_lines(&judged)));
+        }
+        let approved: Vec<Value> = judged
+            .approvals
+            .iter()
+            .map(|a| json!({ "path": a.path(), "request_sha256": a.request, "profile": a.profile_name(), "authority": a.authority() }))
+            .collect();
+        let refused: Vec<Value> = judged
+            .refusals
+            .iter()
+            .map(|r| json!({ "path": r.path, "request_sha256": r.request, "reasons": r.violations }))
+            .collect();
+        self.record("review", json!({ "approved": approved, "refused": refused }))?;
+        let (issue, refuse) = (judged.approvals.len(), judged.refusals.len());
+        self.confirm(Prompt {
+            id: "review",
+            question: format!(
+                "{issue} to issue, {refuse} refused. To go on, type: issue {issue} refuse {refuse}"
+            ),
+            expected: format!("issue {issue} refuse {refuse}"),
+        })
+    }
+}

@@ -1,0 +1,179 @@
+//! `keyrite ceremony`: check, run, resume.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::terminal::{Operators, PinSource, say};
+use super::{Failure, system};
+use crate::ceremony::{Conductor, Error, MAX_FILE, Outcome, Plan, Start};
+use crate::ledger::Ledger;
+use crate::media::{read_file, shown};
+use crate::token::Selector;
+
+/// What can be done with a ceremony.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check a script and show its plan digest
+    Check {
+        /// The script
+        script: PathBuf,
+    },
+    /// Perform a script
+    Run(Run),
+    /// Finish a ceremony that was interrupted
+    Resume(Resume),
+}
+
+/// Arguments of `ceremony run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The script
+    script: PathBuf,
+    /// The HSM profile
+    #[arg(long, value_name = "HSM-PROFILE")]
+    hsm: PathBuf,
+    /// The ledger's folder; made when absent
+    #[arg(long, value_name = "DIR")]
+    ledger: PathBuf,
+    /// A folder of certification requests; may be given several times
+    #[arg(long = "in", value_name = "BUNDLE")]
+    bundles: Vec<PathBuf>,
+    /// Where the release goes: a new or an empty folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Choose the token by its serial
+    #[arg(long, value_name = "SERIAL")]
+    token_serial: Option<String>,
+    /// Choose the token by its label
+    #[arg(long, value_name = "LABEL")]
+    token_label: Option<String>,
+    /// Mark everything that comes out as a rehearsal, for good
+    #[arg(long)]
+    rehearsal: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Arguments of `ceremony resume`.
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// The ledger's folder
+    #[arg(long, value_name = "DIR")]
+    ledger: PathBuf,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// Take confirmations from this file; transcript and manifest then say unattended
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
+    #[command(flatten)]
+    pin: PinSource,
+    /// Try the PIN although the token says that one more wrong one locks it
+    #[arg(long)]
+    accept_final_try: bool,
+}
+
+/// Performs the command.
+pub fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Check { script } => check(&script),
+        Command::Run(arguments) => perform(arguments),
+        Command::Resume(arguments) => resume(arguments),
+    }
+}
+
+fn check(script: &std::path::Path) -> Result<(), Failure> {
+    let plan = Plan::read(script).map_err(before_signing)?;
+    say(&format!("{}\n{}\n", shown(&plan.script().title), shown(&plan.script().purpose)));
+    for (at, step) in plan.script().step.iter().enumerate() {
+        say(&format!("  step {}: {}", at + 1, step.act()));
+    }
+    say("");
+    for (path, digest) in plan.listing() {
+        say(&format!("{digest}  {path}"));
+    }
+    let names: Vec<&str> = plan.listing().iter().map(|(path, _)| *path).collect();
+    say(&format!(
+        "\nplan digest  {}\nin words     {}\nthe same by  sha256sum {} | sha256sum",
+        plan.digest(),
+        plan.digest().words(),
+        names.join(" ")
+    ));
+    Ok(())
+}
+
+fn perform(arguments: Run) -> Result<(), Failure> {
+    let plan = Plan::read(&arguments.script).map_err(before_signing)?;
+    let hsm = read_file(&arguments.hsm, MAX_FILE).map_err(|e| Failure::wrong(e.to_string()))?;
+    let hsm =
+        String::from_utf8(hsm).map_err(|e| Failure::wrong(format!("{}: {e}", arguments.hsm.display())))?;
+    let mut people = Operators::new(arguments.common.answers.as_deref(), arguments.common.pin)?;
+    let surroundings = system::surroundings()?;
+    let out = arguments
+        .out
+        .map(std::path::absolute)
+        .transpose()
+        .map_err(|e| Failure::wrong(format!("--out: {e}")))?;
+    let start = Start {
+        plan,
+        hsm,
+        token: Selector { serial: arguments.token_serial, label: arguments.token_label },
+        ledger: arguments.ledger.clone(),
+        bundles: arguments.bundles,
+        out,
+        rehearsal: arguments.rehearsal,
+        final_try: arguments.common.accept_final_try,
+    };
+    let conductor = start.prepare(&surroundings, &mut people).map_err(before_signing)?;
+    finish(conductor, &arguments.ledger)
+}
+
+fn resume(arguments: Resume) -> Result<(), Failure> {
+    let mut people = Operators::new(arguments.common.answers.as_deref(), arguments.common.pin)?;
+    let surroundings = system::surroundings()?;
+    let ledger = Ledger::open(&arguments.ledger).map_err(|e| before_signing(e.into()))?;
+    let conductor = Conductor::resume(ledger, arguments.common.accept_final_try, &surroundings, &mut people)
+        .map_err(before_signing)?;
+    finish(conductor, &arguments.ledger)
+}
+
+fn before_signing(error: Error) -> Failure {
+    match error {
+        Error::Wrong(message) => Failure::wrong(message),
+        Error::Refused(message) | Error::Stopped(message) => Failure::refused(message),
+        Error::Fault(message) => Failure::fault(message),
+    }
+}
+
+fn finish(conductor: Conductor<'_>, ledger: &std::path::Path) -> Result<(), Failure> {
+    match conductor.run() {
+        Ok(outcome) => {
+            report(&outcome);
+            Ok(())
+        }
+        Err((error, true)) => Err(Failure::after_signing(format!(
+            "{error}\nSomething was signed; nothing of it is lost. When the cause is mended, go on with\n  keyrite ceremony resume --ledger {}",
+            ledger.display()
+        ))),
+        Err((error, false)) => Err(before_signing(error)),
+    }
+}
+
+fn report(outcome: &Outcome) {
+    say("");
+    for (name, digest) in &outcome.roots {
+        say(&format!("root {name}: SHA-256 of its certificate\n  {digest}"));
+    }
+    if let Some(digest) = outcome.manifest {
+        say(&format!("manifest SHA-256\n  {digest}"));
+    }
+    let refused = match outcome.refused {
+        0 => String::new(),
+        many => format!(", {many} refused (the manifest lists them with their reasons)"),
+    };
+    say(&format!("ceremony {} is done: {} issued{refused}", outcome.ceremony, outcome.issued));
+}

@@ -1,0 +1,95 @@
+//! The command line: what people type, what they see, and the exit code.
+
+mod ceremony;
+mod rehearse;
+mod system;
+mod terminal;
+mod token;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use system::harden;
+
+/// Runs offline CA key ceremonies. The CA's key is generated in a PKCS#11 token and never leaves
+/// it; a reviewed script decides what it signs.
+///
+/// Exit codes: 0 done; 1 refused, nothing signed; 2 script, arguments or profile wrong; 3 fault,
+/// nothing signed; 4 stopped after something was signed (the ledger tells what).
+#[derive(Debug, Parser)]
+#[command(name = "keyrite", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check, run or resume a ceremony
+    #[command(subcommand)]
+    Ceremony(ceremony::Command),
+    /// List, initialise or inspect tokens
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Perform the whole job on a throwaway SoftHSM token, for practice
+    Rehearse(rehearse::Arguments),
+    /// Verify a release against a root certificate that you trust
+    Verify(verify::Arguments),
+}
+
+/// Why a command failed, with its exit code.
+#[derive(Debug)]
+pub struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    /// The rules said no; nothing was signed.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self { code: 1, message: message.into() }
+    }
+
+    /// Script, arguments or profile are wrong.
+    pub(crate) fn wrong(message: impl Into<String>) -> Self {
+        Self { code: 2, message: message.into() }
+    }
+
+    /// Device, medium, file or clock failed; nothing was signed.
+    pub(crate) fn fault(message: impl Into<String>) -> Self {
+        Self { code: 3, message: message.into() }
+    }
+
+    /// Stopped after something was signed.
+    pub(crate) fn after_signing(message: impl Into<String>) -> Self {
+        Self { code: 4, message: message.into() }
+    }
+}
+
+/// Parses the command line and performs the command.
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { 2 } else { 0 };
+            // Nothing is left to be done when the terminal is gone.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let result = match arguments.command {
+        Command::Ceremony(command) => ceremony::run(command),
+        Command::Token(command) => token::run(command),
+        Command::Rehearse(arguments) => rehearse::run(arguments),
+        Command::Verify(arguments) => verify::run(arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            terminal::complain(&failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! `keyrite rehearse`: the whole job on a throwaway SoftHSM token, by the same commands that
+//! people type.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use clap::Args;
+
+use super::Failure;
+use super::terminal::say;
+use crate::kubernetes::sample_cluster;
+use crate::media::{RelativePath, write_new};
+use crate::release::Manifest;
+
+/// The shipped files that a rehearsal uses, as they are in the repository.
+const SHIPPED: [(&str, &str); 10] = [
+    ("plan/kubernetes-roots.toml", include_str!("../../ceremony/kubernetes-roots.toml")),
+    ("plan/kubernetes-sign.toml", include_str!("../../ceremony/kubernetes-sign.toml")),
+    ("plan/answers-accept.toml", include_str!("../../ceremony/answers-accept.toml")),
+    ("plan/profiles/authorities.toml", include_str!("../../ceremony/profiles/authorities.toml")),
+    ("plan/profiles/manifest.toml", include_str!("../../ceremony/profiles/manifest.toml")),
+    ("plan/profiles/kubernetes.toml", include_str!("../../ceremony/profiles/kubernetes.toml")),
+    ("plan/profiles/etcd.toml", include_str!("../../ceremony/profiles/etcd.toml")),
+    ("plan/softhsm2.toml", include_str!("../../hsm-profiles/softhsm2.toml")),
+    ("token/pin", "rehearsal-user-pin\n"),
+    ("token/so-pin", "rehearsal-officer-pin\n"),
+];
+
+/// Arguments of `rehearse`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Where everything goes: a folder that does not exist yet
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Performs the command.
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let folder = place(arguments.out)?;
+    let stage = Stage { folder: folder.clone() };
+    stage.lay_out()?;
+    say(&format!("Rehearsal in {}: everything made here is marked as such.\n", folder.display()));
+
+    stage.keyrite("1. a throwaway SoftHSM token", "token init --hsm plan/softhsm2.toml --label rehearsal --so-pin-file token/so-pin --pin-file token/pin")?;
+    let unattended = "--hsm plan/softhsm2.toml --ledger ledger --rehearsal --answers plan/answers-accept.toml --pin-file token/pin";
+    stage.keyrite(
+        "2. three authorities and the manifest key, generated in the token",
+        &format!("ceremony run plan/kubernetes-roots.toml {unattended} --out roots"),
+    )?;
+    let requests = stage.cluster()?;
+    say(&format!(
+        "3. keys and {requests} requests of a small cluster (keys stay in cluster/, requests are in bundle/)"
+    ));
+    stage.keyrite(
+        "4. the requests checked, signed and released",
+        &format!("ceremony run plan/kubernetes-sign.toml {unattended} --in bundle --out release"),
+    )?;
+    let manifest = stage.manifest()?;
+    let root = root_digest(&manifest)?;
+    stage.keyrite("5. the release verified", &format!("verify release --root-sha256 {root}"))?;
+    tell(&folder, &manifest);
+    Ok(())
+}
+
+fn place(out: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    let folder = match out {
+        Some(folder) => folder,
+        None => (1..1000)
+            .map(|number| {
+                PathBuf::from(if number == 1 {
+                    "keyrite-rehearsal".to_owned()
+                } else {
+                    format!("keyrite-rehearsal-{number}")
+                })
+            })
+            .find(|folder| !folder.exists())
+            .ok_or_else(|| Failure::wrong("too many rehearsals lie here; remove some, or use --out"))?,
+    };
+    if folder.exists() {
+        return Err(Failure::wrong(format!("{}: exists; name a folder that does not", folder.display())));
+    }
+    std::path::absolute(&folder).map_err(|e| Failure::wrong(format!("{}: {e}", folder.display())))
+}
+
+struct Stage {
+    folder: PathBuf,
+}
+
+impl Stage {
+    fn lay_out(&self) -> Result<(), Failure> {
+        for (path, text) in SHIPPED {
+            self.write(path, text, 0o600)?;
+        }
+        self.make_dir(Path::new("token/objects"))?;
+        let objects = self.folder.join("token/objects");
+        self.write(
+            "token/softhsm2.conf",
+            &format!("directories.tokendir = {}\nlog.level = ERROR\n", objects.display()),
+            0o600,
+        )
+    }
+
+    fn make_dir(&self, folder: &Path) -> Result<(), Failure> {
+        let folder = self.folder.join(folder);
+        std::fs::create_dir_all(&folder).map_err(|e| Failure::fault(format!("{}: {e}", folder.display())))
+    }
+
+    fn write(&self, path: &str, text: &str, mode: u32) -> Result<(), Failure> {
+        let relative = RelativePath::new(path).map_err(|e| Failure::fault(e.to_string()))?;
+        if let Some(parent) = Path::new(relative.as_str()).parent() {
+            self.make_dir(parent)?;
+        }
+        write_new(&self.folder.join(relative.as_str()), text.as_bytes(), mode)
+            .map_err(|e| Failure::fault(e.to_string()))
+    }
+
+    fn cluster(&self) -> Result<usize, Failure> {
+        let files = sample_cluster().map_err(|e| Failure::fault(e.0))?;
+        for file in &files {
+            self.write(&format!("cluster/{}", file.key_path), &file.private_key, 0o600)?;
+            self.write(&format!("bundle/{}", file.request_path), &file.request, 0o644)?;
+        }
+        Ok(files.len())
+    }
+
+    /// Runs this very program in the rehearsal's folder with its own token configuration.
+    fn keyrite(&self, title: &str, arguments: &str) -> Result<(), Failure> {
+        say(&format!("{title}\n   keyrite {arguments}"));
+        let program = std::env::current_exe().map_err(|e| Failure::fault(format!("own program: {e}")))?;
+        let output = Command::new(program)
+            .args(arguments.split(' '))
+            .current_dir(&self.folder)
+            .env("SOFTHSM2_CONF", self.folder.join("token/softhsm2.conf"))
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|e| Failure::fault(format!("own program: {e}")))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() {
+            let last = text.lines().last().unwrap_or_default();
+            say(&format!("   -> {last}"));
+            return Ok(());
+        }
+        let why = String::from_utf8_lossy(&output.stderr);
+        let message = format!(
+            "{}\n(in the rehearsal's folder {})",
+            why.trim().trim_start_matches("keyrite: "),
+            self.folder.display()
+        );
+        Err(match output.status.code() {
+            Some(1) => Failure::refused(message),
+            Some(2) => Failure::wrong(message),
+            Some(4) => Failure::after_signing(message),
+            _ => Failure::fault(message),
+        })
+    }
+
+    fn manifest(&self) -> Result<Manifest, Failure> {
+        let path = self.folder.join("release/manifest.json");
+        let octets = std::fs::read(&path).map_err(|e| Failure::fault(format!("{}: {e}", path.display())))?;
+        serde_json::from_slice(&octets).map_err(|e| Failure::fault(format!("{}: {e}", path.display())))
+    }
+}
+
+fn root_digest(manifest: &Manifest) -> Result<String, Failure> {
+    manifest
+        .authorities
+        .iter()
+        .find(|authority| authority.name == manifest.signer.authority)
+        .map(|authority| authority.sha256.to_string())
+        .ok_or_else(|| Failure::fault("the manifest's signer has no authority"))
+}
+
+fn tell(folder: &Path, manifest: &Manifest) {
+    say(&format!("\n{} certificates, {} refused:", manifest.certificates.len(), manifest.refusals.len()));
+    for refusal in &manifest.refusals {
+        if let Some(reason) = refusal.reasons.first() {
+            say(&format!("   {}: {} [{}]", refusal.request_path, reason.message, reason.control));
+        }
+    }
+    say(&format!(
+        "\nCheck it without keyrite:
+   cd {}/release
+   openssl cms -verify -binary -inform DER -in manifest.json.p7s -content manifest.json \\
+     -CAfile authorities/kubernetes-ca.crt -out /dev/null
+   openssl verify -x509_strict -purpose sslserver -CAfile authorities/kubernetes-ca.crt certificates/pki/apiserver.crt
+   openssl verify -x509_strict -purpose sslclient -CAfile authorities/etcd-ca.crt certificates/pki/apiserver-etcd-client.crt
+   sha256sum certificates/pki/apiserver.crt; grep -B1 -A1 '\"path\": \"certificates/pki/apiserver.crt\"' manifest.json",
+        folder.display()
+    ));
+}

@@ -1,0 +1,97 @@
+//! The surroundings: clock, randomness, machine, program. Nothing below asks the system for them.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use der::DateTime;
+use rustix::mm::{MlockAllFlags, mlockall};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+
+use super::Failure;
+use crate::ceremony::{MachineFacts, Surroundings};
+use crate::digest::Digest;
+
+/// Keeps PINs out of core files and, where the limits allow, out of swap.
+pub fn harden() {
+    // Each is an addition: a system that refuses one is reported by the step machine, not here.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    if may_lock_memory() {
+        let _ = mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE);
+    }
+}
+
+/// Locking under a limit would make later allocations fail.
+fn may_lock_memory() -> bool {
+    getrlimit(Resource::Memlock).current.is_none()
+}
+
+/// The time in UTC, to the second.
+pub fn now() -> DateTime {
+    // A clock before 1970 or after 9999 shows as 1970, which no ledger and no authority accepts.
+    let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    DateTime::from_unix_duration(std::time::Duration::from_secs(elapsed.as_secs()))
+        .unwrap_or(DateTime::INFINITY)
+}
+
+/// 32 octets of the system's generator.
+pub fn random() -> Result<[u8; 32], String> {
+    let mut octets = [0; 32];
+    aws_lc_rs::rand::fill(&mut octets).map_err(|_| "the system's random generator failed".to_owned())?;
+    Ok(octets)
+}
+
+/// All surroundings.
+pub fn surroundings() -> Result<Surroundings<'static>, Failure> {
+    Ok(Surroundings {
+        now: &now,
+        random: &random,
+        machine: machine(),
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        tool_digest: tool_digest()?,
+    })
+}
+
+fn tool_digest() -> Result<Digest, Failure> {
+    let program = std::env::current_exe().map_err(|e| Failure::fault(format!("own program: {e}")))?;
+    let octets =
+        std::fs::read(&program).map_err(|e| Failure::fault(format!("{}: {e}", program.display())))?;
+    Ok(Digest::of(&octets))
+}
+
+fn machine() -> MachineFacts {
+    let name = rustix::system::uname();
+    let swaps = std::fs::read_to_string("/proc/swaps").unwrap_or_default();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let locked = status.lines().any(|line| line.starts_with("VmLck:") && !line.contains(" 0 kB"));
+    MachineFacts {
+        kernel: format!("{} {}", name.sysname().to_string_lossy(), name.release().to_string_lossy()),
+        network_up: network_up(Path::new("/sys/class/net")),
+        swap: swaps
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
+            .collect(),
+        memory_locked: locked,
+        loader_variables: std::env::vars_os()
+            .map(|(key, _)| key.to_string_lossy().into_owned())
+            .filter(|key| key.starts_with("LD_") || key.starts_with("PKCS11SPY"))
+            .collect(),
+    }
+}
+
+/// Interfaces with IFF_UP, the loopback left out.
+fn network_up(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut up: Vec<String> = entries
+        .filter(|entry| {
+            let flags = std::fs::read_to_string(entry.path().join("flags")).unwrap_or_default();
+            let flags = u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16).unwrap_or(0);
+            let (is_up, is_loopback) = (flags & 0x1 != 0, flags & 0x8 != 0);
+            is_up && !is_loopback
+        })
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    up.sort();
+    up
+}

@@ -1,0 +1,154 @@
+//! The terminal: lines shown, answers typed, PINs read without echo.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use secrecy::SecretString;
+use zeroize::Zeroizing;
+
+use super::Failure;
+use crate::ceremony::{Answers, Error, People, Prompt};
+use crate::media::read_file;
+use crate::token::TokenFacts;
+
+/// Where the PIN comes from.
+#[derive(Clone, Debug, Args)]
+pub struct PinSource {
+    /// Read the PIN from the first line of this file
+    #[arg(long, value_name = "FILE")]
+    pub pin_file: Option<PathBuf>,
+    /// Read the PIN from the first line of this file descriptor
+    #[arg(long, value_name = "N", conflicts_with = "pin_file")]
+    pub pin_fd: Option<u32>,
+}
+
+impl PinSource {
+    /// Reads the PIN, from the terminal when nothing else is named.
+    pub fn read(&self, what: &str) -> Result<SecretString, Failure> {
+        match (&self.pin_file, self.pin_fd) {
+            (Some(path), _) => from_file(path),
+            (None, Some(number)) => from_file(Path::new(&format!("/dev/fd/{number}"))),
+            (None, None) => {
+                rpassword::prompt_password(format!("{what}: ")).map(SecretString::from).map_err(|e| {
+                    Failure::fault(format!("no PIN: no terminal to ask at ({e}); use --pin-file or --pin-fd"))
+                })
+            }
+        }
+    }
+}
+
+fn from_file(path: &Path) -> Result<SecretString, Failure> {
+    let fault = |e: std::io::Error| Failure::fault(format!("PIN from {}: {e}", path.display()));
+    let mut reader = std::io::BufReader::new(std::fs::File::open(path).map_err(fault)?);
+    let mut line = Zeroizing::new(String::new());
+    std::io::Read::take(&mut reader, 1024).read_line(&mut line).map_err(fault)?;
+    let pin = line.trim_end_matches(['\r', '\n']);
+    if pin.is_empty() {
+        return Err(Failure::wrong(format!("PIN from {}: the first line is empty", path.display())));
+    }
+    Ok(SecretString::from(pin.to_owned()))
+}
+
+/// Those at the terminal, or the file that answers for them.
+#[derive(Debug)]
+pub struct Operators {
+    answers: Option<Answers>,
+    pin: PinSource,
+    bar: Option<ProgressBar>,
+}
+
+impl Operators {
+    /// Takes answers from a file when one is named, from the terminal otherwise.
+    pub fn new(answers: Option<&Path>, pin: PinSource) -> Result<Self, Failure> {
+        let answers = match answers {
+            None => None,
+            Some(path) => {
+                let octets = read_file(path, 1 << 16).map_err(|e| Failure::wrong(e.to_string()))?;
+                let text = String::from_utf8(octets)
+                    .map_err(|e| Failure::wrong(format!("{}: {e}", path.display())))?;
+                Some(Answers::parse(&text).map_err(|e| Failure::wrong(e.to_string()))?)
+            }
+        };
+        if answers.is_none() && !std::io::stdin().is_terminal() {
+            return Err(Failure::wrong(
+                "no terminal to type confirmations at; run keyrite at one, or use --answers",
+            ));
+        }
+        Ok(Self { answers, pin, bar: None })
+    }
+}
+
+impl People for Operators {
+    fn show(&mut self, text: &str) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        say(text);
+    }
+
+    fn confirm(&mut self, prompt: &Prompt) -> Result<String, Error> {
+        self.show(&format!("  {}.", prompt.question));
+        if let Some(answers) = &self.answers {
+            let answer = answers.answer(prompt)?;
+            say(&format!("  > {answer}  (from the answers file)"));
+            return Ok(answer);
+        }
+        for _ in 0..3 {
+            let typed = type_line("  > ")?;
+            if typed == prompt.expected {
+                return Ok(typed);
+            }
+            if typed == "stop" {
+                return Err(Error::Stopped("stopped at the prompt".into()));
+            }
+            say("  That is not what was asked for. Type it again, or \"stop\".");
+        }
+        Err(Error::Stopped("not confirmed in three tries".into()))
+    }
+
+    fn pin(&mut self, token: &TokenFacts) -> Result<SecretString, Error> {
+        self.pin
+            .read(&format!("  User PIN of token {}", token.label))
+            .map_err(|failure| Error::Fault(failure.message))
+    }
+
+    fn unattended(&self) -> bool {
+        self.answers.is_some()
+    }
+
+    fn unanswered(&self, ids: &[&'static str]) -> Option<&'static str> {
+        self.answers.as_ref().and_then(|answers| answers.unanswered(ids))
+    }
+
+    fn progress(&mut self, done: usize, all: usize) {
+        let bar = self.bar.get_or_insert_with(|| {
+            let style = ProgressStyle::with_template("  {bar:30} {pos}/{len} {per_sec} {eta} left");
+            ProgressBar::new(all as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        });
+        bar.set_position(done as u64);
+    }
+}
+
+fn type_line(prompt: &str) -> Result<String, Error> {
+    let mut out = std::io::stdout();
+    let gone = |e: std::io::Error| Error::Stopped(format!("terminal: {e}"));
+    out.write_all(prompt.as_bytes()).and_then(|()| out.flush()).map_err(gone)?;
+    let mut line = String::new();
+    let read = std::io::stdin().lock().read_line(&mut line).map_err(gone)?;
+    if read == 0 {
+        return Err(Error::Stopped("stopped at the prompt (end of input)".into()));
+    }
+    Ok(line.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// Writes a line to standard output. A reader that went away is no reason to stop signing.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Writes an error to standard error.
+pub fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "keyrite: {text}");
+}

@@ -1,0 +1,170 @@
+//! `keyrite token`: list, init, inspect.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::Failure;
+use super::terminal::{PinSource, say};
+use crate::ceremony::MAX_FILE;
+use crate::media::read_file;
+use crate::token::{Error, HsmProfile, Module, Pin, Selector, TokenFacts, initialise};
+
+/// What can be done with tokens.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the tokens that are present
+    List {
+        /// The HSM profile
+        #[arg(long, value_name = "HSM-PROFILE")]
+        hsm: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Initialise a token that holds nothing
+    Init(Init),
+    /// Log in and list what is on a token
+    Inspect(Inspect),
+}
+
+/// Arguments of `token init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The HSM profile
+    #[arg(long, value_name = "HSM-PROFILE")]
+    hsm: PathBuf,
+    /// The label that the token gets
+    #[arg(long)]
+    label: String,
+    /// Choose the token by its serial
+    #[arg(long, value_name = "SERIAL")]
+    token_serial: Option<String>,
+    /// Read the security officer's PIN from the first line of this file
+    #[arg(long, value_name = "FILE")]
+    so_pin_file: Option<PathBuf>,
+    #[command(flatten)]
+    pin: PinSource,
+}
+
+/// Arguments of `token inspect`.
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// The HSM profile
+    #[arg(long, value_name = "HSM-PROFILE")]
+    hsm: PathBuf,
+    /// Choose the token by its serial
+    #[arg(long, value_name = "SERIAL")]
+    token_serial: Option<String>,
+    /// Choose the token by its label
+    #[arg(long, value_name = "LABEL")]
+    token_label: Option<String>,
+    #[command(flatten)]
+    pin: PinSource,
+    /// Try the PIN although the token says that one more wrong one locks it
+    #[arg(long)]
+    accept_final_try: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Setup(message) => Self::wrong(message),
+            other => Self::fault(other.to_string()),
+        }
+    }
+}
+
+/// Performs the command.
+pub fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::List { hsm, json } => list(&load(&hsm)?, json),
+        Command::Init(arguments) => init(arguments),
+        Command::Inspect(arguments) => inspect(arguments),
+    }
+}
+
+fn load(hsm: &Path) -> Result<Module, Failure> {
+    let octets = read_file(hsm, MAX_FILE).map_err(|e| Failure::wrong(e.to_string()))?;
+    let text = String::from_utf8(octets).map_err(|e| Failure::wrong(format!("{}: {e}", hsm.display())))?;
+    Ok(Module::load(HsmProfile::parse(&text)?)?)
+}
+
+fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| Failure::fault(e.to_string()))?;
+    say(&text);
+    Ok(())
+}
+
+fn list(module: &Module, json: bool) -> Result<(), Failure> {
+    let tokens = module.tokens()?;
+    if json {
+        return print_json(&tokens);
+    }
+    say(&format!("module {} (SHA-256 {})", module.path().display(), module.digest()));
+    for token in &tokens {
+        say(&format!("  {}{}", token.line(), pin_state(token)));
+    }
+    if tokens.is_empty() {
+        say("  no token is present");
+    }
+    Ok(())
+}
+
+fn pin_state(token: &TokenFacts) -> &'static str {
+    match token {
+        TokenFacts { pin_locked: true, .. } => ", PIN locked",
+        TokenFacts { pin_final_try: true, .. } => ", PIN at its final try",
+        TokenFacts { pin_count_low: true, .. } => ", a wrong PIN was given",
+        TokenFacts { initialised: true, user_pin_set: false, .. } => ", no user PIN set",
+        _ => "",
+    }
+}
+
+fn init(arguments: Init) -> Result<(), Failure> {
+    let module = load(&arguments.hsm)?;
+    let so_source = PinSource { pin_file: arguments.so_pin_file, pin_fd: None };
+    let so_pin = new_pin(&so_source, "Security officer's PIN")?;
+    let pin = new_pin(&arguments.pin, "User PIN")?;
+    let token = initialise(&module, arguments.token_serial.as_deref(), &arguments.label, &so_pin, &pin)?;
+    say(&format!("initialised: {}", token.line()));
+    Ok(())
+}
+
+/// A PIN that is being set is typed twice.
+fn new_pin(source: &PinSource, what: &str) -> Result<SecretString, Failure> {
+    let pin = source.read(what)?;
+    let from_terminal = source.pin_file.is_none() && source.pin_fd.is_none();
+    if from_terminal && source.read(&format!("{what}, again"))?.expose_secret() != pin.expose_secret() {
+        return Err(Failure::wrong(format!("{what}: the two entries differ; nothing was changed")));
+    }
+    Ok(pin)
+}
+
+fn inspect(arguments: Inspect) -> Result<(), Failure> {
+    let module = load(&arguments.hsm)?;
+    let named = Selector { serial: arguments.token_serial, label: arguments.token_label };
+    let selector = if named == Selector::default() { module.profile().token.clone() } else { named };
+    let token = module.choose(&selector)?;
+    let pin = match module.wants_pinpad(&token)? {
+        true => Pin::Pinpad,
+        false => Pin::Known(arguments.pin.read(&format!("User PIN of token {}", token.label))?),
+    };
+    let session = module.open(&token, &pin, arguments.accept_final_try)?;
+    let objects = session.inventory()?;
+    if arguments.json {
+        return print_json(&serde_json::json!({ "token": token, "objects": objects }));
+    }
+    say(&format!("{}, firmware {}{}", token.line(), token.firmware, pin_state(&token)));
+    for object in &objects {
+        say(&format!("  {:<16} {:<32} ID {}", object.class, object.label, object.id));
+    }
+    if objects.is_empty() {
+        say("  the token holds no object that its user can see");
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! `keyrite verify`: a release against a trusted root.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Failure;
+use super::terminal::say;
+use crate::ceremony::MAX_FILE;
+use crate::digest::Digest;
+use crate::issuance::Certificate;
+use crate::media::{self, Limits, read_file, read_tree, shown};
+use crate::release::{self, ManifestKind, Report, Root};
+
+/// What a release may hold: the manifest and the transcript are its largest files.
+const LIMITS: Limits = Limits { file: 1 << 30, total: 2 << 30, files: 1_000_000 };
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("trusted").required(true).args(["root", "root_sha256"])))]
+pub struct Arguments {
+    /// The release's folder
+    release: PathBuf,
+    /// The certificate of the root that you trust, PEM or DER
+    #[arg(long, value_name = "FILE")]
+    root: Option<PathBuf>,
+    /// SHA-256 of that certificate's DER octets, its fingerprint
+    #[arg(long, value_name = "HEX")]
+    root_sha256: Option<Digest>,
+}
+
+/// Performs the command.
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let root = match (arguments.root, arguments.root_sha256) {
+        (Some(path), _) => Root::Certificate(Box::new(certificate(&path)?)),
+        (None, Some(digest)) => Root::Sha256(digest),
+        (None, None) => return Err(Failure::wrong("name the root by --root or --root-sha256")),
+    };
+    let files = read_tree(&arguments.release, LIMITS).map_err(|e| match e {
+        media::Error::Refused(message) => failed(&message),
+        fault @ media::Error::Fault { .. } => Failure::fault(fault.to_string()),
+    })?;
+    let report = release::verify(files, &root).map_err(|e| failed(&shown(&e.0)))?;
+    tell(&report);
+    Ok(())
+}
+
+fn failed(message: &str) -> Failure {
+    Failure::refused(format!("{message}\nNOT VERIFIED: install nothing of this release"))
+}
+
+fn certificate(path: &std::path::Path) -> Result<Certificate, Failure> {
+    let octets = read_file(path, MAX_FILE).map_err(|e| Failure::wrong(e.to_string()))?;
+    let read = if octets.first() == Some(&0x30) {
+        Certificate::from_der(&octets)
+    } else {
+        Certificate::from_pem(&octets)
+    };
+    read.map_err(|e| Failure::wrong(format!("{}: {e}", path.display())))
+}
+
+fn tell(report: &Report) {
+    let manifest = &report.manifest;
+    let unattended = if manifest.unattended { ", unattended" } else { "" };
+    say(&format!(
+        "release    {} of {}{unattended}\nplan       {} ({})\n           {}\nroot       {}\nmanifest   {}\nholds      {} authorities, {} certificates, {} refusals",
+        manifest.sequence,
+        manifest.created,
+        shown(&manifest.plan.title),
+        shown(&manifest.plan.script),
+        manifest.plan.sha256,
+        report.root,
+        report.manifest_sha256,
+        manifest.authorities.len(),
+        manifest.certificates.len(),
+        manifest.refusals.len()
+    ));
+    for refusal in &manifest.refusals {
+        for reason in &refusal.reasons {
+            say(&format!(
+                "refused    {}: {} [{}]",
+                refusal.request_path,
+                shown(&reason.message),
+                shown(&reason.control)
+            ));
+        }
+    }
+    match manifest.kind {
+        ManifestKind::Production => say("VERIFIED"),
+        ManifestKind::Rehearsal => say("VERIFIED, but a REHEARSAL: install nothing of it"),
+    }
+}

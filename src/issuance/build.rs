@@ -1,0 +1,237 @@
+//! TBSCertificate (RFC 5280 4.1.2): the exact octets to be signed.
+
+use std::time::Duration;
+
+use der::asn1::{GeneralizedTime, UtcTime};
+use der::{DateTime, Encode, Sequence};
+use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
+use x509_cert::Version;
+use x509_cert::ext::Extension;
+use x509_cert::name::Name;
+use x509_cert::serial_number::SerialNumber;
+use x509_cert::time::{Time, Validity as EncodedValidity};
+
+use super::{Authority, Error, check, extensions, signature_algorithm};
+use crate::digest::{Digest, hex};
+use crate::keys::{KeyKind, PublicKey};
+use crate::policy::{Approval, CertificateProfile};
+
+/// TBSCertificate without unique identifiers, which 4.1.2.8 forbids.
+#[derive(Sequence)]
+struct TbsCertificate {
+    #[asn1(context_specific = "0", default = "Default::default", tag_mode = "EXPLICIT")]
+    version: Version,
+    serial_number: SerialNumber,
+    signature: AlgorithmIdentifierOwned,
+    issuer: Name,
+    validity: EncodedValidity,
+    subject: Name,
+    subject_public_key_info: SubjectPublicKeyInfoOwned,
+    #[asn1(context_specific = "3", tag_mode = "EXPLICIT")]
+    extensions: Vec<Extension>,
+}
+
+/// A serial number: 20 octets, positive, 152 bits of them random (RFC 5280 4.1.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Serial([u8; 20]);
+
+impl Serial {
+    /// Makes one from 19 random octets. The leading octet 01 keeps the length and the sign.
+    pub fn new(random: [u8; 19]) -> Self {
+        let mut octets = [1; 20];
+        if let Some(rest) = octets.get_mut(1..) {
+            rest.copy_from_slice(&random);
+        }
+        Self(octets)
+    }
+
+    /// The octets, most significant first.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Lowercase hexadecimal digits.
+    pub fn hex(&self) -> String {
+        hex(&self.0)
+    }
+}
+
+/// The period in which a certificate is valid, both ends included (RFC 5280 4.1.2.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// The first second.
+    pub not_before: DateTime,
+    /// The last second.
+    pub not_after: DateTime,
+}
+
+impl Validity {
+    /// So many days of 86,400 seconds from `start`: the last second is one before the full count.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the end is past the year 9999.
+    pub fn days(start: DateTime, days: u32) -> Result<Self, Error> {
+        let length = Duration::from_secs(u64::from(days) * 86_400 - 1);
+        let not_after = DateTime::from_unix_duration(start.unix_duration() + length)
+            .map_err(|_| Error::Refused(format!("{days} days from {start} end after the year 9999")))?;
+        Ok(Self { not_before: start, not_after })
+    }
+
+    /// Cut short so that it does not outlive the issuer.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when it starts outside the issuer's own validity.
+    pub fn within(self, issuer: &Authority) -> Result<Self, Error> {
+        let outer = issuer.certificate().validity();
+        if self.not_before < outer.not_before || self.not_before > outer.not_after {
+            return Err(Error::Refused(format!(
+                "{} is valid from {} to {}, the clock says {}",
+                issuer.name(),
+                outer.not_before,
+                outer.not_after,
+                self.not_before
+            )));
+        }
+        Ok(Self { not_before: self.not_before, not_after: self.not_after.min(outer.not_after) })
+    }
+}
+
+/// Octets that policy approved and that have been checked, but that no token has seen.
+#[derive(Clone, Debug)]
+pub struct ToBeSigned {
+    octets: Vec<u8>,
+    issuer: String,
+    issuer_key: PublicKey,
+    serial: Serial,
+}
+
+impl ToBeSigned {
+    /// The certificate for an approved request.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the authority's own validity does not allow it.
+    pub fn leaf(
+        approval: &Approval,
+        issuer: &Authority,
+        serial: Serial,
+        now: DateTime,
+    ) -> Result<Self, Error> {
+        let critical = approval.subject.is_empty();
+        let names = Some((approval.dns.as_slice(), approval.ip.as_slice(), critical));
+        let list = extensions::for_profile(&approval.profile, &approval.key, Some(issuer.key()), names)?;
+        let validity = Validity::days(now, approval.days)?.within(issuer)?;
+        Self::build(&approval.subject, &approval.key, Some(issuer), issuer.name(), serial, validity, list)
+    }
+
+    /// The certificate for a key that was generated in the token: a root, when there is no issuer,
+    /// an intermediate authority, or a manifest signer.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the issuer may not have authorities below it or ends too early.
+    pub fn for_token_key(
+        name: &str,
+        profile: &CertificateProfile,
+        subject: &Name,
+        key: &PublicKey,
+        issuer: Option<&Authority>,
+        serial: Serial,
+        validity: Validity,
+    ) -> Result<Self, Error> {
+        if let Some(issuer) =
+            issuer.filter(|issuer| profile.is_authority() && issuer.path_length() == Some(0))
+        {
+            return Err(Error::Refused(format!(
+                "{} has path length 0, so {name} cannot be an authority below it (RFC 5280 4.2.1.9)",
+                issuer.name()
+            )));
+        }
+        let validity = issuer.map_or(Ok(validity), |issuer| validity.within(issuer))?;
+        let list = extensions::for_profile(profile, key, issuer.map(Authority::key), None)?;
+        Self::build(subject, key, issuer, issuer.map_or(name, Authority::name), serial, validity, list)
+    }
+
+    fn build(
+        subject: &Name,
+        key: &PublicKey,
+        issuer: Option<&Authority>,
+        issuer_name: &str,
+        serial: Serial,
+        validity: Validity,
+        extensions: Vec<Extension>,
+    ) -> Result<Self, Error> {
+        let issuer_key = issuer.map_or(key, Authority::key);
+        let tbs = TbsCertificate {
+            version: Version::V3,
+            serial_number: SerialNumber::new(serial.as_bytes())?,
+            signature: signature_algorithm(issuer_key.kind())?,
+            issuer: issuer.map_or(subject, Authority::subject).clone(),
+            validity: EncodedValidity::new(time(validity.not_before)?, time(validity.not_after)?),
+            subject: subject.clone(),
+            subject_public_key_info: key.info().clone(),
+            extensions,
+        };
+        let octets = tbs.to_der()?;
+        check::before_signing(&octets, issuer, issuer_key, serial, validity)?;
+        Ok(Self { octets, issuer: issuer_name.to_owned(), issuer_key: issuer_key.clone(), serial })
+    }
+
+    /// Takes up octets again that the ledger reserved before an interruption.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when they are not a TBSCertificate that this issuer may sign.
+    pub fn resumed(
+        octets: Vec<u8>,
+        issuer: Option<&Authority>,
+        issuer_name: &str,
+        issuer_key: &PublicKey,
+        serial: Serial,
+    ) -> Result<Self, Error> {
+        let validity = check::validity_of(&octets)?;
+        check::before_signing(&octets, issuer, issuer_key, serial, validity)?;
+        Ok(Self { octets, issuer: issuer_name.to_owned(), issuer_key: issuer_key.clone(), serial })
+    }
+
+    /// The exact octets.
+    pub fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// SHA-256 over them.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.octets)
+    }
+
+    /// The name of the authority that is to sign.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The public key by which the signature must verify.
+    pub fn issuer_key(&self) -> &PublicKey {
+        &self.issuer_key
+    }
+
+    /// The serial number.
+    pub fn serial(&self) -> Serial {
+        self.serial
+    }
+
+    /// The kind of the signing key.
+    pub fn issuer_kind(&self) -> KeyKind {
+        self.issuer_key.kind()
+    }
+}
+
+impl From<[u8; 20]> for Serial {
+    fn from(octets: [u8; 20]) -> Self {
+        Self(octets)
+    }
+}
+
+/// UTCTime through 2049, GeneralizedTime after (RFC 5280 4.1.2.5).
+fn time(at: DateTime) -> Result<Time, Error> {
+    if at.year() < 2050 {
+        return Ok(Time::UtcTime(UtcTime::from_date_time(at)?));
+    }
+    Ok(Time::GeneralTime(GeneralizedTime::from_date_time(at)))
+}

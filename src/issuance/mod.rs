@@ -1,0 +1,35 @@
+//! Issuance: from an approval to the exact octets that a token signs, and from its signature to
+//! a certificate that has been checked (RFC 5280).
+
+mod assemble;
+mod authority;
+mod build;
+mod check;
+mod extensions;
+
+pub use assemble::Certificate;
+pub use authority::{Authority, signature_algorithm};
+pub use build::{Serial, ToBeSigned, Validity};
+pub use check::IssuedFacts;
+
+/// Why something was not built or not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The wish cannot be met under RFC 5280 or by this authority.
+    #[error("{0}")]
+    Refused(String),
+    /// The token's signature does not verify: it is written nowhere.
+    #[error(
+        "{0}: the token's signature does not verify with the authority's certificate; the signature was discarded, do not use this token before it has been examined"
+    )]
+    BadSignature(String),
+    /// Encoding failed, or what was built is not what was meant.
+    #[error("internal check: {0}")]
+    Internal(String),
+}
+
+impl From<der::Error> for Error {
+    fn from(error: der::Error) -> Self {
+        Self::Internal(error.to_string())
+    }
+}

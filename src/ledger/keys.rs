@@ -1,0 +1,124 @@
+//! Keys in tokens: of authorities and of manifest signers.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Error, Ledger};
+use crate::issuance::Certificate;
+
+/// What a key in a token is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyRole {
+    /// It signs certificates.
+    Authority,
+    /// It signs manifests.
+    Manifest,
+}
+
+impl KeyRole {
+    /// The word for it in the ledger and in the transcript.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Authority => "authority",
+            Self::Manifest => "manifest",
+        }
+    }
+}
+
+/// A key that the ledger knows.
+#[derive(Clone, Debug)]
+pub struct StoredKey {
+    /// The name in scripts, and CKA_LABEL in the token.
+    pub name: String,
+    /// What it is for.
+    pub role: KeyRole,
+    /// CKA_ID.
+    pub key_id: Vec<u8>,
+    /// Serial of the token that holds it.
+    pub token_serial: String,
+    /// Name of the issuing authority; its own for a root.
+    pub issuer: String,
+    /// Name of its certificate profile.
+    pub profile: String,
+    /// Number of the ceremony that made it.
+    pub ceremony: i64,
+    /// Its certificate, once issued.
+    pub certificate: Option<Certificate>,
+}
+
+const COLUMNS: &str = "name, role, key_id, token_serial, issuer, profile, ceremony, certificate";
+
+impl Ledger {
+    /// Writes down that a key is about to be generated, so that an interruption leaves no stranger.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the name is taken.
+    pub fn intend_key(&mut self, key: &StoredKey) -> Result<(), Error> {
+        if let Some(taken) = self.key(&key.name)? {
+            return Err(Error::Refused(format!(
+                "{}: this ledger has a key of that name already, made by ceremony {}; names are never used again",
+                key.name, taken.ceremony
+            )));
+        }
+        self.db.execute(
+            "INSERT INTO token_key (name, role, key_id, token_serial, issuer, profile, ceremony) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![key.name, key.role.as_str(), key.key_id, key.token_serial, key.issuer, key.profile, key.ceremony],
+        )?;
+        Ok(())
+    }
+
+    /// Writes down the certificate of a key.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn certify_key(&mut self, name: &str, certificate: &Certificate) -> Result<(), Error> {
+        self.db.execute(
+            "UPDATE token_key SET certificate = ?2 WHERE name = ?1",
+            params![name, certificate.der()],
+        )?;
+        Ok(())
+    }
+
+    /// Takes back an intention: the token holds no key of it.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn forget_key(&mut self, name: &str) -> Result<(), Error> {
+        self.db.execute("DELETE FROM token_key WHERE name = ?1 AND certificate IS NULL", [name])?;
+        Ok(())
+    }
+
+    /// The key of this name.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn key(&self, name: &str) -> Result<Option<StoredKey>, Error> {
+        let sql = format!("SELECT {COLUMNS} FROM token_key WHERE name = ?1");
+        self.db.query_row(&sql, [name], |row| Ok(read(row))).optional()?.transpose()
+    }
+
+    /// Every key, in the order in which they were made.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn keys(&self) -> Result<Vec<StoredKey>, Error> {
+        let mut statement = self.db.prepare(&format!("SELECT {COLUMNS} FROM token_key ORDER BY rowid"))?;
+        let rows = statement.query_map([], |row| Ok(read(row)))?;
+        rows.map(|row| row?).collect()
+    }
+}
+
+fn read(row: &Row<'_>) -> Result<StoredKey, Error> {
+    let role: String = row.get(1)?;
+    let der: Option<Vec<u8>> = row.get(7)?;
+    let certificate = der.map(|der| Certificate::from_der(&der)).transpose();
+    Ok(StoredKey {
+        name: row.get(0)?,
+        role: if role == KeyRole::Manifest.as_str() { KeyRole::Manifest } else { KeyRole::Authority },
+        key_id: row.get(2)?,
+        token_serial: row.get(3)?,
+        issuer: row.get(4)?,
+        profile: row.get(5)?,
+        ceremony: row.get(6)?,
+        certificate: certificate.map_err(|e| Error::Fault(e.to_string()))?,
+    })
+}

@@ -1,0 +1,137 @@
+//! The ledger: the machine's durable memory of what was promised, signed and released.
+//!
+//! A folder with one SQLite database, synchronised in full at each commit and locked by the one
+//! program that uses it. A serial number and the octets that carry it are on disk before a token
+//! is asked to sign them: a [`Reservation`] can be had from nowhere else.
+
+mod ceremonies;
+mod certificates;
+mod keys;
+mod schema;
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use der::DateTime;
+use rusqlite::{Connection, OptionalExtension};
+
+pub use ceremonies::{OpenCeremony, ReleaseRow};
+pub use certificates::{Pending, Reservation};
+pub use keys::{KeyRole, StoredKey};
+
+/// What went wrong with the ledger.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It is not there, or not what was asked for.
+    #[error("{0}")]
+    Refused(String),
+    /// The database or the disk failed.
+    #[error("ledger: {0}")]
+    Fault(String),
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Fault(error.to_string())
+    }
+}
+
+/// An open ledger.
+#[derive(Debug)]
+pub struct Ledger {
+    folder: PathBuf,
+    db: Connection,
+    rehearsal: bool,
+}
+
+impl Ledger {
+    /// Opens the ledger in this folder, making one when the folder is absent or empty.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the folder holds something else, when another program uses the
+    /// ledger, or when it is of the other kind: a rehearsal's ledger stays one.
+    pub fn open_or_create(folder: &Path, rehearsal: bool) -> Result<Self, Error> {
+        let ledger = if folder.join(schema::FILE).exists() {
+            Self::open(folder)?
+        } else {
+            Self::create(folder, rehearsal)?
+        };
+        match (ledger.rehearsal, rehearsal) {
+            (true, false) => Err(Error::Refused(format!(
+                "{}: is a rehearsal's ledger; name another folder, or add --rehearsal",
+                folder.display()
+            ))),
+            (false, true) => Err(Error::Refused(format!(
+                "{}: is a production ledger, which no rehearsal writes to; name another folder",
+                folder.display()
+            ))),
+            _ => Ok(ledger),
+        }
+    }
+
+    /// Checks, without creating anything, that a ledger is or can be here.
+    ///
+    /// # Errors
+    /// As [`Ledger::open_or_create`].
+    pub fn check_place(folder: &Path) -> Result<(), Error> {
+        if folder.join(schema::FILE).exists() {
+            return Ok(());
+        }
+        if std::fs::read_dir(folder).is_ok_and(|entries| entries.count() > 0) {
+            return Err(Error::Refused(format!(
+                "{}: holds no ledger and is not empty; name the ledger's folder, or a new one",
+                folder.display()
+            )));
+        }
+        Ok(())
+    }
+
+    fn create(folder: &Path, rehearsal: bool) -> Result<Self, Error> {
+        Self::check_place(folder)?;
+        if !folder.exists() {
+            DirBuilder::new()
+                .mode(0o700)
+                .create(folder)
+                .map_err(|e| Error::Fault(format!("{}: {e}", folder.display())))?;
+        }
+        let db = schema::connect(folder, true)?;
+        schema::create(&db, rehearsal)?;
+        Ok(Self { folder: folder.to_owned(), db, rehearsal })
+    }
+
+    /// Opens an existing ledger.
+    ///
+    /// # Errors
+    /// As [`Ledger::open_or_create`].
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        if !folder.join(schema::FILE).exists() {
+            return Err(Error::Refused(format!("{}: holds no ledger", folder.display())));
+        }
+        let db = schema::connect(folder, false)?;
+        let rehearsal = schema::check(&db, folder)?;
+        Ok(Self { folder: folder.to_owned(), db, rehearsal })
+    }
+
+    /// The folder it lies in.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether it is a rehearsal's.
+    pub fn is_rehearsal(&self) -> bool {
+        self.rehearsal
+    }
+
+    /// The time of the last entry.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn last_time(&self) -> Result<Option<DateTime>, Error> {
+        let text: Option<String> = self
+            .db
+            .query_row("SELECT time FROM transcript ORDER BY time DESC LIMIT 1", [], |row| row.get(0))
+            .optional()?;
+        text.map(|text| text.parse().map_err(|_| Error::Fault(format!("time {text:?} is none")))).transpose()
+    }
+}

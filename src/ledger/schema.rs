@@ -1,0 +1,120 @@
+//! The database: its tables, how it is opened and locked.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::Error;
+
+/// The database's file name in the ledger's folder.
+pub const FILE: &str = "ledger.sqlite";
+
+/// Marks a SQLite file as a keyrite ledger ("kyrt").
+const APPLICATION_ID: i64 = 0x6b79_7274;
+/// Version of the tables below.
+const VERSION: i64 = 1;
+
+const TABLES: &str = "
+CREATE TABLE ledger (rehearsal INTEGER NOT NULL) STRICT;
+CREATE TABLE ceremony (
+    id INTEGER PRIMARY KEY,
+    plan TEXT NOT NULL,          -- JSON: script, files, settings
+    next_step INTEGER NOT NULL,  -- index of the first step that is not done
+    done INTEGER NOT NULL
+) STRICT;
+CREATE TABLE transcript (
+    ceremony INTEGER NOT NULL REFERENCES ceremony,
+    number INTEGER NOT NULL,
+    time TEXT NOT NULL,
+    line TEXT NOT NULL,
+    PRIMARY KEY (ceremony, number)
+) STRICT;
+CREATE TABLE request (
+    ceremony INTEGER NOT NULL REFERENCES ceremony,
+    path TEXT NOT NULL,
+    octets BLOB NOT NULL,
+    PRIMARY KEY (ceremony, path)
+) STRICT;
+CREATE TABLE token_key (
+    name TEXT PRIMARY KEY,
+    role TEXT NOT NULL,          -- authority, manifest
+    key_id BLOB NOT NULL UNIQUE, -- CKA_ID
+    token_serial TEXT NOT NULL,
+    issuer TEXT NOT NULL,        -- name of the issuing authority; the own name for a root
+    profile TEXT NOT NULL,
+    ceremony INTEGER NOT NULL REFERENCES ceremony,
+    certificate BLOB             -- DER, once issued
+) STRICT;
+CREATE TABLE certificate (
+    id INTEGER PRIMARY KEY,
+    ceremony INTEGER NOT NULL REFERENCES ceremony,
+    path TEXT NOT NULL,          -- of the request, or authorities/NAME
+    request_sha256 TEXT NOT NULL,
+    spki_sha256 TEXT NOT NULL,
+    authority TEXT NOT NULL,
+    serial BLOB NOT NULL,
+    profile TEXT NOT NULL,
+    tbs BLOB NOT NULL,           -- reserved: on disk before the token signs
+    certificate BLOB,            -- issued
+    UNIQUE (authority, serial),
+    UNIQUE (ceremony, path)
+) STRICT;
+CREATE INDEX certificate_spki ON certificate (spki_sha256);
+CREATE INDEX certificate_request ON certificate (request_sha256);
+CREATE TABLE release (
+    sequence INTEGER PRIMARY KEY,
+    ceremony INTEGER NOT NULL UNIQUE REFERENCES ceremony,
+    manifest BLOB NOT NULL,
+    signature BLOB NOT NULL,
+    transcript BLOB NOT NULL
+) STRICT;
+";
+
+/// Connects, locks the database for this program alone and asks for full synchronisation.
+pub fn connect(folder: &Path, create: bool) -> Result<Connection, Error> {
+    let mut flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
+    // NOFOLLOW wants a path without links on the way, as the operator's folder may have.
+    let folder = folder.canonicalize().map_err(|e| Error::Fault(format!("{}: {e}", folder.display())))?;
+    let db = Connection::open_with_flags(folder.join(FILE), flags)?;
+    db.busy_timeout(std::time::Duration::ZERO)?;
+    let locked = db.execute_batch(
+        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; BEGIN EXCLUSIVE; COMMIT;",
+    );
+    match locked {
+        Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == rusqlite::ErrorCode::DatabaseBusy => {
+            Err(Error::Refused(format!("{}: is in use by another program", folder.display())))
+        }
+        Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == rusqlite::ErrorCode::NotADatabase => {
+            Err(Error::Refused(format!("{}: {FILE} is no SQLite database", folder.display())))
+        }
+        other => other.map(|()| db).map_err(Error::from),
+    }
+}
+
+/// Makes the tables in one transaction.
+pub fn create(db: &Connection, rehearsal: bool) -> Result<(), Error> {
+    db.execute_batch(&format!(
+        "BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; {TABLES} INSERT INTO ledger VALUES ({}); COMMIT;",
+        i64::from(rehearsal)
+    ))?;
+    Ok(())
+}
+
+/// Checks that the file is a ledger of this version and intact; tells whether it is a rehearsal's.
+pub fn check(db: &Connection, folder: &Path) -> Result<bool, Error> {
+    let id: i64 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if id != APPLICATION_ID || version != VERSION {
+        return Err(Error::Refused(format!(
+            "{}: {FILE} is no ledger of version {VERSION} (application {id:#x}, version {version})",
+            folder.display()
+        )));
+    }
+    let intact: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if intact != "ok" {
+        return Err(Error::Fault(format!("{}: {FILE} is damaged: {intact}", folder.display())));
+    }
+    Ok(db.query_row("SELECT rehearsal FROM ledger", [], |row| row.get(0))?)
+}

@@ -1,0 +1,37 @@
+//! keyrite runs offline CA key ceremonies: the CA's key is generated in a PKCS#11 token and never
+//! leaves it, and a reviewed script decides what it signs.
+//!
+//! # The flow
+//!
+//! Each value can be made only by the module named, from the value above it.
+//!
+//! ```text
+//! octets on media  ->  Bundle                 media, request
+//!                  ->  CertificationRequest   request      strict DER, proof of possession
+//!                  ->  Approval | Refusal     policy       every control run
+//!                  ->  ToBeSigned             issuance     the exact octets
+//!                  ->  Reservation            ledger       serial and octets on disk, synced
+//!                  ->  signature              token        only a Reservation can be signed
+//!                  ->  Certificate            issuance     verified, octets compared
+//!                  ->  recorded               ledger       synced
+//!                  ->  release                release      manifest signed by a key of its own
+//! ```
+//!
+//! # The import rule
+//!
+//! The modules stand below in rank order, and a module imports only modules above it.
+//! `tests/architecture.rs` checks that, and that PKCS#11, SQLite, clock, environment and terminal
+//! stay in their rooms.
+
+pub mod ceremony;
+pub mod cli;
+pub mod digest;
+pub mod issuance;
+pub mod keys;
+pub mod kubernetes;
+pub mod ledger;
+pub mod media;
+pub mod policy;
+pub mod release;
+pub mod request;
+pub mod token;

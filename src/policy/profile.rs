@@ -1,0 +1,161 @@
+//! Certificate profiles: what a kind of certificate looks like. Data, each citing its source.
+
+use std::collections::BTreeMap;
+
+use const_oid::ObjectIdentifier;
+use const_oid::db::rfc5280::{ID_KP_CLIENT_AUTH, ID_KP_EMAIL_PROTECTION, ID_KP_SERVER_AUTH};
+use serde::Deserialize;
+use x509_cert::ext::pkix::KeyUsages;
+
+use super::Error;
+
+/// A file of certificate profiles, by name.
+pub type ProfileFile = BTreeMap<String, CertificateProfile>;
+
+/// One certificate profile.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateProfile {
+    /// What it implements, with the clause.
+    pub source: String,
+    /// What it is for.
+    pub kind: Kind,
+    /// The longest validity, in days of 86,400 seconds.
+    pub days: u32,
+    /// keyUsage (RFC 5280 4.2.1.3). keyEncipherment is left out for keys that cannot encipher.
+    pub key_usage: Vec<Use>,
+    /// extendedKeyUsage (RFC 5280 4.2.1.12); none in a certificate of an authority.
+    #[serde(default)]
+    pub extended_key_usage: Vec<ExtendedUse>,
+    /// pathLenConstraint (RFC 5280 4.2.1.9), only for authorities.
+    pub path_length: Option<u8>,
+    /// Whether it carries names.
+    #[serde(default)]
+    pub names: Names,
+    /// Patterns that the subject must satisfy whatever the roster says.
+    #[serde(default)]
+    pub subject: Vec<String>,
+}
+
+/// What a certificate profile is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A self-signed authority.
+    Root,
+    /// An authority under another one.
+    Intermediate,
+    /// A party of TLS.
+    Leaf,
+    /// The signer of manifests.
+    Manifest,
+}
+
+/// Whether a certificate carries DNS names and IP addresses (RFC 5280 4.2.1.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Names {
+    /// At least one.
+    Required,
+    /// Those that the request asks for.
+    Optional,
+    /// None.
+    #[default]
+    Forbidden,
+}
+
+/// A bit of keyUsage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Use {
+    /// digitalSignature
+    DigitalSignature,
+    /// keyEncipherment
+    KeyEncipherment,
+    /// keyCertSign
+    KeyCertSign,
+    /// cRLSign
+    #[serde(rename = "cRLSign")]
+    CrlSign,
+}
+
+impl Use {
+    /// The bit itself.
+    pub fn bit(self) -> KeyUsages {
+        match self {
+            Self::DigitalSignature => KeyUsages::DigitalSignature,
+            Self::KeyEncipherment => KeyUsages::KeyEncipherment,
+            Self::KeyCertSign => KeyUsages::KeyCertSign,
+            Self::CrlSign => KeyUsages::CRLSign,
+        }
+    }
+}
+
+/// A purpose of extendedKeyUsage. anyExtendedKeyUsage and OCSPSigning are none of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ExtendedUse {
+    /// serverAuth
+    ServerAuth,
+    /// clientAuth
+    ClientAuth,
+    /// emailProtection, which no TLS peer accepts
+    EmailProtection,
+}
+
+impl ExtendedUse {
+    /// Its object identifier.
+    pub fn oid(self) -> ObjectIdentifier {
+        match self {
+            Self::ServerAuth => ID_KP_SERVER_AUTH,
+            Self::ClientAuth => ID_KP_CLIENT_AUTH,
+            Self::EmailProtection => ID_KP_EMAIL_PROTECTION,
+        }
+    }
+}
+
+impl CertificateProfile {
+    /// Whether certificates of this profile sign others.
+    pub fn is_authority(&self) -> bool {
+        matches!(self.kind, Kind::Root | Kind::Intermediate)
+    }
+
+    /// Checks that the profile does not contradict itself.
+    ///
+    /// # Errors
+    /// Names the profile, the key and what is required.
+    pub fn check(&self, name: &str) -> Result<(), Error> {
+        let bad = |message: &str| Err(Error(format!("certificate profile {name}: {message}")));
+        if self.source.trim().is_empty() {
+            return bad("source is empty; cite what the profile implements");
+        }
+        if !(1..=36_500).contains(&self.days) {
+            return bad("days is not between 1 and 36500");
+        }
+        if self.key_usage.is_empty() {
+            return bad("key_usage is empty, at least one bit is required (RFC 5280 4.2.1.3)");
+        }
+        let signs = self.key_usage.contains(&Use::KeyCertSign);
+        if signs != self.is_authority() || (!signs && self.key_usage.contains(&Use::CrlSign)) {
+            return bad(
+                "keyCertSign and cRLSign belong to root and intermediate, and keyCertSign must be there (RFC 5280 4.2.1.3)",
+            );
+        }
+        if self.extended_key_usage.is_empty() != self.is_authority() {
+            return bad("extended_key_usage must be there for leaf and manifest, and not for authorities");
+        }
+        if self.path_length.is_some() && !self.is_authority() {
+            return bad("path_length belongs to root and intermediate (RFC 5280 4.2.1.9)");
+        }
+        if self.names != Names::Forbidden && self.kind != Kind::Leaf {
+            return bad("names belongs to leaf");
+        }
+        let mail_only = self.extended_key_usage == [ExtendedUse::EmailProtection];
+        if mail_only != (self.kind == Kind::Manifest) {
+            return bad(
+                "emailProtection belongs to manifest, alone, so that no TLS peer accepts its certificate",
+            );
+        }
+        Ok(())
+    }
+}

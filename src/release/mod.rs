@@ -1,0 +1,49 @@
+//! Releases: what goes back to the cluster, its signed manifest, and the verification of both.
+//!
+//! In: certificates, refusals and the transcript of a ceremony. Out: files, the last of them the
+//! manifest's signature, so that an incomplete release cannot pass for a whole one.
+
+mod cms;
+mod compose;
+mod manifest;
+mod transcript;
+mod verify;
+
+pub use cms::sign_manifest;
+pub use compose::{Contents, KeyEntry, LeafEntry, compose};
+pub use manifest::{
+    AuthorityEntry, CertificateEntry, FORMAT, Manifest, ManifestKind, Plan, Reason, RefusalEntry, Signer,
+    TokenEntry, Tool, TranscriptEntry,
+};
+pub use transcript::{FIRST, Record, chain_head, check_chain};
+pub use verify::{Report, Root, verify};
+
+/// Name of the manifest in a release.
+pub const MANIFEST: &str = "manifest.json";
+/// Name of its detached signature.
+pub const SIGNATURE: &str = "manifest.json.p7s";
+/// Name of the transcript.
+pub const TRANSCRIPT: &str = "transcript.jsonl";
+
+/// Why a release was not made, or does not hold.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Error(pub String);
+
+impl From<der::Error> for Error {
+    fn from(error: der::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<crate::issuance::Error> for Error {
+    fn from(error: crate::issuance::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<crate::media::Error> for Error {
+    fn from(error: crate::media::Error) -> Self {
+        Self(error.to_string())
+    }
+}

@@ -1,0 +1,15 @@
+//! Certification requests (PKCS #10, RFC 2986) and bundles of them.
+//!
+//! In: octets from media. Out: a [`CertificationRequest`] whose encoding is strict and whose
+//! proof of possession holds, or the [`Violation`]s that stand against it.
+
+mod bundle;
+mod control;
+mod extensions;
+mod parse;
+mod pem;
+
+pub use bundle::{Bundle, ENTRY_LIMITS};
+pub use control::{Control, Violation};
+pub use extensions::Requested;
+pub use parse::CertificationRequest;

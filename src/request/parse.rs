@@ -1,0 +1,133 @@
+//! One certification request: strict DER, proof of possession, an accepted key.
+
+use const_oid::db::rfc5912::ID_EXTENSION_REQ;
+use der::{Decode, Encode};
+use x509_cert::attr::Attribute;
+use x509_cert::name::Name;
+use x509_cert::request::CertReq;
+
+use super::extensions::{self, Requested};
+use super::{Control, Violation, pem};
+use crate::digest::Digest;
+use crate::keys::{KeyError, PublicKey, SignatureError, verify};
+
+/// A request that is well-formed and whose signer holds the private key (RFC 2986 section 4.2).
+#[derive(Clone, Debug)]
+pub struct CertificationRequest {
+    subject: Name,
+    key: PublicKey,
+    requested: Requested,
+    digest: Digest,
+}
+
+impl CertificationRequest {
+    /// Reads a file's octets, PEM or DER.
+    ///
+    /// # Errors
+    /// Every violation that can be told without a policy.
+    pub fn from_file(octets: &[u8]) -> Result<Self, Vec<Violation>> {
+        let der = pem::request_der(octets).map_err(|violation| vec![violation])?;
+        let parsed = strict(&der).map_err(|violation| vec![violation])?;
+        let mut violations = Vec::new();
+        let key = PublicKey::new(parsed.info.public_key.clone()).map_err(from_key_error);
+        let key = key.and_then(|key| prove(&key, &parsed).map(|()| key));
+        let requested = match attributes(&parsed) {
+            Ok(requested) => {
+                violations.extend(requested.refused());
+                Some(requested)
+            }
+            Err(violation) => {
+                violations.push(violation);
+                None
+            }
+        };
+        let key = key.map_err(|violation| violations.insert(0, violation)).ok();
+        match (key, requested) {
+            (Some(key), Some(requested)) if violations.is_empty() => {
+                Ok(Self { subject: parsed.info.subject, key, requested, digest: Digest::of(octets) })
+            }
+            _ => Err(violations),
+        }
+    }
+
+    /// The subject that the request carries.
+    pub fn subject(&self) -> &Name {
+        &self.subject
+    }
+
+    /// The key to be certified.
+    pub fn key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// What the request's extensions ask for.
+    pub fn requested(&self) -> &Requested {
+        &self.requested
+    }
+
+    /// SHA-256 over the file's octets as they came in.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+/// Parses and requires that encoding again gives the very same octets: then the encoded
+/// CertificationRequestInfo is the one that was signed.
+fn strict(der: &[u8]) -> Result<CertReq, Violation> {
+    let malformed = |e: der::Error| {
+        Violation::new(Control::Der, format!("not the strict DER of a version 1 certification request: {e}"))
+    };
+    let parsed = CertReq::from_der(der).map_err(malformed)?;
+    if parsed.to_der().map_err(malformed)? != der {
+        return Err(Violation::new(
+            Control::Der,
+            "encoding is not DER: encoding it again gives other octets",
+        ));
+    }
+    Ok(parsed)
+}
+
+fn from_key_error(error: KeyError) -> Violation {
+    match error {
+        KeyError::Unsupported(message) => Violation::new(Control::KeyType, message),
+        KeyError::Weak(message) => Violation::new(Control::KeyStrength, message),
+    }
+}
+
+fn prove(key: &PublicKey, parsed: &CertReq) -> Result<(), Violation> {
+    let info = parsed.info.to_der().map_err(|e| Violation::new(Control::Der, e.to_string()))?;
+    let signature = parsed.signature.as_bytes().unwrap_or_default();
+    verify(key, &parsed.algorithm, &info, signature).map_err(|error| match error {
+        SignatureError::Algorithm(message) => Violation::new(Control::SignatureAlgorithm, message),
+        SignatureError::Invalid => Violation::new(
+            Control::PossessionProof,
+            "the request's signature does not verify with the key in it, so its sender may not hold the private key",
+        ),
+    })
+}
+
+fn attributes(parsed: &CertReq) -> Result<Requested, Violation> {
+    let bad = |message: String| Violation::new(Control::Attribute, message);
+    let mut requested = Requested::default();
+    let mut seen = Vec::new();
+    for Attribute { oid, values } in parsed.info.attributes.iter() {
+        if seen.contains(oid) {
+            return Err(bad(format!("attribute {} stands there twice", extensions::name(*oid))));
+        }
+        seen.push(*oid);
+        if *oid != ID_EXTENSION_REQ {
+            requested.overridden.push(format!("attribute {} is ignored", extensions::name(*oid)));
+            continue;
+        }
+        match values.as_slice() {
+            [value] => requested.read(value)?,
+            other => {
+                return Err(bad(format!(
+                    "extensionRequest has {} values, required is 1 (RFC 2985 5.4.2)",
+                    other.len()
+                )));
+            }
+        }
+    }
+    Ok(requested)
+}

@@ -1,0 +1,42 @@
+//! From a file's octets to DER: one PEM block (RFC 7468), or DER as it is.
+
+use super::{Control, Violation};
+
+/// The labels of a certification request in PEM (RFC 7468 section 7).
+const LABELS: [&str; 2] = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
+
+/// Whether a private key in PEM stands somewhere in these octets.
+pub fn holds_private_key(octets: &[u8]) -> bool {
+    octets.windows(12).any(|window| window == b"PRIVATE KEY-")
+}
+
+/// The DER octets of the one request in this file.
+///
+/// # Errors
+/// [`Control::Form`] when it is neither DER nor exactly one PEM block of a request.
+pub fn request_der(octets: &[u8]) -> Result<Vec<u8>, Violation> {
+    if octets.first() == Some(&0x30) {
+        return Ok(octets.to_vec());
+    }
+    let form = |message: String| Violation::new(Control::Form, message);
+    let text = std::str::from_utf8(octets)
+        .ok()
+        .filter(|text| text.is_ascii())
+        .ok_or_else(|| form("neither DER nor PEM text".into()))?;
+    let text = text.trim_matches(['\r', '\n', ' ', '\t']);
+    if text.is_empty() {
+        return Err(form("file is empty, required is one certification request".into()));
+    }
+    if !text.starts_with("-----BEGIN ") {
+        return Err(form("neither DER nor a PEM block at the beginning".into()));
+    }
+    let blocks = text.matches("-----BEGIN ").count();
+    if blocks != 1 {
+        return Err(form(format!("{blocks} PEM blocks, required is one request a file")));
+    }
+    let (label, der) = der::pem::decode_vec(text.as_bytes()).map_err(|e| form(format!("PEM: {e}")))?;
+    if !LABELS.contains(&label) {
+        return Err(form(format!("PEM label is {label:?}, required is {:?}", LABELS[0])));
+    }
+    Ok(der)
+}

@@ -1,0 +1,83 @@
+//! What can go wrong at the token, with the function and code that the module gave.
+
+use cryptoki::error::{Error as Pkcs11Error, Rv, RvError};
+
+/// An error at the token.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The HSM profile, the module's path or the choice of token is wrong: edit and try again.
+    #[error("{0}")]
+    Setup(String),
+    /// The token or what is on it is not as it must be.
+    #[error("{0}")]
+    Fault(String),
+    /// A function of the module failed.
+    #[error("{function}: {name} ({code:#010X}){hint}")]
+    Pkcs11 {
+        /// The function, as C_Sign.
+        function: String,
+        /// The code's name, as CKR_DEVICE_REMOVED.
+        name: String,
+        /// The code.
+        code: u64,
+        /// What to do, where that is known.
+        hint: &'static str,
+    },
+}
+
+impl From<Pkcs11Error> for Error {
+    fn from(error: Pkcs11Error) -> Self {
+        match error {
+            Pkcs11Error::Pkcs11(value, function) => Self::Pkcs11 {
+                function: format!("C_{function:?}"),
+                name: name(value),
+                code: code(value),
+                hint: hint(value),
+            },
+            other => Self::Fault(format!("PKCS#11: {other}")),
+        }
+    }
+}
+
+impl Error {
+    /// Whether the module answered with this code.
+    pub fn is(&self, wanted: &str) -> bool {
+        matches!(self, Self::Pkcs11 { name, .. } if name == wanted)
+    }
+}
+
+/// CKR_PIN_INCORRECT from PinIncorrect.
+fn name(value: RvError) -> String {
+    if let RvError::UnknownErrorCode(_) | RvError::VendorDefined(_) = value {
+        return "CKR_VENDOR_DEFINED or unknown".to_owned();
+    }
+    let mut name = "CKR".to_owned();
+    for c in format!("{value:?}").chars() {
+        if c.is_ascii_uppercase() {
+            name.push('_');
+        }
+        name.push(c.to_ascii_uppercase());
+    }
+    name
+}
+
+/// The number of a code: cryptoki maps numbers to values, so the value is looked for among them.
+fn code(value: RvError) -> u64 {
+    if let RvError::UnknownErrorCode(code) | RvError::VendorDefined(code) = value {
+        return code;
+    }
+    let wanted = format!("{:?}", Rv::Error(value));
+    (1..0x400).find(|code| format!("{:?}", Rv::from(*code)) == wanted).unwrap_or(u64::MAX)
+}
+
+fn hint(value: RvError) -> &'static str {
+    match value {
+        RvError::PinLocked => "; the PIN is locked, the security officer must set a new one",
+        RvError::DeviceRemoved | RvError::TokenNotPresent => "; the token is gone, put it back and resume",
+        RvError::DeviceError | RvError::DeviceMemory | RvError::GeneralError => {
+            "; examine the token before it is used again"
+        }
+        RvError::SessionClosed | RvError::SessionHandleInvalid => "; the session was lost, resume",
+        _ => "",
+    }
+}

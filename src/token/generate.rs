@@ -1,0 +1,208 @@
+//! Key pairs, generated in the token, read back, and destroyed when they are not as asked.
+
+use const_oid::db::rfc5912::{ID_EC_PUBLIC_KEY, RSA_ENCRYPTION, SECP_256_R_1, SECP_384_R_1, SECP_521_R_1};
+use cryptoki::mechanism::Mechanism;
+use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
+use der::asn1::{BitString, Null, OctetStringRef, UintRef};
+use der::{Any, Decode, Encode, Sequence};
+use serde::{Deserialize, Serialize};
+use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
+
+use super::attributes::{self, KeyAttributes};
+use super::{Error, Session};
+use crate::digest::hex;
+use crate::keys::PublicKey;
+
+/// Which key pair is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyRequest {
+    /// ECDSA P-256
+    EcdsaP256,
+    /// ECDSA P-384
+    EcdsaP384,
+    /// ECDSA P-521
+    EcdsaP521,
+    /// RSA with 3072 bits
+    #[serde(rename = "rsa-3072")]
+    Rsa3072,
+    /// RSA with 4096 bits
+    #[serde(rename = "rsa-4096")]
+    Rsa4096,
+}
+
+/// RSAPublicKey (RFC 8017 A.1.1).
+#[derive(Sequence)]
+struct RsaPublicKey<'a> {
+    modulus: UintRef<'a>,
+    exponent: UintRef<'a>,
+}
+
+impl KeyRequest {
+    fn curve(self) -> Option<const_oid::ObjectIdentifier> {
+        match self {
+            Self::EcdsaP256 => Some(SECP_256_R_1),
+            Self::EcdsaP384 => Some(SECP_384_R_1),
+            Self::EcdsaP521 => Some(SECP_521_R_1),
+            Self::Rsa3072 | Self::Rsa4096 => None,
+        }
+    }
+
+    fn generation(self) -> Result<(Mechanism<'static>, Vec<Attribute>), Error> {
+        if let Some(curve) = self.curve() {
+            let parameters = curve.to_der().map_err(|e| Error::Fault(e.to_string()))?;
+            return Ok((Mechanism::EccKeyPairGen, vec![Attribute::EcParams(parameters)]));
+        }
+        let bits: u64 = if self == Self::Rsa3072 { 3072 } else { 4096 };
+        let exponent = Attribute::PublicExponent(vec![1, 0, 1]);
+        Ok((Mechanism::RsaPkcsKeyPairGen, vec![Attribute::ModulusBits(bits.into()), exponent]))
+    }
+}
+
+impl Session {
+    /// Generates a key pair with this label and ID, neither of which may be on the token yet.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when label or ID is taken, or when the token did not make the key as
+    /// asked: then the pair is destroyed.
+    pub fn generate(
+        &self,
+        request: KeyRequest,
+        label: &str,
+        id: &[u8],
+    ) -> Result<(PublicKey, KeyAttributes), Error> {
+        self.require_free(label, id)?;
+        let (mechanism, kind) = request.generation()?;
+        let mut public = Vec::new();
+        for attribute in kind {
+            public.push(attribute);
+        }
+        let first = public.remove(0);
+        let mut template = attributes::public_template(label, id, first);
+        template.extend(public);
+        let private = attributes::private_template(self.profile(), label, id);
+        let (public, private) = self.raw().generate_key_pair(&mechanism, &template, &private)?;
+        self.examine(request, private, public, label).map_err(|error| {
+            let destroyed =
+                [private, public].into_iter().all(|handle| self.raw().destroy_object(handle).is_ok());
+            let fate = if destroyed {
+                "the key pair was destroyed"
+            } else {
+                "the key pair could NOT be destroyed, destroy it by hand"
+            };
+            Error::Fault(format!("{error}; {fate}"))
+        })
+    }
+
+    /// Takes up a key pair that was generated just before an interruption, if it is there and as
+    /// asked; half a pair is destroyed.
+    ///
+    /// # Errors
+    /// As [`Session::generate`].
+    pub fn recover(
+        &self,
+        request: KeyRequest,
+        label: &str,
+        id: &[u8],
+    ) -> Result<Option<(PublicKey, KeyAttributes)>, Error> {
+        let private = self.find(ObjectClass::PRIVATE_KEY, id)?;
+        let public = self.find(ObjectClass::PUBLIC_KEY, id)?;
+        match (private.as_slice(), public.as_slice()) {
+            ([private], [public]) => self.examine(request, *private, *public, label).map(Some),
+            _ => {
+                for handle in private.into_iter().chain(public) {
+                    self.raw().destroy_object(handle)?;
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    fn require_free(&self, label: &str, id: &[u8]) -> Result<(), Error> {
+        let by_label = self.raw().find_objects(&[Attribute::Label(label.as_bytes().to_vec())])?;
+        if !by_label.is_empty() {
+            return Err(Error::Fault(format!(
+                "token {}: {} objects have the label {label:?} already; a label is never used again, choose another name",
+                self.token().serial,
+                by_label.len()
+            )));
+        }
+        let by_id = self.raw().find_objects(&[Attribute::Id(id.to_vec())])?;
+        if !by_id.is_empty() {
+            return Err(Error::Fault(format!("token {}: the ID {} is taken", self.token().serial, hex(id))));
+        }
+        Ok(())
+    }
+
+    fn examine(
+        &self,
+        request: KeyRequest,
+        private: ObjectHandle,
+        public: ObjectHandle,
+        label: &str,
+    ) -> Result<(PublicKey, KeyAttributes), Error> {
+        let attributes = attributes::read_back(self.raw(), self.profile(), private, label)?;
+        let key = self.public_key(public)?;
+        let wanted = match request {
+            KeyRequest::EcdsaP256 => "ECDSA P-256",
+            KeyRequest::EcdsaP384 => "ECDSA P-384",
+            KeyRequest::EcdsaP521 => "ECDSA P-521",
+            KeyRequest::Rsa3072 => "RSA 3072",
+            KeyRequest::Rsa4096 => "RSA 4096",
+        };
+        if key.kind().to_string() != wanted {
+            return Err(Error::Fault(format!(
+                "key {label}: the token made {}, asked was {wanted}",
+                key.kind()
+            )));
+        }
+        Ok((key, attributes))
+    }
+
+    /// The public key of an object, built from CKA_EC_POINT or from modulus and exponent: not
+    /// every token fills CKA_PUBLIC_KEY_INFO.
+    pub(super) fn public_key(&self, object: ObjectHandle) -> Result<PublicKey, Error> {
+        let info = match self.attribute(object, AttributeType::EcPoint) {
+            Ok(Attribute::EcPoint(point)) => self.elliptic(object, &point)?,
+            _ => self.rsa(object)?,
+        };
+        PublicKey::new(info).map_err(|e| Error::Fault(format!("token {}: {e}", self.token().serial)))
+    }
+
+    fn elliptic(&self, object: ObjectHandle, point: &[u8]) -> Result<SubjectPublicKeyInfoOwned, Error> {
+        let Attribute::EcParams(parameters) = self.attribute(object, AttributeType::EcParams)? else {
+            return Err(Error::Fault("CKA_EC_PARAMS is not what it should be".into()));
+        };
+        // PKCS#11 wants an OCTET STRING around the point; some tokens give the bare point.
+        let bare = <&OctetStringRef>::from_der(point).map(|octets| octets.as_bytes()).unwrap_or(point);
+        let encode = || -> Result<_, der::Error> {
+            Ok(SubjectPublicKeyInfoOwned {
+                algorithm: AlgorithmIdentifierOwned {
+                    oid: ID_EC_PUBLIC_KEY,
+                    parameters: Some(Any::from_der(&parameters)?),
+                },
+                subject_public_key: BitString::from_bytes(bare)?,
+            })
+        };
+        encode().map_err(|e| Error::Fault(format!("CKA_EC_POINT: {e}")))
+    }
+
+    fn rsa(&self, object: ObjectHandle) -> Result<SubjectPublicKeyInfoOwned, Error> {
+        let modulus = self.attribute(object, AttributeType::Modulus)?;
+        let exponent = self.attribute(object, AttributeType::PublicExponent)?;
+        let (Attribute::Modulus(modulus), Attribute::PublicExponent(exponent)) = (modulus, exponent) else {
+            return Err(Error::Fault("CKA_MODULUS is not what it should be".into()));
+        };
+        let encode = || -> Result<_, der::Error> {
+            let key = RsaPublicKey { modulus: UintRef::new(&modulus)?, exponent: UintRef::new(&exponent)? };
+            Ok(SubjectPublicKeyInfoOwned {
+                algorithm: AlgorithmIdentifierOwned {
+                    oid: RSA_ENCRYPTION,
+                    parameters: Some(Any::encode_from(&Null)?),
+                },
+                subject_public_key: BitString::from_bytes(&key.to_der()?)?,
+            })
+        };
+        encode().map_err(|e| Error::Fault(format!("CKA_MODULUS: {e}")))
+    }
+}

@@ -1,0 +1,247 @@
+//! Modules and the tokens behind them.
+
+use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use cryptoki::slot::Slot;
+use serde::Serialize;
+
+use super::{Error, HsmProfile, Pin, PinEntry, Selector, Session};
+use crate::digest::Digest;
+use crate::media::shown;
+
+/// A loaded module: one for each process, for two can crash some libraries.
+#[derive(Debug)]
+pub struct Module {
+    context: Pkcs11,
+    profile: HsmProfile,
+    path: std::path::PathBuf,
+    digest: Digest,
+}
+
+/// What a token says of itself (CK_TOKEN_INFO), made safe to show.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TokenFacts {
+    /// Label.
+    pub label: String,
+    /// Token serial.
+    pub serial: String,
+    /// Manufacturer.
+    pub manufacturer: String,
+    /// Model.
+    pub model: String,
+    /// Firmware version.
+    pub firmware: String,
+    /// Whether C_InitToken was called.
+    pub initialised: bool,
+    /// Whether a user PIN is set.
+    pub user_pin_set: bool,
+    /// CKF_USER_PIN_COUNT_LOW: a wrong PIN was given since the last right one.
+    pub pin_count_low: bool,
+    /// CKF_USER_PIN_FINAL_TRY: one more wrong PIN locks it.
+    pub pin_final_try: bool,
+    /// CKF_USER_PIN_LOCKED.
+    pub pin_locked: bool,
+    /// CKF_PROTECTED_AUTHENTICATION_PATH: the PIN is entered at the device.
+    pub pinpad: bool,
+    #[serde(skip)]
+    slot: Option<Slot>,
+}
+
+impl TokenFacts {
+    /// One line that tells this token from others.
+    pub fn line(&self) -> String {
+        let state = if self.initialised { "" } else { ", not initialised" };
+        format!(
+            "label {:?}, serial {:?}, {} {}{state}",
+            self.label, self.serial, self.manufacturer, self.model
+        )
+    }
+}
+
+impl Module {
+    /// Loads and initialises the module that an HSM profile names.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] when no file is there, when it is not the pinned one, or no module.
+    pub fn load(profile: HsmProfile) -> Result<Self, Error> {
+        let listed: Vec<String> = profile.module.iter().map(|path| path.display().to_string()).collect();
+        let path = profile.module.iter().find(|path| path.is_file()).cloned().ok_or_else(|| {
+            Error::Setup(format!(
+                "no PKCS#11 module at {}; install it, or set module in the HSM profile",
+                listed.join(" or ")
+            ))
+        })?;
+        let octets = std::fs::read(&path).map_err(|e| Error::Setup(format!("{}: {e}", path.display())))?;
+        let digest = Digest::of(&octets);
+        if let Some(pinned) = profile.module_sha256.filter(|pinned| *pinned != digest) {
+            return Err(Error::Setup(format!(
+                "{}: SHA-256 is {digest}, the HSM profile requires {pinned}",
+                path.display()
+            )));
+        }
+        let context = Pkcs11::new(&path).map_err(|e| {
+            Error::Setup(format!("{}: is no PKCS#11 module: {}", path.display(), shown(&e.to_string())))
+        })?;
+        context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))?;
+        Ok(Self { context, profile, path, digest })
+    }
+
+    /// The HSM profile.
+    pub fn profile(&self) -> &HsmProfile {
+        &self.profile
+    }
+
+    /// The module's path.
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// SHA-256 of the module's file.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    pub(super) fn context(&self) -> &Pkcs11 {
+        &self.context
+    }
+
+    /// All tokens that are present.
+    ///
+    /// # Errors
+    /// [`Error::Pkcs11`] when the module fails.
+    pub fn tokens(&self) -> Result<Vec<TokenFacts>, Error> {
+        self.context.get_slots_with_token()?.into_iter().map(|slot| self.facts(slot)).collect()
+    }
+
+    fn facts(&self, slot: Slot) -> Result<TokenFacts, Error> {
+        let info = self.context.get_token_info(slot)?;
+        Ok(TokenFacts {
+            label: shown(info.label()),
+            serial: shown(info.serial_number()),
+            manufacturer: shown(info.manufacturer_id()),
+            model: shown(info.model()),
+            firmware: format!("{}", info.firmware_version()),
+            initialised: info.token_initialized(),
+            user_pin_set: info.user_pin_initialized(),
+            pin_count_low: info.user_pin_count_low(),
+            pin_final_try: info.user_pin_final_try(),
+            pin_locked: info.user_pin_locked(),
+            pinpad: info.protected_authentication_path(),
+            slot: Some(slot),
+        })
+    }
+
+    /// The one token that is meant.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] when several match, [`Error::Fault`] when none does; both list what is there.
+    pub fn choose(&self, selector: &Selector) -> Result<TokenFacts, Error> {
+        let all = self.tokens()?;
+        let wanted = |token: &&TokenFacts| {
+            selector.serial.as_ref().is_none_or(|serial| *serial == token.serial)
+                && selector.label.as_ref().is_none_or(|label| *label == token.label)
+        };
+        let named = describe(selector);
+        let matching: Vec<&TokenFacts> =
+            all.iter().filter(|token| token.initialised).filter(wanted).collect();
+        match matching.as_slice() {
+            [one] => Ok((*one).clone()),
+            [] if all.is_empty() => Err(Error::Fault(format!("{named}: no token is present"))),
+            [] => Err(Error::Fault(format!(
+                "{named}: no initialised token matches; present are:\n{}\ninitialise one with `keyrite token init`",
+                listing(&all.iter().collect::<Vec<_>>())
+            ))),
+            many => Err(Error::Setup(format!(
+                "{named}: {} tokens match; choose one by --token-serial:\n{}",
+                many.len(),
+                listing(many)
+            ))),
+        }
+    }
+
+    /// Opens a session at the token and logs the user in, once.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the PIN is locked, not set, or at its final try without `final_try`;
+    /// [`Error::Pkcs11`] when the login fails.
+    pub fn open(&self, token: &TokenFacts, pin: &Pin, final_try: bool) -> Result<Session, Error> {
+        check_pin_state(token, final_try)?;
+        let slot = token.slot()?;
+        let session = self.context.open_rw_session(slot)?;
+        let pin = match pin {
+            Pin::Known(pin) => Some(pin),
+            Pin::Pinpad => None,
+        };
+        if let Err(error) = session.login(cryptoki::session::UserType::User, pin) {
+            return Err(self.explain_login(error.into(), slot));
+        }
+        Ok(Session::new(session, self.profile.clone(), token.clone()))
+    }
+
+    /// Whether the PIN comes from the device: the profile says so, and the token must agree.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] when they disagree.
+    pub fn wants_pinpad(&self, token: &TokenFacts) -> Result<bool, Error> {
+        match (self.profile.pin, token.pinpad) {
+            (PinEntry::Pinpad, false) => Err(Error::Setup(format!(
+                "token {}: has no PIN entry of its own, but the HSM profile says pin = \"pinpad\"",
+                token.serial
+            ))),
+            (entry, _) => Ok(entry == PinEntry::Pinpad),
+        }
+    }
+
+    fn explain_login(&self, error: Error, slot: Slot) -> Error {
+        let state = match self.facts(slot) {
+            Ok(facts) if facts.pin_locked => "the PIN is locked now",
+            Ok(facts) if facts.pin_final_try => "one more wrong PIN locks the token",
+            Ok(facts) if facts.pin_count_low => {
+                "the token counts wrong PINs and has tries left, it does not say how many"
+            }
+            _ => "the token does not tell the tries that are left",
+        };
+        match error.is("CKR_PIN_INCORRECT") {
+            true => {
+                Error::Fault(format!("{error}; {state}; keyrite tries a PIN once and never again by itself"))
+            }
+            false => error,
+        }
+    }
+}
+
+impl TokenFacts {
+    pub(super) fn slot(&self) -> Result<Slot, Error> {
+        self.slot.ok_or_else(|| Error::Fault(format!("token {}: has no slot", self.serial)))
+    }
+}
+
+fn check_pin_state(token: &TokenFacts, final_try: bool) -> Result<(), Error> {
+    let fault = |message: &str| Err(Error::Fault(format!("token {}: {message}", token.serial)));
+    if token.pin_locked {
+        return fault(
+            "the user PIN is locked (CKF_USER_PIN_LOCKED); the security officer must set a new one",
+        );
+    }
+    if !token.user_pin_set {
+        return fault("no user PIN is set; the security officer must set one");
+    }
+    if token.pin_final_try && !final_try {
+        return fault(
+            "one more wrong PIN locks it (CKF_USER_PIN_FINAL_TRY); make sure of the PIN, then add --accept-final-try",
+        );
+    }
+    Ok(())
+}
+
+fn describe(selector: &Selector) -> String {
+    match (&selector.serial, &selector.label) {
+        (Some(serial), Some(label)) => format!("token with serial {serial:?} and label {label:?}"),
+        (Some(serial), None) => format!("token with serial {serial:?}"),
+        (None, Some(label)) => format!("token with label {label:?}"),
+        (None, None) => "token".to_owned(),
+    }
+}
+
+fn listing(tokens: &[&TokenFacts]) -> String {
+    tokens.iter().map(|token| format!("  {}", token.line())).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,193 @@
+//! Signatures: by an authority's key over reservations, by a manifest key over manifests.
+
+use aws_lc_rs::digest as hash;
+use cryptoki::mechanism::Mechanism;
+use cryptoki::object::{ObjectClass, ObjectHandle};
+use der::asn1::UintRef;
+use der::{Encode, Sequence};
+
+use super::attributes::{self, KeyAttributes};
+use super::hsm_profile::Hashing;
+use super::{Error, Session};
+use crate::issuance::signature_algorithm;
+use crate::keys::{KeyKind, PublicKey, verify};
+use crate::ledger::{KeyRole, Reservation, StoredKey};
+
+/// An authority's key that was proved to be the one in its certificate.
+#[derive(Debug)]
+pub struct AuthorityKey<'a>(Key<'a>);
+
+/// A manifest signer's key that was proved to be the one in its certificate.
+#[derive(Debug)]
+pub struct ManifestKey<'a>(Key<'a>);
+
+#[derive(Debug)]
+struct Key<'a> {
+    session: &'a Session,
+    handle: ObjectHandle,
+    public: PublicKey,
+    label: String,
+}
+
+/// ECDSA-Sig-Value (RFC 3279 2.2.3).
+#[derive(Sequence)]
+struct EcdsaSignature<'a> {
+    r: UintRef<'a>,
+    s: UintRef<'a>,
+}
+
+/// What a challenge starts with: no DER structure starts so, hence no challenge is a certificate.
+const CHALLENGE: &[u8] = b"keyrite: proof that this token holds the key in the certificate\n";
+
+impl Session {
+    /// Finds an authority's key by its ID, reads its attributes back, and has it sign a challenge
+    /// that must verify with the key in the certificate.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the key is not there, not closed as it must be, or another one.
+    pub fn authority_key(
+        &self,
+        stored: &StoredKey,
+        public: &PublicKey,
+    ) -> Result<(AuthorityKey<'_>, KeyAttributes), Error> {
+        let (key, attributes) = self.prove(stored, public, KeyRole::Authority)?;
+        Ok((AuthorityKey(key), attributes))
+    }
+
+    /// As [`Session::authority_key`], for a manifest signer.
+    ///
+    /// # Errors
+    /// As [`Session::authority_key`].
+    pub fn manifest_key(
+        &self,
+        stored: &StoredKey,
+        public: &PublicKey,
+    ) -> Result<(ManifestKey<'_>, KeyAttributes), Error> {
+        let (key, attributes) = self.prove(stored, public, KeyRole::Manifest)?;
+        Ok((ManifestKey(key), attributes))
+    }
+
+    fn prove(
+        &self,
+        stored: &StoredKey,
+        public: &PublicKey,
+        role: KeyRole,
+    ) -> Result<(Key<'_>, KeyAttributes), Error> {
+        let StoredKey { name, key_id, token_serial, .. } = stored;
+        if stored.role != role {
+            return Err(Error::Fault(format!(
+                "key {name}: is for {}, not for {}",
+                stored.role.as_str(),
+                role.as_str()
+            )));
+        }
+        if *token_serial != self.token().serial {
+            return Err(Error::Fault(format!(
+                "key {name}: the ledger says it is in the token with serial {token_serial:?}, this one has serial {:?}; use the ledger and the token that belong together",
+                self.token().serial
+            )));
+        }
+        let handle = self.one(ObjectClass::PRIVATE_KEY, key_id, name)?;
+        let attributes = attributes::read_back(self.raw(), self.profile(), handle, name)?;
+        let key = Key { session: self, handle, public: public.clone(), label: name.clone() };
+        let mut challenge = CHALLENGE.to_vec();
+        challenge.extend(self.random(32)?);
+        let signature = key.sign(&challenge)?;
+        key.require_valid(&challenge, &signature)?;
+        Ok((key, attributes))
+    }
+}
+
+impl AuthorityKey<'_> {
+    /// Signs reserved octets.
+    ///
+    /// # Errors
+    /// [`Error::Pkcs11`] as C_Sign gave it; [`Error::Fault`] when the reservation is for another key.
+    pub fn sign(&self, reservation: &Reservation) -> Result<Vec<u8>, Error> {
+        let tbs = reservation.tbs();
+        if *tbs.issuer_key() != self.0.public {
+            return Err(Error::Fault(format!(
+                "key {}: the reservation is for {}",
+                self.0.label,
+                tbs.issuer()
+            )));
+        }
+        self.0.sign(tbs.octets())
+    }
+}
+
+impl ManifestKey<'_> {
+    /// Signs the signed attributes of a manifest (RFC 5652 5.4), and verifies.
+    ///
+    /// # Errors
+    /// [`Error::Pkcs11`] as C_Sign gave it; [`Error::Fault`] when the signature does not verify.
+    pub fn sign_attributes(&self, attributes: &[u8]) -> Result<Vec<u8>, Error> {
+        let signature = self.0.sign(attributes)?;
+        self.0.require_valid(attributes, &signature)?;
+        Ok(signature)
+    }
+
+    /// The kind of key.
+    pub fn kind(&self) -> KeyKind {
+        self.0.public.kind()
+    }
+}
+
+impl Key<'_> {
+    fn require_valid(&self, message: &[u8], signature: &[u8]) -> Result<(), Error> {
+        let algorithm = signature_algorithm(self.public.kind()).map_err(|e| Error::Fault(e.to_string()))?;
+        verify(&self.public, &algorithm, message, signature).map_err(|_| {
+            Error::Fault(format!(
+                "key {}: the token's signature does not verify with the key in the certificate; it is another key, or the token is faulty",
+                self.label
+            ))
+        })
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        let in_token = self.session.profile().hash == Hashing::Token;
+        let kind = self.public.kind();
+        let mechanism = mechanism(kind, in_token)?;
+        let input = if in_token { message.to_vec() } else { prepared(kind, message) };
+        let signature = self.session.raw().sign(&mechanism, self.handle, &input)?;
+        match kind {
+            KeyKind::Rsa(_) => Ok(signature),
+            _ => ecdsa_der(&signature),
+        }
+    }
+}
+
+fn mechanism(kind: KeyKind, in_token: bool) -> Result<Mechanism<'static>, Error> {
+    match (kind, in_token) {
+        (KeyKind::P256 | KeyKind::P384 | KeyKind::P521, false) => Ok(Mechanism::Ecdsa),
+        (KeyKind::P256, true) => Ok(Mechanism::EcdsaSha256),
+        (KeyKind::P384, true) => Ok(Mechanism::EcdsaSha384),
+        (KeyKind::P521, true) => Ok(Mechanism::EcdsaSha512),
+        (KeyKind::Rsa(_), false) => Ok(Mechanism::RsaPkcs),
+        (KeyKind::Rsa(_), true) => Ok(Mechanism::Sha256RsaPkcs),
+        (KeyKind::Ed25519, _) => Err(Error::Fault("Ed25519 keys are not used in tokens".into())),
+    }
+}
+
+/// DigestInfo of SHA-256 up to the digest (RFC 8017 9.2, note 1).
+const SHA256_DIGEST_INFO: [u8; 19] = [
+    0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00,
+    0x04, 0x20,
+];
+
+fn prepared(kind: KeyKind, message: &[u8]) -> Vec<u8> {
+    let digest = |algorithm| hash::digest(algorithm, message).as_ref().to_vec();
+    match kind {
+        KeyKind::P384 => digest(&hash::SHA384),
+        KeyKind::P521 => digest(&hash::SHA512),
+        KeyKind::Rsa(_) => [SHA256_DIGEST_INFO.to_vec(), digest(&hash::SHA256)].concat(),
+        KeyKind::P256 | KeyKind::Ed25519 => digest(&hash::SHA256),
+    }
+}
+
+/// PKCS#11 gives r and s side by side, each of half the length (2.40, section 2.3.1).
+fn ecdsa_der(signature: &[u8]) -> Result<Vec<u8>, Error> {
+    let (r, s) = signature.split_at(signature.len() / 2);
+    let encode = || EcdsaSignature { r: UintRef::new(r)?, s: UintRef::new(s)? }.to_der();
+    encode().map_err(|e| Error::Fault(format!("C_Sign gave no ECDSA signature: {e}")))
+}
