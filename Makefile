@@ -1,6 +1,6 @@
 # demo: see it work · test: every test · check: the whole gate
 
-CARGO_DENY = 0.19.0
+CARGO_DENY = 0.20.2
 DENY = target/tools/bin/cargo-deny
 
 .PHONY: help demo test check deny

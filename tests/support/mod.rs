@@ -1,0 +1,319 @@
+//! A laboratory for one test: a folder, a SoftHSM token of its own, and the real binary.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+pub const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
+pub const PIN: &str = "7351-user";
+
+pub struct Lab {
+    pub dir: tempfile::TempDir,
+    pub env: Vec<(String, String)>,
+}
+
+/// What a run of a program gave.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    pub fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert_eq!(self.code, 0, "expected success:\n{}\n{}", self.out, self.err);
+        self
+    }
+
+    /// Requires the exit code and every one of these texts in the message.
+    #[track_caller]
+    pub fn fails(self, code: i32, texts: &[&str]) -> Self {
+        assert_eq!(self.code, code, "exit code:\n{}\n{}", self.out, self.err);
+        for text in texts {
+            assert!(self.err.contains(text), "no {text:?} in:\n{}", self.err);
+        }
+        assert!(!self.out.contains(PIN) && !self.err.contains(PIN), "the PIN is shown");
+        self
+    }
+}
+
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+impl Lab {
+    /// A folder with an initialised token labelled `lab`.
+    pub fn new() -> Self {
+        let lab = Self::without_token();
+        lab.init_token("lab");
+        lab
+    }
+
+    /// A folder with a SoftHSM that holds no token yet.
+    pub fn without_token() -> Self {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let lab = Self { env: Vec::new(), dir };
+        fs::create_dir(lab.path("tokens")).expect("tokens");
+        lab.write("softhsm2.conf", &format!("directories.tokendir = {}\nlog.level = ERROR\n", lab.path("tokens").display()));
+        lab.write("pin", &format!("{PIN}\n"));
+        lab.write("so-pin", "9182-officer\n");
+        lab.write("hsm.toml", &format!("name = \"test\"\nmodule = [\"{SOFTHSM}\"]\n"));
+        lab
+    }
+
+    /// The same laboratory with a variable set for each run.
+    pub fn with(mut self, key: &str, value: &str) -> Self {
+        self.set(key, value);
+        self
+    }
+
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.env.retain(|(old, _)| old != key);
+        self.env.push((key.to_owned(), value.to_owned()));
+    }
+
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.dir.path().join(relative)
+    }
+
+    pub fn write(&self, relative: &str, text: impl AsRef<[u8]>) {
+        let path = self.path(relative);
+        fs::create_dir_all(path.parent().expect("parent")).expect("folders");
+        fs::write(path, text).expect("file");
+    }
+
+    pub fn read(&self, relative: &str) -> String {
+        fs::read_to_string(self.path(relative)).unwrap_or_else(|e| panic!("{relative}: {e}"))
+    }
+
+    pub fn init_token(&self, label: &str) {
+        self.keyrite(&format!("token init --hsm hsm.toml --label {label} --so-pin-file so-pin --pin-file pin")).ok();
+    }
+
+    pub fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .current_dir(self.dir.path())
+            .env("SOFTHSM2_CONF", self.path("softhsm2.conf"))
+            .envs(self.env.iter().cloned())
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, program: &str, arguments: &[&str]) -> Ran {
+        Ran::of(self.command(program, arguments).output().unwrap_or_else(|e| panic!("{program}: {e}")))
+    }
+
+    /// Runs the real binary; words are separated by spaces.
+    pub fn keyrite(&self, arguments: &str) -> Ran {
+        let words: Vec<&str> = arguments.split(' ').collect();
+        self.run(env!("CARGO_BIN_EXE_keyrite"), &words)
+    }
+
+    pub fn openssl(&self, arguments: &str) -> Ran {
+        let words: Vec<&str> = arguments.split(' ').collect();
+        self.run("openssl", &words)
+    }
+
+    /// Copies the repository's `ceremony/` here, so that scripts can be changed.
+    pub fn ceremony_files(&self) {
+        let source = repository().join("ceremony");
+        for file in walk(&source) {
+            let relative = file.strip_prefix(&source).expect("below").to_str().expect("text").to_owned();
+            self.write(&format!("ceremony/{relative}"), fs::read(&file).expect("file"));
+        }
+    }
+
+    /// Performs a script unattended.
+    pub fn ceremony(&self, script: &str, more: &str) -> Ran {
+        self.keyrite(&format!(
+            "ceremony run {script} --hsm hsm.toml --ledger ledger --answers {}/ceremony/answers-accept.toml --pin-file pin {more}",
+            repository().display()
+        ))
+    }
+
+    pub fn resume(&self) -> Ran {
+        self.keyrite(&format!(
+            "ceremony resume --ledger ledger --answers {}/ceremony/answers-accept.toml --pin-file pin",
+            repository().display()
+        ))
+    }
+
+    /// A root authority `root-ca` and a manifest key, from a small script; production, not rehearsal.
+    pub fn root(&self, key: &str) {
+        self.write("profiles.toml", PROFILES);
+        self.write("root.toml", root_script(key));
+        self.ceremony("root.toml", "--out root").ok();
+    }
+
+    /// A signing script with these roster lines.
+    pub fn sign_script(&self, roster: &str) {
+        self.write("sign.toml", format!("{SIGN_STEPS}{roster}"));
+    }
+
+    pub fn sign(&self, bundle: &str, out: &str) -> Ran {
+        self.ceremony("sign.toml", &format!("--in {bundle} --out {out}"))
+    }
+
+    /// A key and a request made by openssl; `key` as `openssl genpkey` wants it.
+    pub fn csr(&self, path: &str, subject: &str, san: &str, key: &str) {
+        self.csr_with(path, subject, if san.is_empty() { vec![] } else { vec![format!("subjectAltName={san}")] }, key);
+    }
+
+    /// As [`Lab::csr`], with these lines of openssl's `-addext`.
+    pub fn csr_with(&self, path: &str, subject: &str, extensions: Vec<String>, key: &str) {
+        let key_path = format!("keys/{}.key", path.replace('/', "_"));
+        fs::create_dir_all(self.path("keys")).expect("keys");
+        if !self.path(&key_path).exists() {
+            let algorithm: Vec<&str> = key.split(' ').collect();
+            let mut arguments = vec!["genpkey", "-out", &key_path];
+            arguments.extend(algorithm);
+            self.run("openssl", &arguments).ok();
+        }
+        fs::create_dir_all(self.path(path).parent().expect("parent")).expect("folders");
+        let mut arguments = vec!["req", "-new", "-key", &key_path, "-subj", subject, "-out", path, "-utf8"];
+        for extension in &extensions {
+            arguments.extend(["-addext", extension]);
+        }
+        self.run("openssl", &arguments).ok();
+    }
+
+    pub fn manifest(&self, release: &str) -> serde_json::Value {
+        serde_json::from_str(&self.read(&format!("{release}/manifest.json"))).expect("manifest")
+    }
+
+    /// All files below a folder, relative.
+    pub fn files(&self, folder: &str) -> Vec<String> {
+        let root = self.path(folder);
+        let mut found: Vec<String> = walk(&root)
+            .iter()
+            .map(|path| path.strip_prefix(&root).expect("below").to_str().expect("text").to_owned())
+            .collect();
+        found.sort();
+        found
+    }
+
+    /// Fingerprint of a certificate, as openssl computes it.
+    pub fn fingerprint(&self, certificate: &str) -> String {
+        let text = self.openssl(&format!("x509 -in {certificate} -noout -fingerprint -sha256")).ok().out;
+        text.trim().split('=').nth(1).expect("fingerprint").to_owned()
+    }
+
+    /// Builds the faulty token and points the HSM profile `faulty.toml` at it.
+    pub fn faulty(&self) {
+        let source = repository().join("tests/support/faulty_token.c");
+        let module = self.path("faulty_token.so");
+        self.run("cc", &["-shared", "-fPIC", "-o", module.to_str().unwrap(), source.to_str().unwrap(), "-ldl"]).ok();
+        self.write("hsm.toml", format!("name = \"faulty\"\nmodule = [\"{}\"]\n", module.display()));
+    }
+}
+
+pub fn walk(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())).flatten() {
+        let path = entry.path();
+        if path.is_dir() { found.extend(walk(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+pub const P256: &str = "-algorithm EC -pkeyopt ec_paramgen_curve:P-256";
+pub const WEB: &str = "[[roster]]\npath = \"web/*.csr\"\nprofile = \"server\"\nauthority = \"root-ca\"\nsubject = [\"CN=*\"]\ndns = [\"*.example.test\"]\nip = [\"10.0.0.0/8\"]\n";
+
+pub const PROFILES: &str = r#"
+[root]
+source = "test"
+kind = "root"
+days = 3650
+key_usage = ["keyCertSign", "cRLSign"]
+[intermediate]
+source = "test"
+kind = "intermediate"
+days = 1825
+key_usage = ["keyCertSign", "cRLSign"]
+path_length = 0
+[manifest]
+source = "test"
+kind = "manifest"
+days = 3650
+key_usage = ["digitalSignature"]
+extended_key_usage = ["emailProtection"]
+[server]
+source = "test"
+kind = "leaf"
+days = 365
+key_usage = ["digitalSignature", "keyEncipherment"]
+extended_key_usage = ["serverAuth"]
+names = "required"
+[client]
+source = "test"
+kind = "leaf"
+days = 365
+key_usage = ["digitalSignature"]
+extended_key_usage = ["clientAuth"]
+names = "forbidden"
+"#;
+
+pub fn root_script(key: &str) -> String {
+    format!(
+        r#"title = "root"
+purpose = "test"
+profiles = ["profiles.toml"]
+[[step]]
+act = "machine"
+network = "report"
+[[step]]
+act = "open-token"
+[[step]]
+act = "inventory"
+[[step]]
+act = "create-authority"
+name = "root-ca"
+profile = "root"
+subject = ["O=Test", "CN=Test Root"]
+key = "{key}"
+days = 3650
+[[step]]
+act = "create-manifest-key"
+name = "manifest"
+profile = "manifest"
+subject = ["CN=Test Manifest"]
+days = 3650
+issuer = "root-ca"
+[[step]]
+act = "release"
+"#
+    )
+}
+
+const SIGN_STEPS: &str = r#"title = "sign"
+purpose = "test"
+profiles = ["profiles.toml"]
+[[step]]
+act = "machine"
+network = "report"
+[[step]]
+act = "open-token"
+[[step]]
+act = "inventory"
+[[step]]
+act = "import"
+[[step]]
+act = "review"
+[[step]]
+act = "issue"
+[[step]]
+act = "release"
+"#;
