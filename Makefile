@@ -1,7 +1,8 @@
 # demo: see it work · test: every test · check: the whole gate
 
 CARGO_DENY = 0.20.2
-DENY = target/tools/bin/cargo-deny
+DENY_ROOT = target/tools/cargo-deny-$(CARGO_DENY)
+DENY = $(DENY_ROOT)/bin/cargo-deny
 
 .PHONY: help demo test check deny
 
@@ -28,10 +29,10 @@ check:
 	$(MAKE) deny
 
 $(DENY):
-	cargo install --locked --quiet --root target/tools --version $(CARGO_DENY) cargo-deny
+	cargo install --locked --quiet --root $(DENY_ROOT) --version $(CARGO_DENY) cargo-deny
 
 # Licences, bans and sources always; advisories where their database can be fetched.
 deny: $(DENY)
 	$(DENY) --log-level error check licenses bans sources
-	@if $(DENY) fetch db >/dev/null 2>&1; then $(DENY) --log-level error check advisories; \
+	@if $(DENY) fetch db >/dev/null 2>&1; then $(DENY) --log-level error --offline check advisories; \
 	else echo "advisories: the database cannot be fetched from here, not checked"; fi

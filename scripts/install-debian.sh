@@ -52,12 +52,12 @@ if [ "$1" = test ]; then
   # Independent judges of certificates and manifests, in a folder of their own.
   cd "$(dirname "$0")/.."
   judges=(pkilint==0.13.3 cryptography jsonschema)
-  if [ ! -f target/judges/.complete ]; then
+  if [ "$(cat target/judges/.complete 2>/dev/null)" != "${judges[*]}" ]; then
     echo "Installing into target/judges: ${judges[*]}"
     rm -rf target/judges
     mkdir -p target
     python3 -m venv target/judges
     target/judges/bin/pip install --quiet --disable-pip-version-check "${judges[@]}"
-    touch target/judges/.complete
+    echo "${judges[*]}" > target/judges/.complete
   fi
 fi

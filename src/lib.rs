@@ -23,15 +23,15 @@
 //! `tests/architecture.rs` checks that, and that PKCS#11, SQLite, clock, environment and terminal
 //! stay in their rooms.
 
-pub mod ceremony;
-pub mod cli;
 pub mod digest;
-pub mod issuance;
-pub mod keys;
-pub mod kubernetes;
-pub mod ledger;
 pub mod media;
-pub mod policy;
-pub mod release;
+pub mod keys;
 pub mod request;
+pub mod policy;
+pub mod issuance;
+pub mod ledger;
 pub mod token;
+pub mod release;
+pub mod ceremony;
+pub mod kubernetes;
+pub mod cli;

@@ -24,7 +24,11 @@ fn rehearsal_tells_the_story_and_marks_all_it_makes() {
     let plan = lab.run("sh", &["-c", &format!(
         "cd {} && sha256sum kubernetes-sign.toml profiles/kubernetes.toml profiles/etcd.toml | sha256sum", digest.display()
     )]);
-    assert_eq!(manifest["plan"]["sha256"].as_str().unwrap(), plan.out.split(' ').next().unwrap(), "the shipped script ran");
+    assert_eq!(
+        manifest["plan"]["sha256"].as_str().unwrap(),
+        plan.out.split(' ').next().unwrap(),
+        "the shipped script ran"
+    );
     lab.keyrite("rehearse --out show").fails(2, &["show: exists"]);
     // A rehearsal's ledger never becomes a real one.
     lab.write("profiles.toml", support::PROFILES);
@@ -47,8 +51,15 @@ fn every_authority_key_signs_what_openssl_verifies() {
         lab.sign("in", "out").ok();
         let ran = lab.openssl("verify -x509_strict -check_ss_sig -purpose sslserver -CAfile root/authorities/root-ca.crt out/certificates/web/a.crt");
         assert!(ran.out.contains("OK"), "{key}: {ran:?}");
-        assert_ne!(lab.openssl("verify -purpose sslclient -CAfile root/authorities/root-ca.crt out/certificates/web/a.crt").code, 0);
-        lab.keyrite(&format!("verify out --root-sha256 {}", lab.fingerprint("root/authorities/root-ca.crt"))).ok();
+        assert_ne!(
+            lab.openssl(
+                "verify -purpose sslclient -CAfile root/authorities/root-ca.crt out/certificates/web/a.crt"
+            )
+            .code,
+            0
+        );
+        lab.keyrite(&format!("verify out --root-sha256 {}", lab.fingerprint("root/authorities/root-ca.crt")))
+            .ok();
         let cms = lab.openssl("cms -verify -binary -inform DER -in out/manifest.json.p7s -content out/manifest.json -CAfile root/authorities/root-ca.crt -out /dev/null");
         assert!(cms.err.contains("Verification successful"), "{key}: {cms:?}");
     }
@@ -68,18 +79,44 @@ fn every_request_key_and_form_is_certified() {
         ("p521", "-algorithm EC -pkeyopt ec_paramgen_curve:P-521"),
         ("ed25519", "-algorithm ED25519"),
     ] {
-        lab.csr(&format!("in/web/{name}.csr"), &format!("/CN={name}"), &format!("DNS:{name}.example.test"), key);
+        lab.csr(
+            &format!("in/web/{name}.csr"),
+            &format!("/CN={name}"),
+            &format!("DNS:{name}.example.test"),
+            key,
+        );
     }
     lab.csr("der.csr", "/CN=der", "DNS:der.example.test", P256);
     lab.openssl("req -in der.csr -outform DER -out in/web/der.csr").ok();
     lab.openssl("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out pss.key").ok();
-    lab.run("openssl", &["req", "-new", "-key", "pss.key", "-subj", "/CN=pss", "-addext", "subjectAltName=DNS:pss.example.test",
-        "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:32", "-sha256", "-out", "in/web/pss.csr"]).ok();
+    lab.run(
+        "openssl",
+        &[
+            "req",
+            "-new",
+            "-key",
+            "pss.key",
+            "-subj",
+            "/CN=pss",
+            "-addext",
+            "subjectAltName=DNS:pss.example.test",
+            "-sigopt",
+            "rsa_padding_mode:pss",
+            "-sigopt",
+            "rsa_pss_saltlen:32",
+            "-sha256",
+            "-out",
+            "in/web/pss.csr",
+        ],
+    )
+    .ok();
     let ran = lab.sign("in", "out").ok();
     assert!(ran.out.contains("8 issued"), "{}", ran.out);
     let manifest = lab.manifest("out");
     assert_eq!(manifest["refusals"].as_array().unwrap().len(), 0, "{}", manifest["refusals"]);
-    let usage = |name: &str| lab.openssl(&format!("x509 -in out/certificates/web/{name}.crt -noout -ext keyUsage")).ok().out;
+    let usage = |name: &str| {
+        lab.openssl(&format!("x509 -in out/certificates/web/{name}.crt -noout -ext keyUsage")).ok().out
+    };
     assert!(usage("rsa2048").contains("Key Encipherment"));
     assert!(!usage("p256").contains("Key Encipherment"), "RFC 8813 section 3");
 }
@@ -96,8 +133,15 @@ fn names_paths_and_manifest_agree() {
     lab.sign("in", "out").ok();
     assert_eq!(
         lab.files("out"),
-        ["authorities/root-ca.chain.crt", "authorities/root-ca.crt", "certificates/admin.conf.crt",
-         "certificates/web/a.crt", "manifest.json", "manifest.json.p7s", "transcript.jsonl"]
+        [
+            "authorities/root-ca.chain.crt",
+            "authorities/root-ca.crt",
+            "certificates/admin.conf.crt",
+            "certificates/web/a.crt",
+            "manifest.json",
+            "manifest.json.p7s",
+            "transcript.jsonl"
+        ]
     );
     let manifest = lab.manifest("out");
     assert_eq!(manifest["kind"], "production");
@@ -107,7 +151,12 @@ fn names_paths_and_manifest_agree() {
     let refusal = &manifest["refusals"][0];
     assert_eq!(refusal["request_path"], "web/evil.csr");
     assert_eq!(refusal["reasons"][0]["control"], "NAME-DNS");
-    let bundle = lab.run("sh", &["-c", "cd in && find . -type f | sed 's,^./,,' | LC_ALL=C sort | xargs sha256sum | sha256sum"]).out;
+    let bundle = lab
+        .run(
+            "sh",
+            &["-c", "cd in && find . -type f | sed 's,^./,,' | LC_ALL=C sort | xargs sha256sum | sha256sum"],
+        )
+        .out;
     assert_eq!(manifest["bundle_sha256"].as_str().unwrap(), bundle.split(' ').next().unwrap());
     for certificate in manifest["certificates"].as_array().unwrap() {
         let path = format!("out/{}", certificate["path"].as_str().unwrap());
@@ -135,12 +184,22 @@ fn intermediate_signs_within_its_root() {
     lab.sign("in", "out").ok();
     let verify = "verify -x509_strict -purpose sslserver -CAfile root/authorities/root-ca.crt -untrusted out/authorities/issuing-ca.crt out/certificates/web/a.crt";
     lab.openssl(verify).ok();
-    assert!(lab.openssl("x509 -in mid/authorities/issuing-ca.crt -noout -text").ok().out.contains("CA:TRUE, pathlen:0"));
+    assert!(
+        lab.openssl("x509 -in mid/authorities/issuing-ca.crt -noout -text")
+            .ok()
+            .out
+            .contains("CA:TRUE, pathlen:0")
+    );
     lab.keyrite("verify out --root root/authorities/root-ca.crt").ok();
     let chain = lab.read("out/authorities/issuing-ca.chain.crt");
     assert_eq!(chain.matches("BEGIN CERTIFICATE").count(), 2, "authority first, then its root");
     // Below a path length of 0 no authority can be.
-    lab.write("below.toml", lab.read("intermediate.toml").replace("\"root-ca\"", "\"issuing-ca\"").replace("name = \"issuing-ca\"", "name = \"lower-ca\""));
+    lab.write(
+        "below.toml",
+        lab.read("intermediate.toml")
+            .replace("\"root-ca\"", "\"issuing-ca\"")
+            .replace("name = \"issuing-ca\"", "name = \"lower-ca\""),
+    );
     lab.ceremony("below.toml", "--out low").fails(2, &["path length 0"]);
 }
 
@@ -155,7 +214,8 @@ fn shipped_single_scripts_run() {
     lab.ceremony("ceremony/single-sign.toml", "--rehearsal --in in --out out").ok();
     assert_eq!(lab.manifest("out")["certificates"].as_array().unwrap().len(), 2);
     lab.ceremony("ceremony/intermediate.toml", "--rehearsal --out mid").ok();
-    lab.openssl("verify -x509_strict -CAfile root/authorities/root-ca.crt mid/authorities/issuing-ca.crt").ok();
+    lab.openssl("verify -x509_strict -CAfile root/authorities/root-ca.crt mid/authorities/issuing-ca.crt")
+        .ok();
     lab.keyrite("verify mid --root root/authorities/root-ca.crt").ok();
 }
 
@@ -164,10 +224,31 @@ fn shipped_single_scripts_run() {
 fn keys_cannot_leave_the_token() {
     let lab = Lab::new();
     lab.root("ecdsa-p256");
-    let list = lab.run("pkcs11-tool", &["--module", support::SOFTHSM, "--token-label", "lab", "--login", "--pin", support::PIN, "-O", "--type", "privkey"]);
+    let list = lab.run(
+        "pkcs11-tool",
+        &[
+            "--module",
+            support::SOFTHSM,
+            "--token-label",
+            "lab",
+            "--login",
+            "--pin",
+            support::PIN,
+            "-O",
+            "--type",
+            "privkey",
+        ],
+    );
     assert_eq!(list.out.matches("Private Key Object").count(), 2, "{list:?}");
-    assert_eq!(list.out.matches("sensitive, always sensitive, never extractable, local").count(), 2, "{list:?}");
-    assert!(!list.out.contains("decrypt") && !list.out.contains("unwrap") && !list.out.contains("derive"), "{list:?}");
+    assert_eq!(
+        list.out.matches("sensitive, always sensitive, never extractable, local").count(),
+        2,
+        "{list:?}"
+    );
+    assert!(
+        !list.out.contains("decrypt") && !list.out.contains("unwrap") && !list.out.contains("derive"),
+        "{list:?}"
+    );
     let inspect = lab.keyrite("token inspect --hsm hsm.toml --pin-file pin").ok();
     assert!(inspect.out.contains("root-ca") && inspect.out.contains("manifest"));
 }

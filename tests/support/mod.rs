@@ -65,7 +65,10 @@ impl Lab {
         let dir = tempfile::tempdir().expect("temporary folder");
         let lab = Self { env: Vec::new(), dir };
         fs::create_dir(lab.path("tokens")).expect("tokens");
-        lab.write("softhsm2.conf", &format!("directories.tokendir = {}\nlog.level = ERROR\n", lab.path("tokens").display()));
+        lab.write(
+            "softhsm2.conf",
+            &format!("directories.tokendir = {}\nlog.level = ERROR\n", lab.path("tokens").display()),
+        );
         lab.write("pin", &format!("{PIN}\n"));
         lab.write("so-pin", "9182-officer\n");
         lab.write("hsm.toml", &format!("name = \"test\"\nmodule = [\"{SOFTHSM}\"]\n"));
@@ -98,7 +101,10 @@ impl Lab {
     }
 
     pub fn init_token(&self, label: &str) {
-        self.keyrite(&format!("token init --hsm hsm.toml --label {label} --so-pin-file so-pin --pin-file pin")).ok();
+        self.keyrite(&format!(
+            "token init --hsm hsm.toml --label {label} --so-pin-file so-pin --pin-file pin"
+        ))
+        .ok();
     }
 
     pub fn command(&self, program: &str, arguments: &[&str]) -> Command {
@@ -169,7 +175,12 @@ impl Lab {
 
     /// A key and a request made by openssl; `key` as `openssl genpkey` wants it.
     pub fn csr(&self, path: &str, subject: &str, san: &str, key: &str) {
-        self.csr_with(path, subject, if san.is_empty() { vec![] } else { vec![format!("subjectAltName={san}")] }, key);
+        self.csr_with(
+            path,
+            subject,
+            if san.is_empty() { vec![] } else { vec![format!("subjectAltName={san}")] },
+            key,
+        );
     }
 
     /// As [`Lab::csr`], with these lines of openssl's `-addext`.
@@ -215,7 +226,11 @@ impl Lab {
     pub fn faulty(&self) {
         let source = repository().join("tests/support/faulty_token.c");
         let module = self.path("faulty_token.so");
-        self.run("cc", &["-shared", "-fPIC", "-o", module.to_str().unwrap(), source.to_str().unwrap(), "-ldl"]).ok();
+        self.run(
+            "cc",
+            &["-shared", "-fPIC", "-o", module.to_str().unwrap(), source.to_str().unwrap(), "-ldl"],
+        )
+        .ok();
         self.write("hsm.toml", format!("name = \"faulty\"\nmodule = [\"{}\"]\n", module.display()));
     }
 }

@@ -1,0 +1,204 @@
+//! Kills and stops: a ceremony that was interrupted anywhere is finished by `resume` with each
+//! request answered exactly once, and every signature accounted for.
+
+mod support;
+
+use std::collections::HashSet;
+
+use support::{Lab, P256, WEB};
+
+/// A root, a script and a bundle of three good requests and a bad one.
+fn ready() -> Lab {
+    let lab = Lab::new();
+    lab.root("ecdsa-p256");
+    lab.sign_script(WEB);
+    for name in ["a", "b", "c"] {
+        lab.csr(
+            &format!("in/web/{name}.csr"),
+            &format!("/CN={name}"),
+            &format!("DNS:{name}.example.test"),
+            P256,
+        );
+    }
+    lab.csr("in/web/bad.csr", "/CN=bad", "DNS:bad.example.org", P256);
+    lab
+}
+
+/// The release must be the one that an undisturbed run gives, serials and times apart.
+fn whole(lab: &Lab) {
+    assert_eq!(
+        lab.files("out"),
+        [
+            "authorities/root-ca.chain.crt",
+            "authorities/root-ca.crt",
+            "certificates/web/a.crt",
+            "certificates/web/b.crt",
+            "certificates/web/c.crt",
+            "manifest.json",
+            "manifest.json.p7s",
+            "transcript.jsonl"
+        ]
+    );
+    lab.keyrite("verify out --root root/authorities/root-ca.crt").ok();
+    let manifest = lab.manifest("out");
+    assert_eq!(manifest["refusals"].as_array().unwrap().len(), 1);
+    let serials: HashSet<&str> =
+        manifest["certificates"].as_array().unwrap().iter().map(|c| c["serial"].as_str().unwrap()).collect();
+    assert_eq!(serials.len(), 3);
+    let reserved = sqlite(lab, "SELECT count(*) FROM certificate WHERE ceremony = 2");
+    assert_eq!(reserved, "3", "a serial number was spent twice");
+    assert_eq!(sqlite(lab, "SELECT count(*) FROM certificate WHERE certificate IS NULL"), "0");
+}
+
+fn sqlite(lab: &Lab, query: &str) -> String {
+    let script = format!(
+        "import sqlite3;print(sqlite3.connect('ledger/ledger.sqlite').execute(\"{query}\").fetchone()[0])"
+    );
+    lab.run("python3", &["-c", &script]).ok().out.trim().to_owned()
+}
+
+#[test]
+fn killed_at_each_signature() {
+    for mode in ["kill", "killafter"] {
+        // Challenges of both keys, the challenge before issuing, three certificates, challenge and manifest.
+        for at in 1..=8 {
+            let mut lab = ready();
+            lab.faulty();
+            lab.set("FAULTY_TOKEN_MODE", mode);
+            lab.set("FAULTY_TOKEN_AT", &at.to_string());
+            let ran = lab.sign("in", "out");
+            assert_eq!(ran.code, -1, "{mode} {at}: was not killed: {ran:?}");
+            lab.set("FAULTY_TOKEN_MODE", "none");
+            lab.resume().ok();
+            whole(&lab);
+            lab.resume().fails(2, &["nothing to resume"]);
+        }
+    }
+}
+
+#[test]
+fn killed_while_creating_keys() {
+    for mode in ["kill", "killafter", "killgen"] {
+        for at in 1..=if mode == "killgen" { 2 } else { 5 } {
+            let mut lab = Lab::new();
+            lab.write("profiles.toml", support::PROFILES);
+            lab.write("root.toml", support::root_script("ecdsa-p256"));
+            lab.faulty();
+            lab.set("FAULTY_TOKEN_MODE", mode);
+            lab.set("FAULTY_TOKEN_AT", &at.to_string());
+            let ran = lab.ceremony("root.toml", "--out root");
+            assert_eq!(ran.code, -1, "{mode} {at}: was not killed: {ran:?}");
+            lab.set("FAULTY_TOKEN_MODE", "none");
+            lab.resume().ok();
+            lab.keyrite("verify root --root root/authorities/root-ca.crt").ok();
+            let inspect = lab.keyrite("token inspect --hsm hsm.toml --pin-file pin").ok();
+            assert_eq!(inspect.out.matches("private key").count(), 2, "{mode} {at}: {}", inspect.out);
+        }
+    }
+}
+
+/// Kills at system calls that write, sync or rename: each n-th of them, through the whole run.
+#[test]
+fn killed_at_system_calls() {
+    for call in ["pwrite64", "fsync", "write", "mkdir", "openat"] {
+        let mut killed = 0;
+        for at in [1, 2, 3, 5, 8, 13, 21, 34, 55, 89] {
+            let lab = ready();
+            let arguments = format!(
+                "-f -o /dev/null -e trace={call} -e inject={call}:signal=SIGKILL:when={at} {} ceremony run sign.toml --hsm hsm.toml --ledger ledger --answers {}/ceremony/answers-accept.toml --pin-file pin --in in --out out",
+                env!("CARGO_BIN_EXE_keyrite"),
+                support::repository().display()
+            );
+            let words: Vec<&str> = arguments.split(' ').collect();
+            let ran = lab.run("strace", &words);
+            if ran.code == 0 {
+                whole(&lab);
+                break;
+            }
+            killed += 1;
+            // Killed before the ceremony began: then it begins; otherwise it is finished.
+            let resumed = lab.resume();
+            if resumed.code == 2 && resumed.err.contains("nothing to resume") {
+                if !lab.path("out/manifest.json.p7s").exists() {
+                    lab.sign("in", "out").ok();
+                }
+            } else {
+                resumed.ok();
+            }
+            assert!(lab.path("out/manifest.json.p7s").exists(), "{call} {at}");
+            lab.keyrite("verify out --root root/authorities/root-ca.crt").ok();
+            assert_eq!(
+                sqlite(&lab, "SELECT count(*) FROM certificate WHERE ceremony > 1"),
+                "3",
+                "{call} {at}"
+            );
+        }
+        assert!(killed > 0, "{call} was never hit");
+    }
+}
+
+/// A full disk or a failing one under the ledger: a named fault, and `resume` once it is mended.
+#[test]
+fn failing_disk() {
+    for (call, error) in [("pwrite64", "ENOSPC"), ("fsync", "EIO")] {
+        let mut failed = 0;
+        for at in [1, 3, 6, 10, 15] {
+            let lab = ready();
+            let arguments = format!(
+                "-f -o /dev/null -e trace={call} -e inject={call}:error={error}:when={at} {} ceremony run sign.toml --hsm hsm.toml --ledger ledger --answers {}/ceremony/answers-accept.toml --pin-file pin --in in --out out",
+                env!("CARGO_BIN_EXE_keyrite"),
+                support::repository().display()
+            );
+            let words: Vec<&str> = arguments.split(' ').collect();
+            let ran = lab.run("strace", &words);
+            if ran.code != 0 {
+                failed += 1;
+                assert!([3, 4].contains(&ran.code), "{call} {at}: {ran:?}");
+                let resumed = lab.resume();
+                if resumed.code == 2 {
+                    lab.sign("in", "out").ok();
+                } else {
+                    resumed.ok();
+                }
+            }
+            lab.keyrite("verify out --root root/authorities/root-ca.crt").ok();
+            assert_eq!(
+                sqlite(&lab, "SELECT count(*) FROM certificate WHERE ceremony > 1"),
+                "3",
+                "{call} {at}"
+            );
+        }
+        assert!(failed > 0, "{call} never failed");
+    }
+}
+
+#[test]
+fn clock_behind_the_ledger() {
+    let lab = ready();
+    let library =
+        ["x86_64", "aarch64"].map(|cpu| format!("/usr/lib/{cpu}-linux-gnu/faketime/libfaketime.so.1"));
+    let library = library.iter().find(|path| std::path::Path::new(path).exists()).expect("libfaketime");
+    let mut lab = lab.with("LD_PRELOAD", library);
+    for early in ["1970-01-02 00:00:00", "2020-01-01 00:00:00"] {
+        lab.set("FAKETIME", early);
+        lab.sign("in", "out")
+            .fails(3, &["the clock says", "the ledger's last entry is of", "set the clock right"]);
+    }
+    assert!(!lab.path("out").exists());
+}
+
+#[test]
+fn two_at_once() {
+    let lab = ready();
+    let script = "import sqlite3,time,sys;c=sqlite3.connect('ledger/ledger.sqlite');c.execute('PRAGMA locking_mode=EXCLUSIVE');c.execute('BEGIN EXCLUSIVE');print('held',flush=True);sys.stdin.read()";
+    let mut holder = lab.command("python3", &["-c", script]);
+    holder.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut holder = holder.spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(holder.stdout.take().unwrap()), &mut line)
+        .unwrap();
+    lab.sign("in", "out").fails(2, &["is in use by another program"]);
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+    lab.sign("in", "out").ok();
+}
