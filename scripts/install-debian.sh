@@ -10,6 +10,7 @@ declare -A why=(
   [make]="runs the targets"
   [opensc]="reads the token with a tool that is not keyrite"
   [gnutls-bin]="judges certificates (certtool)"
+  [libengine-pkcs11-openssl]="lets openssl sign with a key in the token"
   [strace]="kills and starves a ceremony at chosen system calls"
   [libfaketime]="sets the clock of a test"
   [tmux]="a real terminal to type at"
@@ -17,7 +18,7 @@ declare -A why=(
   [python3-venv]="keeps those libraries inside target/"
 )
 demo=(softhsm2 openssl gcc make)
-test=("${demo[@]}" opensc gnutls-bin strace libfaketime tmux python3 python3-venv)
+test=("${demo[@]}" opensc gnutls-bin libengine-pkcs11-openssl strace libfaketime tmux python3 python3-venv)
 
 case "${1:-}" in
   demo) wanted=("${demo[@]}") ;;

@@ -41,6 +41,8 @@ impl std::fmt::Debug for Conductor<'_> {
 pub struct Outcome {
     /// Number of the ceremony in its ledger.
     pub ceremony: i64,
+    /// How many keys were generated in the token.
+    pub made: usize,
     /// How many requests were answered with a certificate.
     pub issued: usize,
     /// How many were refused.
@@ -108,7 +110,14 @@ impl<'a> Conductor<'a> {
         check_clock(&ledger, (surroundings.now)())?;
         let plan = Plan::from_files(setup.plan.clone())?;
         let module = Module::load(HsmProfile::parse(&setup.hsm)?)?;
-        let token = module.choose(&Selector { serial: Some(setup.token_serial.clone()), label: None })?;
+        let token = module
+            .choose(&Selector { serial: Some(setup.token_serial.clone()), label: None })
+            .map_err(|e| {
+                Error::Fault(format!(
+                    "{e}\nthis ceremony goes on only with the token of serial {:?}; attach it",
+                    setup.token_serial
+                ))
+            })?;
         let bundle = Bundle::from_files(ledger.requests(open.id)?);
         let judged = judge(&plan, &bundle, Some(&ledger))?;
         let transcript = Transcript::open(&ledger, open.id)?;
@@ -202,10 +211,10 @@ impl<'a> Conductor<'a> {
             wrapped(&digest.words())
         ));
         let words = digest.words();
-        let expected = words.split(' ').take(3).collect::<Vec<_>>().join(" ");
+        let expected = words.split(' ').take(6).collect::<Vec<_>>().join(" ");
         self.confirm(Prompt {
             id: "plan",
-            question: "Compare the digest with the one on paper, and type its first three words".into(),
+            question: "Compare the digest with the one on paper, and type its first six words".into(),
             expected,
         })
     }
@@ -262,9 +271,12 @@ impl<'a> Conductor<'a> {
 
     fn outcome(&self) -> Result<Outcome, Error> {
         let release = self.ledger.release(self.id)?;
-        let roots = self.ledger.keys()?.into_iter().filter(|key| key.issuer == key.name);
+        let keys = self.ledger.keys()?;
+        let made = keys.iter().filter(|key| key.ceremony == self.id).count();
+        let roots = keys.into_iter().filter(|key| key.issuer == key.name);
         Ok(Outcome {
             ceremony: self.id,
+            made,
             issued: self.judged.approvals.len(),
             refused: self.judged.refusals.len(),
             manifest: release.map(|release| Digest::of(&release.manifest)),

@@ -73,9 +73,9 @@ impl Conductor<'_> {
         let facts = certificate.facts();
         self.people.show(&format!(
             "  {} {}: {}, valid to {}\n  certificate SHA-256\n  {}",
-            wish.role.as_str(),
+            wish.role.title(),
             wish.name,
-            shown(&facts.subject),
+            shown(&wish.subject.join(", ")),
             facts.not_after,
             facts.sha256
         ));
@@ -88,7 +88,7 @@ impl Conductor<'_> {
     fn ask(&mut self, wish: &Wish) -> Result<(), Error> {
         self.people.show(&format!(
             "  {} {}: {} under {}, certificate profile {}, {} days",
-            wish.role.as_str(),
+            wish.role.title(),
             wish.name,
             shown(&wish.subject.join(", ")),
             wish.issuer(),

@@ -8,7 +8,8 @@ use super::conductor::Conductor;
 use super::plan::PlanFiles;
 use super::{Error, People, Plan, RefusalRule, Step, Surroundings};
 use crate::digest::Digest;
-use crate::ledger::{KeyRole, Ledger};
+use crate::issuance::Certificate;
+use crate::ledger::{KeyRole, Ledger, StoredKey};
 use crate::media::{OutputDir, shown};
 use crate::policy::{History, Judged, Policy};
 use crate::request::Bundle;
@@ -48,8 +49,6 @@ pub struct Setup {
     pub out: Option<PathBuf>,
     /// The bundle digest, when requests came in.
     pub bundle: Option<Digest>,
-    /// Whether a file answered when it began.
-    pub unattended: bool,
 }
 
 /// A ledger that is not there yet remembers nothing.
@@ -107,7 +106,6 @@ impl Start {
             token_serial: token.serial.clone(),
             out: self.out.clone(),
             bundle: (!bundle.is_empty()).then(|| bundle.digest()),
-            unattended: people.unattended(),
         };
         Conductor::begin(self, setup, ledger, module, token, &bundle, judged, surroundings, people)
     }
@@ -173,7 +171,11 @@ fn check_judged(plan: &Plan, bundle: &Bundle, judged: &Judged) -> Result<(), Err
         return Ok(());
     }
     let what = if judged.approvals.is_empty() {
-        format!("all {} requests are refused, nothing was signed", judged.refusals.len())
+        format!(
+            "every request is refused ({} of {}), nothing was signed",
+            judged.refusals.len(),
+            bundle.len()
+        )
     } else {
         format!(
             "{} of {} requests are refused and the script then issues none, nothing was signed",
@@ -217,6 +219,9 @@ fn check_ledger(
     for stored in ledger.map(Ledger::keys).transpose()?.unwrap_or_default() {
         known.push((stored.name.clone(), stored.role));
         let uses = needed(plan).iter().any(|(name, _, _)| *name == stored.name);
+        if uses {
+            check_still_valid(&stored, now)?;
+        }
         if uses && stored.token_serial != token.serial {
             return Err(Error::Fault(format!(
                 "key {}: the ledger says it is in the token with serial {:?}, this one has serial {:?}; use the ledger and the token that belong together",
@@ -225,6 +230,18 @@ fn check_ledger(
         }
     }
     check_names(plan, known)
+}
+
+/// A key whose certificate has ended signs nothing more.
+fn check_still_valid(stored: &StoredKey, now: der::DateTime) -> Result<(), Error> {
+    let Some(validity) = stored.certificate.as_ref().map(Certificate::validity) else { return Ok(()) };
+    if now >= validity.not_before && now <= validity.not_after {
+        return Ok(());
+    }
+    Err(Error::Fault(format!(
+        "{} is valid from {} to {}, the clock says {now}; set the clock right (UTC), or create a successor",
+        stored.name, validity.not_before, validity.not_after
+    )))
 }
 
 /// The clock must not run behind what is written down.

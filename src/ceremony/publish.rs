@@ -9,8 +9,8 @@ use crate::digest::Digest;
 use crate::ledger::{KeyRole, ReleaseRow};
 use crate::media::{OutputDir, RelativePath};
 use crate::release::{
-    Contents, FORMAT, KeyEntry, LeafEntry, MANIFEST, Manifest, ManifestKind, Plan, Reason, RefusalEntry,
-    SIGNATURE, Signer, TRANSCRIPT, TokenEntry, Tool, TranscriptEntry, compose, sign_manifest,
+    Contents, FORMAT, KeyEntry, LeafEntry, MANIFEST, Manifest, ManifestKind, Plan, Reason, Record,
+    RefusalEntry, SIGNATURE, Signer, TRANSCRIPT, TokenEntry, Tool, TranscriptEntry, compose, sign_manifest,
 };
 
 impl Conductor<'_> {
@@ -31,6 +31,13 @@ impl Conductor<'_> {
             out.display()
         ));
         self.record("released", json!({ "sequence": release.sequence, "manifest_sha256": digest }))
+    }
+
+    /// Whether a file answered in this run or in one that was interrupted before it.
+    fn was_unattended(&self) -> Result<bool, Error> {
+        let lines = self.ledger.transcript(self.id)?;
+        let records = lines.iter().filter_map(|line| serde_json::from_str::<Record>(line).ok());
+        Ok(records.into_iter().any(|record| record.data.get("unattended") == Some(&json!(true))))
     }
 
     fn contents(&self) -> Result<Contents, Error> {
@@ -98,7 +105,7 @@ impl Conductor<'_> {
         Ok(Manifest {
             format: FORMAT.to_owned(),
             kind: if self.ledger.is_rehearsal() { ManifestKind::Rehearsal } else { ManifestKind::Production },
-            unattended: self.setup.unattended || self.people.unattended(),
+            unattended: self.was_unattended()?,
             sequence,
             previous_manifest_sha256: previous,
             created: self.now()?.to_string(),

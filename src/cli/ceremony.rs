@@ -136,8 +136,14 @@ fn resume(arguments: Resume) -> Result<(), Failure> {
     let mut people = Operators::new(arguments.common.answers.as_deref(), arguments.common.pin)?;
     let surroundings = system::surroundings()?;
     let ledger = Ledger::open(&arguments.ledger).map_err(|e| before_signing(e.into()))?;
+    let signed = match ledger.open_ceremony() {
+        Ok(Some(open)) => ledger.reservations(open.id).is_ok_and(|count| count > 0),
+        _ => false,
+    };
     let conductor = Conductor::resume(ledger, arguments.common.accept_final_try, &surroundings, &mut people)
-        .map_err(before_signing)?;
+        .map_err(
+            |error| if signed { after_signing(&error, &arguments.ledger) } else { before_signing(error) },
+        )?;
     finish(conductor, &arguments.ledger)
 }
 
@@ -155,12 +161,16 @@ fn finish(conductor: Conductor<'_>, ledger: &std::path::Path) -> Result<(), Fail
             report(&outcome);
             Ok(())
         }
-        Err((error, true)) => Err(Failure::after_signing(format!(
-            "{error}\nSomething was signed; nothing of it is lost. When the cause is mended, go on with\n  keyrite ceremony resume --ledger {}",
-            ledger.display()
-        ))),
+        Err((error, true)) => Err(after_signing(&error, ledger)),
         Err((error, false)) => Err(before_signing(error)),
     }
+}
+
+fn after_signing(error: &Error, ledger: &std::path::Path) -> Failure {
+    Failure::after_signing(format!(
+        "{error}\nSomething was signed; nothing of it is lost. When the cause is mended, go on with\n  keyrite ceremony resume --ledger {}",
+        ledger.display()
+    ))
 }
 
 fn report(outcome: &Outcome) {
@@ -171,9 +181,8 @@ fn report(outcome: &Outcome) {
     if let Some(digest) = outcome.manifest {
         say(&format!("manifest SHA-256\n  {digest}"));
     }
-    let refused = match outcome.refused {
-        0 => String::new(),
-        many => format!(", {many} refused (the manifest lists them with their reasons)"),
-    };
-    say(&format!("ceremony {} is done: {} issued{refused}", outcome.ceremony, outcome.issued));
+    say(&format!(
+        "ceremony {} is done: {} keys made, {} certificates issued, {} requests refused",
+        outcome.ceremony, outcome.made, outcome.issued, outcome.refused
+    ));
 }

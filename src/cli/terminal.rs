@@ -89,7 +89,7 @@ impl People for Operators {
     }
 
     fn confirm(&mut self, prompt: &Prompt) -> Result<String, Error> {
-        self.show(&format!("  {}.", prompt.question));
+        self.show(&format!("  {}", prompt.question));
         if let Some(answers) = &self.answers {
             let answer = answers.answer(prompt)?;
             say(&format!("  > {answer}  (from the answers file)"));
@@ -124,7 +124,7 @@ impl People for Operators {
 
     fn progress(&mut self, done: usize, all: usize) {
         let bar = self.bar.get_or_insert_with(|| {
-            let style = ProgressStyle::with_template("  {bar:30} {pos}/{len} {per_sec} {eta} left");
+            let style = ProgressStyle::with_template("  {bar:30} {pos} of {len}, {percent} %, {eta} left");
             ProgressBar::new(all as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
         bar.set_position(done as u64);

@@ -63,7 +63,7 @@ fn tell(report: &Report) {
     let manifest = &report.manifest;
     let unattended = if manifest.unattended { ", unattended" } else { "" };
     say(&format!(
-        "release    {} of {}{unattended}\nplan       {} ({})\n           {}\nroot       {}\nmanifest   {}\nholds      {} authorities, {} certificates, {} refusals",
+        "release    {} of {}{unattended}\nplan       {} ({})\n           {}\nroot       {}\nmanifest   {}\nholds      authorities {}, certificates {}, refusals {}",
         manifest.sequence,
         manifest.created,
         shown(&manifest.plan.title),

@@ -22,6 +22,14 @@ impl KeyRole {
             Self::Manifest => "manifest",
         }
     }
+
+    /// What people call its holder.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Authority => "authority",
+            Self::Manifest => "manifest signer",
+        }
+    }
 }
 
 /// A key that the ledger knows.

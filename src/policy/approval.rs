@@ -9,7 +9,7 @@ use super::{CertificateProfile, Error, Kind, Names, ProfileFile, RosterLine, nam
 use crate::digest::Digest;
 use crate::keys::PublicKey;
 use crate::media::RelativePath;
-use crate::request::{Bundle, CertificationRequest, Control, Violation};
+use crate::request::{Bundle, CertificationRequest, Control, Requested, Violation, Wishes};
 
 /// What was promised before; the ledger knows.
 pub trait History {
@@ -89,6 +89,13 @@ pub struct Judged {
     pub refusals: Vec<Refusal>,
 }
 
+/// What path and names of a request amount to.
+struct Examined<'a> {
+    line: Option<&'a RosterLine>,
+    subject: Option<Name>,
+    violations: Vec<Violation>,
+}
+
 /// Certificate profiles and roster of one script.
 #[derive(Debug)]
 pub struct Policy<'a> {
@@ -144,10 +151,18 @@ impl<'a> Policy<'a> {
         let mut judged = Judged::default();
         for (path, parsed) in requests {
             let digest = digests.get(&path).copied().unwrap_or_else(|| Digest::of(&[]));
-            let decided = parsed.and_then(|request| {
-                let holders = holders.get(&request.key().digest()).copied().unwrap_or_default();
-                self.decide(&path, &request, holders, history)
-            });
+            let decided = match parsed {
+                Ok(request) => {
+                    let holders = holders.get(&request.key().digest()).copied().unwrap_or_default();
+                    self.decide(&path, &request, holders, history)
+                }
+                Err(mut rejection) => {
+                    if let Some(wishes) = &rejection.wishes {
+                        rejection.violations.extend(self.examine(&path, wishes).violations);
+                    }
+                    Err(rejection.violations)
+                }
+            };
             match decided {
                 Ok(approval) => judged.approvals.push(approval),
                 Err(violations) => judged.refusals.push(Refusal { path, request: digest, violations }),
@@ -163,34 +178,40 @@ impl<'a> Policy<'a> {
         holders: usize,
         history: &dyn History,
     ) -> Result<Approval, Vec<Violation>> {
+        let Examined { line, subject, violations: by_names } = self.examine(path, request.wishes());
         let mut violations = Vec::new();
         if holders > 1 {
             violations.push(Violation::new(
                 Control::KeyTwice,
-                format!("{holders} requests of this ceremony carry the same key, required is a key of its own for each"),
+                format!(
+                    "{holders} requests of this ceremony carry the same key, required is a key of its own for each"
+                ),
             ));
         }
+        violations.extend(check_history(request, line.is_some_and(|line| line.reuse_key), history));
+        violations.extend(by_names);
+        match (line, subject) {
+            (Some(line), Some(subject)) if violations.is_empty() => {
+                self.approve(path, request, line, subject)
+            }
+            _ => Err(violations),
+        }
+    }
+
+    /// Holds path and names against the roster.
+    fn examine(&self, path: &RelativePath, wishes: &Wishes) -> Examined<'_> {
+        let mut violations = Vec::new();
         let line = self.line(path).map_err(|violation| violations.push(violation)).ok();
-        violations.extend(check_history(
-            request,
-            line.as_ref().is_some_and(|(line, _)| line.reuse_key),
-            history,
-        ));
-        let attributes = names::attributes(request.subject()).map_err(subject_violation);
+        let attributes = names::attributes(&wishes.subject).map_err(subject_violation);
         let attributes = attributes.map_err(|violation| violations.push(violation)).ok();
         if let (Some((line, first)), Some(attributes)) = (&line, &attributes) {
-            violations.extend(self.check_names(request, line, first.as_deref(), attributes));
+            violations.extend(self.check_names(&wishes.requested, line, first.as_deref(), attributes));
         }
         let subject =
             attributes.map(|attributes| names::subject_from(&attributes).map_err(subject_violation));
         let subject =
             subject.and_then(|subject| subject.map_err(|violation| violations.push(violation)).ok());
-        match (line, subject) {
-            (Some((line, _)), Some(subject)) if violations.is_empty() => {
-                Ok(self.approve(path, request, line, subject)?)
-            }
-            _ => Err(violations),
-        }
+        Examined { line: line.map(|(line, _)| line), subject, violations }
     }
 
     fn line(&self, path: &RelativePath) -> Result<(&RosterLine, Option<String>), Violation> {
@@ -211,7 +232,7 @@ impl<'a> Policy<'a> {
 
     fn check_names(
         &self,
-        request: &CertificationRequest,
+        asked: &Requested,
         line: &RosterLine,
         first: Option<&str>,
         attributes: &[String],
@@ -221,7 +242,6 @@ impl<'a> Policy<'a> {
         let mut required = profile.subject.clone();
         required.extend(line.subject.iter().filter(|pattern| !profile.subject.contains(pattern)).cloned());
         let mut violations = names::check_subject(attributes, &required, &line.subject_optional, first);
-        let asked = request.requested();
         let count = asked.dns.len() + asked.ip.len() + asked.other_names.len();
         match profile.names {
             Names::Forbidden if count > 0 => violations.push(Violation::new(
@@ -255,7 +275,7 @@ impl<'a> Policy<'a> {
         subject: Name,
     ) -> Result<Approval, Vec<Violation>> {
         let profile = self.profiles.get(&line.profile).ok_or_else(Vec::new)?;
-        let requested = request.requested();
+        let requested = &request.wishes().requested;
         Ok(Approval {
             path: path.clone(),
             request: request.digest(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{CertificationRequest, Control, Violation, pem};
+use super::{CertificationRequest, Control, Rejection, Violation, pem};
 use crate::digest::Digest;
 use crate::media::{self, Limits, RelativePath, read_tree};
 
@@ -82,13 +82,13 @@ impl Bundle {
     }
 
     /// Parses every file.
-    pub fn requests(&self) -> Vec<(RelativePath, Result<CertificationRequest, Vec<Violation>>)> {
+    pub fn requests(&self) -> Vec<(RelativePath, Result<CertificationRequest, Rejection>)> {
         let collisions = self.collisions();
         self.files
             .iter()
             .map(|(path, octets)| {
                 let parsed = match collisions.get(path) {
-                    Some(violation) => Err(vec![violation.clone()]),
+                    Some(violation) => Err(violation.clone().into()),
                     None => CertificationRequest::from_file(octets),
                 };
                 (path.clone(), parsed)

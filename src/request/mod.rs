@@ -12,4 +12,4 @@ mod pem;
 pub use bundle::{Bundle, ENTRY_LIMITS};
 pub use control::{Control, Violation};
 pub use extensions::Requested;
-pub use parse::CertificationRequest;
+pub use parse::{CertificationRequest, Rejection, Wishes};

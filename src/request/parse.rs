@@ -14,10 +14,34 @@ use crate::keys::{KeyError, PublicKey, SignatureError, verify};
 /// A request that is well-formed and whose signer holds the private key (RFC 2986 section 4.2).
 #[derive(Clone, Debug)]
 pub struct CertificationRequest {
-    subject: Name,
+    wishes: Wishes,
     key: PublicKey,
-    requested: Requested,
     digest: Digest,
+}
+
+/// What a request asks for. It can be read even where the request itself is refused, so that a
+/// refusal lists what stands against its names, too.
+#[derive(Clone, Debug)]
+pub struct Wishes {
+    /// The subject that the request carries.
+    pub subject: Name,
+    /// What its extensions ask for.
+    pub requested: Requested,
+}
+
+/// A request that is refused whatever the policy says.
+#[derive(Clone, Debug)]
+pub struct Rejection {
+    /// What stands against it.
+    pub violations: Vec<Violation>,
+    /// What it asks for, where that can be read.
+    pub wishes: Option<Box<Wishes>>,
+}
+
+impl From<Violation> for Rejection {
+    fn from(violation: Violation) -> Self {
+        Self { violations: vec![violation], wishes: None }
+    }
 }
 
 impl CertificationRequest {
@@ -25,9 +49,9 @@ impl CertificationRequest {
     ///
     /// # Errors
     /// Every violation that can be told without a policy.
-    pub fn from_file(octets: &[u8]) -> Result<Self, Vec<Violation>> {
-        let der = pem::request_der(octets).map_err(|violation| vec![violation])?;
-        let parsed = strict(&der).map_err(|violation| vec![violation])?;
+    pub fn from_file(octets: &[u8]) -> Result<Self, Rejection> {
+        let der = pem::request_der(octets)?;
+        let parsed = strict(&der)?;
         let mut violations = Vec::new();
         let key = PublicKey::new(parsed.info.public_key.clone()).map_err(from_key_error);
         let key = key.and_then(|key| prove(&key, &parsed).map(|()| key));
@@ -42,27 +66,23 @@ impl CertificationRequest {
             }
         };
         let key = key.map_err(|violation| violations.insert(0, violation)).ok();
-        match (key, requested) {
-            (Some(key), Some(requested)) if violations.is_empty() => {
-                Ok(Self { subject: parsed.info.subject, key, requested, digest: Digest::of(octets) })
+        let wishes = requested.map(|requested| Wishes { subject: parsed.info.subject, requested });
+        match (key, wishes) {
+            (Some(key), Some(wishes)) if violations.is_empty() => {
+                Ok(Self { wishes, key, digest: Digest::of(octets) })
             }
-            _ => Err(violations),
+            (_, wishes) => Err(Rejection { violations, wishes: wishes.map(Box::new) }),
         }
     }
 
-    /// The subject that the request carries.
-    pub fn subject(&self) -> &Name {
-        &self.subject
+    /// What it asks for.
+    pub fn wishes(&self) -> &Wishes {
+        &self.wishes
     }
 
     /// The key to be certified.
     pub fn key(&self) -> &PublicKey {
         &self.key
-    }
-
-    /// What the request's extensions ask for.
-    pub fn requested(&self) -> &Requested {
-        &self.requested
     }
 
     /// SHA-256 over the file's octets as they came in.

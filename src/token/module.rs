@@ -147,7 +147,7 @@ impl Module {
             [one] => Ok((*one).clone()),
             [] if all.is_empty() => Err(Error::Fault(format!("{named}: no token is present"))),
             [] => Err(Error::Fault(format!(
-                "{named}: no initialised token matches; present are:\n{}\ninitialise one with `keyrite token init`",
+                "{named}: no initialised token matches; present are:\n{}\na new one is made ready by `keyrite token init`",
                 listing(&all.iter().collect::<Vec<_>>())
             ))),
             many => Err(Error::Setup(format!(

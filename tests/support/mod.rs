@@ -124,7 +124,7 @@ impl Lab {
 
     /// Runs the real binary; words are separated by spaces.
     pub fn keyrite(&self, arguments: &str) -> Ran {
-        let words: Vec<&str> = arguments.split(' ').collect();
+        let words: Vec<&str> = arguments.split_whitespace().collect();
         self.run(env!("CARGO_BIN_EXE_keyrite"), &words)
     }
 

@@ -1,0 +1,120 @@
+//! The house: modules import only modules above them, and some things stay in their rooms.
+
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+
+use support::{repository, walk};
+
+/// The modules in rank order, as `lib.rs` lists them.
+fn ranks() -> Vec<String> {
+    let text = fs::read_to_string(repository().join("src/lib.rs")).unwrap();
+    text.lines()
+        .filter_map(|line| Some(line.strip_prefix("pub mod ")?.strip_suffix(';')?.to_owned()))
+        .collect()
+}
+
+/// Every source file with its module's name.
+fn sources() -> Vec<(PathBuf, String, String)> {
+    let root = repository().join("src");
+    walk(&root)
+        .into_iter()
+        .map(|path| {
+            let relative = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+            let module = relative.split('/').next().unwrap().trim_end_matches(".rs").to_owned();
+            let text = fs::read_to_string(&path).unwrap();
+            (path, module, text)
+        })
+        .collect()
+}
+
+#[test]
+fn modules_import_only_modules_above_them() {
+    let ranks = ranks();
+    assert!(ranks.len() > 8, "lib.rs lists the modules: {ranks:?}");
+    for (path, module, text) in sources() {
+        let Some(own) = ranks.iter().position(|rank| *rank == module) else {
+            assert!(
+                ["lib", "main"].contains(&module.as_str()),
+                "{}: {module} is not in lib.rs",
+                path.display()
+            );
+            continue;
+        };
+        for (at, line) in text.lines().enumerate() {
+            for imported in line.split("crate::").skip(1) {
+                let name: String =
+                    imported.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let rank = ranks.iter().position(|rank| *rank == name);
+                assert!(
+                    rank.is_some_and(|rank| rank <= own),
+                    "{}:{}: {module} imports {name}, which is not above it",
+                    path.display(),
+                    at + 1
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn some_things_stay_in_their_rooms() {
+    let rooms: [(&str, &[&str]); 8] = [
+        ("cryptoki", &["token"]),
+        ("rusqlite", &["ledger"]),
+        ("SystemTime", &["cli"]),
+        ("std::env::", &["cli"]),
+        ("std::io::stdin", &["cli"]),
+        ("println!", &[]),
+        ("rpassword", &["cli"]),
+        ("std::process::Command", &["cli"]),
+    ];
+    for (path, module, text) in sources() {
+        for (word, allowed) in rooms {
+            let found = text
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"))
+                .any(|line| line.contains(word));
+            assert!(
+                !found || allowed.contains(&module.as_str()),
+                "{}: {word} belongs into {allowed:?}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn no_room_for_odds_and_ends_and_no_file_too_long() {
+    for (path, _, text) in sources() {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let parents = path.to_str().unwrap();
+        for odd in ["util", "utils", "common", "misc", "helpers", "prelude"] {
+            assert!(name != odd && !parents.contains(&format!("/{odd}/")), "{}", path.display());
+        }
+        assert!(text.lines().count() <= 400, "{}: longer than 400 lines, split it", path.display());
+    }
+}
+
+/// Each control stands in the document, and the document names tests that exist.
+#[test]
+fn controls_are_documented_and_tested() {
+    let document = fs::read_to_string(repository().join("ceremony/controls.md")).unwrap();
+    let tests = fs::read_to_string(repository().join("tests/bad_input.rs")).unwrap()
+        + &fs::read_to_string(repository().join("tests/main_job.rs")).unwrap();
+    for control in keyrite::request::Control::ALL {
+        let row = document.lines().find(|line| line.contains(&format!("`{}`", control.id())));
+        let row = row.unwrap_or_else(|| panic!("{} is not in ceremony/controls.md", control.id()));
+        let named: Vec<&str> = row
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|word| word.contains('_') && !word.contains('.'))
+            .collect();
+        assert!(!named.is_empty(), "{}: no test is named in {row}", control.id());
+        for test in named {
+            assert!(tests.contains(&format!("fn {test}(")), "{}: there is no test {test}", control.id());
+        }
+    }
+}
