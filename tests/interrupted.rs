@@ -1,5 +1,12 @@
 //! Kills and stops: a ceremony that was interrupted anywhere is finished by `resume` with each
 //! request answered exactly once, and every signature accounted for.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

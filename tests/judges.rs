@@ -1,5 +1,12 @@
 //! Programs that are not ours judge every kind of artifact. `scripts/install-debian.sh test`
 //! installs them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

@@ -1,4 +1,11 @@
 //! `keyrite verify`: whatever is changed, taken away or added on the way back is found.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! A laboratory for one test: a folder, a SoftHSM token of its own, and the real binary.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -67,11 +68,11 @@ impl Lab {
         fs::create_dir(lab.path("tokens")).expect("tokens");
         lab.write(
             "softhsm2.conf",
-            &format!("directories.tokendir = {}\nlog.level = ERROR\n", lab.path("tokens").display()),
+            format!("directories.tokendir = {}\nlog.level = ERROR\n", lab.path("tokens").display()),
         );
-        lab.write("pin", &format!("{PIN}\n"));
+        lab.write("pin", format!("{PIN}\n"));
         lab.write("so-pin", "9182-officer\n");
-        lab.write("hsm.toml", &format!("name = \"test\"\nmodule = [\"{SOFTHSM}\"]\n"));
+        lab.write("hsm.toml", format!("name = \"test\"\nmodule = [\"{SOFTHSM}\"]\n"));
         lab
     }
 
