@@ -407,3 +407,54 @@ fn a_refusal_lists_every_violation() {
         &["1024 bits", "O=system:masters", "[NAME-SUBJECT]", "[NAME-DNS]", "[NAME-IP]"],
     );
 }
+
+/// Moduli that are weak by construction, put in the place of a good one: keyrite judges the key
+/// before it verifies with it.
+#[test]
+fn moduli_that_are_weak_by_construction() {
+    let lab = ready();
+    lab.csr("good.csr", "/CN=a", "DNS:a.example.test", "-algorithm RSA -pkeyopt rsa_keygen_bits:2048");
+    lab.openssl("req -in good.csr -outform DER -out good.der").ok();
+    let script = r#"
+import random, subprocess, sys
+def prime(n):
+    return all(n % p for p in (2, 3, 5, 7, 11, 13)) and all(pow(a, n - 1, n) == 1 for a in (2, 3, 5, 7))
+def following(n):
+    n |= 1
+    while not prime(n):
+        n += 2
+    return n
+def small(limit):
+    return [n for n in range(2, limit) if all(n % d for d in range(2, n))]
+random.seed(1)
+top = 3 << 1022
+p = following(top | random.getrandbits(1000))
+close = p * following(p + 2)
+product = 1
+for q in small(168):
+    product *= q
+def roca():
+    while True:
+        k = random.randrange((3 << 1022) // product, (1 << 1024) // product - 1)
+        n = k * product + pow(65537, random.getrandbits(60), product)
+        if pow(2, n - 1, n) == 1:
+            return n
+infected = roca() * roca()
+cofactor = (1 << 2047) // 743 + random.getrandbits(1900) | 1
+while any(cofactor % q == 0 for q in small(752)):
+    cofactor += 2
+divisible = 743 * cofactor
+der = open("good.der", "rb").read()
+modulus = subprocess.run("openssl req -in good.csr -noout -modulus", shell=True, capture_output=True, text=True).stdout
+old = bytes.fromhex(modulus.strip().split("=")[1])
+for name, n in (("close", close), ("infected", infected), ("divisible", divisible)):
+    assert n.bit_length() == 2048, (name, n.bit_length())
+    open(name + ".der", "wb").write(der.replace(old, n.to_bytes(256, "big")))
+"#;
+    lab.write("weak.py", script);
+    lab.run("python3", &["weak.py"]).ok();
+    for (name, text) in [("close", "Fermat"), ("infected", "ROCA"), ("divisible", "divisible by 743")] {
+        lab.write("in/web/a.csr", std::fs::read(lab.path(&format!("{name}.der"))).unwrap());
+        refused(&lab, "KEY-STRENGTH", &[text]);
+    }
+}

@@ -72,11 +72,8 @@ fn token_absent_doubled_or_uninitialised() {
     lab.keyrite("token init --hsm hsm.toml --label lab --so-pin-file so-pin --pin-file pin")
         .fails(2, &["is there already"]);
     // Two with one label: only another program makes that.
-    lab.run(
-        "softhsm2-util",
-        &["--init-token", "--free", "--label", "lab", "--pin", "1234", "--so-pin", "1234"],
-    )
-    .ok();
+    lab.run("softhsm2-util", &["--init-token", "--free", "--label", "lab", "--pin", PIN, "--so-pin", "1234"])
+        .ok();
     let ran = lab
         .ceremony("root.toml", "--out out --token-label lab")
         .fails(2, &["2 tokens match", "--token-serial"]);
@@ -230,4 +227,42 @@ fn another_key_under_the_same_id_is_not_used() {
     let ran = lab.sign("in", "out");
     assert_eq!(ran.code, 3, "{ran:?}");
     nothing_came_out(&lab);
+}
+
+/// Who hashes is the HSM profile's word: SoftHSM hashes for RSA and not for ECDSA.
+#[test]
+fn hashing_in_the_token() {
+    let lab = Lab::new();
+    let profile = lab.read("hsm.toml");
+    lab.write("hsm.toml", format!("{profile}hash = \"token\"\n"));
+    lab.write("profiles.toml", support::PROFILES);
+    let script = support::root_script("rsa-3072");
+    lab.write("root.toml", &script[..script.find("[[step]]\nact = \"create-manifest-key\"").unwrap()]);
+    lab.ceremony("root.toml", "").ok();
+    let lab = Lab::new();
+    lab.write("hsm.toml", format!("{profile}hash = \"token\"\n"));
+    root_script(&lab);
+    lab.ceremony("root.toml", "--out out").fails(4, &["CKR_MECHANISM_INVALID (0x00000070)"]);
+}
+
+/// A script that does not say otherwise refuses a machine on a network; a rehearsal reports it.
+#[test]
+fn network_that_is_up() {
+    let lab = Lab::new();
+    root_script(&lab);
+    let script = support::root_script("ecdsa-p256").replace("network = \"report\"\n", "");
+    lab.write("root.toml", script);
+    let up = std::fs::read_dir("/sys/class/net").unwrap().flatten().any(|entry| {
+        let flags = std::fs::read_to_string(entry.path().join("flags")).unwrap_or_default();
+        let flags = u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16).unwrap_or(0);
+        flags & 1 == 1 && flags & 8 == 0
+    });
+    if up {
+        lab.ceremony("root.toml", "--out out").fails(3, &["network interface", "is up"]);
+        nothing_came_out(&lab);
+    }
+    let lab2 = Lab::new();
+    root_script(&lab2);
+    lab2.write("root.toml", lab.read("root.toml"));
+    lab2.ceremony("root.toml", "--out show --rehearsal").ok();
 }
