@@ -1,5 +1,5 @@
 //! At a real terminal: confirmations are typed, the PIN is not echoed, and a wrong word stops.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod support;
 
