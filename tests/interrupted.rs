@@ -86,7 +86,7 @@ fn killed_at_each_signature() {
 #[test]
 fn killed_while_creating_keys() {
     for mode in ["kill", "killafter", "killgen"] {
-        for at in 1..=if mode == "killgen" { 2 } else { 5 } {
+        for at in 1..=if mode == "killgen" { 2 } else { 8 } {
             let mut lab = Lab::new();
             lab.write("profiles.toml", support::PROFILES);
             lab.write("root.toml", support::root_script("ecdsa-p256"));

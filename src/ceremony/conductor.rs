@@ -36,6 +36,17 @@ impl std::fmt::Debug for Conductor<'_> {
     }
 }
 
+/// How a ceremony was interrupted.
+#[derive(Debug)]
+pub struct Interrupted {
+    /// What happened.
+    pub error: Error,
+    /// Whether anything of this ceremony may have been signed: a serial number is reserved.
+    pub signed: bool,
+    /// Whether it waits to be resumed.
+    pub open: bool,
+}
+
 /// How a ceremony ended well.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -144,23 +155,21 @@ impl<'a> Conductor<'a> {
     /// Performs the steps that are left.
     ///
     /// # Errors
-    /// The error, and whether anything of this ceremony may have been signed by then. When nothing
-    /// was, and no key was made, the ceremony is closed as abandoned and a new one can begin.
-    pub fn run(mut self) -> Result<Outcome, (Error, bool)> {
-        match self.perform() {
-            Ok(outcome) => Ok(outcome),
-            Err(error) => {
-                let signed = self.ledger.reservations(self.id).is_ok_and(|count| count > 0);
-                let keys = self.ledger.keys().unwrap_or_default();
-                let untouched = !signed && keys.iter().all(|key| key.ceremony != self.id);
-                let event = if untouched { "abandoned" } else { "interrupted" };
-                let written = self.record(event, json!({ "reason": error.to_string() }));
-                if untouched && written.is_ok() && self.ledger.finish(self.id).is_ok() {
-                    return Err((error, false));
-                }
-                Err((error, signed))
-            }
-        }
+    /// [`Interrupted`]. When nothing was signed and no key was made, the ceremony is closed as
+    /// abandoned and a new one can begin.
+    pub fn run(mut self) -> Result<Outcome, Interrupted> {
+        self.perform().map_err(|error| self.interrupted(error))
+    }
+
+    fn interrupted(&mut self, error: Error) -> Interrupted {
+        // What cannot be read from the ledger counts as signed: better to resume once too often.
+        let signed = self.ledger.reservations(self.id).map_or(true, |count| count > 0);
+        let keys = self.ledger.keys().map_or(true, |keys| keys.iter().any(|key| key.ceremony == self.id));
+        let untouched = !signed && !keys;
+        let event = if untouched { "abandoned" } else { "interrupted" };
+        let written = self.record(event, json!({ "reason": error.to_string() }));
+        let closed = untouched && written.is_ok() && self.ledger.finish(self.id).is_ok();
+        Interrupted { error, signed, open: !closed }
     }
 
     fn perform(&mut self) -> Result<Outcome, Error> {

@@ -10,7 +10,7 @@ use crate::keys::PublicKey;
 use crate::ledger::{KeyRole, Pending, Reservation, StoredKey};
 use crate::media::shown;
 use crate::policy::subject_from;
-use crate::token::KeyRequest;
+use crate::token::{KeyRequest, Session};
 
 /// What marks the subject of everything that a rehearsal makes.
 pub const REHEARSAL_MARK: &str = "OU=REHEARSAL";
@@ -67,8 +67,14 @@ impl Conductor<'_> {
         let issuer = wish.issuer.as_deref().map(|name| self.authority(name)).transpose()?;
         self.ask(&wish)?;
         let (key, stored) = self.key_pair(&wish, stored)?;
+        let (signer, public) = match &issuer {
+            Some(issuer) => (self.stored_key(issuer.name())?, issuer.key().clone()),
+            None => (stored, key.clone()),
+        };
+        // Proved before anything is reserved: a token that cannot sign leaves no reservation.
+        self.session()?.authority_key(&signer, &public)?;
         let reservation = self.reservation(&wish, &key, issuer.as_ref())?;
-        let certificate = self.sign(&wish, &stored, reservation, &key, issuer.as_ref())?;
+        let certificate = self.sign(&wish, &signer, &public, reservation)?;
         self.ledger.certify_key(&wish.name, &certificate)?;
         let facts = certificate.facts();
         self.people.show(&format!(
@@ -114,7 +120,13 @@ impl Conductor<'_> {
                 let stored = StoredKey {
                     name: wish.name.clone(),
                     role: wish.role,
-                    key_id: self.random_octets()?.as_bytes().iter().take(16).copied().collect(),
+                    key_id: self
+                        .random_octets(self.session()?)?
+                        .as_bytes()
+                        .iter()
+                        .take(16)
+                        .copied()
+                        .collect(),
                     token_serial: self.token.serial.clone(),
                     issuer: wish.issuer().to_owned(),
                     profile: wish.profile.clone(),
@@ -165,7 +177,7 @@ impl Conductor<'_> {
             .ok_or_else(|| Error::Wrong(format!("certificate profile {} is missing", wish.profile)))?;
         let subject = subject_from(&wish.subject).map_err(|e| Error::Wrong(e.0))?;
         let validity = Validity::days(self.now()?, wish.days)?;
-        let serial = self.serial()?;
+        let serial = self.serial(self.session()?)?;
         let tbs = ToBeSigned::for_token_key(&wish.name, &profile, &subject, key, issuer, serial, validity)?;
         Ok(self.ledger.reserve_for_key(self.id, &wish.name, &wish.profile, key.digest(), tbs)?)
     }
@@ -173,16 +185,11 @@ impl Conductor<'_> {
     fn sign(
         &mut self,
         wish: &Wish,
-        stored: &StoredKey,
+        signer: &StoredKey,
+        public: &PublicKey,
         reservation: Reservation,
-        key: &PublicKey,
-        issuer: Option<&Authority>,
     ) -> Result<Certificate, Error> {
-        let (signer, public) = match issuer {
-            Some(issuer) => (self.stored_key(issuer.name())?, issuer.key().clone()),
-            None => (stored.clone(), key.clone()),
-        };
-        let signature = self.session()?.authority_key(&signer, &public)?.0.sign(&reservation)?;
+        let signature = self.session()?.authority_key(signer, public)?.0.sign(&reservation)?;
         let certificate = Certificate::assemble(reservation.tbs(), &signature)?;
         if wish.role == KeyRole::Authority {
             Authority::new(&wish.name, certificate.clone())?;
@@ -222,15 +229,15 @@ impl Conductor<'_> {
     }
 
     /// 32 random octets of token and system together: as good as the better of the two.
-    fn random_octets(&self) -> Result<Digest, Error> {
-        let mut both = self.session()?.random(32)?;
+    fn random_octets(&self, session: &Session) -> Result<Digest, Error> {
+        let mut both = session.random(32)?;
         both.extend((self.surroundings.random)().map_err(Error::Fault)?);
         Ok(Digest::of(&both))
     }
 
     /// A new serial number.
-    pub(super) fn serial(&self) -> Result<Serial, Error> {
-        let octets = self.random_octets()?;
+    pub(super) fn serial(&self, session: &Session) -> Result<Serial, Error> {
+        let octets = self.random_octets(session)?;
         let mut random = [0; 19];
         random.iter_mut().zip(octets.as_bytes()).for_each(|(to, from)| *to = *from);
         Ok(Serial::new(random))

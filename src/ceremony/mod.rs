@@ -17,7 +17,7 @@ mod transcript;
 
 use der::DateTime;
 
-pub use conductor::{Conductor, Outcome};
+pub use conductor::{Conductor, Interrupted, Outcome};
 pub use people::{Answers, People, Prompt};
 pub use plan::{MAX_FILE, Plan, PlanFiles};
 pub use preflight::{Setup, Start};

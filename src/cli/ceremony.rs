@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::terminal::{Operators, PinSource, say};
 use super::{Failure, system};
-use crate::ceremony::{Conductor, Error, MAX_FILE, Outcome, Plan, Start};
+use crate::ceremony::{Conductor, Error, Interrupted, MAX_FILE, Outcome, Plan, Start};
 use crate::ledger::Ledger;
 use crate::media::{read_file, shown};
 use crate::token::Selector;
@@ -161,16 +161,15 @@ fn finish(conductor: Conductor<'_>, ledger: &std::path::Path) -> Result<(), Fail
             report(&outcome);
             Ok(())
         }
-        Err((error, true)) => Err(after_signing(&error, ledger)),
-        Err((error, false)) => Err(before_signing(error)),
+        Err(Interrupted { error, signed: true, .. }) => Err(after_signing(&error, ledger)),
+        Err(Interrupted { error, open: false, .. }) => Err(before_signing(error)),
+        Err(Interrupted { error, .. }) => Err(before_signing(error).and_resume(ledger)),
     }
 }
 
 fn after_signing(error: &Error, ledger: &std::path::Path) -> Failure {
-    Failure::after_signing(format!(
-        "{error}\nSomething was signed; nothing of it is lost. When the cause is mended, go on with\n  keyrite ceremony resume --ledger {}",
-        ledger.display()
-    ))
+    Failure::after_signing(format!("{error}\nSomething was signed; nothing of it is lost."))
+        .and_resume(ledger)
 }
 
 fn report(outcome: &Outcome) {

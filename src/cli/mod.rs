@@ -62,6 +62,14 @@ impl Failure {
         Self { code: 3, message: message.into() }
     }
 
+    /// Adds how to go on with a ceremony that waits in the ledger.
+    pub(crate) fn and_resume(mut self, ledger: &std::path::Path) -> Self {
+        let ledger = ledger.display();
+        self.message +=
+            &format!("\nWhen the cause is mended, go on with\n  keyrite ceremony resume --ledger {ledger}");
+        self
+    }
+
     /// Stopped after something was signed.
     pub(crate) fn after_signing(message: impl Into<String>) -> Self {
         Self { code: 4, message: message.into() }
