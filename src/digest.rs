@@ -3,13 +3,62 @@
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use serde::{Deserialize, Serialize};
+use aws_lc_rs::digest::{Context, SHA256, digest};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A SHA-256 digest, shown as 64 lowercase hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
+
+/// A digest of octets that come piece by piece.
+#[derive(Clone)]
+pub struct Hasher(Context);
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hasher")
+    }
+}
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self(Context::new(&SHA256))
+    }
+}
+
+impl Hasher {
+    /// Takes in the next octets.
+    pub fn update(&mut self, octets: &[u8]) {
+        self.0.update(octets);
+    }
+
+    /// Takes in one line of a listing of files: digest, two spaces, path.
+    pub fn list(&mut self, path: &str, digest: &Digest) {
+        let mut digits = [0; 64];
+        self.update(digest.digits(&mut digits).as_bytes());
+        self.update(b"  ");
+        self.update(path.as_bytes());
+        self.update(b"\n");
+    }
+
+    /// The digest of all that was taken in.
+    pub fn finish(self) -> Digest {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(self.0.finish().as_ref());
+        Digest(bytes)
+    }
+}
+
+impl std::io::Write for Hasher {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        self.update(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
 
 impl Digest {
     /// The digest of these octets.
@@ -23,8 +72,14 @@ impl Digest {
     ///
     /// It is what `sha256sum PATH... | sha256sum` prints for the same paths in the same order.
     pub fn of_listing<'a>(files: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
-        let lines: String = files.into_iter().map(|(path, digest)| format!("{digest}  {path}\n")).collect();
-        Self::of(lines.as_bytes())
+        let mut hasher = Hasher::default();
+        files.into_iter().for_each(|(path, digest)| hasher.list(path, &digest));
+        hasher.finish()
+    }
+
+    fn digits<'a>(&self, buffer: &'a mut [u8; 64]) -> &'a str {
+        // Twice as many digits as octets always fit.
+        base16ct::lower::encode_str(&self.0, buffer).unwrap_or_default()
     }
 
     /// The 32 octets.
@@ -41,12 +96,23 @@ impl Digest {
 
 /// Octets as lowercase hexadecimal digits.
 pub fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    base16ct::lower::encode_string(octets)
+}
+
+/// The octets that hexadecimal digits, of either case, stand for.
+pub fn unhex(digits: &str) -> Option<Vec<u8>> {
+    base16ct::mixed::decode_vec(digits).ok()
+}
+
+impl From<[u8; 32]> for Digest {
+    fn from(octets: [u8; 32]) -> Self {
+        Self(octets)
+    }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
+        f.write_str(self.digits(&mut [0; 64]))
     }
 }
 
@@ -55,31 +121,39 @@ impl FromStr for Digest {
 
     /// Reads 64 hexadecimal digits; colons, as `openssl` prints them, are passed over.
     fn from_str(text: &str) -> Result<Self, String> {
-        let digits: Vec<char> = text.chars().filter(|c| *c != ':').collect();
-        let octets: Option<Vec<u8>> = digits
-            .chunks(2)
-            .map(|pair| match pair {
-                [high, low] => Some((high.to_digit(16)? * 16 + low.to_digit(16)?) as u8),
-                _ => None,
-            })
-            .collect();
-        octets
-            .and_then(|octets| octets.try_into().ok())
-            .map(Self)
-            .ok_or_else(|| format!("{text:?} is not a SHA-256 digest of 64 hexadecimal digits"))
+        let mut octets = [0; 32];
+        let plain;
+        let digits = if text.contains(':') {
+            plain = text.replace(':', "");
+            &plain
+        } else {
+            text
+        };
+        match base16ct::mixed::decode(digits, &mut octets) {
+            Ok(read) if read.len() == 32 => Ok(Self(octets)),
+            _ => Err(format!("{text:?} is not a SHA-256 digest of 64 hexadecimal digits")),
+        }
     }
 }
 
-impl TryFrom<String> for Digest {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.digits(&mut [0; 64]))
     }
 }
 
-impl From<Digest> for String {
-    fn from(digest: Digest) -> Self {
-        digest.to_string()
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Digits;
+        impl de::Visitor<'_> for Digits {
+            type Value = Digest;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("64 hexadecimal digits")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Digest, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Digits)
     }
 }

@@ -6,7 +6,7 @@
 //! Each value can be made only by the module named, from the value above it.
 //!
 //! ```text
-//! octets on media  ->  Bundle                 media, request
+//! octets on media  ->  files of a bundle      media, request
 //!                  ->  CertificationRequest   request      strict DER, proof of possession
 //!                  ->  Approval | Refusal     policy       every control run
 //!                  ->  ToBeSigned             issuance     the exact octets
@@ -23,6 +23,7 @@
 //! `tests/architecture.rs` checks that, and that PKCS#11, SQLite, clock, environment and terminal
 //! stay in their rooms.
 
+pub mod parallel;
 pub mod digest;
 pub mod media;
 pub mod keys;

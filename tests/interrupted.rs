@@ -52,9 +52,12 @@ fn whole(lab: &Lab) {
     let serials: HashSet<&str> =
         manifest["certificates"].as_array().unwrap().iter().map(|c| c["serial"].as_str().unwrap()).collect();
     assert_eq!(serials.len(), 3);
-    let reserved = sqlite(lab, "SELECT count(*) FROM certificate WHERE ceremony = 2");
+    let reserved = sqlite(lab, "SELECT count(*) FROM certificate JOIN request USING (id) WHERE ceremony = 2");
     assert_eq!(reserved, "3", "a serial number was spent twice");
-    assert_eq!(sqlite(lab, "SELECT count(*) FROM certificate WHERE certificate IS NULL"), "0");
+    assert_eq!(
+        sqlite(lab, "SELECT count(*) FROM certificate LEFT JOIN issued USING (id) WHERE signature IS NULL"),
+        "0"
+    );
 }
 
 fn sqlite(lab: &Lab, query: &str) -> String {
@@ -135,7 +138,7 @@ fn killed_at_system_calls() {
             assert!(lab.path("out/manifest.json.p7s").exists(), "{call} {at}");
             lab.keyrite("verify out --root root/authorities/root-ca.crt").ok();
             assert_eq!(
-                sqlite(&lab, "SELECT count(*) FROM certificate WHERE ceremony > 1"),
+                sqlite(&lab, "SELECT count(*) FROM certificate JOIN request USING (id) WHERE ceremony > 1"),
                 "3",
                 "{call} {at}"
             );
@@ -170,7 +173,7 @@ fn failing_disk() {
             }
             lab.keyrite("verify out --root root/authorities/root-ca.crt").ok();
             assert_eq!(
-                sqlite(&lab, "SELECT count(*) FROM certificate WHERE ceremony > 1"),
+                sqlite(&lab, "SELECT count(*) FROM certificate JOIN request USING (id) WHERE ceremony > 1"),
                 "3",
                 "{call} {at}"
             );

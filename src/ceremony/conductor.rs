@@ -1,17 +1,28 @@
 //! The conductor: performs a plan's steps in order, writes each down before and after, and takes
 //! up a ceremony that was interrupted.
 
+use std::sync::Arc;
+
 use der::DateTime;
 use serde_json::{Value, json};
 
-use super::preflight::{Setup, Start, check_clock, judge};
+use super::preflight::{Setup, check_clock, policy};
 use super::transcript::Transcript;
 use super::{Error, People, Plan, Prompt, Step, Surroundings};
 use crate::digest::Digest;
 use crate::ledger::Ledger;
-use crate::policy::Judged;
-use crate::request::Bundle;
+use crate::policy::Policy;
 use crate::token::{HsmProfile, Module, Selector, Session, TokenFacts};
+
+/// What a ceremony works with.
+pub struct Parts {
+    pub plan: Plan,
+    pub setup: Setup,
+    pub ledger: Ledger,
+    pub module: Module,
+    pub token: TokenFacts,
+    pub policy: Policy,
+}
 
 /// A ceremony under way.
 pub struct Conductor<'a> {
@@ -21,12 +32,14 @@ pub struct Conductor<'a> {
     pub(super) ledger: Ledger,
     pub(super) module: Module,
     pub(super) token: TokenFacts,
-    pub(super) judged: Judged,
+    pub(super) policy: Arc<Policy>,
+    pub(super) approved: usize,
+    pub(super) refused: usize,
     pub(super) session: Option<Session>,
     pub(super) surroundings: &'a Surroundings<'a>,
     pub(super) people: &'a mut dyn People,
     pub(super) final_try: bool,
-    transcript: Transcript,
+    pub(super) transcript: Transcript,
     next_step: usize,
 }
 
@@ -65,45 +78,53 @@ pub struct Outcome {
 }
 
 impl<'a> Conductor<'a> {
-    #[allow(clippy::too_many_arguments, reason = "called once, with what preflight has checked")]
     pub(super) fn begin(
-        start: Start,
-        setup: Setup,
-        mut ledger: Ledger,
-        module: Module,
-        token: TokenFacts,
-        bundle: &Bundle,
-        judged: Judged,
+        id: i64,
+        parts: Parts,
+        final_try: bool,
         surroundings: &'a Surroundings<'a>,
         people: &'a mut dyn People,
     ) -> Result<Self, Error> {
-        let text = serde_json::to_string(&setup).map_err(|e| Error::Fault(e.to_string()))?;
-        let id = ledger.begin(&text, bundle.files())?;
+        Self::take_up(id, parts, ("begin", 0), final_try, surroundings, people)
+    }
+
+    fn take_up(
+        id: i64,
+        parts: Parts,
+        (event, next_step): (&str, usize),
+        final_try: bool,
+        surroundings: &'a Surroundings<'a>,
+        people: &'a mut dyn People,
+    ) -> Result<Self, Error> {
+        let Parts { plan, setup, ledger, module, token, policy } = parts;
         let transcript = Transcript::open(&ledger, id)?;
+        let (approved, refused) = ledger.counts(id)?;
         let mut this = Self {
             id,
-            plan: start.plan,
+            plan,
             setup,
             ledger,
             module,
             token,
-            judged,
+            policy: Arc::new(policy),
+            approved,
+            refused,
             session: None,
             surroundings,
             people,
-            final_try: start.final_try,
+            final_try,
             transcript,
-            next_step: 0,
+            next_step,
         };
-        let facts = this.facts();
-        this.record("begin", facts)?;
+        let facts = this.facts()?;
+        this.record(event, facts)?;
         Ok(this)
     }
 
     /// Takes up the ledger's unfinished ceremony. Plan, requests and HSM profile come from the ledger.
     ///
     /// # Errors
-    /// [`Error::Wrong`] when there is nothing to resume; otherwise as [`Start::prepare`].
+    /// [`Error::Wrong`] when there is nothing to resume; otherwise as [`super::Start::prepare`].
     pub fn resume(
         ledger: Ledger,
         final_try: bool,
@@ -129,27 +150,9 @@ impl<'a> Conductor<'a> {
                     setup.token_serial
                 ))
             })?;
-        let bundle = Bundle::from_files(ledger.requests(open.id)?);
-        let judged = judge(&plan, &bundle, Some(&ledger))?;
-        let transcript = Transcript::open(&ledger, open.id)?;
-        let mut this = Self {
-            id: open.id,
-            plan,
-            setup,
-            ledger,
-            module,
-            token,
-            judged,
-            session: None,
-            surroundings,
-            people,
-            final_try,
-            transcript,
-            next_step: open.next_step,
-        };
-        let facts = this.facts();
-        this.record("resume", facts)?;
-        Ok(this)
+        let policy = policy(&plan, Some(&ledger))?;
+        let parts = Parts { plan, setup, ledger, module, token, policy };
+        Self::take_up(open.id, parts, ("resume", open.next_step), final_try, surroundings, people)
     }
 
     /// Performs the steps that are left.
@@ -168,7 +171,8 @@ impl<'a> Conductor<'a> {
         let untouched = !signed && !keys;
         let event = if untouched { "abandoned" } else { "interrupted" };
         let written = self.record(event, json!({ "reason": error.to_string() }));
-        let closed = untouched && written.is_ok() && self.ledger.finish(self.id).is_ok();
+        let written = written.and_then(|()| self.write_down());
+        let closed = untouched && written.is_ok() && self.ledger.finish(self.id, &[]).is_ok();
         Interrupted { error, signed, open: !closed }
     }
 
@@ -183,14 +187,16 @@ impl<'a> Conductor<'a> {
             }
             self.people.show(&format!("\nStep {} of {}: {}", at + 1, steps.len(), step.act()));
             self.record("step", json!({ "number": at + 1, "act": step.act(), "again": again }))?;
-            self.step(step)?;
-            if !again {
-                self.next_step = at + 1;
-                self.ledger.step_done(self.id, self.next_step)?;
+            // What was done before is on disk before anything is made; the rest may be done again.
+            if step.makes() {
+                self.ledger.step_done(self.id, at, self.transcript.noted())?;
+                self.transcript.wrote();
             }
+            self.step(step)?;
+            self.next_step = self.next_step.max(at + 1);
         }
         self.record("end", json!({}))?;
-        self.ledger.finish(self.id)?;
+        self.ledger.finish(self.id, self.transcript.noted())?;
         self.outcome()
     }
 
@@ -230,6 +236,10 @@ impl<'a> Conductor<'a> {
 
     /// Asks, and writes question and answer down.
     pub(super) fn confirm(&mut self, prompt: Prompt) -> Result<(), Error> {
+        if !self.people.unattended() {
+            // People may take their time, and the power may go meanwhile.
+            self.write_down()?;
+        }
         let answer = self.people.confirm(&prompt)?;
         self.record(
             "confirmed",
@@ -237,14 +247,15 @@ impl<'a> Conductor<'a> {
         )
     }
 
-    /// Writes one record of the transcript.
+    /// Notes one record of the transcript; it is on disk with [`Conductor::write_down`] or with
+    /// the next thing that is written.
     pub(super) fn record(&mut self, event: &str, data: Value) -> Result<(), Error> {
-        self.transcript.record(&mut self.ledger, (self.surroundings.now)(), event, data)
+        self.transcript.note((self.surroundings.now)(), event, data)
     }
 
-    /// The digest of the transcript's last line.
-    pub(super) fn transcript_head(&self) -> &str {
-        self.transcript.head()
+    /// Writes down what was noted: before people are asked, before the token makes or signs.
+    pub(super) fn write_down(&mut self) -> Result<(), Error> {
+        self.transcript.write(&mut self.ledger)
     }
 
     /// The time, which must not run behind the ledger.
@@ -259,23 +270,23 @@ impl<'a> Conductor<'a> {
         self.session.as_ref().ok_or_else(|| Error::Fault("no token is open".into()))
     }
 
-    fn facts(&self) -> Value {
+    fn facts(&self) -> Result<Value, Error> {
         let files: Vec<Value> = self
             .plan
             .listing()
             .iter()
             .map(|(path, digest)| json!({ "path": path, "sha256": digest }))
             .collect();
-        json!({
+        Ok(json!({
             "title": self.plan.script().title,
             "plan": { "sha256": self.plan.digest(), "files": files },
             "rehearsal": self.ledger.is_rehearsal(),
             "unattended": self.people.unattended(),
-            "tool": { "version": self.surroundings.tool_version, "sha256": self.surroundings.tool_digest },
+            "tool": { "version": self.surroundings.tool_version, "sha256": self.surroundings.tool_digest()? },
             "hsm_profile": { "name": self.module.profile().name, "sha256": Digest::of(self.setup.hsm.as_bytes()) },
             "module": { "path": self.module.path(), "sha256": self.module.digest() },
             "bundle_sha256": self.setup.bundle,
-        })
+        }))
     }
 
     fn outcome(&self) -> Result<Outcome, Error> {
@@ -286,9 +297,9 @@ impl<'a> Conductor<'a> {
         Ok(Outcome {
             ceremony: self.id,
             made,
-            issued: self.judged.approvals.len(),
-            refused: self.judged.refusals.len(),
-            manifest: release.map(|release| Digest::of(&release.manifest)),
+            issued: self.approved,
+            refused: self.refused,
+            manifest: release.map(|release| release.manifest),
             roots: roots.filter_map(|key| Some((key.name, key.certificate?.digest()))).collect(),
         })
     }

@@ -5,9 +5,9 @@ use serde_json::json;
 use super::conductor::Conductor;
 use super::{Error, Prompt, Step};
 use crate::digest::Digest;
-use crate::issuance::{Authority, Certificate, Serial, ToBeSigned, Validity};
+use crate::issuance::{Authority, Certificate, Serial, Signed, ToBeSigned, Validity};
 use crate::keys::PublicKey;
-use crate::ledger::{KeyRole, Pending, Reservation, StoredKey};
+use crate::ledger::{Advance, KeyRole, Pending, Reservation, StoredKey};
 use crate::media::shown;
 use crate::policy::subject_from;
 use crate::token::{KeyRequest, Session};
@@ -66,11 +66,13 @@ impl Conductor<'_> {
         }
         let issuer = wish.issuer.as_deref().map(|name| self.authority(name)).transpose()?;
         self.ask(&wish)?;
+        self.write_down()?;
         let (key, stored) = self.key_pair(&wish, stored)?;
         let (signer, public) = match &issuer {
             Some(issuer) => (self.stored_key(issuer.name())?, issuer.key().clone()),
             None => (stored, key.clone()),
         };
+        self.write_down()?;
         // Proved before anything is reserved: a token that cannot sign leaves no reservation.
         self.session()?.authority_key(&signer, &public)?;
         let reservation = self.reservation(&wish, &key, issuer.as_ref())?;
@@ -165,8 +167,7 @@ impl Conductor<'_> {
         key: &PublicKey,
         issuer: Option<&Authority>,
     ) -> Result<Reservation, Error> {
-        let pending = self.ledger.pending(self.id)?;
-        if let Some(pending) = pending.into_iter().find(|pending| pending.is_for_key(&wish.name)) {
+        if let Some(pending) = self.ledger.pending_for_key(self.id, &wish.name)? {
             return self.resumed(&pending, issuer, wish.issuer(), issuer.map_or(key, Authority::key));
         }
         let profile = self
@@ -177,9 +178,11 @@ impl Conductor<'_> {
             .ok_or_else(|| Error::Wrong(format!("certificate profile {} is missing", wish.profile)))?;
         let subject = subject_from(&wish.subject).map_err(|e| Error::Wrong(e.0))?;
         let validity = Validity::days(self.now()?, wish.days)?;
-        let serial = self.serial(self.session()?)?;
+        let row = self.ledger.next_row()?;
+        let system = (self.surroundings.random)().map_err(Error::Fault)?;
+        let serial = Serial::derive(&self.session()?.random(32)?, &system, self.id, row);
         let tbs = ToBeSigned::for_token_key(&wish.name, &profile, &subject, key, issuer, serial, validity)?;
-        Ok(self.ledger.reserve_for_key(self.id, &wish.name, &wish.profile, key.digest(), tbs)?)
+        Ok(self.ledger.reserve_for_key(self.id, &wish.name, key.digest(), tbs)?)
     }
 
     fn sign(
@@ -190,13 +193,12 @@ impl Conductor<'_> {
         reservation: Reservation,
     ) -> Result<Certificate, Error> {
         let signature = self.session()?.authority_key(signer, public)?.0.sign(&reservation)?;
-        let certificate = Certificate::assemble(reservation.tbs(), &signature)?;
+        let signed = Signed::assemble(reservation.tbs(), signature)?;
+        let certificate = signed.certificate()?;
         if wish.role == KeyRole::Authority {
             Authority::new(&wish.name, certificate.clone())?;
         }
-        let group = [(reservation, certificate)];
-        self.ledger.record(&group)?;
-        let [(_, certificate)] = group;
+        self.ledger.advance(Advance { signed: vec![(reservation, signed)], ..Advance::default() })?;
         Ok(certificate)
     }
 
@@ -233,13 +235,5 @@ impl Conductor<'_> {
         let mut both = session.random(32)?;
         both.extend((self.surroundings.random)().map_err(Error::Fault)?);
         Ok(Digest::of(&both))
-    }
-
-    /// A new serial number.
-    pub(super) fn serial(&self, session: &Session) -> Result<Serial, Error> {
-        let octets = self.random_octets(session)?;
-        let mut random = [0; 19];
-        random.iter_mut().zip(octets.as_bytes()).for_each(|(to, from)| *to = *from);
-        Ok(Serial::new(random))
     }
 }

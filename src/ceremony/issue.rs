@@ -1,114 +1,263 @@
-//! Issuing: reserve a group, sign it, verify it, record it; then the next.
+//! Issuing: what was reserved is signed, verified and recorded while the next is being built, in
+//! lots that keep their order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::Error;
 use super::conductor::Conductor;
-use crate::issuance::{Authority, Certificate, ToBeSigned};
-use crate::ledger::Reservation;
+use super::lane::{Event, Lanes, Lot, Signers, Templates};
+use super::{Error, Progress};
+use crate::digest::Hasher;
+use crate::issuance::{Serial, Signed, Template, ToBeSigned};
+use crate::ledger::{Advance, Approved, Reservation};
 use crate::policy::Approval;
-use crate::token::{AuthorityKey, Session};
+use crate::token::Session;
 
-/// So many certificates share one synchronisation of the ledger before and one after.
-const GROUP: usize = 64;
-
-/// Authorities by name, with their keys in the token, proved before anything is reserved.
-type Signers<'s> = BTreeMap<String, (Authority, AuthorityKey<'s>)>;
+/// At most so many certificates are a lot: what one thread works at before it hands on.
+const LOT: usize = 64;
+/// Each session gets at least so many lots, as far as there are certificates: then no session
+/// signs long after the others have nothing left.
+const LOTS_OF_A_SESSION: usize = 64;
 
 impl Conductor<'_> {
     pub(super) fn issue(&mut self) -> Result<(), Error> {
-        // Keys borrow the session while the ledger is written to, so it is taken out meanwhile.
+        // Sessions go to threads of their own while the ledger is written to.
         let session = self.session.take().ok_or_else(|| Error::Fault("no token is open".into()))?;
-        let result = self.issue_at(&session);
-        self.session = Some(session);
-        result
+        let mut sessions = vec![session];
+        let result = self.issue_with(&mut sessions);
+        self.session = sessions.into_iter().next();
+        result?;
+        self.people.show(&format!("  {} certificates issued, each signature verified", self.approved));
+        self.record("issued", json!({ "certificates": self.approved }))
     }
 
-    fn issue_at(&mut self, session: &Session) -> Result<(), Error> {
-        let signers = self.signers(session)?;
-        self.finish_reserved(&signers)?;
-        let approvals = self.judged.approvals.clone();
-        let mut open: Vec<&Approval> = Vec::new();
-        for approval in &approvals {
-            if !self.ledger.is_reserved(self.id, approval.path().as_str())? {
-                open.push(approval);
-            }
-        }
-        let mut done = approvals.len() - open.len();
-        for group in open.chunks(GROUP) {
-            let reserved = self.reserve_group(group, &signers, session)?;
-            self.sign_group(reserved, &signers)?;
-            done += group.len();
-            self.people.progress(done, approvals.len());
-        }
-        self.people.show(&format!("  {} certificates issued, each signature verified", approvals.len()));
-        self.record("issued", json!({ "certificates": approvals.len() }))
+    fn issue_with(&mut self, sessions: &mut Vec<Session>) -> Result<(), Error> {
+        self.ledger.tidy()?;
+        let signers = self.signers()?;
+        let templates = self.templates(&signers)?;
+        let Some(first) = sessions.first() else { return Ok(()) };
+        let seed = first.random(32)?;
+        let further = self.module.further_sessions(first, self.approved)?;
+        sessions.extend(further);
+        let policy = Arc::clone(&self.policy);
+        let halt = AtomicBool::new(false);
+        let lanes = Lanes { signers: &signers, templates: &templates, policy: &policy, halt: &halt };
+        let (processors, count) = (self.surroundings.processors, sessions.len());
+        lanes.run(sessions, processors, |link| {
+            let lot = (self.approved / (count * LOTS_OF_A_SESSION)).clamp(1, LOT);
+            let mut desk = Desk {
+                row: self.ledger.last_reserved_request(self.id)?,
+                done: self.ledger.answered(self.id)?,
+                conductor: self,
+                seed,
+                next_lot: 0,
+                next_reserve: 0,
+                built: BTreeMap::new(),
+                under_way: 0,
+                failure: None,
+                halt: &halt,
+                lot,
+            };
+            desk.work(link)
+        })
     }
 
-    fn signers<'s>(&self, session: &'s Session) -> Result<Signers<'s>, Error> {
+    /// The authorities that the roster names, with what the ledger knows of their keys.
+    fn signers(&self) -> Result<Signers, Error> {
         let mut found = Signers::new();
-        for approval in &self.judged.approvals {
-            let name = approval.authority();
+        for line in &self.plan.script().roster {
+            let name: &str = &line.authority;
             if !found.contains_key(name) {
-                let authority = self.authority(name)?;
-                let (key, _) = session.authority_key(&self.stored_key(name)?, authority.key())?;
-                found.insert(name.to_owned(), (authority, key));
+                found.insert(name.into(), (Arc::new(self.authority(name)?), self.stored_key(name)?));
             }
         }
         Ok(found)
     }
 
-    /// Signs what an interrupted run reserved: the same octets, the same serial numbers.
-    fn finish_reserved(&mut self, signers: &Signers<'_>) -> Result<(), Error> {
-        let mut reserved = Vec::new();
-        for pending in self.ledger.pending(self.id)? {
-            let (authority, _) = find(signers, &pending.authority)?;
-            let reservation = self.resumed(&pending, Some(authority), authority.name(), authority.key())?;
-            reserved.push((pending.path, reservation));
+    fn templates(&self, signers: &Signers) -> Result<Templates, Error> {
+        let mut found: Templates = HashMap::new();
+        for (profile, authority) in self.policy.issues() {
+            let Some((signer, _)) = signers.get(authority) else { continue };
+            let template = Template::new(Arc::clone(signer), profile)?;
+            found.entry(profile.name.clone()).or_default().insert(authority.into(), template);
         }
-        if reserved.is_empty() {
-            return Ok(());
-        }
-        self.sign_group(reserved, signers)
+        Ok(found)
     }
 
-    fn reserve_group(
-        &mut self,
-        group: &[&Approval],
-        signers: &Signers<'_>,
-        session: &Session,
-    ) -> Result<Vec<(String, Reservation)>, Error> {
-        let now = self.now()?;
-        let mut built = Vec::with_capacity(group.len());
-        for approval in group {
-            let (authority, _) = find(signers, approval.authority())?;
-            built.push((*approval, ToBeSigned::leaf(approval, authority, self.serial(session)?, now)?));
-        }
-        let paths = group.iter().map(|approval| approval.path().to_string());
-        Ok(paths.zip(self.ledger.reserve(self.id, built)?).collect())
-    }
-
-    fn sign_group(
-        &mut self,
-        reserved: Vec<(String, Reservation)>,
-        signers: &Signers<'_>,
-    ) -> Result<(), Error> {
-        let mut signed: Vec<(Reservation, Certificate)> = Vec::with_capacity(reserved.len());
-        let mut written: Vec<Value> = Vec::with_capacity(reserved.len());
-        for (path, reservation) in reserved {
-            let (_, key) = find(signers, reservation.tbs().issuer())?;
-            let certificate = Certificate::assemble(reservation.tbs(), &key.sign(&reservation)?)?;
-            let serial = reservation.tbs().serial().hex();
-            written.push(json!({ "path": path, "serial": serial, "sha256": certificate.digest() }));
-            signed.push((reservation, certificate));
-        }
-        self.ledger.record(&signed)?;
-        self.record("signed", json!({ "certificates": written }))
+    /// An approval as policy reads it from the ledger.
+    pub(super) fn approval(&self, approved: Approved) -> Result<Approval, Error> {
+        super::lane::approval(&self.policy, approved)
     }
 }
 
-fn find<'a, 's>(signers: &'a Signers<'s>, name: &str) -> Result<&'a (Authority, AuthorityKey<'s>), Error> {
-    signers.get(name).ok_or_else(|| Error::Fault(format!("{name}: is no authority of this run")))
+/// Where the ledger is written: takes in what the lanes have done, and gives them the next.
+struct Desk<'d, 'c> {
+    conductor: &'d mut Conductor<'c>,
+    /// Random octets of the token.
+    seed: Vec<u8>,
+    /// The last request that was handed out.
+    row: i64,
+    done: usize,
+    next_lot: u64,
+    next_reserve: u64,
+    built: BTreeMap<u64, Vec<(i64, ToBeSigned)>>,
+    under_way: usize,
+    failure: Option<(u64, Error)>,
+    halt: &'d AtomicBool,
+    /// Certificates of one lot.
+    lot: usize,
+}
+
+impl Desk<'_, '_> {
+    fn work(&mut self, link: &super::lane::Link) -> Result<(), Error> {
+        self.sign_reserved(link)?;
+        loop {
+            if (self.conductor.surroundings.stopped)() {
+                self.halt.store(true, Ordering::Relaxed);
+            }
+            while self.failure.is_none() && self.under_way < link.most() && self.hand_out(link)? {}
+            if self.under_way == 0 {
+                break;
+            }
+            let mut advance = Advance::default();
+            let mut event = Some(link.wait()?);
+            while let Some(one) = event {
+                self.take(one, &mut advance);
+                event = link.more();
+            }
+            self.advance(advance, link)?;
+        }
+        match self.failure.take() {
+            Some((_, error)) => Err(error),
+            None if self.done < self.conductor.approved => Err(Error::Stopped(format!(
+                "stopped when {} of {} certificates were issued",
+                self.done, self.conductor.approved
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Has signed what an interrupted run reserved: the same octets, the same serial numbers.
+    fn sign_reserved(&mut self, link: &super::lane::Link) -> Result<(), Error> {
+        let mut row = self.conductor.ledger.before(self.conductor.id)?;
+        loop {
+            let pending = self.conductor.ledger.pending_after(row, self.lot)?;
+            let Some(last) = pending.last() else { return Ok(()) };
+            row = last.row;
+            let mut lot = Vec::with_capacity(pending.len());
+            for pending in &pending {
+                let authority = self.conductor.authority(&pending.authority)?;
+                let (name, key) = (authority.name(), authority.key());
+                lot.push(self.conductor.resumed(pending, Some(&authority), name, key)?);
+            }
+            self.under_way += 1;
+            link.sign(Lot { number: self.next_lot, items: lot })?;
+            self.next_lot += 1;
+            self.next_reserve += 1;
+            let mut advance = Advance::default();
+            self.take(link.wait()?, &mut advance);
+            self.advance(advance, link)?;
+            if self.failure.is_some() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Hands the next requests out to be built; false when there are none, or people want to stop.
+    fn hand_out(&mut self, link: &super::lane::Link) -> Result<bool, Error> {
+        if self.halt.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let approved = self.conductor.ledger.approved_after(self.row, self.lot)?;
+        let Some(last) = approved.last() else { return Ok(false) };
+        self.row = last.row;
+        let now = self.conductor.now()?;
+        let items = approved.into_iter().map(|approved| Ok((self.serial(approved.row)?, approved)));
+        let items = items.collect::<Result<_, Error>>()?;
+        link.build(Lot { number: self.next_lot, items }, now)?;
+        self.next_lot += 1;
+        self.under_way += 1;
+        Ok(true)
+    }
+
+    fn serial(&self, row: i64) -> Result<Serial, Error> {
+        let system = (self.conductor.surroundings.random)().map_err(Error::Fault)?;
+        Ok(Serial::derive(&self.seed, &system, self.conductor.id, row))
+    }
+
+    fn take(&mut self, event: Event, advance: &mut Advance) {
+        match event {
+            Event::Built(Lot { number, items }) => {
+                self.built.insert(number, items);
+            }
+            Event::Signed(Lot { items, .. }) => {
+                self.under_way -= 1;
+                advance.signed.extend(items);
+            }
+            Event::Kept => self.under_way -= 1,
+            Event::Failed(number, error) => {
+                self.under_way -= 1;
+                if self.failure.as_ref().is_none_or(|(first, _)| number < *first) {
+                    self.failure = Some((number, error));
+                }
+            }
+        }
+    }
+
+    /// Writes down what was signed, and reserves the lots whose turn it is.
+    fn advance(&mut self, mut advance: Advance, link: &super::lane::Link) -> Result<(), Error> {
+        if self.failure.is_some() {
+            // Nothing new is begun, so lots that were only built are put away.
+            self.under_way -= self.built.len();
+            self.built.clear();
+        }
+        let mut sizes = Vec::new();
+        while let Some(items) = self.built.remove(&self.next_reserve) {
+            sizes.push((self.next_reserve, items.len()));
+            advance.reserve.extend(items);
+            self.next_reserve += 1;
+        }
+        if advance.signed.is_empty() && sizes.is_empty() {
+            return Ok(());
+        }
+        let signed = advance.signed.len();
+        if let Some(data) = listing(&advance.signed) {
+            self.conductor.record("signed", data)?;
+        }
+        advance.lines = self.conductor.transcript.noted().to_vec();
+        let mut reserved = self.conductor.ledger.advance(advance)?.into_iter();
+        self.conductor.transcript.wrote();
+        for (number, size) in sizes {
+            link.sign(Lot { number, items: reserved.by_ref().take(size).collect() })?;
+        }
+        self.done += signed;
+        let Conductor { approved, refused, .. } = *self.conductor;
+        self.conductor.people.progress(&Progress {
+            doing: "issued",
+            done: self.done,
+            all: Some(approved),
+            refused,
+        });
+        Ok(())
+    }
+}
+
+/// What the transcript says of certificates: how many, and the digest of the listing of their
+/// serial numbers and fingerprints.
+fn listing(signed: &[(Reservation, Signed)]) -> Option<serde_json::Value> {
+    let (first, last) = (signed.first()?, signed.last()?);
+    let mut hasher = Hasher::default();
+    for (reservation, signed) in signed {
+        hasher.list(&reservation.tbs().serial().hex(), &signed.digest());
+    }
+    let serial = |(reservation, _): &(Reservation, Signed)| reservation.tbs().serial().hex();
+    Some(json!({
+        "certificates": signed.len(),
+        "first_serial": serial(first),
+        "last_serial": serial(last),
+        "listing_sha256": hasher.finish(),
+    }))
 }

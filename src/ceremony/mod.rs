@@ -6,7 +6,9 @@
 
 mod conductor;
 mod create;
+mod import;
 mod issue;
+mod lane;
 mod people;
 mod plan;
 mod preflight;
@@ -15,10 +17,12 @@ mod script;
 mod steps;
 mod transcript;
 
+use std::sync::{Arc, OnceLock};
+
 use der::DateTime;
 
 pub use conductor::{Conductor, Interrupted, Outcome};
-pub use people::{Answers, People, Prompt};
+pub use people::{Answers, People, Progress, Prompt};
 pub use plan::{MAX_FILE, Plan, PlanFiles};
 pub use preflight::{Setup, Start};
 pub use script::{RefusalRule, Script, Step};
@@ -32,12 +36,26 @@ pub struct Surroundings<'a> {
     pub now: &'a dyn Fn() -> DateTime,
     /// Random octets of the system.
     pub random: &'a dyn Fn() -> Result<[u8; 32], String>,
+    /// Whether people want long work to stop at the next place where nothing is lost.
+    pub stopped: &'a dyn Fn() -> bool,
+    /// How many threads check and encode side by side.
+    pub processors: usize,
     /// What the machine looks like.
     pub machine: MachineFacts,
     /// The program's version.
     pub tool_version: String,
+    /// SHA-256 of the program's file, or why it cannot be had; it may take a moment.
+    pub tool_digest: Arc<OnceLock<Result<Digest, String>>>,
+}
+
+impl Surroundings<'_> {
     /// SHA-256 of the program's file.
-    pub tool_digest: Digest,
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file cannot be read.
+    pub fn tool_digest(&self) -> Result<Digest, Error> {
+        self.tool_digest.wait().clone().map_err(Error::Fault)
+    }
 }
 
 impl std::fmt::Debug for Surroundings<'_> {
@@ -117,5 +135,11 @@ impl From<crate::media::Error> for Error {
 impl From<crate::release::Error> for Error {
     fn from(error: crate::release::Error) -> Self {
         Self::Fault(error.0)
+    }
+}
+
+impl From<crate::parallel::Closed> for Error {
+    fn from(_: crate::parallel::Closed) -> Self {
+        Self::Fault("stopped".into())
     }
 }

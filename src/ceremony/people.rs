@@ -45,7 +45,20 @@ pub trait People {
     fn unanswered(&self, ids: &[&'static str]) -> Option<&'static str>;
 
     /// Tells how far long work has come.
-    fn progress(&mut self, done: usize, all: usize);
+    fn progress(&mut self, progress: &Progress);
+}
+
+/// How far long work has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// What is being done with requests: checked, issued, written.
+    pub doing: &'static str,
+    /// How many are done.
+    pub done: usize,
+    /// How many there are in all, when that is known.
+    pub all: Option<usize>,
+    /// How many are refused so far.
+    pub refused: usize,
 }
 
 /// Answers from a file: strict TOML, prompt by prompt; `accept` stands for what the prompt asks for.

@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::conductor::Conductor;
+use super::conductor::{Conductor, Parts};
+use super::import::import;
 use super::plan::PlanFiles;
-use super::{Error, People, Plan, RefusalRule, Step, Surroundings};
+use super::{Error, People, Plan, Step, Surroundings};
 use crate::digest::Digest;
 use crate::issuance::Certificate;
 use crate::ledger::{KeyRole, Ledger, StoredKey};
-use crate::media::{OutputDir, shown};
-use crate::policy::{History, Judged, Policy};
-use crate::request::Bundle;
+use crate::media::Output;
+use crate::policy::Policy;
 use crate::token::{HsmProfile, Module, Selector, TokenFacts};
 
 /// What a run is told on the command line.
@@ -26,7 +26,7 @@ pub struct Start {
     pub token: Selector,
     /// The ledger's folder.
     pub ledger: PathBuf,
-    /// Folders of requests.
+    /// Media of requests: folders or tars.
     pub bundles: Vec<PathBuf>,
     /// Where the release goes.
     pub out: Option<PathBuf>,
@@ -51,21 +51,6 @@ pub struct Setup {
     pub bundle: Option<Digest>,
 }
 
-/// A ledger that is not there yet remembers nothing.
-struct Nothing;
-
-impl History for Nothing {
-    fn authority_with_key(&self, _: Digest) -> Option<String> {
-        None
-    }
-    fn certified_key(&self, _: Digest) -> Option<String> {
-        None
-    }
-    fn answered_request(&self, _: Digest) -> Option<String> {
-        None
-    }
-}
-
 impl Start {
     /// Checks everything and begins the ceremony in the ledger.
     ///
@@ -87,27 +72,34 @@ impl Start {
         let token = self.choose(&module)?;
         module.wants_pinpad(&token)?;
         if let Some(out) = &self.out {
-            OutputDir::check_empty(out).map_err(|e| match e {
+            Output::check_free(out).map_err(|e| match e {
                 crate::media::Error::Refused(message) => Error::Wrong(message),
                 other => other.into(),
             })?;
         }
         check_ledger(&self.plan, existing.as_ref(), &token, (surroundings.now)())?;
-        let bundle = if self.bundles.is_empty() { Bundle::default() } else { Bundle::read(&self.bundles)? };
-        let judged = judge(&self.plan, &bundle, existing.as_ref())?;
-        check_judged(&self.plan, &bundle, &judged)?;
-        let ledger = match existing {
+        let policy = policy(&self.plan, existing.as_ref())?;
+        let mut ledger = match existing {
             Some(ledger) => ledger,
             None => Ledger::open_or_create(&self.ledger, self.rehearsal)?,
         };
-        let setup = Setup {
+        let mut setup = Setup {
             plan: self.plan.files().clone(),
             hsm: self.hsm.clone(),
             token_serial: token.serial.clone(),
             out: self.out.clone(),
-            bundle: (!bundle.is_empty()).then(|| bundle.digest()),
+            bundle: None,
         };
-        Conductor::begin(self, setup, ledger, module, token, &bundle, judged, surroundings, people)
+        match import(&self, &mut setup, &mut ledger, &policy, surroundings, people) {
+            Ok(id) => {
+                let parts = Parts { plan: self.plan, setup, ledger, module, token, policy };
+                Conductor::begin(id, parts, self.final_try, surroundings, people)
+            }
+            Err(error) => {
+                ledger.discard()?;
+                Err(error)
+            }
+        }
     }
 
     fn choose(&self, module: &Module) -> Result<TokenFacts, Error> {
@@ -146,56 +138,11 @@ fn prompts(script: &super::Script) -> Vec<&'static str> {
     ids
 }
 
-/// Judges a bundle by plan and ledger.
-pub fn judge(plan: &Plan, bundle: &Bundle, ledger: Option<&Ledger>) -> Result<Judged, Error> {
-    let policy = Policy::new(plan.profiles(), &plan.script().roster).map_err(|e| Error::Wrong(e.0))?;
-    match ledger {
-        Some(ledger) => {
-            let before = match ledger.open_ceremony()? {
-                Some(open) => open.id,
-                None => ledger.next_ceremony()?,
-            };
-            Ok(policy.judge(bundle, &ledger.history(before)))
-        }
-        None => Ok(policy.judge(bundle, &Nothing)),
-    }
-}
-
-fn check_judged(plan: &Plan, bundle: &Bundle, judged: &Judged) -> Result<(), Error> {
-    let rule = plan.script().step.iter().find_map(|step| match step {
-        Step::Review { refusals } => Some(*refusals),
-        _ => None,
-    });
-    let stops = rule == Some(RefusalRule::Stop) && !judged.refusals.is_empty();
-    if bundle.is_empty() || (!judged.approvals.is_empty() && !stops) {
-        return Ok(());
-    }
-    let what = if judged.approvals.is_empty() {
-        format!(
-            "every request is refused ({} of {}), nothing was signed",
-            judged.refusals.len(),
-            bundle.len()
-        )
-    } else {
-        format!(
-            "{} of {} requests are refused and the script then issues none, nothing was signed",
-            judged.refusals.len(),
-            bundle.len()
-        )
-    };
-    Err(Error::Refused(format!("{what}:\n{}", refusal_lines(judged))))
-}
-
-/// One line for each violation.
-pub fn refusal_lines(judged: &Judged) -> String {
-    let lines: Vec<String> = judged
-        .refusals
-        .iter()
-        .flat_map(|refusal| {
-            refusal.violations.iter().map(move |v| format!("  {}: {}", refusal.path, shown(&v.to_string())))
-        })
-        .collect();
-    lines.join("\n")
+/// The policy of a plan, which keeps requests away from the keys that the ledger knows.
+pub fn policy(plan: &Plan, ledger: Option<&Ledger>) -> Result<Policy, Error> {
+    let keys = ledger.map(Ledger::keys).transpose()?.unwrap_or_default();
+    let own = keys.into_iter().filter_map(|key| Some((key.certificate?.key().digest(), key.name)));
+    Policy::new(plan.profiles(), &plan.script().roster, own.collect()).map_err(|e| Error::Wrong(e.0))
 }
 
 fn check_ledger(
@@ -246,7 +193,7 @@ fn check_still_valid(stored: &StoredKey, now: der::DateTime) -> Result<(), Error
 
 /// The clock must not run behind what is written down.
 pub fn check_clock(ledger: &Ledger, now: der::DateTime) -> Result<(), Error> {
-    match ledger.last_time()?.filter(|last| now < *last) {
+    match ledger.last_time().filter(|last| now < *last) {
         None => Ok(()),
         Some(last) => Err(Error::Fault(format!(
             "the clock says {now}, the ledger's last entry is of {last}; set the clock right (UTC)"

@@ -1,5 +1,7 @@
 //! The script: a strict TOML file. Unknown keys are errors; nothing in it belongs to a token.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Error;
@@ -111,6 +113,17 @@ pub enum RefusalRule {
 }
 
 impl Step {
+    /// Whether it makes keys, certificates or a release; the others are done again after an
+    /// interruption.
+    pub fn makes(&self) -> bool {
+        match self {
+            Self::Machine { .. } | Self::OpenToken {} | Self::Inventory {} | Self::Import {} => false,
+            Self::Review { .. } => false,
+            Self::CreateAuthority { .. } | Self::CreateManifestKey { .. } => true,
+            Self::Issue {} | Self::Release { .. } => true,
+        }
+    }
+
     /// The act's name in scripts, transcripts and on the screen.
     pub fn act(&self) -> &'static str {
         match self {
@@ -175,7 +188,7 @@ impl Script {
             step.check(profiles, &mut names)
                 .map_err(|message| Error::Wrong(format!("step {} ({}): {message}", at + 1, step.act())))?;
         }
-        Policy::new(profiles, &self.roster).map_err(|e| Error::Wrong(e.0))?;
+        Policy::new(profiles, &self.roster, HashMap::new()).map_err(|e| Error::Wrong(e.0))?;
         if self.has("issue") == self.roster.is_empty() {
             return Err(Error::Wrong("a roster is needed for the step issue, and only for it".into()));
         }

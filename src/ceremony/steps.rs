@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::conductor::Conductor;
-use super::preflight::refusal_lines;
+use super::import::{SHOWN, reasons, refusal_lines};
 use super::script::NetworkRule;
 use super::{Error, Prompt};
 use crate::digest::hex;
@@ -11,8 +11,8 @@ use crate::ledger::{KeyRole, StoredKey};
 use crate::media::shown;
 use crate::token::{InventoryObject, Pin};
 
-/// At most so many lines of a long list are shown; the transcript has all.
-const SHOWN_LINES: usize = 40;
+/// So many refusals stand in one record of the transcript.
+const REFUSALS_OF_A_RECORD: usize = 256;
 
 impl Conductor<'_> {
     pub(super) fn machine(&mut self, network: NetworkRule) -> Result<(), Error> {
@@ -64,7 +64,7 @@ impl Conductor<'_> {
         let keys: Vec<StoredKey> =
             self.ledger.keys()?.into_iter().filter(|key| key.token_serial == self.token.serial).collect();
         let stranger = |object: &InventoryObject| !keys.iter().any(|key| hex(&key.key_id) == object.id);
-        for object in objects.iter().take(SHOWN_LINES) {
+        for object in objects.iter().take(SHOWN) {
             let note = if stranger(object) { "  (not of this ledger)" } else { "" };
             self.people.show(&format!("  {:<16} {}{note}", object.class, object.label));
         }
@@ -87,7 +87,7 @@ impl Conductor<'_> {
     }
 
     pub(super) fn import(&mut self) -> Result<(), Error> {
-        let requests = self.judged.approvals.len() + self.judged.refusals.len();
+        let requests = self.approved + self.refused;
         let digest = self.setup.bundle;
         let text = digest.map(|digest| digest.to_string()).unwrap_or_default();
         self.people.show(&format!("  {requests} requests, bundle digest\n  {text}"));
@@ -95,8 +95,9 @@ impl Conductor<'_> {
     }
 
     pub(super) fn review(&mut self) -> Result<(), Error> {
-        let judged = self.judged.clone();
-        for approval in judged.approvals.iter().take(SHOWN_LINES) {
+        let before = self.ledger.before(self.id)?;
+        for approved in self.ledger.approved_after(before, SHOWN)? {
+            let approval = self.approval(approved)?;
             let names = approval.names();
             let names = if names.is_empty() { String::new() } else { format!(" [{}]", names.join(", ")) };
             self.people.show(&format!(
@@ -104,31 +105,23 @@ impl Conductor<'_> {
                 approval.path(),
                 approval.profile_name(),
                 approval.authority(),
-                shown(&approval.subject().to_string()),
+                shown(&approval.subject_text()),
                 shown(&names)
             ));
             for note in approval.notes() {
                 self.people.show(&format!("          note: {}", shown(note)));
             }
         }
-        if judged.approvals.len() > SHOWN_LINES {
-            self.people.show(&format!("  issue   and {} more", judged.approvals.len() - SHOWN_LINES));
+        if self.approved > SHOWN {
+            self.people.show(&format!("  issue   and {} more", self.approved - SHOWN));
         }
-        if !judged.refusals.is_empty() {
-            self.people.show(&format!("  refused:\n{}", refusal_lines(&judged)));
+        if self.refused > 0 {
+            let first = self.ledger.refused_after(before, SHOWN)?;
+            self.people.show(&format!("  refused:\n{}", refusal_lines(&first, self.refused)?));
         }
-        let approved: Vec<Value> = judged
-            .approvals
-            .iter()
-            .map(|a| json!({ "path": a.path(), "request_sha256": a.request, "profile": a.profile_name(), "authority": a.authority() }))
-            .collect();
-        let refused: Vec<Value> = judged
-            .refusals
-            .iter()
-            .map(|r| json!({ "path": r.path, "request_sha256": r.request, "reasons": r.violations }))
-            .collect();
-        self.record("review", json!({ "approved": approved, "refused": refused }))?;
-        let (issue, refuse) = (judged.approvals.len(), judged.refusals.len());
+        self.record_refusals(before)?;
+        let (issue, refuse) = (self.approved, self.refused);
+        self.record("review", json!({ "approved": issue, "refused": refuse }))?;
         self.confirm(Prompt {
             id: "review",
             question: format!(
@@ -136,5 +129,19 @@ impl Conductor<'_> {
             ),
             expected: format!("issue {issue} refuse {refuse}"),
         })
+    }
+
+    /// Writes down every refusal, so many in a record; what is not refused is approved.
+    fn record_refusals(&mut self, mut row: i64) -> Result<(), Error> {
+        loop {
+            let refused = self.ledger.refused_after(row, REFUSALS_OF_A_RECORD)?;
+            let Some(last) = refused.last() else { return Ok(()) };
+            row = last.row;
+            let list = refused
+                .iter()
+                .map(|r| Ok(json!({ "path": r.path, "request_sha256": r.request, "reasons": reasons(r)? })))
+                .collect::<Result<Vec<Value>, Error>>()?;
+            self.record("refused", json!({ "requests": list }))?;
+        }
     }
 }

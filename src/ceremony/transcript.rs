@@ -1,10 +1,11 @@
-//! Writing the transcript: each record is on disk before the ceremony goes on.
+//! Writing the transcript: what was noted is on disk before people are asked and before the token
+//! makes or signs anything.
 
 use der::DateTime;
 use serde_json::Value;
 
 use super::Error;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Line};
 use crate::release::{FIRST, Record, chain_head};
 
 /// The transcript of one ceremony, being written.
@@ -13,34 +14,47 @@ pub struct Transcript {
     ceremony: i64,
     number: u64,
     head: String,
+    noted: Vec<Line>,
 }
 
 impl Transcript {
     /// Goes on where the ledger's transcripts end.
     pub fn open(ledger: &Ledger, ceremony: i64) -> Result<Self, Error> {
         let head = ledger.last_line()?.map_or_else(|| FIRST.to_owned(), |line| chain_head(&line));
-        Ok(Self { ceremony, number: ledger.transcript(ceremony)?.len() as u64, head })
+        Ok(Self { ceremony, number: ledger.transcript_length(ceremony)?, head, noted: Vec::new() })
     }
 
-    /// Writes one record.
-    pub fn record(
-        &mut self,
-        ledger: &mut Ledger,
-        now: DateTime,
-        event: &str,
-        data: Value,
-    ) -> Result<(), Error> {
+    /// Notes one record, to be written with [`Transcript::write`] or with what comes next.
+    pub fn note(&mut self, now: DateTime, event: &str, data: Value) -> Result<(), Error> {
+        let number = self.number + 1;
         let record = Record {
-            number: self.number + 1,
+            number,
             time: now.to_string(),
             event: event.to_owned(),
             data,
             previous: self.head.clone(),
         };
-        let line = serde_json::to_string(&record).map_err(|e| Error::Fault(e.to_string()))?;
-        ledger.append(self.ceremony, record.number, now, &line)?;
-        self.number = record.number;
-        self.head = chain_head(&line);
+        let text = serde_json::to_string(&record).map_err(|e| Error::Fault(e.to_string()))?;
+        self.number = number;
+        self.head = chain_head(&text);
+        self.noted.push(Line { ceremony: self.ceremony, number, time: now, text });
+        Ok(())
+    }
+
+    /// What was noted and not written yet. It stays here until [`Transcript::wrote`].
+    pub fn noted(&self) -> &[Line] {
+        &self.noted
+    }
+
+    /// All that was noted is on disk.
+    pub fn wrote(&mut self) {
+        self.noted.clear();
+    }
+
+    /// Writes what was noted, synced.
+    pub fn write(&mut self, ledger: &mut Ledger) -> Result<(), Error> {
+        ledger.append(&self.noted)?;
+        self.wrote();
         Ok(())
     }
 

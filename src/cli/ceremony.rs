@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::terminal::{Operators, PinSource, say};
-use super::{Failure, system};
+use super::{Failure, stop, system};
 use crate::ceremony::{Conductor, Error, Interrupted, MAX_FILE, Outcome, Plan, Start};
 use crate::ledger::Ledger;
 use crate::media::{read_file, shown};
@@ -36,11 +36,11 @@ pub struct Run {
     /// The ledger's folder; made when absent
     #[arg(long, value_name = "DIR")]
     ledger: PathBuf,
-    /// A folder of certification requests; may be given several times
+    /// Certification requests: a folder or one tar; may be given several times
     #[arg(long = "in", value_name = "BUNDLE")]
     bundles: Vec<PathBuf>,
-    /// Where the release goes: a new or an empty folder
-    #[arg(long, value_name = "DIR")]
+    /// Where the release goes: a new or an empty folder, or a new file that ends in .tar
+    #[arg(long, value_name = "RELEASE")]
     out: Option<PathBuf>,
     /// Choose the token by its serial
     #[arg(long, value_name = "SERIAL")]
@@ -112,7 +112,7 @@ fn perform(arguments: Run) -> Result<(), Failure> {
     let hsm =
         String::from_utf8(hsm).map_err(|e| Failure::wrong(format!("{}: {e}", arguments.hsm.display())))?;
     let mut people = Operators::new(arguments.common.answers.as_deref(), arguments.common.pin)?;
-    let surroundings = system::surroundings()?;
+    let surroundings = system::surroundings();
     let out = arguments
         .out
         .map(std::path::absolute)
@@ -128,18 +128,20 @@ fn perform(arguments: Run) -> Result<(), Failure> {
         rehearsal: arguments.rehearsal,
         final_try: arguments.common.accept_final_try,
     };
+    stop::listen();
     let conductor = start.prepare(&surroundings, &mut people).map_err(before_signing)?;
     finish(conductor, &arguments.ledger)
 }
 
 fn resume(arguments: Resume) -> Result<(), Failure> {
     let mut people = Operators::new(arguments.common.answers.as_deref(), arguments.common.pin)?;
-    let surroundings = system::surroundings()?;
+    let surroundings = system::surroundings();
     let ledger = Ledger::open(&arguments.ledger).map_err(|e| before_signing(e.into()))?;
     let signed = match ledger.open_ceremony() {
         Ok(Some(open)) => ledger.reservations(open.id).is_ok_and(|count| count > 0),
         _ => false,
     };
+    stop::listen();
     let conductor = Conductor::resume(ledger, arguments.common.accept_final_try, &surroundings, &mut people)
         .map_err(
             |error| if signed { after_signing(&error, &arguments.ledger) } else { before_signing(error) },

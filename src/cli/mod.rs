@@ -1,7 +1,9 @@
 //! The command line: what people type, what they see, and the exit code.
 
 mod ceremony;
+mod progress;
 mod rehearse;
+mod stop;
 mod system;
 mod terminal;
 mod token;

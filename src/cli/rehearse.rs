@@ -10,7 +10,7 @@ use super::Failure;
 use super::terminal::say;
 use crate::kubernetes::sample_cluster;
 use crate::media::{RelativePath, write_new};
-use crate::release::Manifest;
+use crate::release::{self, CertificateEntry, Head, RefusalEntry};
 
 /// The shipped files that a rehearsal uses, as they are in the repository.
 const SHIPPED: [(&str, &str); 10] = [
@@ -56,7 +56,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         &format!("ceremony run plan/kubernetes-sign.toml {unattended} --in bundle --out release"),
     )?;
     let manifest = stage.manifest()?;
-    let root = root_digest(&manifest)?;
+    let root =
+        manifest.root.as_ref().ok_or_else(|| Failure::fault("the manifest's signer has no authority"))?;
     stage.keyrite("5. the release verified", &format!("verify release --root-sha256 {root}"))?;
     tell(&folder, &manifest);
     Ok(())
@@ -154,24 +155,44 @@ impl Stage {
         })
     }
 
-    fn manifest(&self) -> Result<Manifest, Failure> {
+    fn manifest(&self) -> Result<Told, Failure> {
         let path = self.folder.join("release/manifest.json");
-        let octets = std::fs::read(&path).map_err(|e| Failure::fault(format!("{}: {e}", path.display())))?;
-        serde_json::from_slice(&octets).map_err(|e| Failure::fault(format!("{}: {e}", path.display())))
+        let fault = |e: String| Failure::fault(format!("{}: {e}", path.display()));
+        let file = std::fs::File::open(&path).map_err(|e| fault(e.to_string()))?;
+        let mut told = Told::default();
+        release::read(file, &mut told).map_err(|e| fault(e.0))?;
+        Ok(told)
     }
 }
 
-fn root_digest(manifest: &Manifest) -> Result<String, Failure> {
-    manifest
-        .authorities
-        .iter()
-        .find(|authority| authority.name == manifest.signer.authority)
-        .map(|authority| authority.sha256.to_string())
-        .ok_or_else(|| Failure::fault("the manifest's signer has no authority"))
+/// What a rehearsal tells of its manifest.
+#[derive(Default)]
+struct Told {
+    root: Option<String>,
+    certificates: usize,
+    refusals: Vec<RefusalEntry>,
 }
 
-fn tell(folder: &Path, manifest: &Manifest) {
-    say(&format!("\n{} certificates, {} refused:", manifest.certificates.len(), manifest.refusals.len()));
+impl release::Reader for Told {
+    fn head(&mut self, head: Head) -> Result<(), release::Error> {
+        let signer = head.authorities.iter().find(|authority| authority.name == head.signer.authority);
+        self.root = signer.map(|authority| authority.sha256.to_string());
+        Ok(())
+    }
+
+    fn certificate(&mut self, _: CertificateEntry) -> Result<(), release::Error> {
+        self.certificates += 1;
+        Ok(())
+    }
+
+    fn refusal(&mut self, entry: RefusalEntry) -> Result<(), release::Error> {
+        self.refusals.push(entry);
+        Ok(())
+    }
+}
+
+fn tell(folder: &Path, manifest: &Told) {
+    say(&format!("\n{} certificates, {} refused:", manifest.certificates, manifest.refusals.len()));
     for refusal in &manifest.refusals {
         if let Some(reason) = refusal.reasons.first() {
             say(&format!("   {}: {} [{}]", refusal.request_path, reason.message, reason.control));

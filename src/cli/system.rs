@@ -1,13 +1,15 @@
 //! The surroundings: clock, randomness, machine, program. Nothing below asks the system for them.
 
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use der::DateTime;
 use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::Failure;
+use super::stop;
 use crate::ceremony::{MachineFacts, Surroundings};
 use crate::digest::Digest;
 
@@ -34,28 +36,46 @@ pub fn now() -> DateTime {
         .unwrap_or(DateTime::INFINITY)
 }
 
-/// 32 octets of the system's generator.
+/// 32 octets of the system's generator (getrandom).
 pub fn random() -> Result<[u8; 32], String> {
     let mut octets = [0; 32];
-    aws_lc_rs::rand::fill(&mut octets).map_err(|_| "the system's random generator failed".to_owned())?;
-    Ok(octets)
+    // So few octets come whole once the generator is seeded, and the call waits for that.
+    match getrandom(&mut octets, GetRandomFlags::empty()) {
+        Ok(32) => Ok(octets),
+        Ok(_) => Err("the system's random generator gave too little".to_owned()),
+        Err(error) => Err(format!("the system's random generator: {error}")),
+    }
+}
+
+/// How many threads can run side by side.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// All surroundings.
-pub fn surroundings() -> Result<Surroundings<'static>, Failure> {
-    Ok(Surroundings {
+pub fn surroundings() -> Surroundings<'static> {
+    Surroundings {
         now: &now,
         random: &random,
+        stopped: &stop::wanted,
+        processors: processors(),
         machine: machine(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        tool_digest: tool_digest()?,
-    })
+        tool_digest: tool_digest(),
+    }
 }
 
-fn tool_digest() -> Result<Digest, Failure> {
-    let program = std::env::current_exe().map_err(|e| Failure::fault(format!("own program: {e}")))?;
-    let octets =
-        std::fs::read(&program).map_err(|e| Failure::fault(format!("{}: {e}", program.display())))?;
+/// The program's own digest, taken in a thread of its own while the token is looked for.
+fn tool_digest() -> Arc<OnceLock<Result<Digest, String>>> {
+    let digest = Arc::new(OnceLock::new());
+    let told = Arc::clone(&digest);
+    std::thread::spawn(move || told.get_or_init(own_digest).is_ok());
+    digest
+}
+
+fn own_digest() -> Result<Digest, String> {
+    let program = std::env::current_exe().map_err(|e| format!("own program: {e}"))?;
+    let octets = std::fs::read(&program).map_err(|e| format!("{}: {e}", program.display()))?;
     Ok(Digest::of(&octets))
 }
 

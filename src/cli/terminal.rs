@@ -4,12 +4,12 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-use super::Failure;
-use crate::ceremony::{Answers, Error, People, Prompt};
+use super::progress::Work;
+use super::{Failure, stop};
+use crate::ceremony::{Answers, Error, People, Progress, Prompt};
 use crate::media::read_file;
 use crate::token::TokenFacts;
 
@@ -56,7 +56,7 @@ fn from_file(path: &Path) -> Result<SecretString, Failure> {
 pub struct Operators {
     answers: Option<Answers>,
     pin: PinSource,
-    bar: Option<ProgressBar>,
+    bar: Option<Work>,
 }
 
 impl Operators {
@@ -82,8 +82,9 @@ impl Operators {
 
 impl People for Operators {
     fn show(&mut self, text: &str) {
+        stop::working(false);
         if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
+            bar.end();
         }
         say(text);
     }
@@ -122,12 +123,9 @@ impl People for Operators {
         self.answers.as_ref().and_then(|answers| answers.unanswered(ids))
     }
 
-    fn progress(&mut self, done: usize, all: usize) {
-        let bar = self.bar.get_or_insert_with(|| {
-            let style = ProgressStyle::with_template("  {bar:30} {pos} of {len}, {percent} %, {eta} left");
-            ProgressBar::new(all as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        });
-        bar.set_position(done as u64);
+    fn progress(&mut self, progress: &Progress) {
+        stop::working(true);
+        self.bar.get_or_insert_with(|| Work::new(progress)).tell(progress);
     }
 }
 

@@ -4,22 +4,22 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Failure;
 use super::terminal::say;
+use super::{Failure, system};
 use crate::ceremony::MAX_FILE;
 use crate::digest::Digest;
 use crate::issuance::Certificate;
-use crate::media::{self, Limits, read_file, read_tree, shown};
+use crate::media::{self, Limits, Tree, read_file, shown};
 use crate::release::{self, ManifestKind, Report, Root};
 
 /// What a release may hold: the manifest and the transcript are its largest files.
-const LIMITS: Limits = Limits { file: 1 << 30, total: 2 << 30, files: 1_000_000 };
+const LIMITS: Limits = Limits { file: 8 << 30, total: 32 << 30, files: 4_000_000 };
 
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("trusted").required(true).args(["root", "root_sha256"])))]
 pub struct Arguments {
-    /// The release's folder
+    /// The release: a folder or one tar
     release: PathBuf,
     /// The certificate of the root that you trust, PEM or DER
     #[arg(long, value_name = "FILE")]
@@ -36,11 +36,11 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         (None, Some(digest)) => Root::Sha256(digest),
         (None, None) => return Err(Failure::wrong("name the root by --root or --root-sha256")),
     };
-    let files = read_tree(&arguments.release, LIMITS).map_err(|e| match e {
+    let tree = Tree::open(&arguments.release, LIMITS).map_err(|e| match e {
         media::Error::Refused(message) => failed(&message),
         fault @ media::Error::Fault { .. } => Failure::fault(fault.to_string()),
     })?;
-    let report = release::verify(files, &root).map_err(|e| failed(&shown(&e.0)))?;
+    let report = release::verify(&tree, &root, system::processors()).map_err(|e| failed(&shown(&e.0)))?;
     tell(&report);
     Ok(())
 }
@@ -60,7 +60,7 @@ fn certificate(path: &std::path::Path) -> Result<Certificate, Failure> {
 }
 
 fn tell(report: &Report) {
-    let manifest = &report.manifest;
+    let manifest = &report.head;
     let unattended = if manifest.unattended { ", unattended" } else { "" };
     say(&format!(
         "release    {} of {}{unattended}\nplan       {} ({})\n           {}\nroot       {}\nmanifest   {}\nholds      authorities {}, certificates {}, refusals {}",
@@ -72,10 +72,10 @@ fn tell(report: &Report) {
         report.root,
         report.manifest_sha256,
         manifest.authorities.len(),
-        manifest.certificates.len(),
-        manifest.refusals.len()
+        report.certificates,
+        report.refusals
     ));
-    for refusal in &manifest.refusals {
+    for refusal in &report.first_refusals {
         for reason in &refusal.reasons {
             say(&format!(
                 "refused    {}: {} [{}]",
@@ -84,6 +84,10 @@ fn tell(report: &Report) {
                 shown(&reason.control)
             ));
         }
+    }
+    if report.refusals > report.first_refusals.len() {
+        let more = report.refusals - report.first_refusals.len();
+        say(&format!("refused    and {more} more: they stand at the end of manifest.json"));
     }
     match manifest.kind {
         ManifestKind::Production => say("VERIFIED"),

@@ -1,21 +1,102 @@
 //! From signed octets to a certificate, and certificates read back from files.
 
 use const_oid::ObjectIdentifier;
-use der::asn1::{AnyRef, BitString};
-use der::{Decode, Encode, EncodePem, Sequence};
+use der::asn1::{AnyRef, BitStringRef};
+use der::{Decode, Encode, Reader, Sequence, SliceReader};
 use spki::AlgorithmIdentifierOwned;
 use x509_cert::Certificate as Parsed;
 
+use super::check::Parts;
 use super::{Error, IssuedFacts, ToBeSigned, Validity, signature_algorithm};
 use crate::digest::{Digest, hex};
 use crate::keys::{PublicKey, verify};
+use crate::policy::subject_text;
 
 /// Certificate (RFC 5280 4.1) around octets that stay as they are.
 #[derive(Sequence)]
 struct Outer<'a> {
     tbs_certificate: AnyRef<'a>,
-    signature_algorithm: AlgorithmIdentifierOwned,
-    signature: BitString,
+    signature_algorithm: AnyRef<'a>,
+    signature: BitStringRef<'a>,
+}
+
+impl IssuedFacts {
+    /// A certificate's DER octets and what they say, from the octets that were signed and their
+    /// signature.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when they are no certificate.
+    pub fn of_parts(tbs: &[u8], signature: &[u8]) -> Result<(Vec<u8>, Self), Error> {
+        let parts = Parts::of(tbs)?;
+        let der = join(tbs, parts.algorithm, signature)?;
+        let facts = Self {
+            serial: hex(parts.serial.as_bytes()),
+            subject: subject_text(&parts.subject.decode_as()?),
+            not_before: parts.validity.not_before.to_date_time(),
+            not_after: parts.validity.not_after.to_date_time(),
+            sha256: Digest::of(&der),
+            spki_sha256: Digest::of(&parts.spki.to_der()?),
+        };
+        Ok((der, facts))
+    }
+}
+
+/// Puts a signature to octets; the algorithm outside is the one inside (RFC 5280 4.1.1.2).
+fn join(tbs: &[u8], algorithm: AnyRef<'_>, signature: &[u8]) -> Result<Vec<u8>, Error> {
+    let outer = Outer {
+        tbs_certificate: AnyRef::from_der(tbs)?,
+        signature_algorithm: algorithm,
+        signature: BitStringRef::from_bytes(signature)?,
+    };
+    Ok(outer.to_der()?)
+}
+
+/// A certificate just signed: its signature was verified, and its octets are those that were reserved.
+#[derive(Clone, Debug)]
+pub struct Signed {
+    der: Vec<u8>,
+    digest: Digest,
+    signature: Vec<u8>,
+}
+
+impl Signed {
+    /// Puts a signature to the octets it was made for, after verifying it with the authority's key.
+    ///
+    /// # Errors
+    /// [`Error::BadSignature`] when it does not verify: the caller writes nothing and stops.
+    pub fn assemble(tbs: &ToBeSigned, signature: Vec<u8>) -> Result<Self, Error> {
+        let algorithm = signature_algorithm(tbs.issuer_kind())?;
+        verify(tbs.issuer_key(), &algorithm, tbs.octets(), &signature)
+            .map_err(|_| Error::BadSignature(format!("{} serial {}", tbs.issuer(), tbs.serial().hex())))?;
+        let der = join(tbs.octets(), Parts::of(tbs.octets())?.algorithm, &signature)?;
+        // The reserved octets were decoded and compared before they were signed; here their shell is.
+        let again = Outer::from_der(&der)?;
+        let same = again.tbs_certificate == AnyRef::from_der(tbs.octets())?
+            && again.signature_algorithm.decode_as::<AlgorithmIdentifierOwned>()? == algorithm
+            && again.signature.as_bytes() == Some(&signature);
+        match same {
+            true => Ok(Self { digest: Digest::of(&der), der, signature }),
+            false => Err(Error::Internal("certificate holds other octets than were signed".into())),
+        }
+    }
+
+    /// The signature.
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
+    }
+
+    /// SHA-256 over the certificate's DER octets.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The certificate, decoded.
+    ///
+    /// # Errors
+    /// As [`Certificate::from_der`].
+    pub fn certificate(&self) -> Result<Certificate, Error> {
+        Certificate::from_der(&self.der)
+    }
 }
 
 /// A certificate in strict DER whose key is of an accepted kind.
@@ -27,25 +108,12 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Puts a signature to the octets it was made for, after verifying it with the authority's key.
+    /// A certificate from what the ledger keeps of it.
     ///
     /// # Errors
-    /// [`Error::BadSignature`] when it does not verify: the caller writes nothing and stops.
-    pub fn assemble(tbs: &ToBeSigned, signature: &[u8]) -> Result<Self, Error> {
-        let algorithm = signature_algorithm(tbs.issuer_kind())?;
-        let bad = || Error::BadSignature(format!("{} serial {}", tbs.issuer(), tbs.serial().hex()));
-        verify(tbs.issuer_key(), &algorithm, tbs.octets(), signature).map_err(|_| bad())?;
-        let outer = Outer {
-            tbs_certificate: AnyRef::from_der(tbs.octets())?,
-            signature_algorithm: algorithm,
-            signature: BitString::from_bytes(signature)?,
-        };
-        let certificate = Self::from_der(&outer.to_der()?)?;
-        if certificate.tbs_octets()? != tbs.octets() {
-            return Err(Error::Internal("certificate holds other octets than were signed".into()));
-        }
-        certificate.verify_by(tbs.issuer_key()).map_err(|_| bad())?;
-        Ok(certificate)
+    /// As [`Certificate::from_der`].
+    pub fn from_parts(tbs: &[u8], signature: &[u8]) -> Result<Self, Error> {
+        Self::from_der(&join(tbs, Parts::of(tbs)?.algorithm, signature)?)
     }
 
     /// Reads strict DER.
@@ -91,11 +159,13 @@ impl Certificate {
             ));
         }
         let signature = self.parsed.signature().as_bytes().unwrap_or_default();
-        verify(key, algorithm, &self.tbs_octets()?, signature).map_err(|e| Error::Refused(e.to_string()))
+        verify(key, algorithm, self.tbs_octets()?, signature).map_err(|e| Error::Refused(e.to_string()))
     }
 
-    fn tbs_octets(&self) -> Result<Vec<u8>, Error> {
-        Ok(self.parsed.tbs_certificate().to_der()?)
+    /// The octets that were signed, as they stand in the certificate.
+    fn tbs_octets(&self) -> Result<&[u8], Error> {
+        let mut content = SliceReader::new(AnyRef::from_der(&self.der)?.value())?;
+        Ok(content.tlv_bytes()?)
     }
 
     /// The DER octets.
@@ -103,12 +173,21 @@ impl Certificate {
         &self.der
     }
 
-    /// One PEM block.
+    /// One PEM block (RFC 7468 5).
     ///
     /// # Errors
     /// [`Error::Internal`] when encoding fails.
     pub fn pem(&self) -> Result<String, Error> {
-        Ok(self.parsed.to_pem(der::pem::LineEnding::LF)?)
+        Self::pem_of(&self.der)
+    }
+
+    /// One PEM block around a certificate's DER octets.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when encoding fails.
+    pub fn pem_of(der: &[u8]) -> Result<String, Error> {
+        der::pem::encode_string("CERTIFICATE", der::pem::LineEnding::LF, der)
+            .map_err(|e| Error::Internal(e.to_string()))
     }
 
     /// The decoded certificate.
@@ -156,7 +235,7 @@ impl Certificate {
         let Validity { not_before, not_after } = self.validity();
         IssuedFacts {
             serial: hex(tbs.serial_number().as_bytes()),
-            subject: tbs.subject().to_string(),
+            subject: subject_text(tbs.subject()),
             not_before,
             not_after,
             sha256: self.digest(),

@@ -1,11 +1,13 @@
 //! An authority as issuance sees it: a name, a certificate, the public key in it.
 
+use std::sync::Arc;
+
 use const_oid::AssociatedOid;
 use const_oid::db::rfc5912::{
     ECDSA_WITH_SHA_256, ECDSA_WITH_SHA_384, ECDSA_WITH_SHA_512, SHA_256_WITH_RSA_ENCRYPTION,
 };
-use der::DateTime;
 use der::asn1::Null;
+use der::{DateTime, Encode};
 use spki::AlgorithmIdentifierOwned;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
 use x509_cert::name::Name;
@@ -18,6 +20,8 @@ use crate::keys::{KeyKind, PublicKey};
 pub struct Authority {
     name: String,
     certificate: Certificate,
+    key: Arc<PublicKey>,
+    subject: Vec<u8>,
     path_length: Option<u8>,
 }
 
@@ -31,7 +35,10 @@ impl Authority {
         let usage: Option<KeyUsage> = certificate.extension(KeyUsage::OID)?;
         match (constraints, usage) {
             (Some(constraints), Some(usage)) if constraints.ca && usage.key_cert_sign() => {
-                Ok(Self { name: name.to_owned(), certificate, path_length: constraints.path_len_constraint })
+                let key = Arc::new(certificate.key().clone());
+                let subject = certificate.parsed().tbs_certificate().subject().to_der()?;
+                let path_length = constraints.path_len_constraint;
+                Ok(Self { name: name.to_owned(), certificate, key, subject, path_length })
             }
             _ => {
                 Err(Error::Refused(format!("{name}: its certificate does not allow it to sign certificates")))
@@ -54,9 +61,18 @@ impl Authority {
         self.certificate.parsed().tbs_certificate().subject()
     }
 
+    /// The DER octets of its subject.
+    pub fn subject_octets(&self) -> &[u8] {
+        &self.subject
+    }
+
     /// Its public key.
     pub fn key(&self) -> &PublicKey {
-        self.certificate.key()
+        &self.key
+    }
+
+    pub(super) fn shared_key(&self) -> &Arc<PublicKey> {
+        &self.key
     }
 
     /// The last second at which it is valid.

@@ -1,5 +1,6 @@
 //! TBSCertificate (RFC 5280 4.1.2): the exact octets to be signed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use der::asn1::{GeneralizedTime, UtcTime};
@@ -12,9 +13,9 @@ use x509_cert::serial_number::SerialNumber;
 use x509_cert::time::{Time, Validity as EncodedValidity};
 
 use super::{Authority, Error, check, extensions, signature_algorithm};
-use crate::digest::{Digest, hex};
+use crate::digest::{Digest, Hasher, hex};
 use crate::keys::{KeyKind, PublicKey};
-use crate::policy::{Approval, CertificateProfile};
+use crate::policy::CertificateProfile;
 
 /// TBSCertificate without unique identifiers, which 4.1.2.8 forbids.
 #[derive(Sequence)]
@@ -37,12 +38,26 @@ pub struct Serial([u8; 20]);
 
 impl Serial {
     /// Makes one from 19 random octets. The leading octet 01 keeps the length and the sign.
-    pub fn new(random: [u8; 19]) -> Self {
+    fn new(random: [u8; 19]) -> Self {
         let mut octets = [1; 20];
         if let Some(rest) = octets.get_mut(1..) {
             rest.copy_from_slice(&random);
         }
         Self(octets)
+    }
+
+    /// Makes one for a row of the ledger: 19 octets of SHA-256 over what token and system call
+    /// random, the ceremony and the row. It can be guessed only where both generators can, and no
+    /// two rows of a ledger share one even where both stand still.
+    pub fn derive(token: &[u8], system: &[u8; 32], ceremony: i64, row: i64) -> Self {
+        let mut hasher = Hasher::default();
+        hasher.update(token);
+        hasher.update(system);
+        hasher.update(&ceremony.to_be_bytes());
+        hasher.update(&row.to_be_bytes());
+        let mut random = [0; 19];
+        random.iter_mut().zip(hasher.finish().as_bytes()).for_each(|(to, from)| *to = *from);
+        Self::new(random)
     }
 
     /// The octets, most significant first.
@@ -100,29 +115,12 @@ impl Validity {
 #[derive(Clone, Debug)]
 pub struct ToBeSigned {
     octets: Vec<u8>,
-    issuer: String,
-    issuer_key: PublicKey,
+    issuer: Arc<str>,
+    issuer_key: Arc<PublicKey>,
     serial: Serial,
 }
 
 impl ToBeSigned {
-    /// The certificate for an approved request.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] when the authority's own validity does not allow it.
-    pub fn leaf(
-        approval: &Approval,
-        issuer: &Authority,
-        serial: Serial,
-        now: DateTime,
-    ) -> Result<Self, Error> {
-        let critical = approval.subject.is_empty();
-        let names = Some((approval.dns.as_slice(), approval.ip.as_slice(), critical));
-        let list = extensions::for_profile(&approval.profile, &approval.key, Some(issuer.key()), names)?;
-        let validity = Validity::days(now, approval.days)?.within(issuer)?;
-        Self::build(&approval.subject, &approval.key, Some(issuer), issuer.name(), serial, validity, list)
-    }
-
     /// The certificate for a key that was generated in the token: a root, when there is no issuer,
     /// an intermediate authority, or a manifest signer.
     ///
@@ -146,7 +144,7 @@ impl ToBeSigned {
             )));
         }
         let validity = issuer.map_or(Ok(validity), |issuer| validity.within(issuer))?;
-        let list = extensions::for_profile(profile, key, issuer.map(Authority::key), None)?;
+        let list = extensions::for_key(profile, key, issuer.map(Authority::key))?;
         Self::build(subject, key, issuer, issuer.map_or(name, Authority::name), serial, validity, list)
     }
 
@@ -170,9 +168,22 @@ impl ToBeSigned {
             subject_public_key_info: key.info().clone(),
             extensions,
         };
-        let octets = tbs.to_der()?;
-        check::before_signing(&octets, issuer, issuer_key, serial, validity)?;
-        Ok(Self { octets, issuer: issuer_name.to_owned(), issuer_key: issuer_key.clone(), serial })
+        let shared = issuer.map_or_else(|| Arc::new(key.clone()), |issuer| Arc::clone(issuer.shared_key()));
+        let (subject, key) = (subject.to_der()?, key.der());
+        let meant =
+            check::Meant { issuer, issuer_key: &shared, serial, validity, holder: Some((&subject, key)) };
+        Self::checked(tbs.to_der()?, issuer_name.into(), &shared, &meant)
+    }
+
+    /// Octets that pass the second look.
+    pub(super) fn checked(
+        octets: Vec<u8>,
+        issuer_name: Arc<str>,
+        issuer_key: &Arc<PublicKey>,
+        meant: &check::Meant<'_>,
+    ) -> Result<Self, Error> {
+        check::before_signing(&octets, meant)?;
+        Ok(Self { octets, issuer: issuer_name, issuer_key: Arc::clone(issuer_key), serial: meant.serial })
     }
 
     /// Takes up octets again that the ledger reserved before an interruption.
@@ -186,9 +197,9 @@ impl ToBeSigned {
         issuer_key: &PublicKey,
         serial: Serial,
     ) -> Result<Self, Error> {
-        let validity = check::validity_of(&octets)?;
-        check::before_signing(&octets, issuer, issuer_key, serial, validity)?;
-        Ok(Self { octets, issuer: issuer_name.to_owned(), issuer_key: issuer_key.clone(), serial })
+        let validity = check::Parts::of(&octets)?.validity();
+        let meant = check::Meant { issuer, issuer_key, serial, validity, holder: None };
+        Self::checked(octets, issuer_name.into(), &Arc::new(issuer_key.clone()), &meant)
     }
 
     /// The exact octets.
@@ -229,7 +240,7 @@ impl From<[u8; 20]> for Serial {
 }
 
 /// UTCTime through 2049, GeneralizedTime after (RFC 5280 4.1.2.5).
-fn time(at: DateTime) -> Result<Time, Error> {
+pub(super) fn time(at: DateTime) -> Result<Time, Error> {
     if at.year() < 2050 {
         return Ok(Time::UtcTime(UtcTime::from_date_time(at)?));
     }

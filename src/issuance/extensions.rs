@@ -20,33 +20,56 @@ fn extension<T: AssociatedOid + Encode>(value: &T, critical: bool) -> Result<Ext
     Ok(Extension { extn_id: T::OID, critical, extn_value: OctetString::new(value.to_der()?)? })
 }
 
-/// All extensions, in the order in which RFC 5280 describes their use.
+/// The extensions of a certificate for a key in the token, in the order in which RFC 5280
+/// describes their use.
 ///
 /// `issuer_key` is none for a root, whose identifier points nowhere but to itself.
-pub fn for_profile(
+pub fn for_key(
     profile: &CertificateProfile,
     key: &PublicKey,
     issuer_key: Option<&PublicKey>,
-    names: Option<(&[String], &[IpAddr], bool)>,
 ) -> Result<Vec<Extension>, Error> {
     let mut list = Vec::new();
     if let Some(issuer) = issuer_key {
-        let identifier = AuthorityKeyIdentifier {
-            key_identifier: Some(OctetString::new(issuer.identifier())?),
-            authority_cert_issuer: None,
-            authority_cert_serial_number: None,
-        };
-        list.push(extension(&identifier, false)?);
+        list.push(authority_key_identifier(issuer)?);
     }
-    list.push(extension(&SubjectKeyIdentifier(OctetString::new(key.identifier())?), false)?);
-    list.push(extension(&key_usage(profile, key), true)?);
-    if let Some((dns, ip, critical)) = names.filter(|(dns, ip, _)| !dns.is_empty() || !ip.is_empty()) {
-        list.push(extension(&alternatives(dns, ip)?, critical)?);
-    }
+    list.push(subject_key_identifier(key)?);
+    list.push(usage(profile, key.kind())?);
+    list.extend(closing(profile)?);
+    Ok(list)
+}
+
+/// Where the issuer's key is told.
+pub fn authority_key_identifier(issuer: &PublicKey) -> Result<Extension, Error> {
+    let identifier = AuthorityKeyIdentifier {
+        key_identifier: Some(OctetString::new(issuer.identifier())?),
+        authority_cert_issuer: None,
+        authority_cert_serial_number: None,
+    };
+    extension(&identifier, false)
+}
+
+/// Where the certified key is told.
+pub fn subject_key_identifier(key: &PublicKey) -> Result<Extension, Error> {
+    extension(&SubjectKeyIdentifier(OctetString::new(key.identifier())?), false)
+}
+
+/// What a key of this kind may be used for.
+pub fn usage(profile: &CertificateProfile, kind: KeyKind) -> Result<Extension, Error> {
+    extension(&key_usage(profile, kind), true)
+}
+
+/// Names besides the subject; they are critical where the subject is empty (RFC 5280 4.2.1.6).
+pub fn names(dns: &[String], ip: &[IpAddr], critical: bool) -> Result<Extension, Error> {
+    extension(&alternatives(dns, ip)?, critical)
+}
+
+/// What ends the list: whether it is an authority, and the purposes of a certificate that is none.
+pub fn closing(profile: &CertificateProfile) -> Result<Vec<Extension>, Error> {
     // In leaves cA is left at its default, which DER does not encode: an empty SEQUENCE.
     let constraints =
         BasicConstraints { ca: profile.is_authority(), path_len_constraint: profile.path_length };
-    list.push(extension(&constraints, true)?);
+    let mut list = vec![extension(&constraints, true)?];
     if profile.kind == Kind::Leaf || profile.kind == Kind::Manifest {
         let purposes = profile.extended_key_usage.iter().map(|purpose| purpose.oid()).collect();
         list.push(extension(&ExtendedKeyUsage(purposes), false)?);
@@ -55,8 +78,8 @@ pub fn for_profile(
 }
 
 /// keyEncipherment is for RSA keys alone (RFC 8813 section 3, RFC 8410 section 5).
-fn key_usage(profile: &CertificateProfile, key: &PublicKey) -> KeyUsage {
-    let enciphers = matches!(key.kind(), KeyKind::Rsa(_));
+fn key_usage(profile: &CertificateProfile, kind: KeyKind) -> KeyUsage {
+    let enciphers = matches!(kind, KeyKind::Rsa(_));
     let bits = profile.key_usage.iter().filter(|usage| enciphers || **usage != Use::KeyEncipherment);
     KeyUsage(bits.fold(Default::default(), |set: der::flagset::FlagSet<KeyUsages>, usage| set | usage.bit()))
 }

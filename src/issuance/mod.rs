@@ -6,11 +6,13 @@ mod authority;
 mod build;
 mod check;
 mod extensions;
+mod template;
 
-pub use assemble::Certificate;
+pub use assemble::{Certificate, Signed};
 pub use authority::{Authority, signature_algorithm};
 pub use build::{Serial, ToBeSigned, Validity};
 pub use check::IssuedFacts;
+pub use template::Template;
 
 /// Why something was not built or not accepted.
 #[derive(Debug, thiserror::Error)]

@@ -70,6 +70,23 @@ impl PublicKey {
         Ok(Self { info, der, kind })
     }
 
+    /// A key that [`PublicKey::new`] accepted before, from the octets that were written down then:
+    /// its strength is not tried again.
+    ///
+    /// # Errors
+    /// [`KeyError`] when the octets are no key of an accepted kind.
+    pub fn accepted(der: &[u8]) -> Result<Self, KeyError> {
+        let unsupported = |e: der::Error| KeyError::Unsupported(format!("public key: {e}"));
+        let info = SubjectPublicKeyInfoOwned::from_der(der).map_err(unsupported)?;
+        let bits = info.subject_public_key.as_bytes().unwrap_or_default();
+        let kind = match info.algorithm.oid {
+            RSA_ENCRYPTION => KeyKind::Rsa(rsa::modulus_bits(bits)?),
+            ID_ED_25519 => KeyKind::Ed25519,
+            _ => curve(&info.algorithm, bits)?,
+        };
+        Ok(Self { info, der: der.to_vec(), kind })
+    }
+
     /// Its kind.
     pub fn kind(&self) -> KeyKind {
         self.kind

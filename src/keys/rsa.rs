@@ -40,6 +40,13 @@ pub fn check(octets: &[u8]) -> Result<usize, KeyError> {
     Ok(bits)
 }
 
+/// The modulus' length in bits, of a key whose strength was checked before.
+pub fn modulus_bits(octets: &[u8]) -> Result<usize, KeyError> {
+    let key =
+        RsaPublicKey::from_der(octets).map_err(|e| KeyError::Unsupported(format!("RSA public key: {e}")))?;
+    Ok(BigUint::from_bytes_be(key.modulus.as_bytes()).bits() as usize)
+}
+
 fn check_exponent(octets: &[u8]) -> Result<(), KeyError> {
     let exponent = octets.iter().take(9).fold(0_u128, |sum, octet| sum << 8 | u128::from(*octet));
     if exponent.is_multiple_of(2) || !(65_537..1 << 33).contains(&exponent) {

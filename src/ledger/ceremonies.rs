@@ -1,10 +1,10 @@
-//! Ceremonies: their plan, how far they came, their transcript, their requests, their release.
+//! Ceremonies: their plan, how far they came, their transcript, their release.
 
 use der::DateTime;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Error, Ledger};
-use crate::media::RelativePath;
+use crate::digest::Digest;
 
 /// A ceremony that was begun and is not done.
 #[derive(Clone, Debug)]
@@ -17,17 +17,31 @@ pub struct OpenCeremony {
     pub next_step: usize,
 }
 
-/// What a release consists of besides certificates.
+/// What is written down of a release before it goes out: with the rows of requests and
+/// certificates it gives the very same octets again.
 #[derive(Clone, Debug)]
 pub struct ReleaseRow {
     /// Number of the release in this ledger.
     pub sequence: u64,
-    /// The exact octets of the manifest.
-    pub manifest: Vec<u8>,
-    /// Its detached signature.
+    /// The manifest without its lists, JSON.
+    pub head: String,
+    /// SHA-256 over the manifest.
+    pub manifest: Digest,
+    /// The manifest's detached signature.
     pub signature: Vec<u8>,
-    /// The transcript that goes with it.
-    pub transcript: Vec<u8>,
+}
+
+/// A line of a transcript, to be appended.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Number of the ceremony.
+    pub ceremony: i64,
+    /// Number of the line in it, from 1.
+    pub number: u64,
+    /// When it was written.
+    pub time: DateTime,
+    /// The line, without a line feed.
+    pub text: String,
 }
 
 impl Ledger {
@@ -57,64 +71,58 @@ impl Ledger {
         Ok(self.db.query_row("SELECT coalesce(max(id), 0) + 1 FROM ceremony", [], |row| row.get(0))?)
     }
 
-    /// Begins a ceremony: its plan and all that came in, in one transaction.
+    /// How many requests of a ceremony are approved, and how many refused.
     ///
     /// # Errors
     /// [`Error::Fault`] when the database fails.
-    pub fn begin<'a>(
-        &mut self,
-        plan: &str,
-        requests: impl Iterator<Item = (&'a RelativePath, &'a [u8])>,
-    ) -> Result<i64, Error> {
-        let transaction = self.db.transaction()?;
-        transaction.execute("INSERT INTO ceremony (plan, next_step, done) VALUES (?1, 0, 0)", [plan])?;
-        let id = transaction.last_insert_rowid();
-        for (path, octets) in requests {
-            transaction
-                .prepare_cached("INSERT INTO request (ceremony, path, octets) VALUES (?1, ?2, ?3)")?
-                .execute(params![id, path.as_str(), octets])?;
+    pub fn counts(&self, ceremony: i64) -> Result<(usize, usize), Error> {
+        let sql = "SELECT approved, refused FROM ceremony WHERE id = ?1";
+        let counts: (u32, u32) = self.db.query_row(sql, [ceremony], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok((counts.0 as usize, counts.1 as usize))
+    }
+
+    /// Appends lines to the transcript, all or none, synced.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn append(&mut self, lines: &[Line]) -> Result<(), Error> {
+        if lines.is_empty() {
+            return Ok(());
         }
+        let transaction = self.db.transaction()?;
+        lines.iter().try_for_each(|line| insert_line(&transaction, line))?;
         transaction.commit()?;
-        Ok(id)
-    }
-
-    /// The requests of a ceremony, in the order of their paths.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
-    pub fn requests(&self, ceremony: i64) -> Result<Vec<(RelativePath, Vec<u8>)>, Error> {
-        let mut statement =
-            self.db.prepare("SELECT path, octets FROM request WHERE ceremony = ?1 ORDER BY path")?;
-        let rows = statement.query_map([ceremony], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
-        rows.map(|row| {
-            let (path, octets) = row?;
-            let path = RelativePath::new(&path).map_err(|e| Error::Fault(e.to_string()))?;
-            Ok((path, octets))
-        })
-        .collect()
-    }
-
-    /// Appends a line to the transcript, synced.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
-    pub fn append(&mut self, ceremony: i64, number: u64, time: DateTime, line: &str) -> Result<(), Error> {
-        self.db.execute(
-            "INSERT INTO transcript (ceremony, number, time, line) VALUES (?1, ?2, ?3, ?4)",
-            params![ceremony, number as i64, time.to_string(), line],
-        )?;
+        self.last_time = lines.iter().map(|line| Some(line.time)).fold(self.last_time, Option::max);
         Ok(())
     }
 
-    /// The lines of a ceremony's transcript.
+    /// How many lines a ceremony's transcript has.
     ///
     /// # Errors
     /// [`Error::Fault`] when the database fails.
-    pub fn transcript(&self, ceremony: i64) -> Result<Vec<String>, Error> {
-        let mut statement =
-            self.db.prepare("SELECT line FROM transcript WHERE ceremony = ?1 ORDER BY number")?;
-        let rows = statement.query_map([ceremony], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    pub fn transcript_length(&self, ceremony: i64) -> Result<u64, Error> {
+        let sql = "SELECT count(*) FROM transcript WHERE ceremony = ?1";
+        let count: i64 = self.db.query_row(sql, [ceremony], |row| row.get(0))?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Visits the lines of a ceremony's transcript.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails; whatever `each` returns.
+    pub fn transcript<E: From<Error>>(
+        &self,
+        ceremony: i64,
+        each: &mut dyn FnMut(&str) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let sql = "SELECT line FROM transcript WHERE ceremony = ?1 ORDER BY number";
+        let mut statement = self.db.prepare(sql).map_err(Error::from)?;
+        let mut rows = statement.query([ceremony]).map_err(Error::from)?;
+        while let Some(row) = rows.next().map_err(Error::from)? {
+            let line: String = row.get(0).map_err(Error::from)?;
+            each(&line)?;
+        }
+        Ok(())
     }
 
     /// The last line of the last transcript, to which a new one is chained.
@@ -130,28 +138,35 @@ impl Ledger {
             .optional()?)
     }
 
-    /// Marks the steps before this index as done.
+    /// Marks the steps before this index as done, and appends what the transcript says of them.
     ///
     /// # Errors
     /// [`Error::Fault`] when the database fails.
-    pub fn step_done(&mut self, ceremony: i64, next_step: usize) -> Result<(), Error> {
-        self.db.execute(
+    pub fn step_done(&mut self, ceremony: i64, next_step: usize, lines: &[Line]) -> Result<(), Error> {
+        let transaction = self.db.transaction()?;
+        lines.iter().try_for_each(|line| insert_line(&transaction, line))?;
+        transaction.execute(
             "UPDATE ceremony SET next_step = ?2 WHERE id = ?1",
             params![ceremony, next_step as i64],
         )?;
+        transaction.commit()?;
+        self.last_time = lines.iter().map(|line| Some(line.time)).fold(self.last_time, Option::max);
         Ok(())
     }
 
-    /// Marks a ceremony as done.
+    /// Marks a ceremony as done, with the last lines of its transcript.
     ///
     /// # Errors
     /// [`Error::Fault`] when the database fails.
-    pub fn finish(&mut self, ceremony: i64) -> Result<(), Error> {
-        self.db.execute("UPDATE ceremony SET done = 1 WHERE id = ?1", [ceremony])?;
+    pub fn finish(&mut self, ceremony: i64, lines: &[Line]) -> Result<(), Error> {
+        let transaction = self.db.transaction()?;
+        lines.iter().try_for_each(|line| insert_line(&transaction, line))?;
+        transaction.execute("UPDATE ceremony SET done = 1 WHERE id = ?1", [ceremony])?;
+        transaction.commit()?;
         Ok(())
     }
 
-    /// The manifest of the last release and its sequence number.
+    /// The last release.
     ///
     /// # Errors
     /// [`Error::Fault`] when the database fails.
@@ -169,20 +184,19 @@ impl Ledger {
 
     fn release_where(&self, condition: &str, ceremony: i64) -> Result<Option<ReleaseRow>, Error> {
         let sql = format!(
-            "SELECT sequence, manifest, signature, transcript FROM release WHERE {condition} ORDER BY sequence DESC LIMIT 1"
+            "SELECT sequence, head, manifest_sha256, signature FROM release WHERE {condition} ORDER BY sequence DESC LIMIT 1"
         );
-        Ok(self
-            .db
-            .query_row(&sql, [ceremony], |row| {
-                let sequence: i64 = row.get(0)?;
-                Ok(ReleaseRow {
-                    sequence: sequence.unsigned_abs(),
-                    manifest: row.get(1)?,
-                    signature: row.get(2)?,
-                    transcript: row.get(3)?,
-                })
+        let row = self.db.query_row(&sql, [ceremony], |row| {
+            let sequence: i64 = row.get(0)?;
+            let digest: [u8; 32] = row.get(2)?;
+            Ok(ReleaseRow {
+                sequence: sequence.unsigned_abs(),
+                head: row.get(1)?,
+                manifest: digest.into(),
+                signature: row.get(3)?,
             })
-            .optional()?)
+        });
+        Ok(row.optional()?)
     }
 
     /// Writes down a release before it goes out.
@@ -191,9 +205,15 @@ impl Ledger {
     /// [`Error::Fault`] when the database fails.
     pub fn record_release(&mut self, ceremony: i64, release: &ReleaseRow) -> Result<(), Error> {
         self.db.execute(
-            "INSERT INTO release (sequence, ceremony, manifest, signature, transcript) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![release.sequence as i64, ceremony, release.manifest, release.signature, release.transcript],
+            "INSERT INTO release (sequence, ceremony, head, manifest_sha256, signature) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![release.sequence as i64, ceremony, release.head, release.manifest.as_bytes(), release.signature],
         )?;
         Ok(())
     }
+}
+
+pub fn insert_line(db: &Connection, line: &Line) -> Result<(), Error> {
+    db.prepare_cached("INSERT INTO transcript (ceremony, number, time, line) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![line.ceremony, line.number as i64, line.time.to_string(), line.text])?;
+    Ok(())
 }

@@ -1,16 +1,18 @@
 //! Reservations and certificates.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
+use super::ceremonies::{Line, insert_line};
+use super::import::{Refused, path, refused_after};
 use super::{Error, Ledger};
 use crate::digest::Digest;
-use crate::issuance::{Certificate, Serial, ToBeSigned};
-use crate::policy::{Approval, History};
+use crate::issuance::{Certificate, Serial, Signed, ToBeSigned};
+use crate::media::RelativePath;
 
 /// Serial number and octets are on disk: the only thing that a token's authority key signs.
 #[derive(Debug)]
 pub struct Reservation {
-    id: i64,
+    row: i64,
     tbs: ToBeSigned,
 }
 
@@ -21,12 +23,38 @@ impl Reservation {
     }
 }
 
+/// An approved request, as the ledger keeps it.
+#[derive(Clone, Debug)]
+pub struct Approved {
+    /// Its row, by which the next ones are asked for.
+    pub row: i64,
+    /// Its path.
+    pub path: RelativePath,
+    /// SHA-256 over the file.
+    pub request: Digest,
+    /// The SubjectPublicKeyInfo, DER.
+    pub spki: Vec<u8>,
+    /// The rest of the approval; policy reads it.
+    pub kept: String,
+}
+
+/// An approved request with its certificate.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// What was approved.
+    pub approved: Approved,
+    /// The octets that were signed.
+    pub tbs: Vec<u8>,
+    /// Their signature.
+    pub signature: Vec<u8>,
+}
+
 /// A reservation for which no certificate is recorded yet.
 #[derive(Debug)]
 pub struct Pending {
-    id: i64,
-    /// Path of the request, or `authorities/NAME`.
-    pub path: String,
+    /// Its row, by which the next ones are asked for.
+    pub row: i64,
+    path: String,
     /// Name of the issuing authority.
     pub authority: String,
     /// The reserved serial number.
@@ -36,104 +64,131 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Whether it is for the key of this name in the token.
-    pub fn is_for_key(&self, name: &str) -> bool {
-        self.path == key_path(name)
-    }
-
     /// The reservation again, once its octets have been checked anew.
     pub fn reservation(&self, tbs: ToBeSigned) -> Result<Reservation, Error> {
         if tbs.octets() != self.tbs || tbs.serial() != self.serial {
             return Err(Error::Fault(format!("{}: not the reserved octets", self.path)));
         }
-        Ok(Reservation { id: self.id, tbs })
+        Ok(Reservation { row: self.row, tbs })
     }
 }
 
-/// What the ledger writes down of one reservation.
-struct Entry<'a> {
-    path: &'a str,
-    request: Digest,
-    spki: Digest,
-    profile: &'a str,
+/// What one transaction writes down, synced: certificates that were signed, what the transcript
+/// says of them, and reservations of others.
+#[derive(Debug, Default)]
+pub struct Advance {
+    /// Certificates, each with its reservation.
+    pub signed: Vec<(Reservation, Signed)>,
+    /// Lines of the transcript.
+    pub lines: Vec<Line>,
+    /// Octets to be reserved for the approved requests in these rows.
+    pub reserve: Vec<(i64, ToBeSigned)>,
 }
 
 impl Ledger {
-    /// Reserves a group of certificates for approved requests, all or none, synced.
+    /// From now on what was written is moved to its final place as it comes: while certificates are
+    /// signed there is time for it.
     ///
     /// # Errors
-    /// [`Error::Fault`] when one of the serial numbers or paths is taken, or the disk fails.
-    pub fn reserve(
-        &mut self,
-        ceremony: i64,
-        group: Vec<(&Approval, ToBeSigned)>,
-    ) -> Result<Vec<Reservation>, Error> {
+    /// [`Error::Fault`] when the database fails.
+    pub fn tidy(&mut self) -> Result<(), Error> {
+        Ok(self.db.execute_batch("PRAGMA wal_autocheckpoint = 1000")?)
+    }
+
+    /// Records what was signed and reserves what is next, all or none, synced.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when a request has a reservation, or a reservation a certificate, already,
+    /// or when the disk fails.
+    pub fn advance(&mut self, advance: Advance) -> Result<Vec<Reservation>, Error> {
         let transaction = self.db.transaction()?;
-        let mut reserved = Vec::with_capacity(group.len());
-        for (approval, tbs) in group {
-            let entry = Entry {
-                path: approval.path().as_str(),
-                request: approval.request,
-                spki: approval.key.digest(),
-                profile: approval.profile_name(),
-            };
-            reserved.push(insert(&transaction, ceremony, &entry, tbs)?);
+        {
+            let mut statement =
+                transaction.prepare_cached("INSERT INTO issued (id, signature) VALUES (?1, ?2)")?;
+            for (reservation, signed) in &advance.signed {
+                statement.execute(params![reservation.row, signed.signature()])?;
+            }
+        }
+        for line in &advance.lines {
+            insert_line(&transaction, line)?;
+        }
+        let mut reserved = Vec::with_capacity(advance.reserve.len());
+        for (row, tbs) in advance.reserve {
+            reserved.push(insert(&transaction, row, tbs)?);
         }
         transaction.commit()?;
+        self.last_time = advance.lines.iter().map(|line| Some(line.time)).fold(self.last_time, Option::max);
         Ok(reserved)
     }
 
-    /// Reserves the certificate of a key in the token.
+    /// Reserves the certificate of a key in the token, synced.
     ///
     /// # Errors
-    /// As [`Ledger::reserve`].
+    /// As [`Ledger::advance`].
     pub fn reserve_for_key(
         &mut self,
         ceremony: i64,
         name: &str,
-        profile: &str,
         spki: Digest,
         tbs: ToBeSigned,
     ) -> Result<Reservation, Error> {
-        let path = key_path(name);
-        let entry = Entry { path: &path, request: spki, spki, profile };
         let transaction = self.db.transaction()?;
-        let reservation = insert(&transaction, ceremony, &entry, tbs)?;
+        transaction.execute(
+            "INSERT INTO request (ceremony, path, sha256, spki_sha256, octets) VALUES (?1, ?2, x'', ?3, x'')",
+            params![ceremony, key_path(name), spki.as_bytes()],
+        )?;
+        let reservation = insert(&transaction, transaction.last_insert_rowid(), tbs)?;
         transaction.commit()?;
         Ok(reservation)
     }
 
-    /// Records a group of certificates, all or none, synced.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the disk fails.
-    pub fn record(&mut self, group: &[(Reservation, Certificate)]) -> Result<(), Error> {
-        let transaction = self.db.transaction()?;
-        for (reservation, certificate) in group {
-            let changed = transaction.execute(
-                "UPDATE certificate SET certificate = ?2 WHERE id = ?1 AND certificate IS NULL",
-                params![reservation.id, certificate.der()],
-            )?;
-            if changed != 1 {
-                return Err(Error::Fault(format!("reservation {} is not open", reservation.id)));
-            }
-        }
-        transaction.commit()?;
-        Ok(())
-    }
-
-    /// The open reservations of a ceremony.
+    /// Up to `limit` approved requests of the open ceremony that have no reservation, after this row.
     ///
     /// # Errors
     /// [`Error::Fault`] when the database fails.
-    pub fn pending(&self, ceremony: i64) -> Result<Vec<Pending>, Error> {
-        let mut statement = self.db.prepare(
-            "SELECT id, path, authority, serial, tbs FROM certificate WHERE ceremony = ?1 AND certificate IS NULL ORDER BY id",
+    pub fn approved_after(&self, row: i64, limit: usize) -> Result<Vec<Approved>, Error> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT id, path, sha256, spki, approval FROM request WHERE id > ?1 AND approval IS NOT NULL ORDER BY id LIMIT ?2",
         )?;
-        let rows = statement.query_map([ceremony], |row| {
+        let rows = statement.query_map(params![row, limit as i64], |row| Ok(approved(row)))?;
+        rows.map(|row| row?).collect()
+    }
+
+    /// Up to `limit` refused requests of the open ceremony, after this row.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn refused_after(&self, row: i64, limit: usize) -> Result<Vec<Refused>, Error> {
+        refused_after(&self.db, row, limit)
+    }
+
+    /// Up to `limit` certificates of the open ceremony that were issued on requests, after this row.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn issued_after(&self, row: i64, limit: usize) -> Result<Vec<Issued>, Error> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT r.id, r.path, r.sha256, r.spki, r.approval, c.tbs, i.signature FROM request r JOIN certificate c ON c.id = r.id JOIN issued i ON i.id = r.id WHERE r.id > ?1 AND r.approval IS NOT NULL ORDER BY r.id LIMIT ?2",
+        )?;
+        let rows = statement.query_map(params![row, limit as i64], |row| {
+            Ok(approved(row)
+                .and_then(|approved| Ok(Issued { approved, tbs: row.get(5)?, signature: row.get(6)? })))
+        })?;
+        rows.map(|row| row?).collect()
+    }
+
+    /// Up to `limit` open reservations after this row.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn pending_after(&self, row: i64, limit: usize) -> Result<Vec<Pending>, Error> {
+        let mut statement = self.db.prepare(
+            "SELECT c.id, r.path, c.authority, c.serial, c.tbs FROM certificate c JOIN request r ON r.id = c.id LEFT JOIN issued i ON i.id = c.id WHERE c.id > ?1 AND i.id IS NULL ORDER BY c.id LIMIT ?2",
+        )?;
+        let rows = statement.query_map(params![row, limit as i64], |row| {
             let serial: [u8; 20] = row.get(3)?;
             Ok(Pending {
-                id: row.get(0)?,
+                row: row.get(0)?,
                 path: row.get(1)?,
                 authority: row.get(2)?,
                 serial: serial.into(),
@@ -143,19 +198,14 @@ impl Ledger {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The certificate that a ceremony issued for this path.
+    /// The open reservation for the key of this name in the token.
     ///
     /// # Errors
     /// [`Error::Fault`] when the database fails.
-    pub fn issued(&self, ceremony: i64, path: &str) -> Result<Option<Certificate>, Error> {
-        let der: Option<Option<Vec<u8>>> = self
-            .db
-            .prepare_cached("SELECT certificate FROM certificate WHERE ceremony = ?1 AND path = ?2")?
-            .query_row(params![ceremony, path], |row| row.get(0))
-            .optional()?;
-        der.flatten()
-            .map(|der| Certificate::from_der(&der).map_err(|e| Error::Fault(e.to_string())))
-            .transpose()
+    pub fn pending_for_key(&self, ceremony: i64, name: &str) -> Result<Option<Pending>, Error> {
+        let before = self.before(ceremony)?;
+        let pending = self.pending_after(before, usize::MAX >> 1)?;
+        Ok(pending.into_iter().find(|pending| pending.path == key_path(name)))
     }
 
     /// The certificate of a key in the token, as this ceremony issued it.
@@ -163,17 +213,37 @@ impl Ledger {
     /// # Errors
     /// [`Error::Fault`] when the database fails.
     pub fn issued_for_key(&self, ceremony: i64, name: &str) -> Result<Option<Certificate>, Error> {
-        self.issued(ceremony, &key_path(name))
+        let sql = "SELECT c.tbs, i.signature FROM request r JOIN certificate c ON c.id = r.id JOIN issued i ON i.id = r.id WHERE r.id > ?1 AND r.path = ?2";
+        let row: Option<(Vec<u8>, Vec<u8>)> = self
+            .db
+            .query_row(sql, params![self.before(ceremony)?, key_path(name)], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        row.map(|(tbs, signature)| {
+            Certificate::from_parts(&tbs, &signature).map_err(|e| Error::Fault(e.to_string()))
+        })
+        .transpose()
     }
 
-    /// Whether the ceremony has reserved or issued for this path.
+    /// The row before a ceremony's first request.
     ///
     /// # Errors
     /// [`Error::Fault`] when the database fails.
-    pub fn is_reserved(&self, ceremony: i64, path: &str) -> Result<bool, Error> {
-        let mut statement =
-            self.db.prepare_cached("SELECT 1 FROM certificate WHERE ceremony = ?1 AND path = ?2")?;
-        Ok(statement.exists(params![ceremony, path])?)
+    pub fn before(&self, ceremony: i64) -> Result<i64, Error> {
+        let sql = "SELECT first_request - 1 FROM ceremony WHERE id = ?1";
+        Ok(self.db.query_row(sql, [ceremony], |row| row.get(0))?)
+    }
+
+    /// The last row for which there is a reservation; requests are reserved in their order.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn last_reserved_request(&self, ceremony: i64) -> Result<i64, Error> {
+        let before = self.before(ceremony)?;
+        let sql = "SELECT c.id FROM certificate c JOIN request r ON r.id = c.id WHERE c.id > ?1 AND r.approval IS NOT NULL ORDER BY c.id DESC LIMIT 1";
+        let last: Option<i64> = self.db.query_row(sql, [before], |row| row.get(0)).optional()?;
+        Ok(last.unwrap_or(before))
     }
 
     /// How many reservations a ceremony has made: more than none means that something may be signed.
@@ -181,79 +251,40 @@ impl Ledger {
     /// # Errors
     /// [`Error::Fault`] when the database fails.
     pub fn reservations(&self, ceremony: i64) -> Result<u64, Error> {
-        let count: i64 =
-            self.db.query_row("SELECT count(*) FROM certificate WHERE ceremony = ?1", [ceremony], |row| {
-                row.get(0)
-            })?;
+        let sql = "SELECT count(*) FROM certificate WHERE id > ?1";
+        let count: i64 = self.db.query_row(sql, [self.before(ceremony)?], |row| row.get(0))?;
         Ok(count.unsigned_abs())
     }
 
-    /// What earlier ceremonies than this one did, for policy.
-    pub fn history(&self, before: i64) -> impl History + '_ {
-        Before { ledger: self, ceremony: before }
+    /// How many requests of a ceremony have their certificate.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn answered(&self, ceremony: i64) -> Result<usize, Error> {
+        let sql = "SELECT count(*) FROM issued i JOIN request r ON r.id = i.id WHERE i.id > ?1 AND r.approval IS NOT NULL";
+        let count: u32 = self.db.query_row(sql, [self.before(ceremony)?], |row| row.get(0))?;
+        Ok(count as usize)
     }
 }
 
 fn key_path(name: &str) -> String {
-    // A request's path has no such first component but by name, and its own ceremony has no bundle.
+    // No request has such a path, for a colon is not among its characters.
     format!("token-key:{name}")
 }
 
-fn insert(
-    transaction: &rusqlite::Transaction<'_>,
-    ceremony: i64,
-    entry: &Entry<'_>,
-    tbs: ToBeSigned,
-) -> Result<Reservation, Error> {
-    transaction
-        .prepare_cached(
-            "INSERT INTO certificate (ceremony, path, request_sha256, spki_sha256, authority, serial, profile, tbs) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        )?
-        .execute(params![
-            ceremony,
-            entry.path,
-            entry.request.to_string(),
-            entry.spki.to_string(),
-            tbs.issuer(),
-            tbs.serial().as_bytes(),
-            entry.profile,
-            tbs.octets()
-        ])?;
-    Ok(Reservation { id: transaction.last_insert_rowid(), tbs })
+fn approved(row: &rusqlite::Row<'_>) -> Result<Approved, Error> {
+    let request: [u8; 32] = row.get(2)?;
+    Ok(Approved {
+        row: row.get(0)?,
+        path: path(row.get(1)?)?,
+        request: request.into(),
+        spki: row.get(3)?,
+        kept: row.get(4)?,
+    })
 }
 
-struct Before<'a> {
-    ledger: &'a Ledger,
-    ceremony: i64,
-}
-
-impl Before<'_> {
-    fn place(&self, column: &str, digest: Digest) -> Option<String> {
-        let sql = format!(
-            "SELECT ceremony, path FROM certificate WHERE {column} = ?1 AND ceremony < ?2 ORDER BY id DESC LIMIT 1"
-        );
-        let mut statement = self.ledger.db.prepare_cached(&sql).ok()?;
-        statement
-            .query_row(params![digest.to_string(), self.ceremony], |row| {
-                Ok(format!("ceremony {} as {}", row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
-            })
-            .ok()
-    }
-}
-
-impl History for Before<'_> {
-    fn authority_with_key(&self, key: Digest) -> Option<String> {
-        let keys = self.ledger.keys().unwrap_or_default();
-        keys.into_iter()
-            .find(|stored| stored.certificate.as_ref().is_some_and(|c| c.key().digest() == key))
-            .map(|stored| stored.name)
-    }
-
-    fn certified_key(&self, key: Digest) -> Option<String> {
-        self.place("spki_sha256", key)
-    }
-
-    fn answered_request(&self, request: Digest) -> Option<String> {
-        self.place("request_sha256", request)
-    }
+fn insert(db: &Connection, row: i64, tbs: ToBeSigned) -> Result<Reservation, Error> {
+    db.prepare_cached("INSERT INTO certificate (id, authority, serial, tbs) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![row, tbs.issuer(), tbs.serial().as_bytes(), tbs.octets()])?;
+    Ok(Reservation { row, tbs })
 }

@@ -6,6 +6,7 @@
 
 mod ceremonies;
 mod certificates;
+mod import;
 mod keys;
 mod schema;
 
@@ -14,10 +15,11 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use der::DateTime;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
-pub use ceremonies::{OpenCeremony, ReleaseRow};
-pub use certificates::{Pending, Reservation};
+pub use ceremonies::{Line, OpenCeremony, ReleaseRow};
+pub use certificates::{Advance, Approved, Issued, Pending, Reservation};
+pub use import::{Import, Imported, Refused};
 pub use keys::{KeyRole, StoredKey};
 
 /// What went wrong with the ledger.
@@ -43,6 +45,9 @@ pub struct Ledger {
     folder: PathBuf,
     db: Connection,
     rehearsal: bool,
+    last_time: Option<DateTime>,
+    new: bool,
+    made: bool,
 }
 
 impl Ledger {
@@ -89,7 +94,8 @@ impl Ledger {
 
     fn create(folder: &Path, rehearsal: bool) -> Result<Self, Error> {
         Self::check_place(folder)?;
-        if !folder.exists() {
+        let made = !folder.exists();
+        if made {
             DirBuilder::new()
                 .mode(0o700)
                 .create(folder)
@@ -97,7 +103,7 @@ impl Ledger {
         }
         let db = schema::connect(folder, true)?;
         schema::create(&db, rehearsal)?;
-        Ok(Self { folder: folder.to_owned(), db, rehearsal })
+        Ok(Self { folder: folder.to_owned(), db, rehearsal, last_time: None, new: true, made })
     }
 
     /// Opens an existing ledger.
@@ -110,7 +116,8 @@ impl Ledger {
         }
         let db = schema::connect(folder, false)?;
         let rehearsal = schema::check(&db, folder)?;
-        Ok(Self { folder: folder.to_owned(), db, rehearsal })
+        let last_time = last_time(&db)?;
+        Ok(Self { folder: folder.to_owned(), db, rehearsal, last_time, new: false, made: false })
     }
 
     /// The folder it lies in.
@@ -124,14 +131,27 @@ impl Ledger {
     }
 
     /// The time of the last entry.
+    pub fn last_time(&self) -> Option<DateTime> {
+        self.last_time
+    }
+
+    /// Takes away a ledger that was made just now and holds no ceremony; another stays as it is.
     ///
     /// # Errors
-    /// [`Error::Fault`] when the database fails.
-    pub fn last_time(&self) -> Result<Option<DateTime>, Error> {
-        let text: Option<String> = self
-            .db
-            .query_row("SELECT time FROM transcript ORDER BY time DESC LIMIT 1", [], |row| row.get(0))
-            .optional()?;
-        text.map(|text| text.parse().map_err(|_| Error::Fault(format!("time {text:?} is none")))).transpose()
+    /// [`Error::Fault`] when its files cannot be removed.
+    pub fn discard(self) -> Result<(), Error> {
+        if !self.new || self.next_ceremony()? > 1 {
+            return Ok(());
+        }
+        let Self { folder, db, made, .. } = self;
+        db.close().map_err(|(_, e)| Error::from(e))?;
+        let fault = |e: std::io::Error| Error::Fault(format!("{}: {e}", folder.display()));
+        std::fs::remove_file(folder.join(schema::FILE)).map_err(fault)?;
+        if made { std::fs::remove_dir(&folder).map_err(fault) } else { Ok(()) }
     }
+}
+
+fn last_time(db: &Connection) -> Result<Option<DateTime>, Error> {
+    let text: Option<String> = db.query_row("SELECT max(time) FROM transcript", [], |row| row.get(0))?;
+    text.map(|text| text.parse().map_err(|_| Error::Fault(format!("time {text:?} is none")))).transpose()
 }

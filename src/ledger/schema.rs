@@ -12,14 +12,17 @@ pub const FILE: &str = "ledger.sqlite";
 /// Marks a SQLite file as a keyrite ledger ("kyrt").
 const APPLICATION_ID: i64 = 0x6b79_7274;
 /// Version of the tables below.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE ledger (rehearsal INTEGER NOT NULL) STRICT;
 CREATE TABLE ceremony (
     id INTEGER PRIMARY KEY,
-    plan TEXT NOT NULL,          -- JSON: script, files, settings
-    next_step INTEGER NOT NULL,  -- index of the first step that is not done
+    plan TEXT NOT NULL,             -- JSON: script, files, settings
+    first_request INTEGER NOT NULL, -- its requests are this one and those after it
+    approved INTEGER NOT NULL,
+    refused INTEGER NOT NULL,
+    next_step INTEGER NOT NULL,     -- index of the first step that is not done
     done INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE transcript (
@@ -28,45 +31,53 @@ CREATE TABLE transcript (
     time TEXT NOT NULL,
     line TEXT NOT NULL,
     PRIMARY KEY (ceremony, number)
-) STRICT;
+) STRICT, WITHOUT ROWID;
+-- Every file that came in, in the order of paths, with what policy said of it; and a row
+-- token-key:NAME for each key that was generated in the token.
 CREATE TABLE request (
-    ceremony INTEGER NOT NULL REFERENCES ceremony,
+    id INTEGER PRIMARY KEY,
+    ceremony INTEGER NOT NULL,
     path TEXT NOT NULL,
+    sha256 BLOB NOT NULL,
+    spki_sha256 BLOB,
+    spki BLOB,
     octets BLOB NOT NULL,
-    PRIMARY KEY (ceremony, path)
+    approval TEXT,                  -- JSON; one of these two
+    refusal TEXT                    -- JSON: control and message of each violation
+) STRICT;
+CREATE TABLE request_key (
+    spki_sha256 BLOB NOT NULL,
+    request INTEGER NOT NULL,
+    PRIMARY KEY (spki_sha256, request)
+) STRICT, WITHOUT ROWID;
+-- Reserved: on disk before the token signs. At most one for each request.
+CREATE TABLE certificate (
+    id INTEGER PRIMARY KEY,         -- of the request that it answers
+    authority TEXT NOT NULL,
+    serial BLOB NOT NULL,
+    tbs BLOB NOT NULL
+) STRICT;
+-- Issued: signed and verified.
+CREATE TABLE issued (
+    id INTEGER PRIMARY KEY,
+    signature BLOB NOT NULL
 ) STRICT;
 CREATE TABLE token_key (
     name TEXT PRIMARY KEY,
-    role TEXT NOT NULL,          -- authority, manifest
-    key_id BLOB NOT NULL UNIQUE, -- CKA_ID
+    role TEXT NOT NULL,             -- authority, manifest
+    key_id BLOB NOT NULL UNIQUE,    -- CKA_ID
     token_serial TEXT NOT NULL,
-    issuer TEXT NOT NULL,        -- name of the issuing authority; the own name for a root
+    issuer TEXT NOT NULL,           -- name of the issuing authority; the own name for a root
     profile TEXT NOT NULL,
     ceremony INTEGER NOT NULL REFERENCES ceremony,
-    certificate BLOB             -- DER, once issued
+    certificate BLOB                -- DER, once issued
 ) STRICT;
-CREATE TABLE certificate (
-    id INTEGER PRIMARY KEY,
-    ceremony INTEGER NOT NULL REFERENCES ceremony,
-    path TEXT NOT NULL,          -- of the request, or authorities/NAME
-    request_sha256 TEXT NOT NULL,
-    spki_sha256 TEXT NOT NULL,
-    authority TEXT NOT NULL,
-    serial BLOB NOT NULL,
-    profile TEXT NOT NULL,
-    tbs BLOB NOT NULL,           -- reserved: on disk before the token signs
-    certificate BLOB,            -- issued
-    UNIQUE (authority, serial),
-    UNIQUE (ceremony, path)
-) STRICT;
-CREATE INDEX certificate_spki ON certificate (spki_sha256);
-CREATE INDEX certificate_request ON certificate (request_sha256);
 CREATE TABLE release (
     sequence INTEGER PRIMARY KEY,
     ceremony INTEGER NOT NULL UNIQUE REFERENCES ceremony,
-    manifest BLOB NOT NULL,
-    signature BLOB NOT NULL,
-    transcript BLOB NOT NULL
+    head TEXT NOT NULL,             -- JSON: the manifest without its lists
+    manifest_sha256 BLOB NOT NULL,
+    signature BLOB NOT NULL
 ) STRICT;
 ";
 
@@ -80,7 +91,7 @@ pub fn connect(folder: &Path, create: bool) -> Result<Connection, Error> {
     let db = Connection::open_with_flags(folder.join(FILE), flags)?;
     db.busy_timeout(std::time::Duration::ZERO)?;
     let locked = db.execute_batch(
-        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; BEGIN EXCLUSIVE; COMMIT;",
+        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8000; BEGIN EXCLUSIVE; COMMIT;",
     );
     match locked {
         Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == rusqlite::ErrorCode::DatabaseBusy => {

@@ -1,15 +1,26 @@
-//! The boundary to removable media and folders: names that cannot escape, bounded reads, files
-//! that are written new and read back.
+//! The boundary to removable media: names that cannot escape, bounded reads, files that are
+//! written new and read back. A medium is a folder or one tar of the same tree.
 //!
-//! Nothing here follows a symbolic link, overwrites a file or reads an octet twice.
+//! Nothing here follows a symbolic link, overwrites a file or reads an octet twice; memory does
+//! not grow with the medium but for eight octets or so a file.
 
+mod archive;
+mod folder;
+mod output;
 mod path;
 mod read;
+mod tree;
 mod write;
 
+use std::path::Path;
+
+pub use output::Output;
 pub use path::RelativePath;
-pub use read::{Limits, read_file, read_tree};
-pub use write::{OutputDir, write_new};
+pub use read::{Limits, read_file};
+pub use tree::{Member, Tree};
+pub use write::{spool, write_new};
+
+use read::Tally;
 
 /// What went wrong with a medium.
 #[derive(Debug, thiserror::Error)]
@@ -33,8 +44,44 @@ impl Error {
     }
 }
 
+/// Reads every file of a medium once: of a folder in the order of the paths' octets, of a tar in
+/// the order of the archive. Returns how many there were.
+///
+/// # Errors
+/// [`Error::Refused`] for a name outside [`RelativePath`], for names that differ only in case,
+/// for anything but folders and regular files with one link on the same file system, for more
+/// than the limits allow, and for a tar that is cut off or goes on after its end;
+/// [`Error::Fault`] when the medium fails; whatever `each` returns.
+pub fn read_each<E: From<Error>>(
+    medium: &Path,
+    limits: Limits,
+    each: &mut dyn FnMut(RelativePath, Vec<u8>) -> Result<(), E>,
+) -> Result<usize, E> {
+    let mut tally = Tally::new(limits);
+    if is_folder(medium)? {
+        let root = folder::open(medium)?;
+        folder::walk(&root, "", &mut |found| {
+            tally.admit(&found.path)?;
+            let octets = found.read(limits.file)?;
+            tally.weigh(octets.len())?;
+            each(found.path, octets)
+        })?;
+    } else {
+        archive::read_each(medium, &mut tally, each)?;
+    }
+    Ok(tally.files())
+}
+
+fn is_folder(medium: &Path) -> Result<bool, Error> {
+    let status = std::fs::metadata(medium).map_err(|e| Error::fault(medium.display(), e))?;
+    Ok(status.is_dir())
+}
+
 /// Text from outside made safe to show: everything but printable ASCII becomes `\u{..}`.
 pub fn shown(text: &str) -> String {
+    if text.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+        return text.to_owned();
+    }
     text.chars()
         .map(|c| match c {
             ' '..='~' => c.to_string(),

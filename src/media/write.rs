@@ -1,101 +1,118 @@
-//! Files that are written new, synced and read back.
+//! Files that are written new, synced and read back from the device.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{Error, RelativePath};
+use rustix::fs::Advice;
+use xxhash_rust::xxh3::Xxh3Default;
 
-/// A folder that belongs to one release.
-#[derive(Debug)]
-pub struct OutputDir {
-    root: PathBuf,
+use super::Error;
+
+/// Writes a file that must not exist yet, syncs it and its folder, and reads it back.
+///
+/// # Errors
+/// [`Error::Fault`] when it exists, cannot be written, or gives back other octets.
+pub fn write_new(path: &Path, octets: &[u8], mode: u32) -> Result<(), Error> {
+    let file = create(path, octets, mode)?;
+    file.sync_all().map_err(|e| Error::fault(path.display(), e))?;
+    drop(file);
+    sync_parent(path)?;
+    read_back(path, octets)
 }
 
-impl OutputDir {
-    /// Checks that a new release can be written here: the folder is empty, or absent below an
-    /// existing one. Nothing is created.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] when something is there already; [`Error::Fault`] when it cannot be read.
-    pub fn check_empty(root: &Path) -> Result<(), Error> {
-        match fs::read_dir(root) {
-            Ok(mut entries) => match entries.next() {
-                None => Ok(()),
-                Some(_) => Err(Error::Refused(format!(
-                    "{}: output folder is not empty; name a new or an empty one",
-                    root.display()
-                ))),
-            },
-            Err(e) if e.kind() == ErrorKind::NotFound => check_parent(root),
-            Err(e) => Err(Error::fault(root.display(), e)),
-        }
+/// Writes a file that must not exist yet, and leaves it to the caller to sync it.
+pub fn create(path: &Path, octets: &[u8], mode: u32) -> Result<File, Error> {
+    let mut file = create_empty(path, mode)?;
+    file.write_all(octets).map_err(|e| Error::fault(path.display(), e))?;
+    Ok(file)
+}
+
+pub fn create_empty(path: &Path, mode: u32) -> Result<File, Error> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(mode);
+    options.open(path).map_err(|e| Error::fault(path.display(), e))
+}
+
+/// Reads a synced file back, past the page cache, and compares.
+pub fn read_back(path: &Path, octets: &[u8]) -> Result<(), Error> {
+    let fault = |e: std::io::Error| Error::fault(path.display(), e);
+    let mut file = from_device(path)?;
+    let mut back = Vec::with_capacity(octets.len() + 1);
+    file.read_to_end(&mut back).map_err(fault)?;
+    if back == octets { Ok(()) } else { Err(reads_differently(path)) }
+}
+
+/// A sum over what is written and read back: it finds a device that fails, not one that lies.
+/// Who verifies the release has SHA-256 for that.
+#[derive(Default)]
+pub struct Sum(Xxh3Default);
+
+impl Sum {
+    pub fn update(&mut self, octets: &[u8]) {
+        self.0.update(octets);
     }
 
-    /// Opens the folder for writing, creating it when absent.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when it cannot be created.
-    pub fn open(root: &Path) -> Result<Self, Error> {
-        make_dir(root)?;
-        Ok(Self { root: root.to_owned() })
+    pub fn finish(&self) -> u128 {
+        self.0.digest128()
+    }
+}
+
+impl std::fmt::Debug for Sum {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sum")
+    }
+}
+
+impl Write for Sum {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        self.update(octets);
+        Ok(octets.len())
     }
 
-    /// Writes one file, or finishes one that an interrupted run of the same release left behind:
-    /// the same octets are kept, a cut-off beginning of them is replaced, anything else stays
-    /// and is an error.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] when another file has the name, [`Error::Fault`] when the medium fails
-    /// or gives back other octets than were written.
-    pub fn put(&self, path: &RelativePath, octets: &[u8]) -> Result<(), Error> {
-        let target = self.root.join(path.as_str());
-        self.make_parents(path)?;
-        match fs::symlink_metadata(&target) {
-            Err(e) if e.kind() == ErrorKind::NotFound => write_new(&target, octets, 0o644),
-            Err(e) => Err(Error::fault(target.display(), e)),
-            Ok(_) => {
-                let present = super::read_file(&target, octets.len())?;
-                if present == octets {
-                    return Ok(());
-                }
-                if !octets.starts_with(&present) {
-                    return Err(Error::Refused(format!(
-                        "{}: holds something else already; name an empty output folder",
-                        target.display()
-                    )));
-                }
-                fs::remove_file(&target).map_err(|e| Error::fault(target.display(), e))?;
-                write_new(&target, octets, 0o644)
-            }
-        }
-    }
-
-    fn make_parents(&self, path: &RelativePath) -> Result<(), Error> {
-        let mut folder = self.root.clone();
-        let parts: Vec<&str> = path.as_str().split('/').collect();
-        for part in parts.iter().take(parts.len().saturating_sub(1)) {
-            folder.push(part);
-            make_dir(&folder)?;
-        }
+    fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
 }
 
-fn check_parent(root: &Path) -> Result<(), Error> {
-    let parent = match root.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    match fs::metadata(parent) {
-        Ok(status) if status.is_dir() => Ok(()),
-        Ok(_) => Err(Error::Refused(format!("{}: not a folder", parent.display()))),
-        Err(e) => Err(Error::fault(parent.display(), e)),
+/// As [`read_back`], for a file too large to be held.
+pub fn read_back_sum(path: &Path, sum: u128) -> Result<(), Error> {
+    let mut found = Sum::default();
+    let mut file = from_device(path)?;
+    copy(&mut file, &mut found, path)?;
+    if found.finish() == sum { Ok(()) } else { Err(reads_differently(path)) }
+}
+
+/// Copies all octets; returns how many there were.
+pub fn copy(from: &mut impl Read, to: &mut impl Write, path: &Path) -> Result<u64, Error> {
+    let mut buffer = vec![0; 1 << 18];
+    let mut all = 0;
+    loop {
+        let read = from.read(&mut buffer).map_err(|e| Error::fault(path.display(), e))?;
+        let (found, _) = buffer.split_at(read);
+        if found.is_empty() {
+            return Ok(all);
+        }
+        to.write_all(found).map_err(|e| Error::fault(path.display(), e))?;
+        all += read as u64;
     }
 }
 
-fn make_dir(folder: &Path) -> Result<(), Error> {
+fn from_device(path: &Path) -> Result<File, Error> {
+    let file = File::open(path).map_err(|e| Error::fault(path.display(), e))?;
+    // What was synced may be dropped from memory, so that the device itself answers. A file
+    // system that does not know the advice answers from memory.
+    let _ = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
+    Ok(file)
+}
+
+fn reads_differently(path: &Path) -> Error {
+    Error::fault(path.display(), std::io::Error::other("reads back differently from what was written"))
+}
+
+/// Makes a folder, or finds a real one.
+pub fn make_dir(folder: &Path) -> Result<(), Error> {
     match DirBuilder::new().mode(0o755).create(folder) {
         Ok(()) => sync_parent(folder),
         Err(e) if e.kind() == ErrorKind::AlreadyExists && is_real_dir(folder) => Ok(()),
@@ -107,29 +124,36 @@ fn is_real_dir(folder: &Path) -> bool {
     fs::symlink_metadata(folder).is_ok_and(|status| status.is_dir())
 }
 
-/// Writes a file that must not exist yet, syncs it and its folder, and reads it back.
-///
-/// # Errors
-/// [`Error::Fault`] when it exists, cannot be written, or gives back other octets.
-pub fn write_new(path: &Path, octets: &[u8], mode: u32) -> Result<(), Error> {
-    let fault = |e: std::io::Error| Error::fault(path.display(), e);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(fault)?;
-    file.write_all(octets).map_err(fault)?;
-    file.sync_all().map_err(fault)?;
-    drop(file);
-    sync_parent(path)?;
-    let mut back = Vec::new();
-    File::open(path).and_then(|mut file| file.read_to_end(&mut back)).map_err(fault)?;
-    if back != octets {
-        return Err(fault(std::io::Error::other("reads back differently from what was written")));
-    }
-    Ok(())
+pub fn sync_parent(path: &Path) -> Result<(), Error> {
+    let parent = parent(path);
+    File::open(parent).and_then(|folder| folder.sync_all()).map_err(|e| Error::fault(parent.display(), e))
 }
 
-fn sync_parent(path: &Path) -> Result<(), Error> {
-    let parent = match path.parent() {
+/// The folder that a path lies in.
+pub fn parent(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
-    File::open(parent).and_then(|folder| folder.sync_all()).map_err(|e| Error::fault(parent.display(), e))
+    }
+}
+
+/// Requires an existing folder for `path` to lie in.
+pub fn check_parent(path: &Path) -> Result<(), Error> {
+    let parent = parent(path);
+    match fs::metadata(parent) {
+        Ok(status) if status.is_dir() => Ok(()),
+        Ok(_) => Err(Error::Refused(format!("{}: not a folder", parent.display()))),
+        Err(e) => Err(Error::fault(parent.display(), e)),
+    }
+}
+
+/// A file without a name in a folder, to be written and read again: it is gone with the program.
+///
+/// # Errors
+/// [`Error::Fault`] when the file system cannot make one.
+pub fn spool(folder: &Path) -> Result<File, Error> {
+    use rustix::fs::{CWD, Mode, OFlags, openat};
+    let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+    let file = openat(CWD, folder, flags, Mode::RUSR | Mode::WUSR);
+    Ok(File::from(file.map_err(|e| Error::fault(folder.display(), e))?))
 }

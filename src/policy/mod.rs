@@ -1,16 +1,18 @@
 //! Policy: certificate profiles and the script's roster decide what may be issued.
 //!
 //! In: a [`CertificationRequest`](crate::request::CertificationRequest) and its path.
-//! Out: an [`Approval`], or a [`Refusal`] that lists every control it failed.
+//! Out: a [`Judgement`]: an [`Approval`], or every control that the request failed.
 
 mod approval;
+mod judge;
 mod names;
 mod pattern;
 mod profile;
 mod roster;
 
-pub use approval::{Approval, History, Judged, Policy, Refusal};
-pub use names::{SubjectError, subject_from};
+pub use approval::{Approval, Judgement, NamedProfile, Objection};
+pub use judge::Policy;
+pub use names::{SubjectError, subject_from, subject_text};
 pub use profile::{CertificateProfile, ExtendedUse, Kind, Names, ProfileFile, Use};
 pub use roster::RosterLine;
 

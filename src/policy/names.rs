@@ -103,6 +103,25 @@ fn pair(text: &str) -> Result<AttributeTypeAndValue, SubjectError> {
     Ok(AttributeTypeAndValue { oid: *oid, value: value.map_err(|e| wrong(e.to_string()))? })
 }
 
+/// A subject as RFC 4514 writes it.
+pub fn subject_text(subject: &Name) -> String {
+    // What needs no escape is joined here: the general way takes longer than all other parts of a
+    // certificate's manifest entry together.
+    let plain = |text: &String| {
+        text.split_once('=').is_some_and(|(kind, value)| {
+            ["CN", "O", "OU", "C", "ST", "L"].contains(&kind)
+                && value.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-_@/".contains(&b))
+        })
+    };
+    match attributes(subject) {
+        Ok(mut list) if list.iter().all(plain) => {
+            list.reverse();
+            list.join(",")
+        }
+        _ => subject.to_string(),
+    }
+}
+
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{ad}')
 }

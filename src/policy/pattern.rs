@@ -18,27 +18,29 @@ pub fn in_subject(c: char) -> bool {
 }
 
 /// What the stars of `pattern` matched, or none when `text` does not match as a whole.
-pub fn capture(pattern: &str, text: &str, star: fn(char) -> bool) -> Option<Vec<String>> {
-    let Some((literal, rest)) = pattern.split_once('*') else {
-        return (pattern == text).then(Vec::new);
-    };
-    let tail = text.strip_prefix(literal)?;
-    let ends = tail.char_indices().take_while(|(_, c)| star(*c)).map(|(at, c)| at + c.len_utf8());
+pub fn capture<'t>(pattern: &str, text: &'t str, star: fn(char) -> bool) -> Option<Vec<&'t str>> {
+    let mut captures = Vec::new();
+    fits(pattern, text, star, &mut captures).then_some(captures)
+}
+
+fn fits<'t>(pattern: &str, text: &'t str, star: fn(char) -> bool, captures: &mut Vec<&'t str>) -> bool {
+    let Some((literal, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(tail) = text.strip_prefix(literal) else { return false };
+    let longest: usize = tail.chars().take_while(|c| star(*c)).map(char::len_utf8).sum();
+    let depth = captures.len();
     // The longest match first, as a reader expects of `*`.
-    let ends: Vec<usize> = ends.collect();
-    ends.into_iter().rev().find_map(|end| {
+    (1..=longest).rev().filter(|end| tail.is_char_boundary(*end)).any(|end| {
         let (matched, after) = tail.split_at(end);
-        let mut captures = vec![matched.to_owned()];
-        captures.extend(capture(rest, after, star)?);
-        Some(captures)
+        captures.truncate(depth);
+        captures.push(matched);
+        fits(rest, after, star, captures)
     })
 }
 
 /// Whether `text` matches, with `{1}` replaced first.
 pub fn matches(pattern: &str, first: Option<&str>, text: &str, star: fn(char) -> bool) -> bool {
-    let pattern = match first {
-        Some(first) => pattern.replace("{1}", first),
-        None => pattern.to_owned(),
-    };
-    capture(&pattern, text, star).is_some()
+    match first.filter(|_| pattern.contains("{1}")) {
+        Some(first) => capture(&pattern.replace("{1}", first), text, star).is_some(),
+        None => capture(pattern, text, star).is_some(),
+    }
 }

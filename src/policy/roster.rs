@@ -39,7 +39,7 @@ pub struct RosterLine {
 
 impl RosterLine {
     /// What the stars of the path pattern matched, or none.
-    pub fn captures(&self, path: &str) -> Option<Vec<String>> {
+    pub fn captures<'t>(&self, path: &'t str) -> Option<Vec<&'t str>> {
         pattern::capture(&self.path, path, pattern::in_path)
     }
 }

@@ -19,12 +19,12 @@ use crate::issuance::{Certificate, signature_algorithm};
 use crate::keys::verify;
 use crate::token::ManifestKey;
 
-/// Signs a manifest's octets; the result holds the signer's certificate and not the content.
+/// Signs a manifest of this digest; the result holds the signer's certificate and not the content.
 ///
 /// # Errors
 /// [`Error`] when the token does not sign or the signature does not verify.
 pub fn sign_manifest(
-    content: &[u8],
+    content: &Digest,
     certificate: &Certificate,
     key: &ManifestKey<'_>,
     now: DateTime,
@@ -63,7 +63,7 @@ fn sha256() -> AlgorithmIdentifierOwned {
     AlgorithmIdentifierOwned { oid: ID_SHA_256, parameters: None }
 }
 
-fn signed_attributes(content: &[u8], now: DateTime) -> Result<Attributes, Error> {
+fn signed_attributes(content: &Digest, now: DateTime) -> Result<Attributes, Error> {
     let attribute = |oid: ObjectIdentifier, value: Any| -> Result<Attribute, der::Error> {
         Ok(Attribute { oid, values: SetOfVec::try_from(vec![value])? })
     };
@@ -75,18 +75,15 @@ fn signed_attributes(content: &[u8], now: DateTime) -> Result<Attributes, Error>
     Ok(SetOfVec::try_from(vec![
         attribute(ID_CONTENT_TYPE, Any::encode_from(&ID_DATA)?)?,
         attribute(ID_SIGNING_TIME, Any::encode_from(&time)?)?,
-        attribute(
-            ID_MESSAGE_DIGEST,
-            Any::encode_from(&OctetString::new(Digest::of(content).as_bytes().to_vec())?)?,
-        )?,
+        attribute(ID_MESSAGE_DIGEST, Any::encode_from(&OctetString::new(content.as_bytes().to_vec())?)?)?,
     ])?)
 }
 
-/// Verifies a detached signature; returns the signer's certificate, whose own issuer the caller checks.
+/// Verifies a detached signature over content of this digest; returns the signer's certificate, whose own issuer the caller checks.
 ///
 /// # Errors
 /// [`Error`] says what does not hold.
-pub fn verify_manifest(content: &[u8], der: &[u8]) -> Result<Certificate, Error> {
+pub fn verify_manifest(content: &Digest, der: &[u8]) -> Result<Certificate, Error> {
     let wrong = |what: &str| Error(format!("manifest signature: {what}"));
     let info = ContentInfo::from_der(der).map_err(|e| wrong(&format!("not CMS in strict DER: {e}")))?;
     if info.content_type != ID_SIGNED_DATA {
@@ -121,7 +118,7 @@ fn check_identity(signer: &SignerInfo, certificate: &Certificate) -> Option<()> 
     (identity.issuer == *tbs.issuer() && identity.serial_number == *tbs.serial_number()).then_some(())
 }
 
-fn check_attributes(attributes: &Attributes, content: &[u8]) -> Result<(), Error> {
+fn check_attributes(attributes: &Attributes, content: &Digest) -> Result<(), Error> {
     let one = |oid: ObjectIdentifier| -> Result<&Any, Error> {
         let found: Vec<&Attribute> = attributes.iter().filter(|attribute| attribute.oid == oid).collect();
         match found.as_slice() {
@@ -134,7 +131,7 @@ fn check_attributes(attributes: &Attributes, content: &[u8]) -> Result<(), Error
     };
     let kind: ObjectIdentifier = one(ID_CONTENT_TYPE)?.decode_as()?;
     let digest: OctetString = one(ID_MESSAGE_DIGEST)?.decode_as()?;
-    if kind != ID_DATA || digest.as_bytes() != Digest::of(content).as_bytes() {
+    if kind != ID_DATA || digest.as_bytes() != content.as_bytes() {
         return Err(Error("manifest signature: is over other octets than this manifest".into()));
     }
     Ok(())

@@ -1,19 +1,10 @@
 //! Which files a release consists of, and their entries in the manifest.
 
-use super::{AuthorityEntry, CertificateEntry, Error};
+use super::{AuthorityEntry, CertificateEntry, Error, stream};
 use crate::digest::Digest;
-use crate::issuance::Certificate;
+use crate::issuance::{Certificate, IssuedFacts};
 use crate::media::RelativePath;
 use crate::policy::Approval;
-
-/// A certificate that was issued on a request.
-#[derive(Debug)]
-pub struct LeafEntry<'a> {
-    /// What was approved.
-    pub approval: &'a Approval,
-    /// What was issued.
-    pub certificate: Certificate,
-}
 
 /// An authority of the ledger.
 #[derive(Clone, Debug)]
@@ -28,33 +19,68 @@ pub struct KeyEntry {
     pub certificate: Certificate,
 }
 
-/// The files of a release besides manifest and transcript, and their manifest entries.
+/// The files of the authorities, and their manifest entries.
 #[derive(Debug, Default)]
-pub struct Contents {
+pub struct Authorities {
     /// Path and octets.
     pub files: Vec<(RelativePath, Vec<u8>)>,
-    /// Authorities.
-    pub authorities: Vec<AuthorityEntry>,
-    /// Certificates.
-    pub certificates: Vec<CertificateEntry>,
+    /// Their entries.
+    pub entries: Vec<AuthorityEntry>,
 }
 
-/// Lays out a release.
+/// The file of a certificate, and its manifest entry.
+#[derive(Debug)]
+pub struct Leaf {
+    /// Where it goes.
+    pub path: RelativePath,
+    /// What it holds.
+    pub pem: String,
+    /// JSON.
+    pub entry: String,
+}
+
+/// Lays out the authorities of a release.
 ///
 /// # Errors
-/// [`Error`] when a path grows too long or an issuer is not among the authorities.
-pub fn compose(authorities: &[KeyEntry], leaves: &[LeafEntry<'_>]) -> Result<Contents, Error> {
-    let mut contents = Contents::default();
+/// [`Error`] when a path grows too long or an issuer is not among them.
+pub fn compose_authorities(authorities: &[KeyEntry]) -> Result<Authorities, Error> {
+    let mut contents = Authorities::default();
     for key in authorities {
         contents.authority(key, authorities)?;
-    }
-    for leaf in leaves {
-        contents.leaf(leaf)?;
     }
     Ok(contents)
 }
 
-impl Contents {
+/// Lays out a certificate that was issued on a request: the octets that were signed, and their
+/// signature.
+///
+/// # Errors
+/// [`Error`] when its path grows too long.
+pub fn compose_leaf(approval: &Approval, tbs: &[u8], signature: &[u8]) -> Result<Leaf, Error> {
+    let (der, facts) = IssuedFacts::of_parts(tbs, signature)?;
+    let path = approval.path.certificate_path()?.below("certificates")?;
+    let pem = Certificate::pem_of(&der)?;
+    let entry = stream::entry(&CertificateEntry {
+        path: path.clone(),
+        file_sha256: Digest::of(pem.as_bytes()),
+        request_path: approval.path.clone(),
+        request_sha256: approval.request,
+        sha256: facts.sha256,
+        serial: facts.serial,
+        profile: approval.profile_name().to_owned(),
+        authority: approval.authority().to_owned(),
+        subject: facts.subject,
+        dns: approval.dns.clone(),
+        ip: approval.ip.iter().map(ToString::to_string).collect(),
+        not_before: facts.not_before.to_string(),
+        not_after: facts.not_after.to_string(),
+        spki_sha256: facts.spki_sha256,
+        notes: approval.notes.clone(),
+    })?;
+    Ok(Leaf { path, pem, entry })
+}
+
+impl Authorities {
     fn put(&mut self, path: RelativePath, text: String) -> Digest {
         let digest = Digest::of(text.as_bytes());
         self.files.push((path, text.into_bytes()));
@@ -67,7 +93,7 @@ impl Contents {
         let file_sha256 = self.put(path.clone(), key.certificate.pem()?);
         let chain_file_sha256 = self.put(chain_path.clone(), chain(key, all)?);
         let facts = key.certificate.facts();
-        self.authorities.push(AuthorityEntry {
+        self.entries.push(AuthorityEntry {
             name: key.name.clone(),
             path,
             file_sha256,
@@ -81,31 +107,6 @@ impl Contents {
             not_before: facts.not_before.to_string(),
             not_after: facts.not_after.to_string(),
             spki_sha256: facts.spki_sha256,
-        });
-        Ok(())
-    }
-
-    fn leaf(&mut self, leaf: &LeafEntry<'_>) -> Result<(), Error> {
-        let approval = leaf.approval;
-        let path = approval.path.certificate_path()?.below("certificates")?;
-        let file_sha256 = self.put(path.clone(), leaf.certificate.pem()?);
-        let facts = leaf.certificate.facts();
-        self.certificates.push(CertificateEntry {
-            path,
-            file_sha256,
-            request_path: approval.path.clone(),
-            request_sha256: approval.request,
-            sha256: facts.sha256,
-            serial: facts.serial,
-            profile: approval.profile_name.clone(),
-            authority: approval.authority.clone(),
-            subject: facts.subject,
-            dns: approval.dns.clone(),
-            ip: approval.ip.iter().map(ToString::to_string).collect(),
-            not_before: facts.not_before.to_string(),
-            not_after: facts.not_after.to_string(),
-            spki_sha256: facts.spki_sha256,
-            notes: approval.notes.clone(),
         });
         Ok(())
     }

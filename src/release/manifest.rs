@@ -1,4 +1,4 @@
-//! The manifest: what a release binds together. `ceremony/manifest.schema.json` describes it.
+//! The manifest's parts: what a release binds together. `ceremony/manifest.schema.json` describes it.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,10 +18,10 @@ pub enum ManifestKind {
     Production,
 }
 
-/// The manifest of one release.
+/// A manifest without its two lists, which may be long: certificates and refusals.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Manifest {
+pub struct Head {
     /// [`FORMAT`].
     pub format: String,
     /// Rehearsal or production.
@@ -48,10 +48,6 @@ pub struct Manifest {
     pub signer: Signer,
     /// Every authority of the ledger.
     pub authorities: Vec<AuthorityEntry>,
-    /// Every certificate that was issued on a request.
-    pub certificates: Vec<CertificateEntry>,
-    /// Every request that was refused.
-    pub refusals: Vec<RefusalEntry>,
 }
 
 /// The program.

@@ -6,16 +6,18 @@
 mod cms;
 mod compose;
 mod manifest;
+mod stream;
 mod transcript;
 mod verify;
 
 pub use cms::sign_manifest;
-pub use compose::{Contents, KeyEntry, LeafEntry, compose};
+pub use compose::{Authorities, KeyEntry, Leaf, compose_authorities, compose_leaf};
 pub use manifest::{
-    AuthorityEntry, CertificateEntry, FORMAT, Manifest, ManifestKind, Plan, Reason, RefusalEntry, Signer,
+    AuthorityEntry, CertificateEntry, FORMAT, Head, ManifestKind, Plan, Reason, RefusalEntry, Signer,
     TokenEntry, Tool, TranscriptEntry,
 };
-pub use transcript::{FIRST, Record, chain_head, check_chain};
+pub use stream::{ManifestWriter, Reader, entry, read};
+pub use transcript::{Chain, FIRST, Record, chain_head};
 pub use verify::{Report, Root, verify};
 
 /// Name of the manifest in a release.
@@ -45,5 +47,11 @@ impl From<crate::issuance::Error> for Error {
 impl From<crate::media::Error> for Error {
     fn from(error: crate::media::Error) -> Self {
         Self(error.to_string())
+    }
+}
+
+impl From<crate::parallel::Closed> for Error {
+    fn from(_: crate::parallel::Closed) -> Self {
+        Self("stopped".into())
     }
 }

@@ -30,22 +30,37 @@ pub fn chain_head(line: &str) -> String {
     Digest::of(line.as_bytes()).to_string()
 }
 
-/// Checks numbers and chain of a whole transcript; returns the head.
-///
-/// # Errors
-/// [`Error`] names the first line that does not fit.
-pub fn check_chain(text: &str) -> Result<String, Error> {
-    let mut head: Option<String> = None;
-    for (at, line) in text.lines().enumerate() {
-        let wrong = |what: &str| Error(format!("transcript line {}: {what}", at + 1));
+/// A check of numbers and chain, line by line.
+#[derive(Debug, Default)]
+pub struct Chain {
+    lines: u64,
+    head: Option<String>,
+}
+
+impl Chain {
+    /// Takes in the next line, without its line feed.
+    ///
+    /// # Errors
+    /// [`Error`] when it does not fit.
+    pub fn line(&mut self, line: &str) -> Result<(), Error> {
+        self.lines += 1;
+        let wrong = |what: &str| Error(format!("transcript line {}: {what}", self.lines));
         let record: Record = serde_json::from_str(line).map_err(|e| wrong(&e.to_string()))?;
-        if record.number != at as u64 + 1 {
+        if record.number != self.lines {
             return Err(wrong(&format!("has number {}", record.number)));
         }
-        if head.as_ref().is_some_and(|head| *head != record.previous) {
+        if self.head.as_ref().is_some_and(|head| *head != record.previous) {
             return Err(wrong("does not carry the digest of the line before"));
         }
-        head = Some(chain_head(line));
+        self.head = Some(chain_head(line));
+        Ok(())
     }
-    head.ok_or_else(|| Error("transcript is empty".into()))
+
+    /// The digest of the last line.
+    ///
+    /// # Errors
+    /// [`Error`] when there was none.
+    pub fn head(self) -> Result<String, Error> {
+        self.head.ok_or_else(|| Error("transcript is empty".into()))
+    }
 }

@@ -1,19 +1,31 @@
 //! Verification of a release against a root that the verifier knows: nothing is taken on trust
 //! but that root, and nothing may be missing or added.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::net::IpAddr;
+mod authorities;
+mod certificates;
 
-use const_oid::AssociatedOid;
-use const_oid::db::rfc5280::ID_KP_EMAIL_PROTECTION;
-use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, SubjectAltName};
+use std::collections::HashSet;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::io::{BufRead, BufReader, Read};
+use std::sync::OnceLock;
 
-use super::manifest::{AuthorityEntry, CertificateEntry, FORMAT, Manifest};
-use super::{Error, MANIFEST, SIGNATURE, TRANSCRIPT, check_chain, cms};
-use crate::digest::Digest;
-use crate::issuance::{Authority, Certificate, IssuedFacts};
-use crate::media::RelativePath;
+use super::manifest::{CertificateEntry, FORMAT, Head, RefusalEntry};
+use super::{Chain, Error, MANIFEST, Reader, SIGNATURE, TRANSCRIPT, cms, read};
+use crate::digest::{Digest, Hasher};
+use crate::issuance::Certificate;
+use crate::media::{Member, RelativePath, Tree};
+use crate::parallel;
+use authorities::Authorities;
+
+/// The largest file but manifest and transcript, in octets.
+const FILE_LIMIT: u64 = 1 << 20;
+/// The largest line of a transcript, in octets.
+const LINE_LIMIT: u64 = 64 << 20;
+/// Certificates that one thread checks at a time.
+const GROUP: usize = 64;
+/// So many refusals are kept to be shown.
+const KEPT_REFUSALS: usize = 40;
 
 /// The root that the verifier trusts.
 #[derive(Clone, Debug)]
@@ -27,277 +39,247 @@ pub enum Root {
 /// What was verified.
 #[derive(Debug)]
 pub struct Report {
-    /// The manifest.
-    pub manifest: Manifest,
+    /// The manifest without its lists.
+    pub head: Head,
+    /// How many certificates there are.
+    pub certificates: usize,
+    /// How many refusals there are.
+    pub refusals: usize,
+    /// The first of them.
+    pub first_refusals: Vec<RefusalEntry>,
     /// SHA-256 of the manifest's octets.
     pub manifest_sha256: Digest,
     /// Name of the trusted root in the release.
     pub root: String,
 }
 
-/// Verifies all files of a release.
+/// A piece of the manifest's lists.
+enum Piece {
+    Certificates(Vec<CertificateEntry>),
+    Refusals(Vec<RefusalEntry>),
+}
+
+/// A piece after its check.
+enum Checked {
+    /// Hashes of authority and serial number.
+    Certificates(Vec<u64>),
+    Refusals(Vec<RefusalEntry>),
+}
+
+/// Verifies all files of a release, in so many threads.
 ///
 /// # Errors
-/// [`Error`] says the first thing that does not hold.
-pub fn verify(files: Vec<(RelativePath, Vec<u8>)>, root: &Root) -> Result<Report, Error> {
-    let mut release = Release {
-        files: files.into_iter().map(|(path, octets)| (path.to_string(), octets)).collect(),
-        seen: BTreeSet::new(),
+/// [`Error`] says the first thing that does not hold, in the order of the manifest.
+pub fn verify(tree: &Tree, root: &Root, threads: usize) -> Result<Report, Error> {
+    let (mut manifest, _) = tree.member(&RelativePath::new(MANIFEST)?)?;
+    let digest = hash(manifest.clone())?;
+    let signature = tree.read(&RelativePath::new(SIGNATURE)?, FILE_LIMIT)?;
+    let signer = cms::verify_manifest(&digest, &signature)?;
+    let trusted = OnceLock::new();
+    let mut report = Lists::default();
+    let source = |each: &mut dyn FnMut(Piece) -> Result<(), Error>| {
+        let mut hashed = Hashed { member: &mut manifest, hasher: Hasher::default() };
+        let mut feed = Feed {
+            tree,
+            root,
+            signer: &signer,
+            trusted: &trusted,
+            each,
+            certificates: Vec::new(),
+            refusals: Vec::new(),
+        };
+        read(&mut hashed, &mut feed)?;
+        feed.flush()?;
+        // The signature was over octets that were read before.
+        match hashed.rest()? == digest {
+            true => Ok(()),
+            false => Err(Error(format!("{MANIFEST}: changed while it was read"))),
+        }
     };
-    let octets = release.take(MANIFEST)?.to_vec();
-    let signature = release.take(SIGNATURE)?.to_vec();
-    let signer = cms::verify_manifest(&octets, &signature)?;
-    let manifest: Manifest =
-        serde_json::from_slice(&octets).map_err(|e| Error(format!("{MANIFEST}: {e}")))?;
-    if manifest.format != FORMAT {
-        return Err(Error(format!(
-            "{MANIFEST}: format is {:?}, this version reads {FORMAT:?}",
-            manifest.format
-        )));
+    let hasher = RandomState::new();
+    let check = |piece: Piece| -> Result<Checked, Error> {
+        match piece {
+            Piece::Refusals(list) => Ok(Checked::Refusals(list)),
+            Piece::Certificates(list) => {
+                let Trusted { authorities, .. } =
+                    trusted.get().ok_or_else(|| Error("manifest has no head".into()))?;
+                list.iter().try_for_each(|entry| certificates::check(tree, authorities, entry))?;
+                let serials = list.iter().map(|entry| hasher.hash_one((&entry.authority, &entry.serial)));
+                Ok(Checked::Certificates(serials.collect()))
+            }
+        }
+    };
+    parallel::ordered(threads, source, check, |checked| report.take(checked?))?;
+    let Trusted { head, root, .. } =
+        trusted.into_inner().ok_or_else(|| Error("manifest has no head".into()))?;
+    check_transcript(tree, &head)?;
+    if let Some(path) = tree.unread()? {
+        return Err(Error(format!("{path}: is not in the manifest")));
     }
-    let authorities = release.authorities(&manifest)?;
-    let root = trusted_root(&manifest, &authorities, root)?;
-    check_signer(&manifest, &signer, &authorities, &root)?;
-    release.certificates(&manifest, &authorities)?;
-    release.transcript(&manifest)?;
-    release.nothing_added()?;
-    Ok(Report { manifest, manifest_sha256: Digest::of(&octets), root })
+    let Lists { certificates, refusals, first_refusals, .. } = report;
+    Ok(Report { head, certificates, refusals, first_refusals, manifest_sha256: digest, root })
 }
 
-struct Release {
-    files: BTreeMap<String, Vec<u8>>,
-    seen: BTreeSet<String>,
+/// The head, once authorities and signer are found to hold.
+struct Trusted {
+    head: Head,
+    authorities: Authorities,
+    root: String,
 }
 
-type Authorities = BTreeMap<String, (AuthorityEntry, Authority)>;
+/// Hands the manifest on in pieces.
+struct Feed<'a> {
+    tree: &'a Tree,
+    root: &'a Root,
+    signer: &'a Certificate,
+    trusted: &'a OnceLock<Trusted>,
+    each: &'a mut dyn FnMut(Piece) -> Result<(), Error>,
+    certificates: Vec<CertificateEntry>,
+    refusals: Vec<RefusalEntry>,
+}
 
-impl Release {
-    fn take(&mut self, path: &str) -> Result<&[u8], Error> {
-        if !self.seen.insert(path.to_owned()) {
-            return Err(Error(format!("{path}: listed twice")));
-        }
-        self.files.get(path).map(Vec::as_slice).ok_or_else(|| Error(format!("{path}: missing")))
+impl Feed<'_> {
+    fn flush(&mut self) -> Result<(), Error> {
+        (self.each)(Piece::Certificates(std::mem::take(&mut self.certificates)))?;
+        (self.each)(Piece::Refusals(std::mem::take(&mut self.refusals)))
     }
+}
 
-    fn file(&mut self, path: &RelativePath, digest: Digest) -> Result<&[u8], Error> {
-        let octets = self.take(path.as_str())?;
-        let found = Digest::of(octets);
-        if found != digest {
-            return Err(Error(format!("{path}: SHA-256 is {found}, the manifest says {digest}")));
-        }
-        Ok(octets)
-    }
-
-    fn authorities(&mut self, manifest: &Manifest) -> Result<Authorities, Error> {
-        let mut found = Authorities::new();
-        for entry in &manifest.authorities {
-            let certificate = Certificate::from_pem(self.file(&entry.path, entry.file_sha256)?)
-                .map_err(|e| Error(format!("{}: {e}", entry.path)))?;
-            self.file(&entry.chain_path, entry.chain_file_sha256)?;
-            let told = IssuedFacts {
-                serial: entry.serial.clone(),
-                subject: entry.subject.clone(),
-                not_before: time(&entry.not_before)?,
-                not_after: time(&entry.not_after)?,
-                sha256: entry.sha256,
-                spki_sha256: entry.spki_sha256,
-            };
-            same_facts(&entry.path, &told, &certificate)?;
-            let authority = Authority::new(&entry.name, certificate)?;
-            if found.insert(entry.name.clone(), (entry.clone(), authority)).is_some() {
-                return Err(Error(format!("authority {}: listed twice", entry.name)));
-            }
-        }
-        for (entry, authority) in found.values() {
-            let (_, issuer) = issuer_of(&found, &entry.issuer, &entry.name)?;
-            signed_by(&entry.path, authority.certificate(), issuer)?;
-        }
-        self.chains(&found)?;
-        Ok(found)
-    }
-
-    /// Each chain file is the certificates from the authority up to its root, and nothing else.
-    fn chains(&self, authorities: &Authorities) -> Result<(), Error> {
-        for (entry, _) in authorities.values() {
-            let mut text = String::new();
-            for name in path_to_root(authorities, &entry.name)? {
-                let (_, authority) = issuer_of(authorities, &name, &entry.name)?;
-                text.push_str(&authority.certificate().pem()?);
-            }
-            if self.files.get(entry.chain_path.as_str()).map(Vec::as_slice) != Some(text.as_bytes()) {
-                return Err(Error(format!("{}: is not the chain of {}", entry.chain_path, entry.name)));
-            }
-        }
-        Ok(())
-    }
-
-    fn certificates(&mut self, manifest: &Manifest, authorities: &Authorities) -> Result<(), Error> {
-        let mut serials = HashSet::new();
-        for entry in &manifest.certificates {
-            let certificate = Certificate::from_pem(self.file(&entry.path, entry.file_sha256)?)
-                .map_err(|e| Error(format!("{}: {e}", entry.path)))?;
-            let told = IssuedFacts {
-                serial: entry.serial.clone(),
-                subject: entry.subject.clone(),
-                not_before: time(&entry.not_before)?,
-                not_after: time(&entry.not_after)?,
-                sha256: entry.sha256,
-                spki_sha256: entry.spki_sha256,
-            };
-            same_facts(&entry.path, &told, &certificate)?;
-            same_names(entry, &certificate)?;
-            let (_, issuer) = issuer_of(authorities, &entry.authority, entry.path.as_str())?;
-            signed_by(&entry.path, &certificate, issuer)?;
-            let constraints: Option<BasicConstraints> = certificate.extension(BasicConstraints::OID)?;
-            if constraints.is_some_and(|constraints| constraints.ca) {
-                return Err(Error(format!("{}: is a certificate of an authority", entry.path)));
-            }
-            if !serials.insert((&entry.authority, &entry.serial)) {
-                return Err(Error(format!("{}: serial {} stands there twice", entry.path, entry.serial)));
-            }
-        }
-        Ok(())
-    }
-
-    fn transcript(&mut self, manifest: &Manifest) -> Result<(), Error> {
-        if manifest.transcript.path.as_str() != TRANSCRIPT {
-            return Err(Error(format!("{}: transcript is not at {TRANSCRIPT}", manifest.transcript.path)));
-        }
-        let octets = self.file(&manifest.transcript.path, manifest.transcript.sha256)?;
-        let text = std::str::from_utf8(octets).map_err(|e| Error(format!("{TRANSCRIPT}: {e}")))?;
-        let head = check_chain(text)?;
-        if head != manifest.transcript.head.to_string() {
+impl Reader for Feed<'_> {
+    fn head(&mut self, head: Head) -> Result<(), Error> {
+        if head.format != FORMAT {
             return Err(Error(format!(
-                "{TRANSCRIPT}: head is {head}, the manifest says {}",
-                manifest.transcript.head
+                "{MANIFEST}: format is {:?}, this version reads {FORMAT:?}",
+                head.format
             )));
         }
+        let authorities = Authorities::read(self.tree, &head)?;
+        let root = authorities.trusted_root(&head, self.root)?;
+        authorities.check_signer(&head, self.signer, &root)?;
+        // It is set once, for there is one head.
+        let _ = self.trusted.set(Trusted { head, authorities, root });
         Ok(())
     }
 
-    fn nothing_added(&self) -> Result<(), Error> {
-        match self.files.keys().find(|path| !self.seen.contains(*path)) {
-            None => Ok(()),
-            Some(path) => Err(Error(format!("{path}: is not in the manifest"))),
+    fn certificate(&mut self, entry: CertificateEntry) -> Result<(), Error> {
+        self.certificates.push(entry);
+        if self.certificates.len() < GROUP {
+            return Ok(());
         }
+        (self.each)(Piece::Certificates(std::mem::take(&mut self.certificates)))
+    }
+
+    fn refusal(&mut self, entry: RefusalEntry) -> Result<(), Error> {
+        self.refusals.push(entry);
+        if self.refusals.len() < GROUP { Ok(()) } else { self.flush() }
     }
 }
 
-fn time(text: &str) -> Result<der::DateTime, Error> {
-    text.parse().map_err(|_| Error(format!("{MANIFEST}: {text:?} is no time")))
+/// What the lists amount to.
+#[derive(Default)]
+struct Lists {
+    certificates: usize,
+    refusals: usize,
+    first_refusals: Vec<RefusalEntry>,
+    serials: HashSet<u64>,
 }
 
-fn issuer_of<'a>(
-    all: &'a Authorities,
-    issuer: &str,
-    of: &str,
-) -> Result<&'a (AuthorityEntry, Authority), Error> {
-    all.get(issuer).ok_or_else(|| Error(format!("{of}: its authority {issuer} is not in the manifest")))
-}
-
-fn same_facts(path: &RelativePath, told: &IssuedFacts, certificate: &Certificate) -> Result<(), Error> {
-    if *told == certificate.facts() {
-        return Ok(());
-    }
-    Err(Error(format!("{path}: the manifest describes another certificate")))
-}
-
-fn same_names(entry: &CertificateEntry, certificate: &Certificate) -> Result<(), Error> {
-    let names: Option<SubjectAltName> = certificate.extension(SubjectAltName::OID)?;
-    let mut dns = Vec::new();
-    let mut ip = Vec::new();
-    for name in names.map(|names| names.0).unwrap_or_default() {
-        match name {
-            GeneralName::DnsName(name) => dns.push(name.to_string()),
-            GeneralName::IpAddress(octets) => ip.push(address(octets.as_bytes())?.to_string()),
-            _ => {
-                return Err(Error(format!(
-                    "{}: holds a name that is neither DNS name nor IP address",
-                    entry.path
-                )));
+impl Lists {
+    fn take(&mut self, checked: Checked) -> Result<(), Error> {
+        match checked {
+            Checked::Certificates(serials) => {
+                self.certificates += serials.len();
+                // Two different ones of a million fall together once in ten million runs.
+                match serials.into_iter().all(|serial| self.serials.insert(serial)) {
+                    true => Ok(()),
+                    false => Err(Error("one serial number stands there twice under one authority".into())),
+                }
+            }
+            Checked::Refusals(list) => {
+                self.refusals += list.len();
+                let room = KEPT_REFUSALS.saturating_sub(self.first_refusals.len());
+                self.first_refusals.extend(list.into_iter().take(room));
+                Ok(())
             }
         }
     }
-    if dns == entry.dns && ip == entry.ip {
-        return Ok(());
-    }
-    Err(Error(format!("{}: the manifest tells other names than the certificate", entry.path)))
 }
 
-fn address(octets: &[u8]) -> Result<IpAddr, Error> {
-    let four = <[u8; 4]>::try_from(octets).map(IpAddr::from);
-    four.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from))
-        .map_err(|_| Error("IP address has neither 4 nor 16 octets".into()))
+/// Hashes what it reads.
+struct Hashed<'a> {
+    member: &'a mut Member,
+    hasher: Hasher,
 }
 
-fn signed_by(path: &RelativePath, certificate: &Certificate, issuer: &Authority) -> Result<(), Error> {
-    if certificate.parsed().tbs_certificate().issuer() != issuer.subject() {
-        return Err(Error(format!("{path}: its issuer is not the subject of {}", issuer.name())));
+impl Read for Hashed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.member.read(buffer)?;
+        self.hasher.update(buffer.split_at(read).0);
+        Ok(read)
     }
-    certificate
-        .verify_by(issuer.key())
-        .map_err(|e| Error(format!("{path}: under {}: {e}", issuer.name())))?;
-    let (inner, outer) = (certificate.validity(), issuer.certificate().validity());
-    if inner.not_before < outer.not_before || inner.not_after > outer.not_after {
-        return Err(Error(format!("{path}: is valid outside the validity of {}", issuer.name())));
-    }
-    Ok(())
 }
 
-/// The names from an authority up to its root, both included.
-fn path_to_root(all: &Authorities, from: &str) -> Result<Vec<String>, Error> {
-    let mut path = vec![from.to_owned()];
-    let mut current = from.to_owned();
-    while path.len() <= all.len() {
-        let (entry, _) = issuer_of(all, &current, from)?;
-        if entry.issuer == current {
-            return Ok(path);
+impl Hashed<'_> {
+    /// The digest of the whole file.
+    fn rest(mut self) -> Result<Digest, Error> {
+        std::io::copy(&mut self, &mut std::io::sink()).map_err(unreadable)?;
+        Ok(self.hasher.finish())
+    }
+}
+
+fn hash(mut member: Member) -> Result<Digest, Error> {
+    let mut hasher = Hasher::default();
+    let mut buffer = vec![0; 1 << 17];
+    loop {
+        let read = member.read(&mut buffer).map_err(unreadable)?;
+        let (found, _) = buffer.split_at(read);
+        if found.is_empty() {
+            return Ok(hasher.finish());
         }
-        current = entry.issuer.clone();
-        path.push(current.clone());
+        hasher.update(found);
     }
-    Err(Error(format!("authority {from}: its issuers run in a circle")))
 }
 
-fn trusted_root(manifest: &Manifest, all: &Authorities, root: &Root) -> Result<String, Error> {
-    let wanted = match root {
-        Root::Certificate(certificate) => certificate.digest(),
-        Root::Sha256(digest) => *digest,
-    };
-    let path = path_to_root(all, &manifest.signer.authority)?;
-    let top = path.last().cloned().unwrap_or_default();
-    let (entry, _) = issuer_of(all, &top, "manifest signer")?;
-    if entry.sha256 != wanted {
-        return Err(Error(format!(
-            "the manifest's signer is under the root {top} with SHA-256 {}, the root you trust has {wanted}",
-            entry.sha256
-        )));
-    }
-    Ok(top)
+fn unreadable(error: std::io::Error) -> Error {
+    Error(format!("release: {error}"))
 }
 
-fn check_signer(
-    manifest: &Manifest,
-    signer: &Certificate,
-    all: &Authorities,
-    root: &str,
-) -> Result<(), Error> {
-    let wrong = |what: String| Error(format!("manifest signer: {what}"));
-    if signer.digest() != manifest.signer.certificate_sha256 {
-        return Err(wrong("the manifest names another certificate".into()));
+/// Reads a file that the manifest names with its digest.
+fn file(tree: &Tree, path: &RelativePath, digest: &Digest) -> Result<Vec<u8>, Error> {
+    let octets = tree.read(path, FILE_LIMIT)?;
+    let found = Digest::of(&octets);
+    if found == *digest {
+        return Ok(octets);
     }
-    let (_, issuer) = issuer_of(all, &manifest.signer.authority, "manifest signer")?;
-    signed_by(&RelativePath::new(SIGNATURE)?, signer, issuer)?;
-    let purposes: Option<ExtendedKeyUsage> = signer.extension(ExtendedKeyUsage::OID)?;
-    if purposes.map(|purposes| purposes.0) != Some(vec![ID_KP_EMAIL_PROTECTION]) {
-        return Err(wrong("its certificate is not for signing manifests".into()));
+    Err(Error(format!("{path}: SHA-256 is {found}, the manifest says {digest}")))
+}
+
+fn check_transcript(tree: &Tree, head: &Head) -> Result<(), Error> {
+    let entry = &head.transcript;
+    if entry.path.as_str() != TRANSCRIPT {
+        return Err(Error(format!("{}: transcript is not at {TRANSCRIPT}", entry.path)));
     }
-    let created = time(&manifest.created)?;
-    let validity = signer.validity();
-    if created < validity.not_before || created > validity.not_after {
-        return Err(wrong(format!(
-            "its certificate was not valid when the manifest was made, {created}, under {root}"
-        )));
+    let (mut member, _) = tree.member(&entry.path)?;
+    let mut hashed =
+        BufReader::with_capacity(1 << 16, Hashed { member: &mut member, hasher: Hasher::default() });
+    let mut chain = Chain::default();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = (&mut hashed).take(LINE_LIMIT).read_until(b'\n', &mut line).map_err(unreadable)?;
+        if read == 0 {
+            break;
+        }
+        let text = std::str::from_utf8(&line).map_err(|e| Error(format!("{TRANSCRIPT}: {e}")))?;
+        chain.line(text.trim_end_matches('\n'))?;
+    }
+    let found = hashed.into_inner().rest()?;
+    if found != entry.sha256 {
+        return Err(Error(format!("{TRANSCRIPT}: SHA-256 is {found}, the manifest says {}", entry.sha256)));
+    }
+    let chain = chain.head()?;
+    if chain != entry.head.to_string() {
+        return Err(Error(format!("{TRANSCRIPT}: head is {chain}, the manifest says {}", entry.head)));
     }
     Ok(())
 }

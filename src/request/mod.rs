@@ -9,7 +9,7 @@ mod extensions;
 mod parse;
 mod pem;
 
-pub use bundle::{Bundle, ENTRY_LIMITS};
+pub use bundle::{ENTRY_LIMITS, read_bundles};
 pub use control::{Control, Violation};
 pub use extensions::Requested;
 pub use parse::{CertificationRequest, Rejection, Wishes};

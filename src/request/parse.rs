@@ -1,7 +1,8 @@
 //! One certification request: strict DER, proof of possession, an accepted key.
 
 use const_oid::db::rfc5912::ID_EXTENSION_REQ;
-use der::{Decode, Encode};
+use der::asn1::AnyRef;
+use der::{Decode, Encode, Reader, SliceReader};
 use x509_cert::attr::Attribute;
 use x509_cert::name::Name;
 use x509_cert::request::CertReq;
@@ -54,7 +55,7 @@ impl CertificationRequest {
         let parsed = strict(&der)?;
         let mut violations = Vec::new();
         let key = PublicKey::new(parsed.info.public_key.clone()).map_err(from_key_error);
-        let key = key.and_then(|key| prove(&key, &parsed).map(|()| key));
+        let key = key.and_then(|key| prove(&key, &parsed, &der).map(|()| key));
         let requested = match attributes(&parsed) {
             Ok(requested) => {
                 violations.extend(requested.refused());
@@ -85,6 +86,11 @@ impl CertificationRequest {
         &self.key
     }
 
+    /// What its extensions ask for, and the key.
+    pub fn into_parts(self) -> (Requested, PublicKey) {
+        (self.wishes.requested, self.key)
+    }
+
     /// SHA-256 over the file's octets as they came in.
     pub fn digest(&self) -> Digest {
         self.digest
@@ -107,6 +113,12 @@ fn strict(der: &[u8]) -> Result<CertReq, Violation> {
     Ok(parsed)
 }
 
+/// The CertificationRequestInfo, as it stands in the request.
+fn info_octets(der: &[u8]) -> Result<&[u8], der::Error> {
+    let mut content = SliceReader::new(AnyRef::from_der(der)?.value())?;
+    content.tlv_bytes()
+}
+
 fn from_key_error(error: KeyError) -> Violation {
     match error {
         KeyError::Unsupported(message) => Violation::new(Control::KeyType, message),
@@ -114,10 +126,10 @@ fn from_key_error(error: KeyError) -> Violation {
     }
 }
 
-fn prove(key: &PublicKey, parsed: &CertReq) -> Result<(), Violation> {
-    let info = parsed.info.to_der().map_err(|e| Violation::new(Control::Der, e.to_string()))?;
+fn prove(key: &PublicKey, parsed: &CertReq, der: &[u8]) -> Result<(), Violation> {
+    let info = info_octets(der).map_err(|e| Violation::new(Control::Der, e.to_string()))?;
     let signature = parsed.signature.as_bytes().unwrap_or_default();
-    verify(key, &parsed.algorithm, &info, signature).map_err(|error| match error {
+    verify(key, &parsed.algorithm, info, signature).map_err(|error| match error {
         SignatureError::Algorithm(message) => Violation::new(Control::SignatureAlgorithm, message),
         SignatureError::Invalid => Violation::new(
             Control::PossessionProof,

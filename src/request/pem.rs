@@ -7,7 +7,7 @@ const LABELS: [&str; 2] = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
 
 /// Whether a private key in PEM stands somewhere in these octets.
 pub fn holds_private_key(octets: &[u8]) -> bool {
-    octets.windows(12).any(|window| window == b"PRIVATE KEY-")
+    memchr::memmem::find(octets, b"PRIVATE KEY-").is_some()
 }
 
 /// The DER octets of the one request in this file.

@@ -30,6 +30,13 @@ pub struct HsmProfile {
     /// How the PIN is entered.
     #[serde(default)]
     pub pin: PinEntry,
+    /// How many sessions sign side by side, 1 to 64.
+    #[serde(default = "one")]
+    pub sessions: usize,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// Who hashes what is signed.
@@ -98,6 +105,12 @@ impl HsmProfile {
     /// [`Error::Setup`] names the key and the line.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let profile: Self = toml::from_str(text).map_err(|e| Error::Setup(format!("HSM profile: {e}")))?;
+        if !(1..=64).contains(&profile.sessions) {
+            return Err(Error::Setup(format!(
+                "HSM profile: sessions is {}, required is 1 to 64",
+                profile.sessions
+            )));
+        }
         if profile.module.is_empty() {
             return Err(Error::Setup("HSM profile: module lists no path".into()));
         }

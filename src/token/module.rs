@@ -177,6 +177,27 @@ impl Module {
         Ok(Session::new(session, self.profile.clone(), token.clone()))
     }
 
+    /// Opens sessions beside one whose user is logged in, until there are as many as the HSM profile
+    /// says, as there is work for, or as the token gives (PKCS#11 2.40, 5.6: a login holds for all
+    /// sessions).
+    ///
+    /// # Errors
+    /// [`Error::Pkcs11`] when the token fails otherwise.
+    pub fn further_sessions(&self, first: &Session, work: usize) -> Result<Vec<Session>, Error> {
+        let slot = first.token().slot()?;
+        let mut further = Vec::new();
+        while further.len() + 1 < self.profile.sessions.min(work) {
+            match self.context.open_ro_session(slot).map_err(Error::from) {
+                Ok(session) => {
+                    further.push(Session::new(session, self.profile.clone(), first.token().clone()));
+                }
+                Err(error) if error.is("CKR_SESSION_COUNT") => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(further)
+    }
+
     /// Whether the PIN comes from the device: the profile says so, and the token must agree.
     ///
     /// # Errors

@@ -1,0 +1,108 @@
+//! Certificates for approved requests: what is the same for all of a certificate profile is encoded once.
+
+use std::sync::Arc;
+
+use der::asn1::{AnyRef, UintRef};
+use der::{DateTime, Decode, Encode, Sequence};
+use x509_cert::Version;
+use x509_cert::time::Validity as EncodedValidity;
+
+use super::build::time;
+use super::check::Meant;
+use super::{Authority, Error, Serial, ToBeSigned, Validity, extensions, signature_algorithm};
+use crate::keys::KeyKind;
+use crate::policy::{Approval, NamedProfile};
+
+/// A TBSCertificate around parts that were encoded before (RFC 5280 4.1.2).
+#[derive(Sequence)]
+struct LeafCertificate<'a> {
+    #[asn1(context_specific = "0", tag_mode = "EXPLICIT")]
+    version: Version,
+    serial_number: UintRef<'a>,
+    signature: AnyRef<'a>,
+    issuer: AnyRef<'a>,
+    validity: EncodedValidity,
+    subject: AnyRef<'a>,
+    subject_public_key_info: AnyRef<'a>,
+    #[asn1(context_specific = "3", tag_mode = "EXPLICIT")]
+    extensions: Vec<AnyRef<'a>>,
+}
+
+/// What the certificates of one profile under one authority have in common.
+#[derive(Clone, Debug)]
+pub struct Template {
+    authority: Arc<Authority>,
+    name: Arc<str>,
+    algorithm: Vec<u8>,
+    issuer: Vec<u8>,
+    authority_key_identifier: Vec<u8>,
+    usage_rsa: Vec<u8>,
+    usage_other: Vec<u8>,
+    closing: Vec<Vec<u8>>,
+}
+
+impl Template {
+    /// Encodes what does not depend on the request.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when it cannot be encoded.
+    pub fn new(authority: Arc<Authority>, profile: &NamedProfile) -> Result<Self, Error> {
+        let profile = &profile.profile;
+        let closing = extensions::closing(profile)?;
+        Ok(Self {
+            algorithm: signature_algorithm(authority.key().kind())?.to_der()?,
+            issuer: authority.subject().to_der()?,
+            authority_key_identifier: extensions::authority_key_identifier(authority.key())?.to_der()?,
+            usage_rsa: extensions::usage(profile, KeyKind::Rsa(0))?.to_der()?,
+            usage_other: extensions::usage(profile, KeyKind::P256)?.to_der()?,
+            closing: closing.iter().map(Encode::to_der).collect::<Result<_, _>>()?,
+            name: authority.name().into(),
+            authority,
+        })
+    }
+
+    /// The certificate for an approved request.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the authority's own validity does not allow it.
+    pub fn fill(&self, approval: &Approval, serial: Serial, now: DateTime) -> Result<ToBeSigned, Error> {
+        let validity = Validity::days(now, approval.days)?.within(&self.authority)?;
+        let key_identifier = extensions::subject_key_identifier(&approval.key)?.to_der()?;
+        let names = self.names(approval)?;
+        let usage = match approval.key.kind() {
+            KeyKind::Rsa(_) => &self.usage_rsa,
+            _ => &self.usage_other,
+        };
+        let all = [&self.authority_key_identifier, &key_identifier, usage]
+            .into_iter()
+            .chain(&names)
+            .chain(&self.closing);
+        let tbs = LeafCertificate {
+            version: Version::V3,
+            serial_number: UintRef::new(serial.as_bytes())?,
+            signature: AnyRef::from_der(&self.algorithm)?,
+            issuer: AnyRef::from_der(&self.issuer)?,
+            validity: EncodedValidity::new(time(validity.not_before)?, time(validity.not_after)?),
+            subject: AnyRef::from_der(&approval.subject)?,
+            subject_public_key_info: AnyRef::from_der(approval.key.der())?,
+            extensions: all.map(|octets| AnyRef::from_der(octets)).collect::<Result<_, _>>()?,
+        };
+        let meant = Meant {
+            issuer: Some(&self.authority),
+            issuer_key: self.authority.key(),
+            serial,
+            validity,
+            holder: Some((&approval.subject, approval.key.der())),
+        };
+        ToBeSigned::checked(tbs.to_der()?, Arc::clone(&self.name), self.authority.shared_key(), &meant)
+    }
+
+    fn names(&self, approval: &Approval) -> Result<Option<Vec<u8>>, Error> {
+        let Approval { dns, ip, subject, .. } = approval;
+        if dns.is_empty() && ip.is_empty() {
+            return Ok(None);
+        }
+        let critical = AnyRef::from_der(subject)?.value().is_empty();
+        Ok(Some(extensions::names(dns, ip, critical)?.to_der()?))
+    }
+}

@@ -1,0 +1,312 @@
+//! The import of a bundle: one transaction, from the first file to the plan, so that a bundle that
+//! is refused as a whole leaves the ledger as it was.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+
+use rusqlite::{Transaction, params};
+
+use super::{Error, Ledger};
+use crate::digest::{Digest, Hasher};
+use crate::media::{RelativePath, shown};
+use crate::policy::{Judgement, Objection, Policy};
+use crate::request::Violation;
+
+/// A ceremony that is about to begin, with the requests that came in so far.
+#[derive(Debug)]
+pub struct Import<'l> {
+    transaction: Transaction<'l>,
+    ceremony: i64,
+    first: i64,
+    next: i64,
+    last_path: String,
+    sorted: bool,
+    /// Hashes of the files that requests would become, keyed anew in each run.
+    outputs: Vec<u64>,
+    hasher: RandomState,
+    listing: Hasher,
+}
+
+/// What was imported.
+#[derive(Clone, Copy, Debug)]
+pub struct Imported {
+    /// How many requests are approved.
+    pub approved: usize,
+    /// How many are refused.
+    pub refused: usize,
+    /// The bundle digest: that of the listing of all files, in the order of their paths' octets.
+    pub digest: Digest,
+}
+
+impl Ledger {
+    /// The row that the next request gets, or the next key in the token.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn next_row(&self) -> Result<i64, Error> {
+        Ok(self.db.query_row("SELECT coalesce(max(id), 0) + 1 FROM request", [], |row| row.get(0))?)
+    }
+
+    /// Begins the import of a new ceremony. Nothing is written until [`Import::commit`].
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn import(&mut self) -> Result<Import<'_>, Error> {
+        let ceremony = self.next_ceremony()?;
+        let first = self.next_row()?;
+        Ok(Import {
+            transaction: self.db.transaction()?,
+            ceremony,
+            first,
+            next: first,
+            last_path: String::new(),
+            sorted: true,
+            outputs: Vec::new(),
+            hasher: RandomState::new(),
+            listing: Hasher::default(),
+        })
+    }
+}
+
+impl Import<'_> {
+    /// Takes in one file with what policy says of it by itself.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn add(&mut self, judgement: &Judgement, octets: &[u8]) -> Result<(), Error> {
+        let path = judgement.path.as_str();
+        self.sorted &= self.last_path.as_str() <= path;
+        path.clone_into(&mut self.last_path);
+        self.listing.list(path, &judgement.request);
+        self.outputs.push(self.hasher.hash_one(output(&judgement.path)));
+        let approved = judgement.outcome.as_ref().ok();
+        let refusal = judgement.outcome.as_ref().err().map(|violations| reasons(violations));
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO request (id, ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?
+            .execute(params![
+                self.next,
+                self.ceremony,
+                path,
+                judgement.request.as_bytes(),
+                judgement.key.as_ref().map(|key| key.as_bytes().as_slice()),
+                approved.map(|approval| approval.key.der()),
+                octets,
+                approved.map(|approval| approval.kept()),
+                refusal
+            ])?;
+        self.next += 1;
+        Ok(())
+    }
+
+    /// Puts the requests in the order of their paths and holds them against one another and
+    /// against earlier ceremonies.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn settle(&mut self, policy: &Policy) -> Result<Imported, Error> {
+        self.outputs.sort_unstable();
+        let twice = self.outputs.windows(2).filter(|pair| matches!(pair, [a, b] if a == b));
+        let twice: Vec<u64> = twice.filter_map(|pair| pair.first().copied()).collect();
+        let digest = match self.sorted && twice.is_empty() {
+            true => self.listing.clone().finish(),
+            false => {
+                if !self.sorted {
+                    self.sort()?;
+                }
+                self.check_paths(policy, &twice)?
+            }
+        };
+        self.check_keys(policy)?;
+        let count = |what: &str| -> Result<usize, Error> {
+            let sql = format!("SELECT count({what}) FROM request WHERE id >= ?1");
+            let count: u32 = self.transaction.query_row(&sql, [self.first], |row| row.get(0))?;
+            Ok(count as usize)
+        };
+        Ok(Imported { approved: count("approval")?, refused: count("refusal")?, digest })
+    }
+
+    /// A tar lists its files in any order.
+    fn sort(&mut self) -> Result<(), Error> {
+        self.transaction.execute(
+            "INSERT INTO request (ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal) SELECT ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal FROM request WHERE id >= ?1 ORDER BY path, id",
+            [self.first],
+        )?;
+        self.transaction
+            .execute("DELETE FROM request WHERE id >= ?1 AND id < ?2", [self.first, self.next])?;
+        self.first = self.next;
+        Ok(())
+    }
+
+    /// Paths that stand there twice, and requests that would become the same file.
+    fn check_paths(&self, policy: &Policy, twice: &[u64]) -> Result<Digest, Error> {
+        let mut hasher = Hasher::default();
+        let mut before: Option<(i64, RelativePath)> = None;
+        let mut statement =
+            self.transaction.prepare("SELECT id, path, sha256 FROM request WHERE id >= ?1 ORDER BY id")?;
+        let mut rows = statement.query([self.first])?;
+        while let Some(row) = rows.next()? {
+            let (id, path, digest) = (row.get(0)?, path(row.get(1)?)?, digest(row.get(2)?));
+            hasher.list(path.as_str(), &digest);
+            if twice.binary_search(&self.hasher.hash_one(output(&path))).is_ok() {
+                match &before {
+                    Some((other, same)) if *same == path => {
+                        self.object(policy, *other, &path, &Objection::SamePath)?;
+                        self.object(policy, id, &path, &Objection::SamePath)?;
+                    }
+                    _ => self.object(policy, id, &path, &Objection::Collision(output(&path)))?,
+                }
+            }
+            before = Some((id, path));
+        }
+        Ok(hasher.finish())
+    }
+
+    /// Keys that stand there twice or were certified before. Keys are visited in their order, so
+    /// that the index grows from left to right.
+    fn check_keys(&self, policy: &Policy) -> Result<(), Error> {
+        let sql = "SELECT spki_sha256, id, path, sha256, approval IS NOT NULL FROM request WHERE id >= ?1 AND spki_sha256 IS NOT NULL ORDER BY spki_sha256, id";
+        let mut statement = self.transaction.prepare(sql)?;
+        let mut rows = statement.query([self.first])?;
+        let mut insert =
+            self.transaction.prepare("INSERT INTO request_key (spki_sha256, request) VALUES (?1, ?2)")?;
+        let history =
+            self.transaction.query_row("SELECT EXISTS (SELECT 1 FROM request_key)", [], |row| row.get(0))?;
+        let mut same: Vec<(i64, RelativePath)> = Vec::new();
+        let mut current = None;
+        while let Some(row) = rows.next()? {
+            let key: [u8; 32] = row.get(0)?;
+            let (id, path) = (row.get(1)?, path(row.get(2)?)?);
+            if row.get(4)? {
+                insert.execute(params![key, id])?;
+            }
+            if history && let Some(objection) = self.earlier(&key, digest(row.get(3)?))? {
+                self.object(policy, id, &path, &objection)?;
+            }
+            if current != Some(key) {
+                self.object_twice(policy, &same)?;
+                same.clear();
+                current = Some(key);
+            }
+            same.push((id, path));
+        }
+        self.object_twice(policy, &same)
+    }
+
+    fn object_twice(&self, policy: &Policy, same: &[(i64, RelativePath)]) -> Result<(), Error> {
+        if same.len() < 2 {
+            return Ok(());
+        }
+        same.iter()
+            .try_for_each(|(id, path)| self.object(policy, *id, path, &Objection::KeyTwice(same.len())))
+    }
+
+    /// What an earlier ceremony did with this key.
+    fn earlier(&self, key: &[u8; 32], request: Digest) -> Result<Option<Objection>, Error> {
+        let mut statement = self.transaction.prepare_cached(
+            "SELECT r.ceremony, r.path, r.sha256 FROM request_key k JOIN certificate c ON c.id = k.request JOIN request r ON r.id = k.request WHERE k.spki_sha256 = ?1 AND k.request < ?2 ORDER BY k.request DESC",
+        )?;
+        let mut rows = statement.query(params![key, self.first])?;
+        let mut certified = None;
+        while let Some(row) = rows.next()? {
+            let place = format!("ceremony {} as {}", row.get::<_, i64>(0)?, row.get::<_, String>(1)?);
+            if digest(row.get(2)?) == request {
+                return Ok(Some(Objection::Answered(place)));
+            }
+            certified.get_or_insert(Objection::Certified(place));
+        }
+        Ok(certified)
+    }
+
+    fn object(
+        &self,
+        policy: &Policy,
+        id: i64,
+        path: &RelativePath,
+        objection: &Objection,
+    ) -> Result<(), Error> {
+        let Some(violation) = policy.object(path, objection) else { return Ok(()) };
+        let sql = "SELECT refusal FROM request WHERE id = ?1";
+        let before: Option<String> =
+            self.transaction.prepare_cached(sql)?.query_row([id], |row| row.get(0))?;
+        let added = reasons(&[violation]);
+        let all = match before.as_deref().map(|text| text.trim_end_matches(']')) {
+            Some(list) => format!("{list},{}", added.trim_start_matches('[')),
+            None => added,
+        };
+        self.transaction
+            .prepare_cached("UPDATE request SET refusal = ?2, approval = NULL, spki = NULL WHERE id = ?1")?
+            .execute(params![id, all])?;
+        Ok(())
+    }
+
+    /// Up to so many refusals, to be shown.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn refusals(&self, limit: usize) -> Result<Vec<Refused>, Error> {
+        refused_after(&self.transaction, self.first - 1, limit)
+    }
+
+    /// Writes everything down: the ceremony has begun. Returns its number.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn commit(self, plan: &str, imported: Option<Imported>) -> Result<i64, Error> {
+        let (approved, refused) = imported.map_or((0, 0), |all| (all.approved, all.refused));
+        self.transaction.execute(
+            "INSERT INTO ceremony (id, plan, first_request, approved, refused, next_step, done) VALUES (?1, ?2, ?3, ?4, ?5, 0, 0)",
+            params![self.ceremony, plan, self.first, approved as i64, refused as i64],
+        )?;
+        self.transaction.commit()?;
+        Ok(self.ceremony)
+    }
+}
+
+/// A refused request.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// Its row, by which the next ones are asked for.
+    pub row: i64,
+    /// The request's path.
+    pub path: RelativePath,
+    /// SHA-256 over the file.
+    pub request: Digest,
+    /// JSON: control and message of each violation.
+    pub reasons: String,
+}
+
+pub fn refused_after(db: &rusqlite::Connection, row: i64, limit: usize) -> Result<Vec<Refused>, Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT id, path, sha256, refusal FROM request WHERE id > ?1 AND refusal IS NOT NULL ORDER BY id LIMIT ?2",
+    )?;
+    let rows = statement.query_map(params![row, limit as i64], |row| {
+        Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, [u8; 32]>(2)?, row.get(3)?))
+    })?;
+    rows.map(|row| {
+        let (row, text, sha256, reasons) = row?;
+        Ok(Refused { row, path: path(text)?, request: sha256.into(), reasons })
+    })
+    .collect()
+}
+
+/// The certificate's path in lower case: some media do not keep cases apart.
+fn output(path: &RelativePath) -> String {
+    path.certificate_path().map_or_else(|_| path.to_string(), String::from).to_ascii_lowercase()
+}
+
+fn reasons(violations: &[Violation]) -> String {
+    let safe: Vec<Violation> =
+        violations.iter().map(|v| Violation::new(v.control, shown(&v.message))).collect();
+    // Texts always have a JSON form.
+    serde_json::to_string(&safe).unwrap_or_default()
+}
+
+pub fn path(text: String) -> Result<RelativePath, Error> {
+    RelativePath::try_from(text).map_err(|e| Error::Fault(e.to_string()))
+}
+
+fn digest(octets: [u8; 32]) -> Digest {
+    octets.into()
+}

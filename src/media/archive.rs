@@ -1,0 +1,146 @@
+//! One uncompressed tar (POSIX.1-1988 ustar, with GNU or pax long names) under the rules of folders.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use tar::{Archive, Entry, EntryType};
+
+use super::read::{Tally, bounded, not_a_file, open_file};
+use super::{Error, RelativePath, shown};
+
+/// Octets of a header, and the unit to which files are padded.
+const BLOCK: u64 = 512;
+
+/// A regular file in a tar.
+pub struct Place {
+    pub path: RelativePath,
+    /// Where its octets start.
+    pub offset: u64,
+    /// How many there are.
+    pub size: u64,
+}
+
+/// Reads every file, front to back.
+pub fn read_each<E: From<Error>>(
+    medium: &Path,
+    tally: &mut Tally,
+    each: &mut dyn FnMut(RelativePath, Vec<u8>) -> Result<(), E>,
+) -> Result<(), E> {
+    let (file, _) = open_file(medium)?;
+    let named = medium.display().to_string();
+    let mut archive = Archive::new(BufReader::with_capacity(1 << 20, &file));
+    let mut end = 0;
+    for entry in archive.entries().map_err(|e| broken(&named, e))? {
+        let mut entry = entry.map_err(|e| broken(&named, e))?;
+        end = end_of(&entry);
+        let Some(place) = place(&entry)? else { continue };
+        tally.admit(&place.path)?;
+        if place.size > tally.file_limit() {
+            return Err(too_large(&place.path, tally.file_limit()).into());
+        }
+        let octets = bounded(&mut entry, place.path.as_str(), place.size, tally.file_limit())
+            .map_err(|e| cut(&named, e))?;
+        if octets.len() as u64 != place.size {
+            return Err(cut_off(&named).into());
+        }
+        tally.weigh(octets.len())?;
+        each(place.path, octets)?;
+    }
+    Ok(check_end(&file, &named, end)?)
+}
+
+/// Visits the header of every file, passing over the octets.
+pub fn headers<E: From<Error>>(
+    file: &File,
+    named: &str,
+    each: &mut dyn FnMut(Place) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut start = file;
+    start.seek(SeekFrom::Start(0)).map_err(|e| Error::fault(named, e))?;
+    let mut archive = Archive::new(BufReader::with_capacity(1 << 12, start));
+    let mut end = 0;
+    for entry in archive.entries_with_seek().map_err(|e| broken(named, e))? {
+        let entry = entry.map_err(|e| broken(named, e))?;
+        end = end_of(&entry);
+        if let Some(place) = place(&entry)? {
+            each(place)?;
+        }
+    }
+    Ok(check_end(file, named, end)?)
+}
+
+fn too_large(path: &RelativePath, limit: u64) -> Error {
+    Error::Refused(format!("{path}: larger than {limit} octets [MEDIA-SIZE]"))
+}
+
+fn end_of<R: Read>(entry: &Entry<'_, R>) -> u64 {
+    entry.raw_file_position().saturating_add(entry.size().next_multiple_of(BLOCK))
+}
+
+/// Where a regular file lies; none for a folder.
+fn place<R: Read>(entry: &Entry<'_, R>) -> Result<Option<Place>, Error> {
+    let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+    let mut text = name.as_str();
+    while let Some(rest) = text.strip_prefix("./") {
+        text = rest;
+    }
+    let path = || RelativePath::new(text.trim_end_matches('/'));
+    match entry.header().entry_type() {
+        EntryType::Directory if text.is_empty() || text == "." => Ok(None),
+        EntryType::Directory => path().map(|_| None),
+        EntryType::Regular if !text.ends_with('/') => {
+            Ok(Some(Place { path: path()?, offset: entry.raw_file_position(), size: entry.size() }))
+        }
+        _ => Err(not_a_file(&name)),
+    }
+}
+
+/// After the last file a tar has two blocks of zeros, and nothing but zeros to the end of the file:
+/// without the first it may have lost files, with the second it may hide some.
+fn check_end(file: &File, named: &str, end: u64) -> Result<(), Error> {
+    let (mut at, mut buffer) = (end, [0; 1 << 13]);
+    loop {
+        let read = file.read_at(&mut buffer, at).map_err(|e| Error::fault(named, e))?;
+        let (found, _) = buffer.split_at(read);
+        if found.iter().any(|octet| *octet != 0) {
+            return Err(Error::Refused(format!(
+                "{}: octets follow the end of the tar; make it anew [MEDIA-TYPE]",
+                shown(named)
+            )));
+        }
+        if read == 0 {
+            break;
+        }
+        at += read as u64;
+    }
+    if at < end.saturating_add(2 * BLOCK) { Err(cut_off(named)) } else { Ok(()) }
+}
+
+fn cut_off(named: &str) -> Error {
+    Error::Refused(format!("{}: the tar is cut off; copy it anew [MEDIA-TYPE]", shown(named)))
+}
+
+fn cut(named: &str, error: Error) -> Error {
+    match error {
+        Error::Fault { source, .. } => broken(named, source),
+        other => other,
+    }
+}
+
+/// The crate tells broken archives by the same type as failing devices; only the latter have a number.
+fn broken(named: &str, error: std::io::Error) -> Error {
+    if error.raw_os_error().is_some() {
+        return Error::fault(named, error);
+    }
+    let why = shown(&error.to_string());
+    // A header that is cut has no kind of its own.
+    if error.kind() == std::io::ErrorKind::UnexpectedEof || why == "failed to read entire block" {
+        return cut_off(named);
+    }
+    Error::Refused(format!(
+        "{}: neither a folder nor a sound, uncompressed tar: {why} [MEDIA-TYPE]",
+        shown(named)
+    ))
+}

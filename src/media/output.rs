@@ -1,0 +1,108 @@
+//! Where a release goes: a folder, or one tar when the name ends in `.tar`.
+
+mod folder;
+mod tar;
+
+use std::fs::File;
+use std::path::Path;
+
+use super::{Error, RelativePath};
+
+/// A release being written.
+#[derive(Debug)]
+pub struct Output(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Folder(folder::Folder),
+    Tar(Box<tar::Tar>),
+}
+
+fn is_tar(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "tar")
+}
+
+impl Output {
+    /// Checks that a new release can be written here: an empty folder, a name that is free below
+    /// an existing folder. Nothing is created.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when something is there already; [`Error::Fault`] when it cannot be read.
+    pub fn check_free(path: &Path) -> Result<(), Error> {
+        if is_tar(path) { tar::check_free(path) } else { folder::check_free(path) }
+    }
+
+    /// Opens it for writing. `time` is what the files of a tar are dated, in seconds since 1970.
+    ///
+    /// An earlier run of the same release may have been interrupted: what a folder holds of it is
+    /// kept, and an unfinished tar is begun anew.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when it cannot be created.
+    pub fn open(path: &Path, time: u64) -> Result<Self, Error> {
+        Ok(Self(match is_tar(path) {
+            true => Kind::Tar(Box::new(tar::Tar::open(path, time)?)),
+            false => Kind::Folder(folder::Folder::open(path)?),
+        }))
+    }
+
+    /// Writes one file. In a folder the same octets are kept, a cut-off beginning of them is
+    /// replaced, anything else stays and is an error.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when another file has the name, [`Error::Fault`] when the medium fails
+    /// or gives back other octets than were written.
+    pub fn put(&mut self, path: &RelativePath, octets: &[u8]) -> Result<(), Error> {
+        match &mut self.0 {
+            Kind::Folder(folder) => folder.put(path, octets),
+            Kind::Tar(tar) => tar.put(path, octets.len() as u64, octets),
+        }
+    }
+
+    /// Writes one file that is too large to be held: `size` octets of `from`, from its beginning.
+    ///
+    /// # Errors
+    /// As [`Output::put`].
+    pub fn put_file(&mut self, path: &RelativePath, from: &File, size: u64) -> Result<(), Error> {
+        match &mut self.0 {
+            Kind::Folder(folder) => folder.put_file(path, from, size),
+            Kind::Tar(tar) => tar.put(path, size, Spooled { from, at: 0 }),
+        }
+    }
+
+    /// Everything so far is on the medium, and was read back.
+    ///
+    /// # Errors
+    /// As [`Output::put`]. A tar is synced as a whole, by [`Output::finish`].
+    pub fn sync(&mut self) -> Result<(), Error> {
+        match &mut self.0 {
+            Kind::Folder(folder) => folder.sync(),
+            Kind::Tar(_) => Ok(()),
+        }
+    }
+
+    /// Syncs, reads back, and gives a tar its name.
+    ///
+    /// # Errors
+    /// As [`Output::put`].
+    pub fn finish(self) -> Result<(), Error> {
+        match self.0 {
+            Kind::Folder(mut folder) => folder.sync(),
+            Kind::Tar(tar) => tar.finish(),
+        }
+    }
+}
+
+/// A file read from its beginning, wherever others read it.
+struct Spooled<'a> {
+    from: &'a File,
+    at: u64,
+}
+
+impl std::io::Read for Spooled<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = std::os::unix::fs::FileExt::read_at(self.from, buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}

@@ -1,0 +1,167 @@
+//! A release as a folder of files: written in groups that are synced and read back together.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use super::Spooled;
+use crate::media::read::open_file;
+use crate::media::write::{
+    Sum, check_parent, copy, create, create_empty, make_dir, read_back, read_back_sum, sync_parent,
+};
+use crate::media::{Error, RelativePath};
+
+/// So many octets are held at most until they are read back.
+const GROUP: usize = 8 << 20;
+
+/// So many files are read back side by side.
+const READERS: usize = 16;
+
+#[derive(Debug)]
+pub struct Folder {
+    root: PathBuf,
+    /// The folder that the last file went to: it need not be made again.
+    last: PathBuf,
+    written: Vec<(PathBuf, Vec<u8>)>,
+    held: usize,
+}
+
+pub fn check_free(root: &Path) -> Result<(), Error> {
+    match fs::read_dir(root) {
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => Err(Error::Refused(format!(
+                "{}: output folder is not empty; name a new or an empty one",
+                root.display()
+            ))),
+        },
+        Err(e) if e.kind() == ErrorKind::NotFound => check_parent(root),
+        Err(e) if e.kind() == ErrorKind::NotADirectory => Err(Error::Refused(format!(
+            "{}: is a file; name a folder, or a file that ends in .tar and does not exist",
+            root.display()
+        ))),
+        Err(e) => Err(Error::fault(root.display(), e)),
+    }
+}
+
+impl Folder {
+    pub fn open(root: &Path) -> Result<Self, Error> {
+        make_dir(root)?;
+        Ok(Self { root: root.to_owned(), last: root.to_owned(), written: Vec::new(), held: 0 })
+    }
+
+    pub fn put(&mut self, path: &RelativePath, octets: &[u8]) -> Result<(), Error> {
+        let target = self.place(path)?;
+        match create(&target, octets, 0o644) {
+            Ok(_) => {}
+            Err(Error::Fault { source, .. }) if source.kind() == ErrorKind::AlreadyExists => {
+                if keep(&target, octets, octets.len() as u64)? {
+                    return Ok(());
+                }
+                create(&target, octets, 0o644)?;
+            }
+            Err(other) => return Err(other),
+        }
+        self.held += octets.len();
+        self.written.push((target, octets.to_vec()));
+        if self.held > GROUP { self.sync() } else { Ok(()) }
+    }
+
+    pub fn put_file(&mut self, path: &RelativePath, from: &File, size: u64) -> Result<(), Error> {
+        self.sync()?;
+        let target = self.place(path)?;
+        if fs::symlink_metadata(&target).is_ok() && keep(&target, Spooled { from, at: 0 }, size)? {
+            return Ok(());
+        }
+        let fault = |e: std::io::Error| Error::fault(target.display(), e);
+        let mut hasher = Sum::default();
+        let mut file = create_empty(&target, 0o644)?;
+        let mut both = Both(&mut file, &mut hasher);
+        copy(&mut Spooled { from, at: 0 }.take(size), &mut both, &target)?;
+        file.sync_all().map_err(fault)?;
+        drop(file);
+        sync_parent(&target)?;
+        read_back_sum(&target, hasher.finish())
+    }
+
+    pub fn sync(&mut self) -> Result<(), Error> {
+        let fault = |e: std::io::Error| Error::fault(self.root.display(), e);
+        let root = File::open(&self.root).map_err(fault)?;
+        // One call for the group: a call for each file costs more than all that comes before.
+        rustix::fs::syncfs(&root).map_err(|e| Error::fault(self.root.display(), e))?;
+        let written = std::mem::take(&mut self.written);
+        self.held = 0;
+        // Each file is fetched from the device: side by side, for a device serves many at once.
+        std::thread::scope(|scope| {
+            let readers: Vec<_> = written
+                .chunks(written.len().div_ceil(READERS).max(1))
+                .map(|files| {
+                    scope.spawn(move || files.iter().try_for_each(|(path, octets)| read_back(path, octets)))
+                })
+                .collect();
+            let read = readers
+                .into_iter()
+                .map(|reader| reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            // All are waited for; the first failure in the order of the files is told.
+            read.collect::<Vec<_>>().into_iter().collect()
+        })
+    }
+
+    fn place(&mut self, path: &RelativePath) -> Result<PathBuf, Error> {
+        let target = self.root.join(path.as_str());
+        let folder = target.parent().unwrap_or(&self.root).to_owned();
+        if folder != self.last {
+            let mut made = self.root.clone();
+            let parts: Vec<&str> = path.as_str().split('/').collect();
+            for part in parts.iter().take(parts.len().saturating_sub(1)) {
+                made.push(part);
+                make_dir(&made)?;
+            }
+            self.last = folder;
+        }
+        Ok(target)
+    }
+}
+
+struct Both<'a>(&'a mut File, &'a mut Sum);
+
+impl std::io::Write for Both<'_> {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        let written = self.0.write(octets)?;
+        self.1.update(octets.split_at(written).0);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Compares what is there already: true when it is the same; a beginning of it is removed.
+fn keep(target: &Path, mut wanted: impl Read, size: u64) -> Result<bool, Error> {
+    let fault = |e: std::io::Error| Error::fault(target.display(), e);
+    let (mut there, length) = open_file(target)?;
+    let mut buffer = vec![0; 1 << 16];
+    let (mut compared, mut differs) = (0, length > size);
+    while !differs {
+        let read = there.read(&mut buffer).map_err(fault)?;
+        let (found, _) = buffer.split_at(read);
+        if found.is_empty() {
+            break;
+        }
+        let mut same = vec![0; read];
+        differs = wanted.read_exact(&mut same).is_err() || same != found;
+        compared += read as u64;
+    }
+    if differs {
+        return Err(Error::Refused(format!(
+            "{}: holds something else already; name an empty output folder",
+            target.display()
+        )));
+    }
+    if compared == size {
+        return Ok(true);
+    }
+    fs::remove_file(target).map_err(fault)?;
+    Ok(false)
+}

@@ -1,0 +1,73 @@
+//! Work spread over threads, with results in the order of the work and bounded memory.
+//!
+//! A source gives pieces of work, workers map them, a sink takes the results in the order in which
+//! the source gave them, whatever the timing. No more than a few pieces a worker are under way:
+//! a fast source waits for a slow sink.
+
+use std::collections::BTreeMap;
+
+use crossbeam_channel::bounded;
+
+/// The sink or every worker is gone, so the source need not go on. It is never what a caller sees.
+#[derive(Clone, Copy, Debug)]
+pub struct Closed;
+
+/// Pieces under way for each worker: one at work, the others waiting before or behind it.
+const UNDER_WAY: usize = 4;
+
+/// Maps what `source` gives, in so many threads; `source` runs in one of its own, `sink` in the
+/// caller's.
+///
+/// # Errors
+/// The sink's first error, or else the source's.
+pub fn ordered<In, Out, E>(
+    workers: usize,
+    source: impl FnOnce(&mut dyn FnMut(In) -> Result<(), E>) -> Result<(), E> + Send,
+    map: impl Fn(In) -> Out + Sync,
+    mut sink: impl FnMut(Out) -> Result<(), E>,
+) -> Result<(), E>
+where
+    In: Send,
+    Out: Send,
+    E: From<Closed> + Send,
+{
+    let workers = workers.max(1);
+    let pieces = workers * UNDER_WAY;
+    let (permit, permits) = bounded::<()>(pieces);
+    (0..pieces).for_each(|_| _ = permit.try_send(()));
+    let (job, jobs) = bounded::<(u64, In)>(pieces);
+    let (done, results) = bounded::<(u64, Out)>(pieces);
+    std::thread::scope(|scope| {
+        let source = scope.spawn(move || {
+            let mut number = 0;
+            source(&mut |piece| {
+                permits.recv().map_err(|_| Closed)?;
+                job.send((number, piece)).map_err(|_| Closed)?;
+                number += 1;
+                Ok(())
+            })
+        });
+        for _ in 0..workers {
+            let (jobs, done, map) = (jobs.clone(), done.clone(), &map);
+            scope.spawn(move || jobs.iter().try_for_each(|(number, piece)| done.send((number, map(piece)))));
+        }
+        drop((jobs, done));
+        let mut waiting = BTreeMap::new();
+        let mut next = 0;
+        let mut outcome = Ok(());
+        for (number, result) in &results {
+            waiting.insert(number, result);
+            while let Some(result) = waiting.remove(&next) {
+                next += 1;
+                outcome = outcome.and_then(|()| sink(result));
+                _ = permit.try_send(());
+            }
+            if outcome.is_err() {
+                break;
+            }
+        }
+        drop((permit, results));
+        let given = source.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        outcome.and(given)
+    })
+}

@@ -1,0 +1,282 @@
+//! The decision: every control is run, and a refusal lists all that failed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use der::Encode;
+use x509_cert::name::Name;
+
+use super::approval::Kept;
+use super::{
+    Approval, CertificateProfile, Error, Judgement, Kind, NamedProfile, Names, Objection, ProfileFile,
+    RosterLine, names,
+};
+use crate::digest::Digest;
+use crate::keys::PublicKey;
+use crate::media::RelativePath;
+use crate::request::{CertificationRequest, Control, Requested, Violation, Wishes};
+
+/// What path and names of a request amount to.
+struct Examined<'a> {
+    line: Option<&'a RosterLine>,
+    subject: Option<Name>,
+    violations: Vec<Violation>,
+}
+
+/// Certificate profiles and roster of one script, and the keys that no request may carry.
+#[derive(Debug)]
+pub struct Policy {
+    profiles: HashMap<String, Arc<NamedProfile>>,
+    roster: Vec<RosterLine>,
+    authorities: HashMap<String, Arc<str>>,
+    own_keys: HashMap<Digest, String>,
+}
+
+impl Policy {
+    /// Checks that the roster fits the profiles. `own_keys` are the keys in the token by the
+    /// digests of their SubjectPublicKeyInfo, with their names.
+    ///
+    /// # Errors
+    /// [`Error`] names the roster line and what is wrong with it.
+    pub fn new(
+        profiles: &ProfileFile,
+        roster: &[RosterLine],
+        own_keys: HashMap<Digest, String>,
+    ) -> Result<Self, Error> {
+        roster.iter().try_for_each(|line| check_line(line, profiles))?;
+        let named = |(name, profile): (&String, &CertificateProfile)| {
+            (name.clone(), Arc::new(NamedProfile { name: name.clone(), profile: profile.clone() }))
+        };
+        Ok(Self {
+            profiles: profiles.iter().map(named).collect(),
+            roster: roster.to_vec(),
+            authorities: roster
+                .iter()
+                .map(|line| (line.authority.clone(), line.authority.as_str().into()))
+                .collect(),
+            own_keys,
+        })
+    }
+
+    /// What the roster can issue: certificate profiles, each with the name of an authority.
+    pub fn issues(&self) -> impl Iterator<Item = (&NamedProfile, &str)> {
+        self.roster.iter().filter_map(|line| {
+            self.profiles.get(&line.profile).map(|profile| (profile.as_ref(), line.authority.as_str()))
+        })
+    }
+
+    /// Judges one file of a bundle by itself.
+    pub fn judge(&self, path: RelativePath, octets: &[u8]) -> Judgement {
+        match CertificationRequest::from_file(octets) {
+            Ok(request) => {
+                let key = request.key().digest();
+                let digest = request.digest();
+                let outcome = self.decide(&path, request, key);
+                Judgement { path, request: digest, key: Some(key), outcome }
+            }
+            Err(mut rejection) => {
+                if let Some(wishes) = &rejection.wishes {
+                    rejection.violations.extend(self.examine(&path, wishes).violations);
+                }
+                let request = Digest::of(octets);
+                Judgement { path, request, key: None, outcome: Err(rejection.violations) }
+            }
+        }
+    }
+
+    /// The violation that an objection amounts to; none where the roster line permits it.
+    pub fn object(&self, path: &RelativePath, objection: &Objection) -> Option<Violation> {
+        let (control, message) = match objection {
+            Objection::Collision(output) => {
+                (Control::Collision, format!("more than one request would become {output}"))
+            }
+            Objection::SamePath => (Control::Collision, "two bundles hold a file of this path".to_owned()),
+            Objection::KeyTwice(holders) => (
+                Control::KeyTwice,
+                format!(
+                    "{holders} requests of this ceremony carry the same key, required is a key of its own for each"
+                ),
+            ),
+            Objection::Answered(place) => {
+                (Control::Replay, format!("this very request was answered by {place}"))
+            }
+            Objection::Certified(_) if self.line(path).is_ok_and(|(line, _)| line.reuse_key) => return None,
+            Objection::Certified(place) => (
+                Control::KeyReuse,
+                format!(
+                    "the key was certified by {place}; make a new one, or set reuse_key in the roster line"
+                ),
+            ),
+        };
+        Some(Violation::new(control, message))
+    }
+
+    /// An approval again, as the ledger kept it.
+    ///
+    /// # Errors
+    /// [`Error`] when it is not one of this script.
+    pub fn restore(
+        &self,
+        path: RelativePath,
+        request: Digest,
+        key: PublicKey,
+        kept: &str,
+    ) -> Result<Approval, Error> {
+        let wrong = |what: &str| Error(format!("{path}: the ledger's approval {what}"));
+        let kept: Kept = serde_json::from_str(kept).map_err(|e| wrong(&e.to_string()))?;
+        let profile = self.profiles.get(&kept.profile).ok_or_else(|| wrong("has an unknown profile"))?;
+        let authority =
+            self.authorities.get(&kept.authority).ok_or_else(|| wrong("has an unknown authority"))?;
+        let (profile, authority) = (Arc::clone(profile), Arc::clone(authority));
+        kept.approval(path, request, profile, authority, key)
+    }
+
+    fn decide(
+        &self,
+        path: &RelativePath,
+        request: CertificationRequest,
+        key: Digest,
+    ) -> Result<Approval, Vec<Violation>> {
+        let Examined { line, subject, violations: by_names } = self.examine(path, request.wishes());
+        let own = self.own_keys.get(&key);
+        let own = own
+            .map(|name| Violation::new(Control::KeyAuthority, format!("the key is that of {name} itself")));
+        let violations: Vec<Violation> = own.into_iter().chain(by_names).collect();
+        match (line, subject) {
+            (Some(line), Some(subject)) if violations.is_empty() => {
+                self.approve(path, request, line, &subject)
+            }
+            _ => Err(violations),
+        }
+    }
+
+    /// Holds path and names against the roster.
+    fn examine(&self, path: &RelativePath, wishes: &Wishes) -> Examined<'_> {
+        let mut violations = Vec::new();
+        let line = self.line(path).map_err(|violation| violations.push(violation)).ok();
+        let attributes = names::attributes(&wishes.subject).map_err(subject_violation);
+        let attributes = attributes.map_err(|violation| violations.push(violation)).ok();
+        if let (Some((line, first)), Some(attributes)) = (&line, &attributes) {
+            violations.extend(self.check_names(&wishes.requested, line, *first, attributes));
+        }
+        let subject =
+            attributes.map(|attributes| names::subject_from(&attributes).map_err(subject_violation));
+        let subject =
+            subject.and_then(|subject| subject.map_err(|violation| violations.push(violation)).ok());
+        Examined { line: line.map(|(line, _)| line), subject, violations }
+    }
+
+    fn line<'p>(&self, path: &'p RelativePath) -> Result<(&RosterLine, Option<&'p str>), Violation> {
+        let mut found = self
+            .roster
+            .iter()
+            .filter_map(|line| Some((line, line.captures(path.as_str())?.into_iter().next())));
+        let bad = |message: String| Violation::new(Control::RosterLine, message);
+        match (found.next(), found.next()) {
+            (Some(line), None) => Ok(line),
+            (None, _) => Err(bad(format!("no roster line matches the path {path}"))),
+            (Some(one), Some(two)) => Err(bad(format!(
+                "roster lines {:?} and {:?} both match the path {path}",
+                one.0.path, two.0.path
+            ))),
+        }
+    }
+
+    fn check_names(
+        &self,
+        asked: &Requested,
+        line: &RosterLine,
+        first: Option<&str>,
+        attributes: &[String],
+    ) -> Vec<Violation> {
+        let Some(profile) = self.profiles.get(&line.profile).map(|named| &named.profile) else {
+            return Vec::new();
+        };
+        // Both lists bind: a roster line may narrow what its profile demands, never widen it.
+        let mut required = profile.subject.clone();
+        required.extend(line.subject.iter().filter(|pattern| !profile.subject.contains(pattern)).cloned());
+        let mut violations = names::check_subject(attributes, &required, &line.subject_optional, first);
+        let count = asked.dns.len() + asked.ip.len() + asked.other_names.len();
+        match profile.names {
+            Names::Forbidden if count > 0 => violations.push(Violation::new(
+                Control::NameType,
+                format!(
+                    "{count} alternative names are asked for, certificate profile {} has none",
+                    line.profile
+                ),
+            )),
+            Names::Required if count == 0 => violations.push(Violation::new(
+                Control::NameMissing,
+                format!(
+                    "no DNS name or IP address is asked for, certificate profile {} requires one",
+                    line.profile
+                ),
+            )),
+            _ if attributes.is_empty() && count == 0 => violations.push(Violation::new(
+                Control::NameMissing,
+                "subject is empty and no alternative name is asked for (RFC 5280 4.1.2.6)",
+            )),
+            _ => violations.extend(names::check_alternatives(asked, line, first)),
+        }
+        violations
+    }
+
+    fn approve(
+        &self,
+        path: &RelativePath,
+        request: CertificationRequest,
+        line: &RosterLine,
+        subject: &Name,
+    ) -> Result<Approval, Vec<Violation>> {
+        let profile = self.profiles.get(&line.profile).ok_or_else(Vec::new)?;
+        let authority = self.authorities.get(&line.authority).ok_or_else(Vec::new)?;
+        let digest = request.digest();
+        let (Requested { dns, ip, overridden, .. }, key) = request.into_parts();
+        Ok(Approval {
+            path: path.clone(),
+            request: digest,
+            profile: Arc::clone(profile),
+            authority: Arc::clone(authority),
+            subject: subject
+                .to_der()
+                .map_err(|e| vec![Violation::new(Control::NameSubject, e.to_string())])?,
+            dns,
+            ip,
+            key,
+            days: line.days.unwrap_or(profile.profile.days),
+            notes: overridden,
+        })
+    }
+}
+
+fn check_line(line: &RosterLine, profiles: &ProfileFile) -> Result<(), Error> {
+    let at = |message: String| Error(format!("roster line {:?}: {message}", line.path));
+    let profile = profiles.get(&line.profile).ok_or_else(|| {
+        at(format!("certificate profile {:?} is in no file that the script names", line.profile))
+    })?;
+    if profile.kind != Kind::Leaf {
+        return Err(at(format!("certificate profile {} is no leaf", line.profile)));
+    }
+    if line.days.is_some_and(|days| days == 0 || days > profile.days) {
+        return Err(at(format!(
+            "days is not between 1 and the {} of certificate profile {}",
+            profile.days, line.profile
+        )));
+    }
+    let named = !(line.dns.is_empty() && line.ip.is_empty() && line.wildcards.is_empty());
+    if profile.names == Names::Forbidden && named {
+        return Err(at(format!(
+            "certificate profile {} has no names, so dns, ip and wildcards must be absent",
+            line.profile
+        )));
+    }
+    let texts = line.subject.iter().chain(&line.subject_optional).chain(&line.dns);
+    if !line.path.contains('*') && texts.clone().any(|text| text.contains("{1}")) {
+        return Err(at("{1} stands for what * of path matched, and path has no *".into()));
+    }
+    Ok(())
+}
+
+fn subject_violation(error: names::SubjectError) -> Violation {
+    Violation::new(Control::NameSubject, error.0)
+}

@@ -1,0 +1,75 @@
+//! Certificates held against their manifest entries and their authorities.
+
+use std::net::IpAddr;
+
+use const_oid::AssociatedOid;
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{BasicConstraints, SubjectAltName};
+
+use super::authorities::{Authorities, signed_by};
+use super::file;
+use crate::issuance::{Certificate, IssuedFacts};
+use crate::media::{RelativePath, Tree};
+use crate::release::manifest::CertificateEntry;
+use crate::release::{Error, MANIFEST};
+
+/// Checks one certificate: its file, what the manifest tells of it, its signature.
+pub fn check(tree: &Tree, authorities: &Authorities, entry: &CertificateEntry) -> Result<(), Error> {
+    let certificate = Certificate::from_pem(&file(tree, &entry.path, &entry.file_sha256)?)
+        .map_err(|e| Error(format!("{}: {e}", entry.path)))?;
+    let told = IssuedFacts {
+        serial: entry.serial.clone(),
+        subject: entry.subject.clone(),
+        not_before: time(&entry.not_before)?,
+        not_after: time(&entry.not_after)?,
+        sha256: entry.sha256,
+        spki_sha256: entry.spki_sha256,
+    };
+    same_facts(&entry.path, &told, &certificate)?;
+    same_names(entry, &certificate)?;
+    signed_by(&entry.path, &certificate, authorities.issuer(&entry.authority, entry.path.as_str())?)?;
+    let constraints: Option<BasicConstraints> = certificate.extension(BasicConstraints::OID)?;
+    match constraints.is_some_and(|constraints| constraints.ca) {
+        true => Err(Error(format!("{}: is a certificate of an authority", entry.path))),
+        false => Ok(()),
+    }
+}
+
+pub fn time(text: &str) -> Result<der::DateTime, Error> {
+    text.parse().map_err(|_| Error(format!("{MANIFEST}: {text:?} is no time")))
+}
+
+pub fn same_facts(path: &RelativePath, told: &IssuedFacts, certificate: &Certificate) -> Result<(), Error> {
+    if *told == certificate.facts() {
+        return Ok(());
+    }
+    Err(Error(format!("{path}: the manifest describes another certificate")))
+}
+
+fn same_names(entry: &CertificateEntry, certificate: &Certificate) -> Result<(), Error> {
+    let names: Option<SubjectAltName> = certificate.extension(SubjectAltName::OID)?;
+    let mut dns = Vec::new();
+    let mut ip = Vec::new();
+    for name in names.map(|names| names.0).unwrap_or_default() {
+        match name {
+            GeneralName::DnsName(name) => dns.push(name.to_string()),
+            GeneralName::IpAddress(octets) => ip.push(address(octets.as_bytes())?.to_string()),
+            _ => {
+                return Err(Error(format!(
+                    "{}: holds a name that is neither DNS name nor IP address",
+                    entry.path
+                )));
+            }
+        }
+    }
+    if dns == entry.dns && ip == entry.ip {
+        return Ok(());
+    }
+    Err(Error(format!("{}: the manifest tells other names than the certificate", entry.path)))
+}
+
+fn address(octets: &[u8]) -> Result<IpAddr, Error> {
+    let four = <[u8; 4]>::try_from(octets).map(IpAddr::from);
+    four.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from))
+        .map_err(|_| Error("IP address has neither 4 nor 16 octets".into()))
+}
