@@ -28,6 +28,7 @@
  *     pinincorrect   every C_Login: CKR_PIN_INCORRECT, token not called
  *     tokenflags     C_GetTokenInfo: FAULTY_TOKEN_FLAGS are set as well
  *     extractable    C_GetAttributeValue: CKA_EXTRACTABLE always reads true
+ *     sessions       n-th C_OpenSession and all later ones: CKR_SESSION_COUNT
  *
  * Only the n-th call goes wrong, not the ones after it. A C_Sign without an
  * output buffer only asks for the length: it is forwarded and not counted.
@@ -58,6 +59,7 @@ typedef CK_ULONG CK_RV;
 #define CKR_ATTRIBUTE_TYPE_INVALID 0x12UL
 #define CKR_DEVICE_REMOVED 0x32UL
 #define CKR_PIN_INCORRECT 0xA0UL
+#define CKR_SESSION_COUNT 0xB1UL
 #define CKR_PIN_LOCKED 0xA4UL
 #define CKR_SESSION_CLOSED 0xB0UL
 #define CKR_BUFFER_TOO_SMALL 0x150UL
@@ -94,6 +96,7 @@ typedef CK_RV (*forwarded)(void);
 
 typedef CK_RV (*get_function_list_fn)(CK_FUNCTION_LIST **);
 typedef CK_RV (*get_token_info_fn)(CK_ULONG, CK_TOKEN_INFO *);
+typedef CK_RV (*open_session_fn)(CK_ULONG, CK_ULONG, void *, void *, CK_ULONG *);
 typedef CK_RV (*login_fn)(CK_ULONG, CK_ULONG, CK_BYTE *, CK_ULONG);
 typedef CK_RV (*get_attribute_value_fn)(CK_ULONG, CK_ULONG, CK_ATTRIBUTE *, CK_ULONG);
 typedef CK_RV (*sign_fn)(CK_ULONG, CK_BYTE *, CK_ULONG, CK_BYTE *, CK_ULONG *);
@@ -116,7 +119,7 @@ struct CK_FUNCTION_LIST {
     forwarded C_InitToken;
     forwarded C_InitPIN;
     forwarded C_SetPIN;
-    forwarded C_OpenSession;
+    open_session_fn C_OpenSession;
     forwarded C_CloseSession;
     forwarded C_CloseAllSessions;
     forwarded C_GetSessionInfo;
@@ -181,12 +184,14 @@ _Static_assert(offsetof(CK_TOKEN_INFO, flags) == 96, "flags follow the texts");
 
 enum mode {
     NONE, FLIP, SHORT, REMOVED, GENERAL, SESSIONCLOSED, KILL, KILLAFTER,
-    SLOW, KILLGEN, PINLOCKED, PININCORRECT, TOKENFLAGS, EXTRACTABLE, MODES
+    SLOW, KILLGEN, PINLOCKED, PININCORRECT, TOKENFLAGS, EXTRACTABLE, SESSIONS,
+    MODES
 };
 
 static const char *const mode_names[MODES] = {
     "none", "flip", "short", "removed", "general", "sessionclosed", "kill", "killafter",
     "slow", "killgen", "pinlocked", "pinincorrect", "tokenflags", "extractable",
+    "sessions",
 };
 
 static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -195,7 +200,7 @@ static CK_FUNCTION_LIST table;
 static enum mode mode;
 static unsigned long at, extra_flags, delay_usec;
 static char *count_path;
-static atomic_ulong signs, generations;
+static atomic_ulong signs, generations, sessions;
 
 static void die(void)
 {
@@ -267,6 +272,14 @@ static CK_RV faulty_sign(CK_ULONG session, CK_BYTE *data, CK_ULONG data_len,
             *signature_len -= 1;
     }
     return rv;
+}
+
+static CK_RV faulty_open_session(CK_ULONG slot, CK_ULONG flags, void *application, void *notify,
+                                 CK_ULONG *session)
+{
+    if (mode == SESSIONS && atomic_fetch_add(&sessions, 1) + 1 >= at)
+        return CKR_SESSION_COUNT;
+    return real->C_OpenSession(slot, flags, application, notify, session);
 }
 
 static CK_RV faulty_login(CK_ULONG session, CK_ULONG user, CK_BYTE *pin, CK_ULONG pin_len)
@@ -386,6 +399,7 @@ static CK_RV load(void)
     table = *found;
     table.C_GetFunctionList = C_GetFunctionList;
     table.C_GetTokenInfo = faulty_get_token_info;
+    table.C_OpenSession = faulty_open_session;
     table.C_Login = faulty_login;
     table.C_GetAttributeValue = faulty_get_attribute_value;
     table.C_Sign = faulty_sign;
