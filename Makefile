@@ -1,15 +1,17 @@
-# demo: see it work · test: every test · check: the whole gate
+# demo: see it work · test: every test · check: the whole gate · bench: how fast
 
 CARGO_DENY = 0.20.2
 DENY_ROOT = target/tools/cargo-deny-$(CARGO_DENY)
 DENY = $(DENY_ROOT)/bin/cargo-deny
 
-.PHONY: help demo test check deny
+.PHONY: help demo test check deny bench growth
 
 help:
 	@echo "make demo    install what is missing, build, and rehearse on a software token"
 	@echo "make test    run every test"
 	@echo "make check   the whole gate: format, lints, docs, tests, dependencies"
+	@echo "make bench   whole commands beside the limit of the token and other tools, five rounds"
+	@echo "make growth  what a certificate costs in batches of 1,000 to SIZE (100000)"
 
 demo:
 	scripts/install-debian.sh demo
@@ -27,6 +29,18 @@ check:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 	cargo test --locked
 	$(MAKE) deny
+
+ROUNDS = 5
+SIZE = 100000
+
+bench:
+	scripts/install-debian.sh bench
+	cargo bench --locked --bench parts
+	cargo bench --locked --bench whole -- $(ROUNDS)
+
+growth:
+	scripts/install-debian.sh test
+	cargo bench --locked --bench whole -- growth 1000 10000 $(SIZE)
 
 $(DENY):
 	cargo install --locked --quiet --root $(DENY_ROOT) --version $(CARGO_DENY) cargo-deny

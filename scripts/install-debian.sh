@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs, from Debian's packages, what keyrite's make targets need and this machine lacks.
-# Usage: scripts/install-debian.sh demo|test
+# Usage: scripts/install-debian.sh demo|test|bench
 set -euo pipefail
 
 declare -A why=(
@@ -15,15 +15,20 @@ declare -A why=(
   [libfaketime]="sets the clock of a test"
   [tmux]="a real terminal to type at"
   [python3]="reads certificates and manifests with other libraries"
+  [strongswan-pki]="is timed beside keyrite (pki)"
+  [libstrongswan-standard-plugins]="lets pki read PEM"
+  [libstrongswan-extra-plugins]="lets pki sign with a key in the token"
   [python3-venv]="keeps those libraries inside target/"
 )
 demo=(softhsm2 openssl gcc make)
 test=("${demo[@]}" opensc gnutls-bin libengine-pkcs11-openssl strace libfaketime tmux python3 python3-venv)
+bench=("${test[@]}" strongswan-pki libstrongswan-standard-plugins libstrongswan-extra-plugins)
 
 case "${1:-}" in
   demo) wanted=("${demo[@]}") ;;
   test) wanted=("${test[@]}") ;;
-  *) echo "usage: $0 demo|test" >&2; exit 2 ;;
+  bench) wanted=("${bench[@]}") ;;
+  *) echo "usage: $0 demo|test|bench" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
