@@ -205,7 +205,7 @@ fn tell(folder: &Path, manifest: &Told) {
      -CAfile authorities/kubernetes-ca.crt -out /dev/null
    openssl verify -x509_strict -purpose sslserver -CAfile authorities/kubernetes-ca.crt certificates/pki/apiserver.crt
    openssl verify -x509_strict -purpose sslclient -CAfile authorities/etcd-ca.crt certificates/pki/apiserver-etcd-client.crt
-   sha256sum certificates/pki/apiserver.crt; grep -B1 -A1 '\"path\": \"certificates/pki/apiserver.crt\"' manifest.json",
+   sha256sum certificates/pki/apiserver.crt; grep -o '\"certificates/pki/apiserver.crt\",\"file_sha256\":\"[0-9a-f]*' manifest.json",
         folder.display()
     ));
 }
