@@ -59,7 +59,7 @@ pub fn headers<E: From<Error>>(
 ) -> Result<(), E> {
     let mut start = file;
     start.seek(SeekFrom::Start(0)).map_err(|e| Error::fault(named, e))?;
-    let mut archive = Archive::new(BufReader::with_capacity(1 << 12, start));
+    let mut archive = Archive::new(Near(BufReader::with_capacity(1 << 16, start)));
     let mut end = 0;
     for entry in archive.entries_with_seek().map_err(|e| broken(named, e))? {
         let entry = entry.map_err(|e| broken(named, e))?;
@@ -69,6 +69,25 @@ pub fn headers<E: From<Error>>(
         }
     }
     Ok(check_end(file, named, end)?)
+}
+
+/// Passes over small files within what was read ahead.
+struct Near<'f>(BufReader<&'f File>);
+
+impl Read for Near<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Seek for Near<'_> {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        if let SeekFrom::Current(octets) = to {
+            self.0.seek_relative(octets)?;
+            return self.0.stream_position();
+        }
+        self.0.seek(to)
+    }
 }
 
 fn too_large(path: &RelativePath, limit: u64) -> Error {

@@ -46,6 +46,9 @@ pub struct Member {
 impl Read for Member {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let length = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        if length == 0 {
+            return Ok(0);
+        }
         let (wanted, _) = buffer.split_at_mut(length);
         let read = self.file.read_at(wanted, self.at)?;
         self.at += read as u64;
