@@ -5,6 +5,7 @@
 //! a fast source waits for a slow sink.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crossbeam_channel::bounded;
 
@@ -36,7 +37,7 @@ where
     let (permit, permits) = bounded::<()>(pieces);
     (0..pieces).for_each(|_| _ = permit.try_send(()));
     let (job, jobs) = bounded::<(u64, In)>(pieces);
-    let (done, results) = bounded::<(u64, Out)>(pieces);
+    let (done, results) = bounded::<(u64, std::thread::Result<Out>)>(pieces);
     std::thread::scope(|scope| {
         let source = scope.spawn(move || {
             let mut number = 0;
@@ -49,14 +50,19 @@ where
         });
         for _ in 0..workers {
             let (jobs, done, map) = (jobs.clone(), done.clone(), &map);
-            scope.spawn(move || jobs.iter().try_for_each(|(number, piece)| done.send((number, map(piece)))));
+            scope.spawn(move || {
+                jobs.iter().try_for_each(|(number, piece)| {
+                    done.send((number, catch_unwind(AssertUnwindSafe(|| map(piece)))))
+                })
+            });
         }
         drop((jobs, done));
         let mut waiting = BTreeMap::new();
         let mut next = 0;
         let mut outcome = Ok(());
         for (number, result) in &results {
-            waiting.insert(number, result);
+            // A panic ends all threads: its result would be waited for without end.
+            waiting.insert(number, result.unwrap_or_else(|panic| resume_unwind(panic)));
             while let Some(result) = waiting.remove(&next) {
                 next += 1;
                 outcome = outcome.and_then(|()| sink(result));
@@ -67,7 +73,64 @@ where
             }
         }
         drop((permit, results));
-        let given = source.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let given = source.join().unwrap_or_else(|panic| resume_unwind(panic));
         outcome.and(given)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Closed, ordered};
+
+    #[derive(Debug, PartialEq)]
+    enum Ended {
+        Closed,
+        Sink(u64),
+        Source,
+    }
+
+    impl From<Closed> for Ended {
+        fn from(_: Closed) -> Self {
+            Self::Closed
+        }
+    }
+
+    fn count(each: &mut dyn FnMut(u64) -> Result<(), Ended>) -> Result<(), Ended> {
+        (0..10_000).try_for_each(each)
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_the_work() {
+        let mut next = 0;
+        let slow_at_times = |number: u64| {
+            (0..if number.is_multiple_of(97) { 50_000 } else { 1 })
+                .fold(number, |n, _| std::hint::black_box(n))
+        };
+        let sink = |number: u64| {
+            assert_eq!(number, next);
+            next += 1;
+            Ok(())
+        };
+        assert_eq!(ordered(3, count, slow_at_times, sink), Ok(()));
+        assert_eq!(next, 10_000);
+    }
+
+    #[test]
+    fn the_first_error_ends_all_threads() {
+        let sink = |number: u64| if number == 500 { Err(Ended::Sink(number)) } else { Ok(()) };
+        assert_eq!(ordered(2, count, |number| number, sink), Err(Ended::Sink(500)));
+        let source = |each: &mut dyn FnMut(u64) -> Result<(), Ended>| {
+            each(1)?;
+            Err(Ended::Source)
+        };
+        assert_eq!(ordered(2, source, |number| number, |_| Ok(())), Err(Ended::Source));
+    }
+
+    #[test]
+    fn a_panic_is_no_endless_wait() {
+        let ended = std::panic::catch_unwind(|| {
+            ordered(2, count, |number| assert_ne!(number, 700), |()| Ok::<(), Ended>(()))
+        });
+        assert!(ended.is_err());
+    }
 }

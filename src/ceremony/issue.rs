@@ -160,7 +160,7 @@ impl Desk<'_, '_> {
             let mut advance = Advance::default();
             self.take(link.wait()?, &mut advance);
             self.advance(advance, link)?;
-            if self.failure.is_some() {
+            if self.failure.is_some() || (self.conductor.surroundings.stopped)() {
                 return Ok(());
             }
         }
@@ -200,6 +200,7 @@ impl Desk<'_, '_> {
             Event::Kept => self.under_way -= 1,
             Event::Failed(number, error) => {
                 self.under_way -= 1;
+                self.halt.store(true, Ordering::Relaxed);
                 if self.failure.as_ref().is_none_or(|(first, _)| number < *first) {
                     self.failure = Some((number, error));
                 }

@@ -2,6 +2,7 @@
 //! hold neither ledger nor people.
 
 use std::collections::{BTreeMap, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -129,6 +130,8 @@ impl Lanes<'_> {
             drop((task_queue, sign_queue, events));
             let link = Link { tasks, to_sign, events: event_queue, most };
             let result = desk(&link);
+            // After an error nothing that still waits is signed; it stays reserved.
+            self.halt.store(true, Ordering::Relaxed);
             // The queues are closed from the front: what is under way ends, then the threads do.
             drop(link);
             result
@@ -155,7 +158,7 @@ impl Lanes<'_> {
             let number = lot.number;
             let sent = match self.halt.load(Ordering::Relaxed) {
                 true => events.send(Event::Kept).is_ok(),
-                false => match sign_lot(keys, lot) {
+                false => match guarded(|| sign_lot(keys, lot)) {
                     Ok(signed) => tasks.send(Task::Check(signed)).is_ok(),
                     Err(error) => events.send(Event::Failed(number, error)).is_ok(),
                 },
@@ -169,8 +172,8 @@ impl Lanes<'_> {
     fn compute(&self, queue: &Receiver<Task>, events: &Sender<Event>) {
         for task in queue {
             let (number, done) = match task {
-                Task::Build(lot, now) => (lot.number, self.build(lot, now).map(Event::Built)),
-                Task::Check(lot) => (lot.number, check(lot).map(Event::Signed)),
+                Task::Build(lot, now) => (lot.number, guarded(|| self.build(lot, now)).map(Event::Built)),
+                Task::Check(lot) => (lot.number, guarded(|| check(lot)).map(Event::Signed)),
             };
             if events.send(done.unwrap_or_else(|error| Event::Failed(number, error))).is_err() {
                 return;
@@ -199,6 +202,12 @@ pub fn approval(policy: &Policy, approved: Approved) -> Result<Approval, Error> 
     let Approved { path, request, spki, kept, .. } = approved;
     let key = PublicKey::accepted(&spki).map_err(|e| Error::Fault(format!("ledger: {path}: {e}")))?;
     policy.restore(path, request, key, &kept).map_err(|e| Error::Fault(e.0))
+}
+
+/// A lot that panics fails like any other: the desk waits for every lot that is under way.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    std::panic::catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Error::Fault("internal: a lot panicked, see above".into())))
 }
 
 fn sign_lot(
