@@ -108,6 +108,10 @@ fn tars_that_are_no_bundles() {
     refused("tar cf bad.tar -C x . && cat bad.tar bad.tar > b && mv b bad.tar", &["follow the end"]);
     refused("truncate -s 10G x/web/big.csr && tar cSf bad.tar -C x .", &["MEDIA-"]);
     refused("truncate -s 80K x/web/big.csr && tar cf bad.tar -C x .", &["web/big.csr", "MEDIA-SIZE"]);
+    let long = "python3 -c \"import tarfile;t=tarfile.open('bad.tar','w',format=FORMAT);i=tarfile.TarInfo('a'*9000000);t.addfile(i)\"";
+    for format in ["tarfile.GNU_FORMAT", "tarfile.PAX_FORMAT"] {
+        refused(&long.replace("FORMAT", format), &["a header is larger than a megabyte", "MEDIA-TYPE"]);
+    }
     refused("tar cf bad.tar -T /dev/null", &["BUNDLE-EMPTY"]);
     refused(
         "openssl genpkey -algorithm ed25519 -out x/web/k.csr && tar cf bad.tar -C x .",

@@ -1,5 +1,6 @@
 //! One uncompressed tar (POSIX.1-1988 ustar, with GNU or pax long names) under the rules of folders.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -12,6 +13,35 @@ use super::{Error, RelativePath, shown};
 
 /// Octets of a header, and the unit to which files are padded.
 const BLOCK: u64 = 512;
+
+/// What may be read to find the next header, in octets: long names come in files of their own,
+/// which the crate reads whole.
+const HEADERS: u64 = 1 << 20;
+/// What is read ahead, in octets.
+const AHEAD: usize = 1 << 20;
+
+/// A file of which no more is read than is expected.
+struct Metered<'f> {
+    file: &'f File,
+    left: &'f Cell<u64>,
+}
+
+impl Read for Metered<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        match self.left.get().checked_sub(read as u64) {
+            Some(left) => self.left.set(left),
+            None => return Err(std::io::Error::other("a header is larger than a megabyte")),
+        }
+        Ok(read)
+    }
+}
+
+impl Seek for Metered<'_> {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.file.seek(to)
+    }
+}
 
 /// A regular file in a tar.
 pub struct Place {
@@ -30,9 +60,11 @@ pub fn read_each<E: From<Error>>(
 ) -> Result<(), E> {
     let (file, _) = open_file(medium)?;
     let named = medium.display().to_string();
-    let mut archive = Archive::new(BufReader::with_capacity(1 << 20, &file));
+    let left = Cell::new(HEADERS + AHEAD as u64);
+    let mut archive = Archive::new(BufReader::with_capacity(AHEAD, Metered { file: &file, left: &left }));
     let mut end = 0;
     for entry in archive.entries().map_err(|e| broken(&named, e))? {
+        left.set(tally.file_limit() + HEADERS + AHEAD as u64);
         let mut entry = entry.map_err(|e| broken(&named, e))?;
         end = end_of(&entry);
         let Some(place) = place(&entry)? else { continue };
@@ -59,9 +91,11 @@ pub fn headers<E: From<Error>>(
 ) -> Result<(), E> {
     let mut start = file;
     start.seek(SeekFrom::Start(0)).map_err(|e| Error::fault(named, e))?;
-    let mut archive = Archive::new(Near(BufReader::with_capacity(1 << 16, start)));
+    let left = Cell::new(HEADERS + AHEAD as u64);
+    let mut archive = Archive::new(Near(BufReader::with_capacity(1 << 16, Metered { file, left: &left })));
     let mut end = 0;
     for entry in archive.entries_with_seek().map_err(|e| broken(named, e))? {
+        left.set(HEADERS + AHEAD as u64);
         let entry = entry.map_err(|e| broken(named, e))?;
         end = end_of(&entry);
         if let Some(place) = place(&entry)? {
@@ -72,7 +106,7 @@ pub fn headers<E: From<Error>>(
 }
 
 /// Passes over small files within what was read ahead.
-struct Near<'f>(BufReader<&'f File>);
+struct Near<'f>(BufReader<Metered<'f>>);
 
 impl Read for Near<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
