@@ -147,6 +147,40 @@ fn killed_at_system_calls() {
     }
 }
 
+/// A tar gets its name last: killed before that or after, `resume` finishes it, and once.
+#[test]
+fn killed_while_a_tar_is_written() {
+    for call in ["fsync", "rename", "unlink"] {
+        let mut killed = 0;
+        for at in 1..=40 {
+            let lab = ready();
+            let arguments = format!(
+                "-f -o /dev/null -e trace={call} -e inject={call}:signal=SIGKILL:when={at} {} ceremony run sign.toml --hsm hsm.toml --ledger ledger --answers {}/ceremony/answers-accept.toml --pin-file pin --in in --out out.tar",
+                env!("CARGO_BIN_EXE_keyrite"),
+                support::repository().display()
+            );
+            let words: Vec<&str> = arguments.split(' ').collect();
+            if lab.run("strace", &words).code == 0 {
+                break;
+            }
+            killed += 1;
+            let resumed = lab.resume();
+            if resumed.code == 2 && resumed.err.contains("nothing to resume") {
+                if !lab.path("out.tar").exists() {
+                    lab.sign("in", "out.tar").ok();
+                }
+            } else {
+                resumed.ok();
+            }
+            lab.keyrite("verify out.tar --root root/authorities/root-ca.crt").ok();
+            assert!(!lab.path("out.tar.partial").exists(), "{call} {at}");
+            // The ledger is free for the next ceremony.
+            lab.resume().fails(2, &["nothing to resume"]);
+        }
+        assert!(killed > 0, "{call} was never hit");
+    }
+}
+
 /// A full disk or a failing one under the ledger: a named fault, and `resume` once it is mended.
 #[test]
 fn failing_disk() {

@@ -86,11 +86,20 @@ impl Tar {
         file.sync_all().map_err(fault)?;
         drop(file);
         read_back_sum(&partial, hasher.finish())?;
-        // Not every file system can rename without replacing: a name that is taken is told first.
-        if fs::symlink_metadata(&target).is_ok() {
-            return Err(Error::Refused(format!("{}: exists; name a file that does not", target.display())));
+        // Not every file system can rename without replacing: a name that is taken is looked at first.
+        match fs::symlink_metadata(&target) {
+            // An interrupted run of the same release came so far: the same octets stay.
+            Ok(there) if there.is_file() && read_back_sum(&target, hasher.finish()).is_ok() => {
+                fs::remove_file(&partial).map_err(fault)?;
+            }
+            Ok(_) => {
+                return Err(Error::Refused(format!(
+                    "{}: holds something else already; move it away",
+                    target.display()
+                )));
+            }
+            Err(_) => fs::rename(&partial, &target).map_err(fault)?,
         }
-        fs::rename(&partial, &target).map_err(fault)?;
         sync_parent(&target)
     }
 }
