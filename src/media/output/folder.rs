@@ -140,6 +140,16 @@ impl std::io::Write for Both<'_> {
 /// Compares what is there already: true when it is the same; a beginning of it is removed.
 fn keep(target: &Path, mut wanted: impl Read, size: u64) -> Result<bool, Error> {
     let fault = |e: std::io::Error| Error::fault(target.display(), e);
+    let taken = || {
+        Error::Refused(format!(
+            "{}: holds something else already; name an empty output folder",
+            target.display()
+        ))
+    };
+    // A link is not followed: no run of keyrite left one.
+    if !fs::symlink_metadata(target).map_err(fault)?.is_file() {
+        return Err(taken());
+    }
     let (mut there, length) = open_file(target)?;
     let mut buffer = vec![0; 1 << 16];
     let (mut compared, mut differs) = (0, length > size);
@@ -154,10 +164,7 @@ fn keep(target: &Path, mut wanted: impl Read, size: u64) -> Result<bool, Error> 
         compared += read as u64;
     }
     if differs {
-        return Err(Error::Refused(format!(
-            "{}: holds something else already; name an empty output folder",
-            target.display()
-        )));
+        return Err(taken());
     }
     if compared == size {
         return Ok(true);
