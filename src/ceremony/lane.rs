@@ -110,7 +110,7 @@ impl Lanes<'_> {
             let count = sessions.len();
             for session in sessions {
                 let lane = (sign_queue.clone(), tasks.clone(), events.clone(), ready.clone());
-                scope.spawn(move || match self.keys(session) {
+                scope.spawn(move || match guarded(|| self.keys(session)) {
                     Ok(keys) => {
                         let (queue, tasks, events, ready) = lane;
                         if ready.send(Ok(())).is_ok() {
@@ -122,6 +122,7 @@ impl Lanes<'_> {
                     Err(error) => drop(lane.3.send(Err(error))),
                 });
             }
+            drop(ready);
             (0..count).try_for_each(|_| readiness.recv().map_err(gone)?)?;
             for _ in 0..processors.max(1) {
                 let (queue, events) = (task_queue.clone(), events.clone());

@@ -54,6 +54,7 @@ impl Conductor<'_> {
             false => Pin::Known(self.people.pin(&token)?),
         };
         self.record("login", json!({ "token": token }))?;
+        self.write_down()?;
         self.session = Some(self.module.open(&token, &pin, self.final_try)?);
         self.record("token-open", json!({ "token_serial": token.serial }))
     }

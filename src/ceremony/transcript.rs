@@ -1,5 +1,5 @@
-//! Writing the transcript: what was noted is on disk before people are asked and before the token
-//! makes or signs anything.
+//! Writing the transcript: what was noted is on disk before people type anything, before a PIN is
+//! tried, and before the token makes or signs anything.
 
 use der::DateTime;
 use serde_json::Value;
