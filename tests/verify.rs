@@ -63,7 +63,7 @@ fn every_change_is_found() {
     broken("ln -sf /etc/hostname certificates/web/a.crt", "MEDIA-TYPE");
     broken("sed -i s/NAME-DNS/NAME-IP/ manifest.json", "over other octets");
     broken("sed -i s/production/rehearsal/ manifest.json", "over other octets");
-    broken("cp ../root/manifest.json ../root/manifest.json.p7s .", "");
+    broken("cd ../root && cp manifest.json manifest.json.p7s ../bad && cd ../bad", "");
     broken("cp ../root/manifest.json.p7s .", "over other octets");
     broken("mkdir extra && echo x > extra/file", "extra/file: is not in the manifest");
 }
