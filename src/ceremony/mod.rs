@@ -4,8 +4,10 @@
 //! ceremony and, where the script says so, a release. Everything that can fail without the token
 //! has been tried before the PIN is asked for.
 
+mod again;
 mod conductor;
 mod create;
+mod export;
 mod import;
 mod issue;
 mod lane;
@@ -21,6 +23,7 @@ use std::sync::{Arc, OnceLock};
 
 use der::DateTime;
 
+pub use again::{Which, release_again};
 pub use conductor::{Conductor, Interrupted, Outcome};
 pub use people::{Answers, People, Progress, Prompt};
 pub use plan::{MAX_FILE, Plan, PlanFiles};

@@ -149,7 +149,8 @@ fn resume(arguments: Resume) -> Result<(), Failure> {
     finish(conductor, &arguments.ledger)
 }
 
-fn before_signing(error: Error) -> Failure {
+/// What a failure means while nothing is signed.
+pub fn before_signing(error: Error) -> Failure {
     match error {
         Error::Wrong(message) => Failure::wrong(message),
         Error::Refused(message) | Error::Stopped(message) => Failure::refused(message),

@@ -3,6 +3,7 @@
 mod ceremony;
 mod progress;
 mod rehearse;
+mod release;
 mod stop;
 mod system;
 mod terminal;
@@ -37,6 +38,9 @@ enum Command {
     Token(token::Command),
     /// Perform the whole job on a throwaway SoftHSM token, for practice
     Rehearse(rehearse::Arguments),
+    /// Write a release again from the ledger
+    #[command(subcommand)]
+    Release(release::Command),
     /// Verify a release against a root certificate that you trust
     Verify(verify::Arguments),
 }
@@ -93,6 +97,7 @@ pub fn run() -> ExitCode {
         Command::Ceremony(command) => ceremony::run(command),
         Command::Token(command) => token::run(command),
         Command::Rehearse(arguments) => rehearse::run(arguments),
+        Command::Release(command) => release::run(command),
         Command::Verify(arguments) => verify::run(arguments),
     };
     match result {

@@ -52,6 +52,11 @@ pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// The system's folder for temporary files.
+pub fn temporary() -> std::path::PathBuf {
+    std::env::temp_dir()
+}
+
 /// All surroundings.
 pub fn surroundings() -> Surroundings<'static> {
     Surroundings {

@@ -17,12 +17,29 @@ pub struct OpenCeremony {
     pub next_step: usize,
 }
 
+/// A ceremony as it is written down.
+#[derive(Clone, Debug)]
+pub struct CeremonyRow {
+    /// Its number.
+    pub id: i64,
+    /// Its plan, as it was written down.
+    pub plan: String,
+    /// How many requests are approved.
+    pub approved: usize,
+    /// How many are refused.
+    pub refused: usize,
+    /// Whether it is done.
+    pub done: bool,
+}
+
 /// What is written down of a release before it goes out: with the rows of requests and
 /// certificates it gives the very same octets again.
 #[derive(Clone, Debug)]
 pub struct ReleaseRow {
     /// Number of the release in this ledger.
     pub sequence: u64,
+    /// Number of the ceremony that made it.
+    pub ceremony: i64,
     /// The manifest without its lists, JSON.
     pub head: String,
     /// SHA-256 over the manifest.
@@ -61,6 +78,33 @@ impl Ledger {
                 },
             )
             .optional()?)
+    }
+
+    /// The numbers of all ceremonies, in their order.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn ceremonies(&self) -> Result<Vec<i64>, Error> {
+        let mut statement = self.db.prepare("SELECT id FROM ceremony ORDER BY id")?;
+        Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+
+    /// One ceremony.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when there is none of this number.
+    pub fn ceremony(&self, id: i64) -> Result<CeremonyRow, Error> {
+        let sql = "SELECT plan, approved, refused, done FROM ceremony WHERE id = ?1";
+        Ok(self.db.query_row(sql, [id], |row| {
+            let (approved, refused): (u32, u32) = (row.get(1)?, row.get(2)?);
+            Ok(CeremonyRow {
+                id,
+                plan: row.get(0)?,
+                approved: approved as usize,
+                refused: refused as usize,
+                done: row.get(3)?,
+            })
+        })?)
     }
 
     /// The number that the next ceremony gets.
@@ -182,9 +226,17 @@ impl Ledger {
         self.release_where("ceremony = ?1", ceremony)
     }
 
+    /// The release of this number.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn release_number(&self, sequence: u64) -> Result<Option<ReleaseRow>, Error> {
+        self.release_where("sequence = ?1", i64::try_from(sequence).unwrap_or(i64::MAX))
+    }
+
     fn release_where(&self, condition: &str, ceremony: i64) -> Result<Option<ReleaseRow>, Error> {
         let sql = format!(
-            "SELECT sequence, head, manifest_sha256, signature FROM release WHERE {condition} ORDER BY sequence DESC LIMIT 1"
+            "SELECT sequence, head, manifest_sha256, signature, ceremony FROM release WHERE {condition} ORDER BY sequence DESC LIMIT 1"
         );
         let row = self.db.query_row(&sql, [ceremony], |row| {
             let sequence: i64 = row.get(0)?;
@@ -194,6 +246,7 @@ impl Ledger {
                 head: row.get(1)?,
                 manifest: digest.into(),
                 signature: row.get(3)?,
+                ceremony: row.get(4)?,
             })
         });
         Ok(row.optional()?)

@@ -235,6 +235,15 @@ impl Ledger {
         Ok(self.db.query_row(sql, [ceremony], |row| row.get(0))?)
     }
 
+    /// The last row of a ceremony's requests: those of the next one come after it.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn last_row(&self, ceremony: i64) -> Result<i64, Error> {
+        let sql = "SELECT coalesce(min(first_request) - 1, 9223372036854775807) FROM ceremony WHERE id > ?1";
+        Ok(self.db.query_row(sql, [ceremony], |row| row.get(0))?)
+    }
+
     /// The last row for which there is a reservation; requests are reserved in their order.
     ///
     /// # Errors

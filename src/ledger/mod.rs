@@ -8,6 +8,7 @@ mod ceremonies;
 mod certificates;
 mod import;
 mod keys;
+mod reading;
 mod schema;
 
 use std::fs::DirBuilder;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use der::DateTime;
 use rusqlite::Connection;
 
-pub use ceremonies::{Line, OpenCeremony, ReleaseRow};
+pub use ceremonies::{CeremonyRow, Line, OpenCeremony, ReleaseRow};
 pub use certificates::{Advance, Approved, Issued, Pending, Reservation};
 pub use import::{Import, Imported, Refused};
 pub use keys::{KeyRole, StoredKey};
@@ -48,6 +49,7 @@ pub struct Ledger {
     last_time: Option<DateTime>,
     new: bool,
     made: bool,
+    _held: Option<reading::Held>,
 }
 
 impl Ledger {
@@ -103,7 +105,7 @@ impl Ledger {
         }
         let db = schema::connect(folder, true)?;
         schema::create(&db, rehearsal)?;
-        Ok(Self { folder: folder.to_owned(), db, rehearsal, last_time: None, new: true, made })
+        Ok(Self { folder: folder.to_owned(), db, rehearsal, last_time: None, new: true, made, _held: None })
     }
 
     /// Opens an existing ledger.
@@ -117,7 +119,7 @@ impl Ledger {
         let db = schema::connect(folder, false)?;
         let rehearsal = schema::check(&db, folder)?;
         let last_time = last_time(&db)?;
-        Ok(Self { folder: folder.to_owned(), db, rehearsal, last_time, new: false, made: false })
+        Ok(Self { folder: folder.to_owned(), db, rehearsal, last_time, new: false, made: false, _held: None })
     }
 
     /// The folder it lies in.

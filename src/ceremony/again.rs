@@ -1,0 +1,98 @@
+//! A release made again from the ledger when its medium was lost: the same octets, without token
+//! and PIN. Nothing is written to the ledger.
+
+use std::path::Path;
+
+use super::export::{Export, as_fault, authorities, finish, seconds, spooled, transcript_until};
+use super::preflight::{Setup, policy};
+use super::{Error, Plan, Progress};
+use crate::ledger::{Ledger, ReleaseRow};
+use crate::media::{self, Output};
+use crate::release::Head;
+
+/// Which release of a ledger is meant.
+#[derive(Clone, Copy, Debug)]
+pub enum Which {
+    /// The last one.
+    Last,
+    /// The one that this ceremony made.
+    Ceremony(i64),
+    /// The one of this number.
+    Sequence(u64),
+}
+
+/// Writes a release again.
+///
+/// # Errors
+/// [`Error::Wrong`] when there is no such release, when its ceremony is not done, or when the
+/// place is taken; [`Error::Fault`] when the ledger gives other octets than were signed.
+pub fn release_again(
+    ledger: &mut Ledger,
+    which: Which,
+    out: &Path,
+    processors: usize,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<ReleaseRow, Error> {
+    let release = find(ledger, which)?;
+    Output::check_free(out).map_err(|e| match e {
+        media::Error::Refused(message) => Error::Wrong(message),
+        other => other.into(),
+    })?;
+    let row = ledger.ceremony(release.ceremony)?;
+    if !row.done {
+        return Err(Error::Wrong(format!(
+            "release {} belongs to ceremony {}, which was not finished; go on with `keyrite ceremony resume --ledger {}`",
+            release.sequence,
+            row.id,
+            ledger.folder().display()
+        )));
+    }
+    let damaged = |e: serde_json::Error| Error::Fault(format!("ledger: release {}: {e}", release.sequence));
+    let head: Head = serde_json::from_str(&release.head).map_err(damaged)?;
+    let setup: Setup = serde_json::from_str(&row.plan).map_err(damaged)?;
+    let policy = policy(&Plan::from_files(setup.plan)?, None)?;
+    let authorities = authorities(ledger, row.id)?;
+    let folder = ledger.folder().to_owned();
+    let mut output = Output::open(out, seconds(&head.created)?).map_err(as_fault)?;
+    for (path, octets) in &authorities.files {
+        output.put(path, octets).map_err(as_fault)?;
+    }
+    let mut told = Progress { doing: "written", done: 0, all: Some(row.approved), refused: row.refused };
+    let mut export = Export { ledger, policy: &policy, ceremony: row.id, processors };
+    let manifest = spooled(&folder, |to| {
+        export.manifest(&head, to, &mut |leaves| {
+            for leaf in leaves {
+                output.put(&leaf.path, leaf.pem.as_bytes()).map_err(as_fault)?;
+            }
+            told.done += leaves.len();
+            progress(&told);
+            Ok(())
+        })?;
+        Ok(())
+    })?;
+    if release.manifest != manifest.digest {
+        return Err(Error::Fault(format!(
+            "ledger: its rows give a manifest with SHA-256 {}, the one that was signed has {}; it was changed, and what lies in {} is no release",
+            manifest.digest,
+            release.manifest,
+            out.display()
+        )));
+    }
+    output.sync().map_err(as_fault)?;
+    let transcript = transcript_until(ledger, row.id, head.transcript.sha256)?;
+    finish(output, &transcript, &manifest, &release.signature).map_err(as_fault)?;
+    Ok(release)
+}
+
+fn find(ledger: &Ledger, which: Which) -> Result<ReleaseRow, Error> {
+    let (found, what) = match which {
+        Which::Last => (ledger.last_release()?, "no release".to_owned()),
+        Which::Ceremony(number) => (ledger.release(number)?, format!("no release of ceremony {number}")),
+        Which::Sequence(number) => (ledger.release_number(number)?, format!("no release {number}")),
+    };
+    let last = || match ledger.last_release() {
+        Ok(Some(last)) => format!("; the last one is {} of ceremony {}", last.sequence, last.ceremony),
+        _ => String::new(),
+    };
+    found.ok_or_else(|| Error::Wrong(format!("{}: holds {what}{}", ledger.folder().display(), last())))
+}

@@ -1,0 +1,227 @@
+//! The export of a release: its octets come from the ledger alone, as often as they are asked for.
+//!
+//! In: the rows of a ceremony and the manifest's head. Out: the same manifest, certificates and
+//! transcript each time, which is how an interrupted release is finished, a lost one made again
+//! and a ledger audited.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use der::DateTime;
+
+use super::import::reasons;
+use super::{Error, lane};
+use crate::digest::{Digest, Hasher};
+use crate::ledger::{Issued, KeyRole, Ledger};
+use crate::media::{Output, RelativePath, spool};
+use crate::parallel;
+use crate::policy::Policy;
+use crate::release::{
+    Authorities, Head, KeyEntry, Leaf, MANIFEST, ManifestWriter, RefusalEntry, SIGNATURE, TRANSCRIPT,
+    compose_authorities, compose_leaf, entry,
+};
+
+/// Certificates that one thread encodes at a time.
+const GROUP: usize = 64;
+
+/// A file that is too large to be held, without a name: it is gone with the program.
+#[derive(Debug)]
+pub struct Spool {
+    pub file: File,
+    pub size: u64,
+    pub digest: Digest,
+}
+
+/// What a ceremony's release consists of, in its ledger.
+pub struct Export<'a> {
+    pub ledger: &'a mut Ledger,
+    pub policy: &'a Policy,
+    pub ceremony: i64,
+    /// How many threads encode side by side.
+    pub processors: usize,
+}
+
+impl Export<'_> {
+    /// Writes the manifest; `each` takes every certificate before its entry is written. Returns
+    /// how many there were.
+    pub fn manifest<W: Write>(
+        &mut self,
+        head: &Head,
+        to: W,
+        each: &mut dyn FnMut(&[Leaf]) -> Result<(), Error>,
+    ) -> Result<(W, usize), Error> {
+        let mut manifest = ManifestWriter::new(to, head)?;
+        let (before, last) = (self.ledger.before(self.ceremony)?, self.ledger.last_row(self.ceremony)?);
+        let (ledger, policy) = (&mut *self.ledger, self.policy);
+        let source =
+            |give: &mut dyn FnMut(Vec<Issued>) -> Result<(), Error>| rows(ledger, before, last, give);
+        let mut count = 0;
+        parallel::ordered(
+            self.processors,
+            source,
+            |group| compose(policy, group),
+            |leaves| {
+                let leaves = leaves?;
+                each(&leaves)?;
+                count += leaves.len();
+                Ok(leaves.iter().try_for_each(|leaf| manifest.certificate(&leaf.entry))?)
+            },
+        )?;
+        self.refusals(before, last, &mut manifest)?;
+        Ok((manifest.finish()?, count))
+    }
+
+    fn refusals<W: Write>(
+        &self,
+        mut row: i64,
+        end: i64,
+        manifest: &mut ManifestWriter<W>,
+    ) -> Result<(), Error> {
+        loop {
+            let mut refused = self.ledger.refused_after(row, GROUP)?;
+            refused.retain(|one| one.row <= end);
+            let Some(last) = refused.last() else { return Ok(()) };
+            row = last.row;
+            for one in &refused {
+                let reasons = reasons(one)?;
+                let refusal =
+                    RefusalEntry { request_path: one.path.clone(), request_sha256: one.request, reasons };
+                manifest.refusal(&entry(&refusal)?)?;
+            }
+        }
+    }
+}
+
+/// The authorities of a ledger that are in the release of this ceremony.
+pub fn authorities(ledger: &Ledger, ceremony: i64) -> Result<Authorities, Error> {
+    let mut keys = Vec::new();
+    let keys_so_far = ledger.keys()?.into_iter().filter(|key| key.ceremony <= ceremony);
+    for key in keys_so_far.filter(|key| key.role == KeyRole::Authority) {
+        let Some(certificate) = key.certificate else { continue };
+        keys.push(KeyEntry { name: key.name, issuer: key.issuer, profile: key.profile, certificate });
+    }
+    Ok(compose_authorities(&keys)?)
+}
+
+/// The transcript as it was when the manifest's head was made: later lines are not in it.
+pub fn transcript_until(ledger: &Ledger, ceremony: i64, digest: Digest) -> Result<Spool, Error> {
+    let file = spool(ledger.folder())?;
+    let mut to = BufWriter::with_capacity(1 << 18, &file);
+    let (mut hasher, mut size, mut found) = (Hasher::default(), 0, false);
+    ledger.transcript::<Error>(ceremony, &mut |line| {
+        if found {
+            return Ok(());
+        }
+        hasher.update(line.as_bytes());
+        hasher.update(b"\n");
+        to.write_all(line.as_bytes()).and_then(|()| to.write_all(b"\n")).map_err(spooling)?;
+        size += line.len() as u64 + 1;
+        found = line.contains("\"event\":\"seal\"") && hasher.clone().finish() == digest;
+        Ok(())
+    })?;
+    to.flush().map_err(spooling)?;
+    drop(to);
+    match found {
+        true => Ok(Spool { file, size, digest }),
+        false => Err(Error::Fault("ledger: its transcript is not the one that was sealed".into())),
+    }
+}
+
+fn rows(
+    ledger: &mut Ledger,
+    mut row: i64,
+    end: i64,
+    each: &mut dyn FnMut(Vec<Issued>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    loop {
+        let mut issued = ledger.issued_after(row, GROUP)?;
+        issued.retain(|one| one.approved.row <= end);
+        let Some(last) = issued.last() else { return Ok(()) };
+        row = last.approved.row;
+        each(issued)?;
+    }
+}
+
+fn compose(policy: &Policy, group: Vec<Issued>) -> Result<Vec<Leaf>, Error> {
+    group
+        .into_iter()
+        .map(|Issued { approved, tbs, signature }| {
+            Ok(compose_leaf(&lane::approval(policy, approved)?, &tbs, &signature)?)
+        })
+        .collect()
+}
+
+/// Transcript, manifest, and the manifest's signature as the last of all files.
+pub fn finish(
+    mut output: Output,
+    transcript: &Spool,
+    manifest: &Spool,
+    signature: &[u8],
+) -> Result<(), crate::media::Error> {
+    output.put_file(&RelativePath::new(TRANSCRIPT)?, &transcript.file, transcript.size)?;
+    output.put_file(&RelativePath::new(MANIFEST)?, &manifest.file, manifest.size)?;
+    output.put(&RelativePath::new(SIGNATURE)?, signature)?;
+    output.finish()
+}
+
+/// A manifest being written to a file without a name in this folder.
+pub fn spooled(
+    folder: &Path,
+    write: impl FnOnce(&mut Hashed<BufWriter<&File>>) -> Result<(), Error>,
+) -> Result<Spool, Error> {
+    let file = spool(folder)?;
+    let mut hashed = Hashed::new(BufWriter::with_capacity(1 << 18, &file));
+    write(&mut hashed)?;
+    hashed.flush().map_err(spooling)?;
+    let (digest, size) = hashed.finish();
+    Ok(Spool { file, size, digest })
+}
+
+/// Hashes and counts what it writes.
+#[derive(Debug)]
+pub struct Hashed<W> {
+    to: W,
+    hasher: Hasher,
+    size: u64,
+}
+
+impl<W> Hashed<W> {
+    /// Nothing written yet.
+    pub fn new(to: W) -> Self {
+        Self { to, hasher: Hasher::default(), size: 0 }
+    }
+
+    /// Digest and number of the octets.
+    pub fn finish(self) -> (Digest, u64) {
+        (self.hasher.finish(), self.size)
+    }
+}
+
+impl<W: Write> Write for Hashed<W> {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        let written = self.to.write(octets)?;
+        self.hasher.update(octets.split_at(written).0);
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.to.flush()
+    }
+}
+
+fn spooling(error: std::io::Error) -> Error {
+    Error::Fault(format!("temporary file in the ledger's folder: {error}"))
+}
+
+/// Seconds since 1970 of a time in the manifest.
+pub fn seconds(time: &str) -> Result<u64, Error> {
+    let time: DateTime = time.parse().map_err(|_| Error::Fault(format!("{time:?} is no time")))?;
+    Ok(time.unix_duration().as_secs())
+}
+
+/// At this stage everything has been signed: what the medium refuses is a fault to be resumed from.
+pub fn as_fault(error: crate::media::Error) -> Error {
+    Error::Fault(error.to_string())
+}

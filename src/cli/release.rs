@@ -1,0 +1,63 @@
+//! `keyrite release`: a release made again from the ledger.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::ceremony::before_signing;
+use super::progress::Work;
+use super::terminal::say;
+use super::{Failure, system};
+use crate::ceremony::{Which, release_again};
+use crate::ledger::Ledger;
+
+/// What can be done with releases.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a release again, byte for byte, from the ledger; needs no token
+    Again(Again),
+}
+
+/// Arguments of `release again`.
+#[derive(Debug, Args)]
+pub struct Again {
+    /// The ledger's folder; it is read only
+    #[arg(long, value_name = "DIR")]
+    ledger: PathBuf,
+    /// Where the release goes: a new or an empty folder, or a new file that ends in .tar
+    #[arg(long, value_name = "RELEASE")]
+    out: PathBuf,
+    /// The release of this ceremony, instead of the last one
+    #[arg(long, value_name = "N", conflicts_with = "sequence")]
+    ceremony: Option<i64>,
+    /// The release of this number, instead of the last one
+    #[arg(long, value_name = "N")]
+    sequence: Option<u64>,
+}
+
+/// Performs the command.
+pub fn run(command: Command) -> Result<(), Failure> {
+    let Command::Again(Again { ledger, out, ceremony, sequence }) = command;
+    let which = match (ceremony, sequence) {
+        (Some(number), _) => Which::Ceremony(number),
+        (None, Some(number)) => Which::Sequence(number),
+        (None, None) => Which::Last,
+    };
+    let mut opened = Ledger::read(&ledger, &system::temporary()).map_err(|e| before_signing(e.into()))?;
+    let mut work: Option<Work> = None;
+    let again = release_again(&mut opened, which, &out, system::processors(), &mut |progress| {
+        work.get_or_insert_with(|| Work::new(progress)).tell(progress);
+    });
+    if let Some(work) = work {
+        work.end();
+    }
+    let release = again.map_err(before_signing)?;
+    say(&format!(
+        "release {} of ceremony {} in {}, byte for byte as it was\nmanifest SHA-256\n  {}",
+        release.sequence,
+        release.ceremony,
+        out.display(),
+        release.manifest
+    ));
+    Ok(())
+}

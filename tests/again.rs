@@ -1,0 +1,75 @@
+//! `keyrite release again`: a lost release is made again from the ledger, byte for byte.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod support;
+
+use support::{Lab, P256, WEB};
+
+/// A root, and two releases of requests: one folder and one tar.
+fn released() -> Lab {
+    let lab = Lab::new();
+    lab.root("ecdsa-p256");
+    lab.sign_script(WEB);
+    lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
+    lab.csr("in/web/bad.csr", "/CN=b", "DNS:b.example.org", P256);
+    lab.csr("more/web/c.csr", "/CN=c", "DNS:c.example.test", P256);
+    lab.sign("in", "first").ok();
+    lab.sign("more", "second.tar").ok();
+    lab
+}
+
+#[test]
+fn each_release_comes_again_byte_for_byte() {
+    let lab = released();
+    let before = lab.run("sh", &["-c", "cd ledger && stat -c '%n %s %Y %Z' . * && sha256sum *"]).ok().out;
+    lab.keyrite("release again --ledger ledger --out last.tar").ok();
+    lab.run("cmp", &["second.tar", "last.tar"]).ok();
+    lab.keyrite("release again --ledger ledger --out again --sequence 2").ok();
+    lab.run("diff", &["-r", "first", "again"]).ok();
+    lab.keyrite("release again --ledger ledger --out roots --ceremony 1").ok();
+    lab.run("diff", &["-r", "root", "roots"]).ok();
+    let after = lab.run("sh", &["-c", "cd ledger && stat -c '%n %s %Y %Z' . * && sha256sum *"]).ok().out;
+    assert_eq!(before, after, "the ledger was changed");
+    lab.keyrite("verify again --root root/authorities/root-ca.crt").ok();
+    // The place is taken, or there is nothing of that number.
+    lab.keyrite("release again --ledger ledger --out first").fails(2, &["first"]);
+    lab.keyrite("release again --ledger ledger --out x --sequence 9").fails(2, &["no release 9", "is 3 of"]);
+    lab.keyrite("release again --ledger absent --out x").fails(2, &["absent: holds no ledger"]);
+    assert!(!lab.path("x").exists());
+}
+
+#[test]
+fn changed_ledger_gives_no_release() {
+    let lab = released();
+    let edit = "import sqlite3; db = sqlite3.connect('ledger/ledger.sqlite'); db.execute(\"UPDATE request SET refusal = replace(refusal, 'NAME-DNS', 'NAME-IP')\"); db.commit()";
+    lab.run("python3", &["-c", edit]).ok();
+    lab.keyrite("release again --ledger ledger --out x --sequence 2").fails(3, &["it was changed"]);
+    assert!(!lab.path("x/manifest.json").exists(), "what is no release has no manifest");
+}
+
+/// A run that was cut off leaves SQLite's log behind; while another program writes, nothing is read.
+#[test]
+fn cut_off_ledger_is_read_and_left_as_it_is() {
+    let mut lab = released();
+    lab.faulty();
+    lab.csr("last/web/d.csr", "/CN=d", "DNS:d.example.test", P256);
+    lab.set("FAULTY_TOKEN_MODE", "kill");
+    // The fifth signature is the manifest's: the certificate is made, the release is not.
+    lab.set("FAULTY_TOKEN_AT", "5");
+    assert_eq!(lab.sign("last", "third").code, -1);
+    lab.set("FAULTY_TOKEN_MODE", "none");
+    assert!(lab.path("ledger/ledger.sqlite-wal").exists(), "the test is to have a log");
+    let before = lab.run("sh", &["-c", "sha256sum ledger/*"]).ok().out;
+    lab.keyrite("release again --ledger ledger --out again.tar").ok();
+    lab.run("cmp", &["second.tar", "again.tar"]).ok();
+    assert_eq!(before, lab.run("sh", &["-c", "sha256sum ledger/*"]).ok().out);
+    lab.resume().ok();
+    lab.keyrite("release again --ledger ledger --out again").ok();
+    lab.run("diff", &["-r", "third", "again"]).ok();
+    let hold = format!(
+        "import sqlite3, subprocess; db = sqlite3.connect('ledger/ledger.sqlite', isolation_level=None); db.execute('PRAGMA locking_mode = EXCLUSIVE'); db.execute('BEGIN EXCLUSIVE'); print(subprocess.run(['{}', 'release', 'again', '--ledger', 'ledger', '--out', 'y'], capture_output=True, text=True))",
+        env!("CARGO_BIN_EXE_keyrite")
+    );
+    let held = lab.run("python3", &["-c", &hold]).ok();
+    assert!(held.out.contains("returncode=2") && held.out.contains("in use by another program"), "{held:?}");
+}
