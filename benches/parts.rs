@@ -70,7 +70,7 @@ impl Stage {
 
     fn approval(&self, name: &str) -> Approval {
         let path = RelativePath::new(&format!("web/{name}.csr")).unwrap();
-        self.policy.judge(path, &self.request).outcome.unwrap()
+        self.policy.judge(path, &self.request, None).outcome.unwrap()
     }
 
     fn tbs(&self, row: i64) -> ToBeSigned {
@@ -107,7 +107,7 @@ fn certificates(c: &mut Criterion) {
         b.iter(|| CertificationRequest::from_file(black_box(request)).unwrap());
     });
     c.bench_function("judge it (parse, prove, policy)", |b| {
-        b.iter(|| stage.policy.judge(path(), black_box(request)));
+        b.iter(|| stage.policy.judge(path(), black_box(request), None));
     });
     let approval = stage.approval("a");
     let serial = Serial::derive(&[1; 32], &[2; 32], 1, 1);
@@ -138,12 +138,12 @@ fn ledger(c: &mut Criterion) {
             let mut import = ledger.import().unwrap();
             for at in 0..1024 {
                 let path = RelativePath::new(&format!("web/{at:05}.csr")).unwrap();
-                let mut judged = stage.policy.judge(path, &stage.request);
+                let mut judged = stage.policy.judge(path, &stage.request, None);
                 judged.key = None;
-                import.add(&judged, &stage.request).unwrap();
+                import.add(&judged, &stage.request, None).unwrap();
             }
             let imported = import.settle(&stage.policy).unwrap();
-            import.commit("{}", Some(imported)).unwrap();
+            import.commit("{}", None, Some(imported)).unwrap();
             let mut row = 0;
             loop {
                 let approved = ledger.approved_after(row, 64).unwrap();

@@ -1,22 +1,20 @@
 //! Taking in bundles: read once, judged in threads, written down in one transaction that is taken
 //! back when the bundle is refused as a whole.
 
+use super::gate::{Gatekeeper, Sequences};
 use super::preflight::{Setup, Start};
 use super::script::{RefusalRule, Step};
-use super::{Error, People, Plan, Progress, Surroundings};
+use super::{BundleFacts, Error, People, Plan, Progress, Surroundings};
 use crate::ledger::{Import, Imported, Ledger, Refused};
-use crate::media::RelativePath;
 use crate::parallel;
 use crate::policy::{Judgement, Policy};
 use crate::release::Reason;
-use crate::request::read_bundles;
+use crate::request::{BundleFile, IndexName, read_bundles};
 
 /// Requests that one thread judges at a time.
 const GROUP: usize = 64;
 /// At most so many refusals are shown; the transcript has all.
 pub const SHOWN: usize = 40;
-
-type File = (RelativePath, Vec<u8>);
 
 /// Begins a ceremony in the ledger with the bundles that it is to answer; returns its number.
 pub fn import(
@@ -27,11 +25,12 @@ pub fn import(
     surroundings: &Surroundings<'_>,
     people: &mut dyn People,
 ) -> Result<i64, Error> {
+    let sequences = ledger.sequences()?;
     let mut import = ledger.import()?;
     let imported = match start.bundles.is_empty() {
         true => None,
         false => {
-            take_in(start, &mut import, policy, surroundings, people)?;
+            setup.indexes = take_in(start, &mut import, policy, sequences, surroundings, people)?;
             let imported = import.settle(policy)?;
             check(&start.plan, &import, imported)?;
             Some(imported)
@@ -39,21 +38,24 @@ pub fn import(
     };
     setup.bundle = imported.map(|imported| imported.digest);
     let text = serde_json::to_string(&setup).map_err(|e| Error::Fault(e.to_string()))?;
-    Ok(import.commit(&text, imported)?)
+    let cluster = start.plan.script().cluster.as_ref().map(IndexName::as_str);
+    Ok(import.commit(&text, cluster, imported)?)
 }
 
 fn take_in(
     start: &Start,
     import: &mut Import<'_>,
     policy: &Policy,
+    sequences: Sequences,
     surroundings: &Surroundings<'_>,
     people: &mut dyn People,
-) -> Result<(), Error> {
+) -> Result<Vec<BundleFacts>, Error> {
     let bundles = &start.bundles;
-    let source = |each: &mut dyn FnMut(Vec<File>) -> Result<(), Error>| {
+    let mut gate = Gatekeeper::new(start.plan.script(), (surroundings.now)(), sequences);
+    let source = |each: &mut dyn FnMut(Vec<BundleFile>) -> Result<(), Error>| {
         let mut group = Vec::with_capacity(GROUP);
-        read_bundles::<Error>(bundles, &mut |path, octets| {
-            group.push((path, octets));
+        read_bundles(bundles, &mut gate, &mut |file| {
+            group.push(file);
             if group.len() < GROUP {
                 Ok(())
             } else {
@@ -62,13 +64,19 @@ fn take_in(
         })?;
         each(group)
     };
-    let judge = |group: Vec<File>| -> Vec<(Judgement, Vec<u8>)> {
-        group.into_iter().map(|(path, octets)| (policy.judge(path, &octets), octets)).collect()
+    let judge = |group: Vec<BundleFile>| -> Result<Vec<(Judgement, BundleFile)>, Error> {
+        let judge = |file: BundleFile| {
+            let judgement = policy.judge(file.path.clone(), &file.octets, file.entry.as_deref());
+            file.check(judgement.request)?;
+            Ok((judgement, file))
+        };
+        group.into_iter().map(judge).collect()
     };
     let mut progress = Progress { doing: "checked", done: 0, all: None, refused: 0 };
     parallel::ordered(surroundings.processors, source, judge, |group| {
-        for (judgement, octets) in &group {
-            import.add(judgement, octets)?;
+        let group = group?;
+        for (judgement, file) in &group {
+            import.add(judgement, &file.octets, file.entry.as_ref().map(|_| file.bundle))?;
             progress.refused += usize::from(judgement.outcome.is_err());
         }
         progress.done += group.len();
@@ -77,7 +85,18 @@ fn take_in(
             true => Err(Error::Stopped("stopped while requests were checked; nothing was signed".into())),
             false => Ok(()),
         }
-    })
+    })?;
+    let Gatekeeper { accepted, .. } = gate;
+    for facts in &accepted {
+        import.bundle(
+            facts.bundle,
+            facts.cluster.as_ref().map(IndexName::as_str),
+            facts.part.as_ref().map(IndexName::as_str),
+            facts.sequence.number(),
+            facts.index_sha256,
+        )?;
+    }
+    Ok(accepted)
 }
 
 fn check(

@@ -8,6 +8,7 @@ mod again;
 mod conductor;
 mod create;
 mod export;
+mod gate;
 mod import;
 mod issue;
 mod lane;
@@ -25,6 +26,7 @@ use der::DateTime;
 
 pub use again::{Which, release_again};
 pub use conductor::{Conductor, Interrupted, Outcome};
+pub use gate::BundleFacts;
 pub use people::{Answers, People, Progress, Prompt};
 pub use plan::{MAX_FILE, Plan, PlanFiles};
 pub use preflight::{Setup, Start};

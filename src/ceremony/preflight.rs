@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::conductor::{Conductor, Parts};
 use super::import::import;
 use super::plan::PlanFiles;
-use super::{Error, People, Plan, Step, Surroundings};
+use super::{BundleFacts, Error, People, Plan, Step, Surroundings};
 use crate::digest::Digest;
 use crate::issuance::Certificate;
 use crate::ledger::{KeyRole, Ledger, StoredKey};
@@ -49,6 +49,8 @@ pub struct Setup {
     pub out: Option<PathBuf>,
     /// The bundle digest, when requests came in.
     pub bundle: Option<Digest>,
+    /// The indexes of the bundles that have one.
+    pub indexes: Vec<BundleFacts>,
 }
 
 impl Start {
@@ -89,6 +91,7 @@ impl Start {
             token_serial: token.serial.clone(),
             out: self.out.clone(),
             bundle: None,
+            indexes: Vec::new(),
         };
         match import(&self, &mut setup, &mut ledger, &policy, surroundings, people) {
             Ok(id) => {

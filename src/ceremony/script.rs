@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use crate::policy::{Kind, Policy, ProfileFile, RosterLine, subject_from};
+use crate::request::IndexName;
 use crate::token::KeyRequest;
 
 /// A ceremony's script.
@@ -16,6 +17,8 @@ pub struct Script {
     pub title: String,
     /// What it is for.
     pub purpose: String,
+    /// The cluster that it signs for; a bundle whose index names another is refused.
+    pub cluster: Option<IndexName>,
     /// Files of certificate profiles, relative to the script.
     #[serde(default)]
     pub profiles: Vec<String>,

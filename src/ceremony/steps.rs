@@ -9,6 +9,7 @@ use super::{Error, Prompt};
 use crate::digest::hex;
 use crate::ledger::{KeyRole, StoredKey};
 use crate::media::shown;
+use crate::request::IndexName;
 use crate::token::{InventoryObject, Pin};
 
 /// So many refusals stand in one record of the transcript.
@@ -92,7 +93,20 @@ impl Conductor<'_> {
         let digest = self.setup.bundle;
         let text = digest.map(|digest| digest.to_string()).unwrap_or_default();
         self.people.show(&format!("  {requests} requests, bundle digest\n  {text}"));
-        self.record("import", json!({ "requests": requests, "bundle_sha256": digest }))
+        for facts in &self.setup.indexes {
+            let name =
+                |name: &Option<IndexName>| name.as_ref().map_or("none named", IndexName::as_str).to_owned();
+            self.people.show(&format!(
+                "  index   cluster {}, part {}, sequence {} of {}, SHA-256\n          {}",
+                name(&facts.cluster),
+                name(&facts.part),
+                facts.sequence.number(),
+                facts.created.0,
+                facts.index_sha256
+            ));
+        }
+        let indexes = json!(self.setup.indexes);
+        self.record("import", json!({ "requests": requests, "bundle_sha256": digest, "indexes": indexes }))
     }
 
     pub(super) fn review(&mut self) -> Result<(), Error> {
@@ -109,6 +123,9 @@ impl Conductor<'_> {
                 shown(&approval.subject_text()),
                 shown(&names)
             ));
+            if let Some(object) = approval.object() {
+                self.people.show(&format!("          {}", shown(object)));
+            }
             for note in approval.notes() {
                 self.people.show(&format!("          note: {}", shown(note)));
             }

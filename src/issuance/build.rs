@@ -86,9 +86,17 @@ impl Validity {
     /// # Errors
     /// [`Error::Refused`] when the end is past the year 9999.
     pub fn days(start: DateTime, days: u32) -> Result<Self, Error> {
-        let length = Duration::from_secs(u64::from(days) * 86_400 - 1);
+        Self::seconds(start, u64::from(days) * 86_400)
+    }
+
+    /// So many seconds from `start`, which is the first of them.
+    ///
+    /// # Errors
+    /// As [`Validity::days`].
+    pub fn seconds(start: DateTime, seconds: u64) -> Result<Self, Error> {
+        let length = Duration::from_secs(seconds.saturating_sub(1));
         let not_after = DateTime::from_unix_duration(start.unix_duration() + length)
-            .map_err(|_| Error::Refused(format!("{days} days from {start} end after the year 9999")))?;
+            .map_err(|_| Error::Refused(format!("{seconds} seconds from {start} end after the year 9999")))?;
         Ok(Self { not_before: start, not_after })
     }
 

@@ -1,6 +1,7 @@
 //! The import of a bundle: one transaction, from the first file to the plan, so that a bundle that
 //! is refused as a whole leaves the ledger as it was.
 
+use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
@@ -47,6 +48,22 @@ impl Ledger {
         Ok(self.db.query_row("SELECT coalesce(max(id), 0) + 1 FROM request", [], |row| row.get(0))?)
     }
 
+    /// The highest sequence number of each cluster and part that came to a release.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn sequences(&self) -> Result<HashMap<(String, String), u64>, Error> {
+        // A ceremony without release signed nothing: its bundle may come again.
+        let mut statement = self.db.prepare(
+            "SELECT b.cluster, b.part, max(b.sequence) FROM bundle b JOIN release r ON r.ceremony = b.ceremony WHERE b.cluster IS NOT NULL GROUP BY b.cluster, b.part",
+        )?;
+        let rows = statement.query_map([], |row| {
+            let sequence: i64 = row.get(2)?;
+            Ok(((row.get(0)?, row.get(1)?), sequence.unsigned_abs()))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Begins the import of a new ceremony. Nothing is written until [`Import::commit`].
     ///
     /// # Errors
@@ -69,11 +86,12 @@ impl Ledger {
 }
 
 impl Import<'_> {
-    /// Takes in one file with what policy says of it by itself.
+    /// Takes in one file with what policy says of it by itself; `bundle` is the number of the medium
+    /// it came on, when that has an index.
     ///
     /// # Errors
     /// [`Error::Fault`] when the database fails.
-    pub fn add(&mut self, judgement: &Judgement, octets: &[u8]) -> Result<(), Error> {
+    pub fn add(&mut self, judgement: &Judgement, octets: &[u8], bundle: Option<usize>) -> Result<(), Error> {
         let path = judgement.path.as_str();
         self.sorted &= self.last_path.as_str() <= path;
         path.clone_into(&mut self.last_path);
@@ -83,7 +101,7 @@ impl Import<'_> {
         let refusal = judgement.outcome.as_ref().err().map(|violations| reasons(violations));
         self.transaction
             .prepare_cached(
-                "INSERT INTO request (id, ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                "INSERT INTO request (id, ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal, bundle) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
                 self.next,
@@ -94,9 +112,36 @@ impl Import<'_> {
                 approved.map(|approval| approval.key.der()),
                 octets,
                 approved.map(|approval| approval.kept()),
-                refusal
+                refusal,
+                bundle.map(|number| number as i64)
             ])?;
         self.next += 1;
+        Ok(())
+    }
+
+    /// Takes in the index of the medium of this number.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn bundle(
+        &self,
+        number: usize,
+        cluster: Option<&str>,
+        part: Option<&str>,
+        sequence: u64,
+        index: Digest,
+    ) -> Result<(), Error> {
+        self.transaction.execute(
+            "INSERT INTO bundle (ceremony, number, cluster, part, sequence, index_sha256) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                self.ceremony,
+                number as i64,
+                cluster,
+                part.unwrap_or_default(),
+                sequence as i64,
+                index.as_bytes()
+            ],
+        )?;
         Ok(())
     }
 
@@ -130,7 +175,7 @@ impl Import<'_> {
     /// A tar lists its files in any order.
     fn sort(&mut self) -> Result<(), Error> {
         self.transaction.execute(
-            "INSERT INTO request (ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal) SELECT ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal FROM request WHERE id >= ?1 ORDER BY path, id",
+            "INSERT INTO request (ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal, bundle) SELECT ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal, bundle FROM request WHERE id >= ?1 ORDER BY path, id",
             [self.first],
         )?;
         self.transaction
@@ -253,11 +298,11 @@ impl Import<'_> {
     ///
     /// # Errors
     /// [`Error::Fault`] when the database fails.
-    pub fn commit(self, plan: &str, imported: Option<Imported>) -> Result<i64, Error> {
+    pub fn commit(self, plan: &str, cluster: Option<&str>, imported: Option<Imported>) -> Result<i64, Error> {
         let (approved, refused) = imported.map_or((0, 0), |all| (all.approved, all.refused));
         self.transaction.execute(
-            "INSERT INTO ceremony (id, plan, first_request, approved, refused, next_step, done) VALUES (?1, ?2, ?3, ?4, ?5, 0, 0)",
-            params![self.ceremony, plan, self.first, approved as i64, refused as i64],
+            "INSERT INTO ceremony (id, plan, cluster, first_request, approved, refused, next_step, done) VALUES (?1, ?2, ?6, ?3, ?4, ?5, 0, 0)",
+            params![self.ceremony, plan, self.first, approved as i64, refused as i64, cluster],
         )?;
         self.transaction.commit()?;
         Ok(self.ceremony)

@@ -12,13 +12,14 @@ pub const FILE: &str = "ledger.sqlite";
 /// Marks a SQLite file as a keyrite ledger ("kyrt").
 const APPLICATION_ID: i64 = 0x6b79_7274;
 /// Version of the tables below.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 const TABLES: &str = "
 CREATE TABLE ledger (rehearsal INTEGER NOT NULL) STRICT;
 CREATE TABLE ceremony (
     id INTEGER PRIMARY KEY,
     plan TEXT NOT NULL,             -- JSON: script, files, settings
+    cluster TEXT,                   -- that the script signs for
     first_request INTEGER NOT NULL, -- its requests are this one and those after it
     approved INTEGER NOT NULL,
     refused INTEGER NOT NULL,
@@ -43,8 +44,19 @@ CREATE TABLE request (
     spki BLOB,
     octets BLOB NOT NULL,
     approval TEXT,                  -- JSON; one of these two
-    refusal TEXT                    -- JSON: control and message of each violation
+    refusal TEXT,                   -- JSON: control and message of each violation
+    bundle INTEGER                  -- number of the medium it came on, when that has an index
 ) STRICT;
+-- The index of a medium.
+CREATE TABLE bundle (
+    ceremony INTEGER NOT NULL,
+    number INTEGER NOT NULL,        -- of the medium, from 0
+    cluster TEXT,
+    part TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    index_sha256 BLOB NOT NULL,
+    PRIMARY KEY (ceremony, number)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE request_key (
     spki_sha256 BLOB NOT NULL,
     request INTEGER NOT NULL,

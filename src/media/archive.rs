@@ -69,11 +69,12 @@ pub fn read_each<E: From<Error>>(
         end = end_of(&entry);
         let Some(place) = place(&entry)? else { continue };
         tally.admit(&place.path)?;
-        if place.size > tally.file_limit() {
-            return Err(too_large(&place.path, tally.file_limit()).into());
+        let limit = tally.limit_of(&place.path);
+        if place.size > limit {
+            return Err(too_large(&place.path, limit).into());
         }
-        let octets = bounded(&mut entry, place.path.as_str(), place.size, tally.file_limit())
-            .map_err(|e| cut(&named, e))?;
+        let octets =
+            bounded(&mut entry, place.path.as_str(), place.size, limit).map_err(|e| cut(&named, e))?;
         if octets.len() as u64 != place.size {
             return Err(cut_off(&named).into());
         }

@@ -35,7 +35,27 @@ pub fn walk<E: From<Error>>(
     prefix: &str,
     each: &mut dyn FnMut(Found) -> Result<(), E>,
 ) -> Result<(), E> {
-    for name in names(folder, prefix)? {
+    walk_names(folder, prefix, names(folder, prefix)?, each)
+}
+
+/// As [`walk`], but the files at the top for which `first` holds come before all others.
+pub fn walk_from<E: From<Error>>(
+    folder: &OwnedFd,
+    first: fn(&str) -> bool,
+    each: &mut dyn FnMut(Found) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut names = names(folder, "")?;
+    names.sort_by_key(|name| !first(name));
+    walk_names(folder, "", names, each)
+}
+
+fn walk_names<E: From<Error>>(
+    folder: &OwnedFd,
+    prefix: &str,
+    names: Vec<Box<str>>,
+    each: &mut dyn FnMut(Found) -> Result<(), E>,
+) -> Result<(), E> {
+    for name in names {
         let name = name.trim_end_matches('/');
         let text = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
         let path = RelativePath::new(&text)?;

@@ -16,7 +16,7 @@ use std::path::Path;
 
 pub use output::Output;
 pub use path::RelativePath;
-pub use read::{Limits, read_file};
+pub use read::{Leading, Limits, read_file};
 pub use tree::{Member, Tree};
 pub use write::{spool, write_new};
 
@@ -44,8 +44,8 @@ impl Error {
     }
 }
 
-/// Reads every file of a medium once: of a folder in the order of the paths' octets, of a tar in
-/// the order of the archive. Returns how many there were.
+/// Reads every file of a medium once: of a folder the leading ones and then the others, in the
+/// order of the paths' octets, of a tar in the order of the archive. Returns how many there were.
 ///
 /// # Errors
 /// [`Error::Refused`] for a name outside [`RelativePath`], for names that differ only in case,
@@ -55,14 +55,15 @@ impl Error {
 pub fn read_each<E: From<Error>>(
     medium: &Path,
     limits: Limits,
+    leading: Leading,
     each: &mut dyn FnMut(RelativePath, Vec<u8>) -> Result<(), E>,
 ) -> Result<usize, E> {
-    let mut tally = Tally::new(limits);
+    let mut tally = Tally::new(limits, leading);
     if is_folder(medium)? {
         let root = folder::open(medium)?;
-        folder::walk(&root, "", &mut |found| {
+        folder::walk_from(&root, leading.is, &mut |found| {
             tally.admit(&found.path)?;
-            let octets = found.read(limits.file)?;
+            let octets = found.read(tally.limit_of(&found.path))?;
             tally.weigh(octets.len())?;
             each(found.path, octets)
         })?;

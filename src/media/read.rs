@@ -23,6 +23,16 @@ pub struct Limits {
     pub files: usize,
 }
 
+/// Files at the top of a medium that say what the others are: in a folder they are read first, in a
+/// tar they stand first where it was made for them.
+#[derive(Clone, Copy, Debug)]
+pub struct Leading {
+    /// Whether the file of this path is one.
+    pub is: fn(&str) -> bool,
+    /// Octets of one of them.
+    pub file: u64,
+}
+
 /// Names are kept apart by 64 bits of a hash that is keyed anew in each run: two of two million
 /// names fall together by chance once in ten million runs, and then the medium is refused.
 #[derive(Debug, Default)]
@@ -44,23 +54,29 @@ impl NameHasher {
 #[derive(Debug)]
 pub struct Tally {
     limits: Limits,
+    leading: Leading,
     total: u64,
     names: HashSet<u64>,
     hasher: NameHasher,
 }
 
 impl Tally {
-    pub fn new(limits: Limits) -> Self {
-        Self { limits, total: 0, names: HashSet::new(), hasher: NameHasher::default() }
+    pub fn new(limits: Limits, leading: Leading) -> Self {
+        Self { limits, leading, total: 0, names: HashSet::new(), hasher: NameHasher::default() }
     }
 
     pub fn files(&self) -> usize {
         self.names.len()
     }
 
-    /// The limit of one file, in octets.
+    /// The limit of this file, in octets.
+    pub fn limit_of(&self, path: &RelativePath) -> u64 {
+        if (self.leading.is)(path.as_str()) { self.leading.file } else { self.limits.file }
+    }
+
+    /// The limit of any file, in octets.
     pub fn file_limit(&self) -> u64 {
-        self.limits.file
+        self.limits.file.max(self.leading.file)
     }
 
     /// Takes in a name.

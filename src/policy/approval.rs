@@ -24,8 +24,9 @@ pub struct Approval {
     pub(crate) dns: Vec<String>,
     pub(crate) ip: Vec<IpAddr>,
     pub(crate) key: PublicKey,
-    pub(crate) days: u32,
+    pub(crate) seconds: u64,
     pub(crate) notes: Vec<String>,
+    pub(crate) object: Option<String>,
 }
 
 /// A certificate profile and what scripts call it.
@@ -48,9 +49,11 @@ pub struct Kept {
     dns: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ip: Vec<IpAddr>,
-    days: u32,
+    seconds: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    object: Option<String>,
 }
 
 impl Approval {
@@ -89,6 +92,11 @@ impl Approval {
         &self.notes
     }
 
+    /// The object that carried the request, in one line.
+    pub fn object(&self) -> Option<&str> {
+        self.object.as_deref()
+    }
+
     /// DNS names and addresses, to be shown.
     pub fn names(&self) -> Vec<String> {
         self.dns.iter().cloned().chain(self.ip.iter().map(IpAddr::to_string)).collect()
@@ -102,8 +110,9 @@ impl Approval {
             subject: hex(&self.subject),
             dns: self.dns.clone(),
             ip: self.ip.clone(),
-            days: self.days,
+            seconds: self.seconds,
             notes: self.notes.clone(),
+            object: self.object.clone(),
         };
         // Texts and numbers always have a JSON form.
         serde_json::to_string(&kept).unwrap_or_default()
@@ -121,8 +130,8 @@ impl Kept {
     ) -> Result<Approval, Error> {
         let subject = unhex(&self.subject)
             .ok_or_else(|| Error(format!("{path}: the ledger's approval has no subject")))?;
-        let Self { dns, ip, days, notes, .. } = self;
-        Ok(Approval { path, request, profile, authority, subject, dns, ip, key, days, notes })
+        let Self { dns, ip, seconds, notes, object, .. } = self;
+        Ok(Approval { path, request, profile, authority, subject, dns, ip, key, seconds, notes, object })
     }
 }
 

@@ -8,13 +8,13 @@ use x509_cert::name::Name;
 
 use super::approval::Kept;
 use super::{
-    Approval, CertificateProfile, Error, Judgement, Kind, NamedProfile, Names, Objection, ProfileFile,
-    RosterLine, names,
+    Approval, CertificateProfile, Error, Judgement, NamedProfile, Names, Objection, ProfileFile, Roster,
+    RosterLine, names, object, roster,
 };
 use crate::digest::Digest;
 use crate::keys::PublicKey;
-use crate::media::RelativePath;
-use crate::request::{CertificationRequest, Control, Requested, Violation, Wishes};
+use crate::media::{RelativePath, shown};
+use crate::request::{CertificationRequest, Control, Entry, Requested, Violation, Wishes};
 
 /// What path and names of a request amount to.
 struct Examined<'a> {
@@ -27,7 +27,7 @@ struct Examined<'a> {
 #[derive(Debug)]
 pub struct Policy {
     profiles: HashMap<String, Arc<NamedProfile>>,
-    roster: Vec<RosterLine>,
+    roster: Roster,
     authorities: HashMap<String, Arc<str>>,
     own_keys: HashMap<Digest, String>,
 }
@@ -43,13 +43,13 @@ impl Policy {
         roster: &[RosterLine],
         own_keys: HashMap<Digest, String>,
     ) -> Result<Self, Error> {
-        roster.iter().try_for_each(|line| check_line(line, profiles))?;
+        roster.iter().try_for_each(|line| roster::check(line, profiles))?;
         let named = |(name, profile): (&String, &CertificateProfile)| {
             (name.clone(), Arc::new(NamedProfile { name: name.clone(), profile: profile.clone() }))
         };
         Ok(Self {
             profiles: profiles.iter().map(named).collect(),
-            roster: roster.to_vec(),
+            roster: Roster::new(roster),
             authorities: roster
                 .iter()
                 .map(|line| (line.authority.clone(), line.authority.as_str().into()))
@@ -60,23 +60,23 @@ impl Policy {
 
     /// What the roster can issue: certificate profiles, each with the name of an authority.
     pub fn issues(&self) -> impl Iterator<Item = (&NamedProfile, &str)> {
-        self.roster.iter().filter_map(|line| {
+        self.roster.lines().filter_map(|line| {
             self.profiles.get(&line.profile).map(|profile| (profile.as_ref(), line.authority.as_str()))
         })
     }
 
-    /// Judges one file of a bundle by itself.
-    pub fn judge(&self, path: RelativePath, octets: &[u8]) -> Judgement {
+    /// Judges one file of a bundle by itself, with what the bundle's index says of it.
+    pub fn judge(&self, path: RelativePath, octets: &[u8], entry: Option<&Entry>) -> Judgement {
         match CertificationRequest::from_file(octets) {
             Ok(request) => {
                 let key = request.key().digest();
                 let digest = request.digest();
-                let outcome = self.decide(&path, request, key);
+                let outcome = self.decide(&path, request, key, entry);
                 Judgement { path, request: digest, key: Some(key), outcome }
             }
             Err(mut rejection) => {
                 if let Some(wishes) = &rejection.wishes {
-                    rejection.violations.extend(self.examine(&path, wishes).violations);
+                    rejection.violations.extend(self.examine(&path, wishes, entry).violations);
                 }
                 let request = Digest::of(octets);
                 Judgement { path, request, key: None, outcome: Err(rejection.violations) }
@@ -100,7 +100,7 @@ impl Policy {
             Objection::Answered(place) => {
                 (Control::Replay, format!("this very request was answered by {place}"))
             }
-            Objection::Certified(_) if self.line(path).is_ok_and(|(line, _)| line.reuse_key) => return None,
+            Objection::Certified(_) if self.roster.reuses_keys(path) => return None,
             Objection::Certified(place) => (
                 Control::KeyReuse,
                 format!(
@@ -136,50 +136,46 @@ impl Policy {
         path: &RelativePath,
         request: CertificationRequest,
         key: Digest,
+        entry: Option<&Entry>,
     ) -> Result<Approval, Vec<Violation>> {
-        let Examined { line, subject, violations: by_names } = self.examine(path, request.wishes());
+        let Examined { line, subject, violations: by_names } = self.examine(path, request.wishes(), entry);
         let own = self.own_keys.get(&key);
         let own = own
             .map(|name| Violation::new(Control::KeyAuthority, format!("the key is that of {name} itself")));
         let violations: Vec<Violation> = own.into_iter().chain(by_names).collect();
         match (line, subject) {
             (Some(line), Some(subject)) if violations.is_empty() => {
-                self.approve(path, request, line, &subject)
+                self.approve(path, request, line, &subject, entry)
             }
             _ => Err(violations),
         }
     }
 
     /// Holds path and names against the roster.
-    fn examine(&self, path: &RelativePath, wishes: &Wishes) -> Examined<'_> {
+    fn examine(&self, path: &RelativePath, wishes: &Wishes, entry: Option<&Entry>) -> Examined<'_> {
         let mut violations = Vec::new();
-        let line = self.line(path).map_err(|violation| violations.push(violation)).ok();
+        let object = entry.and_then(|entry| entry.object.as_ref());
+        let line = self
+            .roster
+            .line(path, object.map(|object| object.signer.as_str()))
+            .map_err(|violation| violations.push(violation))
+            .ok();
         let attributes = names::attributes(&wishes.subject).map_err(subject_violation);
         let attributes = attributes.map_err(|violation| violations.push(violation)).ok();
+        if let Some((line, _)) = &line {
+            violations.extend(entry.and_then(|entry| check_profile(entry, line)));
+        }
         if let (Some((line, first)), Some(attributes)) = (&line, &attributes) {
             violations.extend(self.check_names(&wishes.requested, line, *first, attributes));
+            if let (Some(object), Some(named)) = (object, self.profiles.get(&line.profile)) {
+                violations.extend(object::check(object, line, &named.profile, attributes));
+            }
         }
         let subject =
             attributes.map(|attributes| names::subject_from(&attributes).map_err(subject_violation));
         let subject =
             subject.and_then(|subject| subject.map_err(|violation| violations.push(violation)).ok());
         Examined { line: line.map(|(line, _)| line), subject, violations }
-    }
-
-    fn line<'p>(&self, path: &'p RelativePath) -> Result<(&RosterLine, Option<&'p str>), Violation> {
-        let mut found = self
-            .roster
-            .iter()
-            .filter_map(|line| Some((line, line.captures(path.as_str())?.into_iter().next())));
-        let bad = |message: String| Violation::new(Control::RosterLine, message);
-        match (found.next(), found.next()) {
-            (Some(line), None) => Ok(line),
-            (None, _) => Err(bad(format!("no roster line matches the path {path}"))),
-            (Some(one), Some(two)) => Err(bad(format!(
-                "roster lines {:?} and {:?} both match the path {path}",
-                one.0.path, two.0.path
-            ))),
-        }
     }
 
     fn check_names(
@@ -227,9 +223,13 @@ impl Policy {
         request: CertificationRequest,
         line: &RosterLine,
         subject: &Name,
+        entry: Option<&Entry>,
     ) -> Result<Approval, Vec<Violation>> {
+        let object = entry.and_then(|entry| entry.object.as_ref());
         let profile = self.profiles.get(&line.profile).ok_or_else(Vec::new)?;
         let authority = self.authorities.get(&line.authority).ok_or_else(Vec::new)?;
+        let longest = u64::from(line.days.unwrap_or(profile.profile.days)) * 86_400;
+        let asked = object.and_then(|object| object.expiration_seconds).map(|asked| u64::from(asked.get()));
         let digest = request.digest();
         let (Requested { dns, ip, overridden, .. }, key) = request.into_parts();
         Ok(Approval {
@@ -243,38 +243,23 @@ impl Policy {
             dns,
             ip,
             key,
-            days: line.days.unwrap_or(profile.profile.days),
+            seconds: asked.map_or(longest, |asked| asked.min(longest)),
             notes: overridden,
+            object: object.map(object::described),
         })
     }
 }
 
-fn check_line(line: &RosterLine, profiles: &ProfileFile) -> Result<(), Error> {
-    let at = |message: String| Error(format!("roster line {:?}: {message}", line.path));
-    let profile = profiles.get(&line.profile).ok_or_else(|| {
-        at(format!("certificate profile {:?} is in no file that the script names", line.profile))
-    })?;
-    if profile.kind != Kind::Leaf {
-        return Err(at(format!("certificate profile {} is no leaf", line.profile)));
-    }
-    if line.days.is_some_and(|days| days == 0 || days > profile.days) {
-        return Err(at(format!(
-            "days is not between 1 and the {} of certificate profile {}",
-            profile.days, line.profile
-        )));
-    }
-    let named = !(line.dns.is_empty() && line.ip.is_empty() && line.wildcards.is_empty());
-    if profile.names == Names::Forbidden && named {
-        return Err(at(format!(
-            "certificate profile {} has no names, so dns, ip and wildcards must be absent",
+fn check_profile(entry: &Entry, line: &RosterLine) -> Option<Violation> {
+    let named = entry.profile.as_ref().filter(|named| **named != line.profile)?;
+    Some(Violation::new(
+        Control::IndexProfile,
+        format!(
+            "the bundle's index names certificate profile {}, the roster line has {}",
+            shown(named),
             line.profile
-        )));
-    }
-    let texts = line.subject.iter().chain(&line.subject_optional).chain(&line.dns);
-    if !line.path.contains('*') && texts.clone().any(|text| text.contains("{1}")) {
-        return Err(at("{1} stands for what * of path matched, and path has no *".into()));
-    }
-    Ok(())
+        ),
+    ))
 }
 
 fn subject_violation(error: names::SubjectError) -> Violation {

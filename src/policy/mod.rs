@@ -6,6 +6,7 @@
 mod approval;
 mod judge;
 mod names;
+mod object;
 mod pattern;
 mod profile;
 mod roster;
@@ -14,6 +15,7 @@ pub use approval::{Approval, Judgement, NamedProfile, Objection};
 pub use judge::Policy;
 pub use names::{SubjectError, subject_from, subject_text};
 pub use profile::{CertificateProfile, ExtendedUse, Kind, Names, ProfileFile, Use};
+use roster::Roster;
 pub use roster::RosterLine;
 
 /// What is wrong with certificate profiles or a roster.

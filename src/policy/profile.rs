@@ -89,6 +89,16 @@ impl Use {
             Self::CrlSign => KeyUsages::CRLSign,
         }
     }
+
+    /// Its name in RFC 5280 and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DigitalSignature => "digitalSignature",
+            Self::KeyEncipherment => "keyEncipherment",
+            Self::KeyCertSign => "keyCertSign",
+            Self::CrlSign => "cRLSign",
+        }
+    }
 }
 
 /// A purpose of extendedKeyUsage. anyExtendedKeyUsage and OCSPSigning are none of them.
@@ -110,6 +120,15 @@ impl ExtendedUse {
             Self::ServerAuth => ID_KP_SERVER_AUTH,
             Self::ClientAuth => ID_KP_CLIENT_AUTH,
             Self::EmailProtection => ID_KP_EMAIL_PROTECTION,
+        }
+    }
+
+    /// Its name in RFC 5280 and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ServerAuth => "serverAuth",
+            Self::ClientAuth => "clientAuth",
+            Self::EmailProtection => "emailProtection",
         }
     }
 }

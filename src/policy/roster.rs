@@ -1,9 +1,13 @@
 //! The roster: which request may become which certificate under which authority.
 
+use std::collections::HashMap;
+
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::pattern;
+use super::{Error, ExtendedUse, Kind, Names, ProfileFile, Use, pattern};
+use crate::media::{RelativePath, shown};
+use crate::request::{Control, Violation};
 
 /// One line of a script's roster.
 #[derive(Clone, Debug, Deserialize)]
@@ -35,11 +39,151 @@ pub struct RosterLine {
     /// Whether a key that was certified before may be certified again.
     #[serde(default)]
     pub reuse_key: bool,
+    /// The signer of objects that this line is for; without it the line is for requests that no
+    /// object carried.
+    pub signer: Option<String>,
+    /// Patterns of who may ask by an object; `{CN}` is the subject's own common name. None: anybody.
+    #[serde(default)]
+    pub requester: Vec<String>,
+    /// Usages that an object must ask for; more only as far as the certificate profile gives them.
+    #[serde(default)]
+    pub usages: Vec<String>,
 }
 
 impl RosterLine {
     /// What the stars of the path pattern matched, or none.
     pub fn captures<'t>(&self, path: &'t str) -> Option<Vec<&'t str>> {
         pattern::capture(&self.path, path, pattern::in_path)
+    }
+
+    /// Whether it is for requests of this signer's objects, or for those without object.
+    pub fn is_for(&self, signer: Option<&str>) -> bool {
+        self.signer.as_deref() == signer
+    }
+}
+
+/// The lines of a roster, found by path: a line without a star by looking it up.
+#[derive(Debug)]
+pub struct Roster {
+    lines: Vec<RosterLine>,
+    exact: HashMap<String, Vec<usize>>,
+    patterns: Vec<usize>,
+}
+
+/// A roster line with what the first star of its path matched.
+pub type Found<'l, 'p> = (&'l RosterLine, Option<&'p str>);
+
+impl Roster {
+    pub fn new(lines: &[RosterLine]) -> Self {
+        let mut exact: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut patterns = Vec::new();
+        for (at, line) in lines.iter().enumerate() {
+            match line.path.contains('*') {
+                true => patterns.push(at),
+                false => exact.entry(line.path.clone()).or_default().push(at),
+            }
+        }
+        Self { lines: lines.to_vec(), exact, patterns }
+    }
+
+    pub fn lines(&self) -> impl Iterator<Item = &RosterLine> {
+        self.lines.iter()
+    }
+
+    fn matching<'l, 'p>(&'l self, path: &'p RelativePath) -> impl Iterator<Item = Found<'l, 'p>> {
+        let exact = self.exact.get(path.as_str()).into_iter().flatten();
+        exact.chain(&self.patterns).filter_map(|at| {
+            let line = self.lines.get(*at)?;
+            Some((line, line.captures(path.as_str())?.into_iter().next()))
+        })
+    }
+
+    /// Whether a key that was certified before may come again at this path.
+    pub fn reuses_keys(&self, path: &RelativePath) -> bool {
+        let mut lines = self.matching(path).peekable();
+        lines.peek().is_some() && lines.all(|(line, _)| line.reuse_key)
+    }
+
+    /// The one line for this path and for objects of this signer, or for requests without object.
+    pub fn line<'l, 'p>(
+        &'l self,
+        path: &'p RelativePath,
+        signer: Option<&str>,
+    ) -> Result<Found<'l, 'p>, Violation> {
+        let mut found = self.matching(path).filter(|(line, _)| line.is_for(signer));
+        let bad = |message: String| Violation::new(Control::RosterLine, message);
+        match (found.next(), found.next()) {
+            (Some(line), None) => Ok(line),
+            (None, _) => {
+                Err(bad(format!("no roster line matches the path {path}{}", self.other(path, signer))))
+            }
+            (Some(one), Some(two)) => Err(bad(format!(
+                "roster lines {:?} and {:?} both match the path {path}",
+                one.0.path, two.0.path
+            ))),
+        }
+    }
+
+    /// What lines there are for the path, when they are for other signers.
+    fn other(&self, path: &RelativePath, signer: Option<&str>) -> String {
+        let signers: Vec<&str> =
+            self.matching(path).map(|(line, _)| line.signer.as_deref().unwrap_or("none")).collect();
+        match (signer, signers.is_empty()) {
+            (None, true) => String::new(),
+            (None, false) => format!(
+                " of a request without object; for the path there are the signers {}",
+                signers.join(", ")
+            ),
+            (Some(signer), true) => format!(" and the signer {}", shown(signer)),
+            (Some(signer), false) => {
+                format!(
+                    " and the signer {}; for the path there are the signers {}",
+                    shown(signer),
+                    signers.join(", ")
+                )
+            }
+        }
+    }
+}
+
+/// Checks that a line fits its certificate profile.
+pub fn check(line: &RosterLine, profiles: &ProfileFile) -> Result<(), Error> {
+    let at = |message: String| Error(format!("roster line {:?}: {message}", line.path));
+    let profile = profiles.get(&line.profile).ok_or_else(|| {
+        at(format!("certificate profile {:?} is in no file that the script names", line.profile))
+    })?;
+    if profile.kind != Kind::Leaf {
+        return Err(at(format!("certificate profile {} is no leaf", line.profile)));
+    }
+    if line.days.is_some_and(|days| days == 0 || days > profile.days) {
+        return Err(at(format!(
+            "days is not between 1 and the {} of certificate profile {}",
+            profile.days, line.profile
+        )));
+    }
+    let named = !(line.dns.is_empty() && line.ip.is_empty() && line.wildcards.is_empty());
+    if profile.names == Names::Forbidden && named {
+        return Err(at(format!(
+            "certificate profile {} has no names, so dns, ip and wildcards must be absent",
+            line.profile
+        )));
+    }
+    let mut texts = line.subject.iter().chain(&line.subject_optional).chain(&line.dns);
+    if !line.path.contains('*') && texts.any(|text| text.contains("{1}")) {
+        return Err(at("{1} stands for what * of path matched, and path has no *".into()));
+    }
+    if line.signer.is_none() && !(line.requester.is_empty() && line.usages.is_empty()) {
+        return Err(at("requester and usages are for objects, so signer must be there".into()));
+    }
+    let bits = profile.key_usage.iter().copied().map(Use::name);
+    let given: Vec<&str> =
+        bits.chain(profile.extended_key_usage.iter().copied().map(ExtendedUse::name)).collect();
+    match line.usages.iter().find(|usage| !given.contains(&usage.as_str())) {
+        None => Ok(()),
+        Some(usage) => Err(at(format!(
+            "usage {usage:?} is none that certificate profile {} gives: {}",
+            line.profile,
+            given.join(", ")
+        ))),
     }
 }

@@ -1,38 +1,209 @@
-//! A bundle: the files that came in on one or more media.
+//! A bundle: the files that came in on one or more media, with or without an index.
 
+use std::collections::HashMap;
 use std::path::Path;
 
+use super::index::{self, Entry, INDEX, Index, MAX_INDEX};
 use super::pem;
-use crate::media::{self, Limits, RelativePath, read_each};
+use crate::digest::Digest;
+use crate::media::{Error, Leading, Limits, RelativePath, read_each};
 
 /// What a medium of requests may hold: 64 KiB a request, 4 GiB and 2,000,000 requests in all.
 pub const ENTRY_LIMITS: Limits = Limits { file: 64 << 10, total: 4 << 30, files: 2_000_000 };
+/// Signatures over one index.
+const MAX_SIGNATURES: usize = 32;
+
+/// One request's file, as it came in.
+#[derive(Clone, Debug)]
+pub struct BundleFile {
+    /// Its path.
+    pub path: RelativePath,
+    /// Its octets.
+    pub octets: Vec<u8>,
+    /// What the index says of it, in a bundle that has one.
+    pub entry: Option<Box<Entry>>,
+    /// Which of the media it came on, from 0.
+    pub bundle: usize,
+}
+
+impl BundleFile {
+    /// Holds the digest of the octets against the index.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when they are not those that the index lists.
+    pub fn check(&self, digest: Digest) -> Result<(), Error> {
+        match self.entry.as_ref().filter(|entry| entry.sha256 != digest) {
+            None => Ok(()),
+            Some(entry) => Err(Error::Refused(format!(
+                "{}: SHA-256 is {digest}, {INDEX} lists {}; it was changed after the bundle was made, make the bundle anew [BUNDLE-DIGEST]",
+                self.path, entry.sha256
+            ))),
+        }
+    }
+}
+
+/// An index that came in, with the signatures over it, before any request of its bundle is used.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// Which of the media it came on, from 0.
+    pub bundle: usize,
+    /// What it says.
+    pub index: Index,
+    /// The very octets that approvers sign.
+    pub octets: Vec<u8>,
+    /// Signatures over them, by the paths of their files.
+    pub signatures: Vec<(RelativePath, Vec<u8>)>,
+}
+
+/// Who decides whether a bundle may be used at all.
+pub trait Gate {
+    /// What it says when it does not.
+    type Error: From<Error>;
+
+    /// A bundle with this index begins.
+    ///
+    /// # Errors
+    /// Why it may not be used.
+    fn open(&mut self, opened: &Opened) -> Result<(), Self::Error>;
+
+    /// A bundle without index begins.
+    ///
+    /// # Errors
+    /// Why it may not be used.
+    fn open_without_index(&mut self) -> Result<(), Self::Error>;
+}
 
 /// Reads media of requests, side by side into one tree: each a folder or one tar.
 ///
 /// # Errors
-/// [`media::Error::Refused`] when nothing is there, when a medium holds what it should not, or
-/// when a private key came along: then nothing of the bundle is used. Whatever `each` returns.
-pub fn read_bundles<E: From<media::Error>>(
+/// [`Error::Refused`] when nothing is there, when a medium holds what it should not or what its
+/// index does not list, or when a private key came along: then nothing of the bundle is used.
+/// Whatever `gate` and `each` return.
+pub fn read_bundles<G: Gate>(
     bundles: &[impl AsRef<Path>],
-    each: &mut dyn FnMut(RelativePath, Vec<u8>) -> Result<(), E>,
-) -> Result<(), E> {
-    for bundle in bundles {
-        let named = bundle.as_ref().display();
-        let files = read_each(bundle.as_ref(), ENTRY_LIMITS, &mut |path, octets| {
-            if pem::holds_private_key(&octets) {
-                return Err(media::Error::Refused(format!(
-                    "{named}: {path}: holds a PRIVATE KEY; nothing of this bundle is used. Treat that key as exposed: make a new one, and let only *.csr files travel [BUNDLE-PRIVATE-KEY]"
-                )).into());
-            }
-            each(path, octets)
+    gate: &mut G,
+    each: &mut dyn FnMut(BundleFile) -> Result<(), G::Error>,
+) -> Result<(), G::Error> {
+    for (bundle, medium) in bundles.iter().enumerate() {
+        let named = medium.as_ref().display().to_string();
+        let mut reader = Reader { bundle, named, state: State::Start, requests: 0, gate };
+        let leading = Leading { is: index::is_leading, file: MAX_INDEX };
+        read_each(medium.as_ref(), ENTRY_LIMITS, leading, &mut |path, octets| {
+            reader.take(path, octets)?.map_or(Ok(()), &mut *each)
         })?;
-        if files == 0 {
-            return Err(media::Error::Refused(format!(
-                "{named}: bundle holds no file; collect the *.csr files below it [BUNDLE-EMPTY]"
-            ))
-            .into());
-        }
+        reader.finish()?;
     }
     Ok(())
+}
+
+struct Reader<'g, G> {
+    bundle: usize,
+    named: String,
+    state: State,
+    requests: usize,
+    gate: &'g mut G,
+}
+
+enum State {
+    /// Nothing came so far.
+    Start,
+    /// The index came, and signatures over it may follow.
+    Opening(Box<Opened>),
+    /// Requests that the index lists and that have not come yet.
+    Listed(HashMap<RelativePath, Entry>),
+    /// There is no index.
+    Plain,
+}
+
+impl<G: Gate> Reader<'_, G> {
+    fn take(&mut self, path: RelativePath, octets: Vec<u8>) -> Result<Option<BundleFile>, G::Error> {
+        if pem::holds_private_key(&octets) {
+            return Err(Error::Refused(format!(
+                "{}: {path}: holds a PRIVATE KEY; nothing of this bundle is used. Treat that key as exposed: make a new one, and let only *.csr files travel [BUNDLE-PRIVATE-KEY]",
+                self.named
+            )).into());
+        }
+        if index::is_leading(path.as_str()) {
+            return Ok(self.take_leading(path, octets).map(|()| None)?);
+        }
+        self.begin()?;
+        self.requests += 1;
+        let entry = match &mut self.state {
+            State::Listed(entries) => Some(Box::new(entries.remove(&path).ok_or_else(|| {
+                self.refused(&format!(
+                    "{path}: {INDEX} does not list it; take it away, or make the bundle anew [BUNDLE-INDEX]"
+                ))
+            })?)),
+            _ => None,
+        };
+        Ok(Some(BundleFile { path, octets, entry, bundle: self.bundle }))
+    }
+
+    fn take_leading(&mut self, path: RelativePath, octets: Vec<u8>) -> Result<(), Error> {
+        match &mut self.state {
+            State::Start if path.as_str() == INDEX => {
+                let index = Index::parse(&octets).map_err(|e| self.refused(&e.to_string()))?;
+                let opened = Opened { bundle: self.bundle, index, octets, signatures: Vec::new() };
+                self.state = State::Opening(Box::new(opened));
+                Ok(())
+            }
+            State::Opening(opened) if path.as_str() != INDEX && opened.signatures.len() < MAX_SIGNATURES => {
+                if octets.len() as u64 > ENTRY_LIMITS.file {
+                    let limit = ENTRY_LIMITS.file;
+                    return Err(self.refused(&format!("{path}: larger than {limit} octets [MEDIA-SIZE]")));
+                }
+                opened.signatures.push((path, octets));
+                Ok(())
+            }
+            State::Opening(_) => Err(self.refused(&format!(
+                "{path}: more than {MAX_SIGNATURES} signatures over {INDEX} [BUNDLE-INDEX]"
+            ))),
+            _ => Err(self.refused(&format!(
+                "{path}: comes too late; {INDEX} must be the first file of the tar and the signatures over it the next, for a tar is read once: tar -cf BUNDLE.tar {INDEX} {INDEX}.*.sig OTHERS [BUNDLE-INDEX]"
+            ))),
+        }
+    }
+
+    /// The first request is there, or the end: now the gate has all to judge the bundle by.
+    fn begin(&mut self) -> Result<(), G::Error> {
+        match std::mem::replace(&mut self.state, State::Plain) {
+            State::Start => self.gate.open_without_index(),
+            State::Opening(opened) => {
+                self.gate.open(&opened)?;
+                self.state = State::Listed(opened.index.into_entries());
+                Ok(())
+            }
+            other => {
+                self.state = other;
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<(), G::Error> {
+        if self.requests == 0 && matches!(self.state, State::Start) {
+            let why = "bundle holds no file; collect the *.csr files below it [BUNDLE-EMPTY]";
+            return Err(self.refused(why).into());
+        }
+        self.begin()?;
+        if let State::Listed(entries) = &self.state
+            && let Some(first) = entries.keys().min()
+        {
+            return Err(self
+                .refused(&format!(
+                    "{first}: {INDEX} lists it and it is not there ({} of {} requests are missing); make the bundle anew [BUNDLE-INDEX]",
+                    entries.len(),
+                    entries.len() + self.requests
+                ))
+                .into());
+        }
+        if self.requests == 0 {
+            return Err(self.refused("bundle holds no request [BUNDLE-EMPTY]").into());
+        }
+        Ok(())
+    }
+
+    fn refused(&self, why: &str) -> Error {
+        Error::Refused(format!("{}: {why}", self.named))
+    }
 }

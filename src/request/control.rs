@@ -51,6 +51,12 @@ controls! {
     AskKeyCertSign = "ASK-KEYCERTSIGN";
     /// Exactly one roster line matches the request's path.
     RosterLine = "ROSTER-LINE";
+    /// The profile that the bundle's index names is that of the roster line.
+    IndexProfile = "INDEX-PROFILE";
+    /// Who asked by an object may ask for this subject.
+    ObjectRequester = "OBJECT-REQUESTER";
+    /// The usages that an object asks for are those that the certificate profile gives.
+    ObjectUsages = "OBJECT-USAGES";
     /// The subject is one that roster and certificate profile allow.
     NameSubject = "NAME-SUBJECT";
     /// Each DNS name is one that the roster allows.

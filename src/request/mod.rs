@@ -6,10 +6,12 @@
 mod bundle;
 mod control;
 mod extensions;
+mod index;
 mod parse;
 mod pem;
 
-pub use bundle::{ENTRY_LIMITS, read_bundles};
+pub use bundle::{BundleFile, ENTRY_LIMITS, Gate, Opened, read_bundles};
 pub use control::{Control, Violation};
 pub use extensions::Requested;
+pub use index::{Entry, INDEX, Index, IndexName, MAX_INDEX, Object, Sequence, Time};
 pub use parse::{CertificationRequest, Rejection, Wishes};

@@ -1,0 +1,125 @@
+//! Whether a bundle may be used at all, told by its index before any of its requests is looked at:
+//! cluster, time, sequence.
+
+use std::collections::HashMap;
+
+use der::DateTime;
+use serde::{Deserialize, Serialize};
+
+use super::{Error, Script};
+use crate::digest::Digest;
+use crate::media::Error as MediaError;
+use crate::request::{Gate, INDEX, Index, IndexName, Opened, Sequence, Time};
+
+/// A bundle may be dated so many seconds ahead of the clock, which no two machines have alike.
+const AHEAD: u64 = 300;
+
+/// What is written down of a bundle's index.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BundleFacts {
+    /// Which of the media it came on, from 0.
+    pub bundle: usize,
+    /// The cluster, as the index or the script names it.
+    pub cluster: Option<IndexName>,
+    /// The part of the cluster.
+    pub part: Option<IndexName>,
+    /// Its sequence number.
+    pub sequence: Sequence,
+    /// When it was made.
+    pub created: Time,
+    /// When it must no longer be used.
+    pub expires: Option<Time>,
+    /// SHA-256 over the index.
+    pub index_sha256: Digest,
+}
+
+/// The last sequence number of each cluster and part.
+pub type Sequences = HashMap<(String, String), u64>;
+
+/// Judges bundles as a whole.
+pub struct Gatekeeper<'s> {
+    script: &'s Script,
+    now: DateTime,
+    sequences: Sequences,
+    /// The bundles with an index that were let in.
+    pub accepted: Vec<BundleFacts>,
+}
+
+impl<'s> Gatekeeper<'s> {
+    pub fn new(script: &'s Script, now: DateTime, sequences: Sequences) -> Self {
+        Self { script, now, sequences, accepted: Vec::new() }
+    }
+
+    fn facts(&self, opened: &Opened) -> Result<BundleFacts, String> {
+        let index = &opened.index;
+        let cluster = self.cluster(index)?;
+        self.check_time(index)?;
+        if let Some(cluster) = &cluster {
+            self.check_sequence(index, cluster)?;
+        }
+        Ok(BundleFacts {
+            bundle: opened.bundle,
+            cluster,
+            part: index.part.clone(),
+            sequence: index.sequence,
+            created: index.created,
+            expires: index.expires,
+            index_sha256: Digest::of(&opened.octets),
+        })
+    }
+
+    fn cluster(&self, index: &Index) -> Result<Option<IndexName>, String> {
+        match (&index.cluster, &self.script.cluster) {
+            (Some(named), Some(wanted)) if named != wanted => Err(format!(
+                "cluster is {}, the script signs for {}; name the other script or the other bundle [BUNDLE-CLUSTER]",
+                named.as_str(),
+                wanted.as_str()
+            )),
+            (named, wanted) => Ok(named.as_ref().or(wanted.as_ref()).cloned()),
+        }
+    }
+
+    fn check_time(&self, index: &Index) -> Result<(), String> {
+        let (now, created) = (self.now, index.created.0);
+        if created.unix_duration().as_secs() > now.unix_duration().as_secs() + AHEAD {
+            return Err(format!(
+                "was made at {created}, the clock says {now}; set the clock right (UTC) here or where the bundle was made [BUNDLE-TIME]"
+            ));
+        }
+        match index.expires.filter(|expires| expires.0 < now) {
+            None => Ok(()),
+            Some(Time(expires)) => Err(format!(
+                "was to be used until {expires}, the clock says {now}; make the bundle anew [BUNDLE-TIME]"
+            )),
+        }
+    }
+
+    fn check_sequence(&self, index: &Index, cluster: &IndexName) -> Result<(), String> {
+        let part = index.part.as_ref().map(IndexName::as_str).unwrap_or_default();
+        let key = (cluster.as_str().to_owned(), part.to_owned());
+        let number = index.sequence.number();
+        let of = if part.is_empty() { String::new() } else { format!(", part {part},") };
+        match self.sequences.get(&key).filter(|last| number <= **last) {
+            None => Ok(()),
+            Some(last) => Err(format!(
+                "sequence is {number}, the ledger has {last} of cluster {}{of} already; make the bundle anew with a higher one [BUNDLE-SEQUENCE]",
+                cluster.as_str()
+            )),
+        }
+    }
+}
+
+impl Gate for Gatekeeper<'_> {
+    type Error = Error;
+
+    fn open(&mut self, opened: &Opened) -> Result<(), Error> {
+        let facts = self.facts(opened);
+        let facts = facts.map_err(|why| MediaError::Refused(format!("{INDEX}: {why}")))?;
+        self.accepted.push(facts);
+        Ok(())
+    }
+
+    fn open_without_index(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! What a CertificateSigningRequest object asks for besides its request, held against roster and
+//! certificate profile. Objects are plain data here; which signers there are is the script's to say.
+
+use super::{CertificateProfile, RosterLine, pattern};
+use crate::media::shown;
+use crate::request::{Control, Object, Violation};
+
+/// Everything that stands against an object. `attributes` are the subject's, as `TYPE=value`.
+pub fn check(
+    object: &Object,
+    line: &RosterLine,
+    profile: &CertificateProfile,
+    attributes: &[String],
+) -> Vec<Violation> {
+    let mut violations: Vec<Violation> = requester(object, line, attributes).into_iter().collect();
+    violations.extend(usages(object, line, profile));
+    violations
+}
+
+/// `{CN}` in a pattern stands for the subject's common name.
+fn requester(object: &Object, line: &RosterLine, attributes: &[String]) -> Option<Violation> {
+    if line.requester.is_empty() {
+        return None;
+    }
+    let common_name = attributes.iter().find_map(|text| text.strip_prefix("CN="));
+    let fits = |wanted: &String| match wanted == "{CN}" {
+        true => common_name == Some(object.requester.as_str()),
+        false => pattern::capture(wanted, &object.requester, pattern::in_subject).is_some(),
+    };
+    if line.requester.iter().any(fits) {
+        return None;
+    }
+    Some(Violation::new(
+        Control::ObjectRequester,
+        format!(
+            "object {} was asked for by {}, the roster line allows {} (the subject's CN is {})",
+            shown(&object.name),
+            shown(&object.requester),
+            line.requester.join(", "),
+            common_name.map_or_else(|| "absent".to_owned(), shown)
+        ),
+    ))
+}
+
+fn usages(object: &Object, line: &RosterLine, profile: &CertificateProfile) -> Option<Violation> {
+    let bits = profile.key_usage.iter().map(|bit| bit.name());
+    let given: Vec<&str> = bits.chain(profile.extended_key_usage.iter().map(|use_| use_.name())).collect();
+    let beyond: Vec<String> =
+        object.usages.iter().filter(|asked| !given.contains(&asked.as_str())).map(|u| shown(u)).collect();
+    let missing: Vec<&str> =
+        line.usages.iter().filter(|needed| !object.usages.contains(needed)).map(String::as_str).collect();
+    let list = |items: &[String]| if items.is_empty() { "none".to_owned() } else { shown(&items.join(", ")) };
+    let why = match (beyond.is_empty(), missing.is_empty()) {
+        (true, true) => return None,
+        (false, _) => format!(
+            "asks for {}, certificate profile {} gives only {}",
+            beyond.join(", "),
+            line.profile,
+            given.join(", ")
+        ),
+        (true, false) => format!("asks for {}, required is {} too", list(&object.usages), missing.join(", ")),
+    };
+    Some(Violation::new(Control::ObjectUsages, format!("object {} {why}", shown(&object.name))))
+}
+
+/// An object in one line, to be shown.
+pub fn described(object: &Object) -> String {
+    let groups = match object.groups.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", object.groups.join(", ")),
+    };
+    let approver = object.approver.as_deref().unwrap_or("someone the server does not name");
+    let Object { name, signer, requester, .. } = object;
+    format!("object {name} for {signer}, asked by {requester}{groups}, approved by {approver}")
+}

@@ -1,0 +1,231 @@
+//! The index of a bundle: `bundle.json`, which says what travels, for which cluster, and when.
+//!
+//! Format `keyrite-bundle-1`, strict JSON. Approvers sign its very octets.
+
+use std::collections::HashMap;
+
+use der::DateTime;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::digest::Digest;
+use crate::media::{Error, RelativePath, shown};
+
+/// The index's path in its bundle.
+pub const INDEX: &str = "bundle.json";
+/// The largest index, in octets: some fifty thousand requests. It is held in memory.
+pub const MAX_INDEX: u64 = 16 << 20;
+/// The format that is written and read.
+const FORMAT: &str = "keyrite-bundle-1";
+
+/// What stands in a bundle's index.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Index {
+    format: Format,
+    /// The cluster that the requests are for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<IndexName>,
+    /// The part of the cluster that speaks here, as a node: sequence numbers are counted for each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<IndexName>,
+    /// Higher than that of every bundle of this cluster and part before it.
+    pub sequence: Sequence,
+    /// When the bundle was made.
+    pub created: Time,
+    /// When it must no longer be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Time>,
+    /// Every request of the bundle.
+    pub requests: Vec<Entry>,
+}
+
+/// One request of a bundle.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Its path in the bundle.
+    pub path: RelativePath,
+    /// SHA-256 over its file.
+    pub sha256: Digest,
+    /// The certificate profile that it is meant for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// The object that carried it, when one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<Object>,
+}
+
+/// A CertificateSigningRequest object as plain data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Object {
+    /// The object's name.
+    pub name: String,
+    /// The signer that it is addressed to.
+    pub signer: String,
+    /// Who asks, as the server authenticated them.
+    pub requester: String,
+    /// Their groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// Who approved, as far as the server tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approver: Option<String>,
+    /// keyUsage bits and purposes that are asked for, by the standard's names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub usages: Vec<String>,
+    /// How long the certificate is asked to be valid, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiration_seconds: Option<std::num::NonZeroU32>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum Format {
+    #[serde(rename = "keyrite-bundle-1")]
+    One,
+}
+
+/// A name of 1 to 100 of the characters `A-Z a-z 0-9 . _ -`, without a leading dot.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct IndexName(String);
+
+impl IndexName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for IndexName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match RelativePath::new(&text) {
+            Ok(path) if !path.as_str().contains('/') => Ok(Self(text)),
+            _ => Err(format!(
+                "name {:?} is not 1 to 100 of the characters A-Z a-z 0-9 . _ - without a leading dot",
+                shown(&text)
+            )),
+        }
+    }
+}
+
+impl From<IndexName> for String {
+    fn from(name: IndexName) -> Self {
+        name.0
+    }
+}
+
+/// A sequence number, from 1 to 2^53 - 1 so that every JSON tool reads it alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
+pub struct Sequence(u64);
+
+impl Sequence {
+    /// The number.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
+impl TryFrom<u64> for Sequence {
+    type Error = String;
+
+    fn try_from(number: u64) -> Result<Self, String> {
+        match (1..1 << 53).contains(&number) {
+            true => Ok(Self(number)),
+            false => Err(format!("sequence is {number}, required is 1 to 9007199254740991")),
+        }
+    }
+}
+
+impl From<Sequence> for u64 {
+    fn from(sequence: Sequence) -> Self {
+        sequence.0
+    }
+}
+
+/// A time in UTC, as `2026-11-24T10:00:00Z`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Time(pub DateTime);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let time = text.parse().ok().map(Time).filter(|time| time.0.to_string() == text);
+        time.ok_or_else(|| {
+            de::Error::custom(format!("time {:?} is not as 2026-11-24T10:00:00Z", shown(&text)))
+        })
+    }
+}
+
+impl Index {
+    /// An index that is about to be written.
+    pub fn new(sequence: Sequence, created: DateTime, requests: Vec<Entry>) -> Self {
+        let created = Time(created);
+        Self { format: Format::One, cluster: None, part: None, sequence, created, expires: None, requests }
+    }
+
+    /// Reads an index.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for anything but strict JSON of the format, and for a path that stands
+    /// there twice or is the index's own.
+    pub fn parse(octets: &[u8]) -> Result<Self, Error> {
+        let bad = |why: String| Error::Refused(format!("{INDEX}: {why} [BUNDLE-INDEX]"));
+        let index: Self = serde_json::from_slice(octets)
+            .map_err(|e| bad(format!("is no index of the format {FORMAT}: {}", shown(&e.to_string()))))?;
+        if index.expires.is_some_and(|expires| expires.0 <= index.created.0) {
+            return Err(bad("expires is not after created".into()));
+        }
+        let mut seen = std::collections::HashSet::new();
+        for entry in &index.requests {
+            if is_leading(entry.path.as_str()) {
+                return Err(bad(format!("lists {}, which is no request", entry.path)));
+            }
+            if !seen.insert(&entry.path) {
+                return Err(bad(format!("lists {} twice", entry.path)));
+            }
+        }
+        Ok(index)
+    }
+
+    /// The octets to be written: one request a line, for people who read it.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when there are more than an index may hold.
+    pub fn encode(&self) -> Result<Vec<u8>, Error> {
+        let bad = |why: String| Error::Refused(format!("{INDEX}: {why} [BUNDLE-INDEX]"));
+        let head = serde_json::to_string(&Self { requests: Vec::new(), ..self.clone() })
+            .map_err(|e| bad(e.to_string()))?;
+        let lines = self.requests.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
+        let lines = lines.map_err(|e| bad(e.to_string()))?.join(",\n");
+        let text = format!("{}[\n{lines}\n]}}\n", head.trim_end_matches("[]}"));
+        match text.len() as u64 <= MAX_INDEX {
+            true => Ok(text.into_bytes()),
+            false => Err(bad(format!(
+                "would have {} octets, at most {MAX_INDEX} are read; make more bundles",
+                text.len()
+            ))),
+        }
+    }
+
+    /// The requests by their paths.
+    pub(super) fn into_entries(self) -> HashMap<RelativePath, Entry> {
+        self.requests.into_iter().map(|entry| (entry.path.clone(), entry)).collect()
+    }
+}
+
+/// Whether a path is the index's or that of a signature over it: `bundle.json.sig`,
+/// `bundle.json.NAME.sig`.
+pub fn is_leading(path: &str) -> bool {
+    let Some(rest) = path.strip_prefix(INDEX) else { return false };
+    rest.is_empty() || (rest.starts_with('.') && rest.ends_with(".sig") && !rest.contains('/'))
+}
