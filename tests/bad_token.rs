@@ -160,9 +160,9 @@ fn signature_that_does_not_verify_is_written_nowhere() {
     let mut lab = ready();
     lab.faulty();
     lab.set("FAULTY_TOKEN_MODE", "flip");
-    // The first two signatures are the challenges of the inventory, then comes another one when issuing.
+    // The first two signatures are the challenges of the inventory, the third is the certificate's.
     lab.sign("in", "out").fails(3, &["does not verify"]);
-    lab.set("FAULTY_TOKEN_AT", "4");
+    lab.set("FAULTY_TOKEN_AT", "3");
     lab.sign("in", "out").fails(4, &["does not verify", "resume"]);
     nothing_came_out(&lab);
     lab.set("FAULTY_TOKEN_MODE", "none");
@@ -183,7 +183,7 @@ fn token_faults_keep_function_and_code() {
         let mut lab = ready();
         lab.faulty();
         lab.set("FAULTY_TOKEN_MODE", mode);
-        lab.set("FAULTY_TOKEN_AT", "4");
+        lab.set("FAULTY_TOKEN_AT", "3");
         lab.sign("in", "out").fails(4, &texts);
         nothing_came_out(&lab);
         lab.sign("in", "out").fails(2, &["was not finished", "ceremony resume"]);

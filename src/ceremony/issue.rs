@@ -56,6 +56,8 @@ impl Conductor<'_> {
                 next_lot: 0,
                 next_reserve: 0,
                 built: BTreeMap::new(),
+                next_record: 0,
+                signed: BTreeMap::new(),
                 under_way: 0,
                 failure: None,
                 halt: &halt,
@@ -104,6 +106,9 @@ struct Desk<'d, 'c> {
     next_lot: u64,
     next_reserve: u64,
     built: BTreeMap<u64, Vec<(i64, ToBeSigned)>>,
+    next_record: u64,
+    /// Signed before one that comes first: what is recorded is a run of rows without a gap.
+    signed: BTreeMap<u64, Vec<(Reservation, Signed)>>,
     under_way: usize,
     failure: Option<(u64, Error)>,
     halt: &'d AtomicBool,
@@ -119,7 +124,8 @@ impl Desk<'_, '_> {
                 self.halt.store(true, Ordering::Relaxed);
             }
             while self.failure.is_none() && self.under_way < link.most() && self.hand_out(link)? {}
-            if self.under_way == 0 {
+            // What waits for a lot that was kept or failed stays reserved, and is signed again.
+            if self.under_way == self.signed.len() {
                 break;
             }
             let mut advance = Advance::default();
@@ -193,9 +199,13 @@ impl Desk<'_, '_> {
             Event::Built(Lot { number, items }) => {
                 self.built.insert(number, items);
             }
-            Event::Signed(Lot { items, .. }) => {
-                self.under_way -= 1;
-                advance.signed.extend(items);
+            Event::Signed(Lot { number, items }) => {
+                self.signed.insert(number, items);
+                while let Some(items) = self.signed.remove(&self.next_record) {
+                    self.under_way -= 1;
+                    self.next_record += 1;
+                    advance.signed.extend(items);
+                }
             }
             Event::Kept => self.under_way -= 1,
             Event::Failed(number, error) => {

@@ -1,6 +1,6 @@
 //! Attributes: what is asked of a key, what the token says it did, and what else lies there.
 
-use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass};
+use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use serde::Serialize;
 
 use super::hsm_profile::Omittable;
@@ -85,12 +85,14 @@ pub fn public_template(label: &str, id: &[u8], kind: Attribute) -> Vec<Attribute
 pub fn read_back(
     session: &cryptoki::session::Session,
     profile: &HsmProfile,
-    key: cryptoki::object::ObjectHandle,
+    key: ObjectHandle,
     label: &str,
 ) -> Result<KeyAttributes, Error> {
     let mut found = std::collections::BTreeMap::new();
+    let kinds = REQUIRED.map(|(_, kind, _, _)| kind);
+    let told = session.get_attributes(key, &[kinds.as_slice(), &[COPYABLE.1]].concat())?;
     for (name, kind, wanted, omittable) in REQUIRED.into_iter().chain([COPYABLE]) {
-        let value = session.get_attributes(key, &[kind])?.first().and_then(boolean);
+        let value = value(session, key, &told, kind)?.as_ref().and_then(boolean);
         let omitted = omittable.is_some_and(|attribute| profile.omits(attribute));
         match value {
             Some(value) if value == wanted || omitted => {
@@ -104,6 +106,20 @@ pub fn read_back(
         }
     }
     Ok(KeyAttributes(found))
+}
+
+/// One attribute of several that were asked for together. A token that stops at the first one it
+/// does not know is asked again for each that it left out.
+pub fn value(
+    session: &cryptoki::session::Session,
+    object: ObjectHandle,
+    told: &[Attribute],
+    kind: AttributeType,
+) -> Result<Option<Attribute>, Error> {
+    match told.iter().find(|attribute| attribute.attribute_type() == kind) {
+        Some(attribute) => Ok(Some(attribute.clone())),
+        None => Ok(session.get_attributes(object, &[kind])?.into_iter().next()),
+    }
 }
 
 fn boolean(attribute: &Attribute) -> Option<bool> {
@@ -127,7 +143,7 @@ fn boolean(attribute: &Attribute) -> Option<bool> {
 }
 
 /// Describes one object for the inventory.
-pub fn describe(attributes: &[Attribute]) -> InventoryObject {
+pub fn describe<'a>(attributes: impl Iterator<Item = &'a Attribute>) -> InventoryObject {
     let mut object = InventoryObject { class: "unknown".into(), label: String::new(), id: String::new() };
     let mut kind = "";
     for attribute in attributes {

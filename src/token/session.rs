@@ -1,10 +1,14 @@
 //! A session at one token, with its user logged in.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 
-use super::attributes::{self, Inventory};
+use super::attributes::{self, Inventory, KeyAttributes};
 use super::{Error, HsmProfile, TokenFacts};
 use crate::digest::hex;
+use crate::keys::PublicKey;
 
 /// A session at one token, with its user logged in.
 #[derive(Debug)]
@@ -12,16 +16,35 @@ pub struct Session {
     session: cryptoki::session::Session,
     profile: HsmProfile,
     token: TokenFacts,
+    proven: RefCell<HashMap<Vec<u8>, Proven>>,
+}
+
+/// A private key that was found in this session, read back and proved to be the one of a
+/// certificate: a handle is good as long as its session (PKCS#11 2.40, section 2.1).
+#[derive(Clone, Debug)]
+pub(super) struct Proven {
+    pub handle: ObjectHandle,
+    pub public: PublicKey,
+    pub attributes: KeyAttributes,
 }
 
 impl Session {
     pub(super) fn new(session: cryptoki::session::Session, profile: HsmProfile, token: TokenFacts) -> Self {
-        Self { session, profile, token }
+        Self { session, profile, token, proven: RefCell::default() }
     }
 
     /// The token.
     pub fn token(&self) -> &TokenFacts {
         &self.token
+    }
+
+    /// The key with this CKA_ID, when it was proved before.
+    pub(super) fn proven(&self, id: &[u8], public: &PublicKey) -> Option<Proven> {
+        self.proven.borrow().get(id).filter(|proven| proven.public == *public).cloned()
+    }
+
+    pub(super) fn remember(&self, id: &[u8], proven: Proven) {
+        self.proven.borrow_mut().insert(id.to_vec(), proven);
     }
 
     pub(super) fn raw(&self) -> &cryptoki::session::Session {
@@ -52,9 +75,10 @@ impl Session {
         let wanted = [AttributeType::Class, AttributeType::Label, AttributeType::Id, AttributeType::KeyType];
         let mut objects = Inventory::new();
         for handle in self.session.find_objects(&[])? {
-            let described: Result<Vec<Vec<Attribute>>, _> =
-                wanted.iter().map(|kind| self.session.get_attributes(handle, &[*kind])).collect();
-            objects.push(attributes::describe(&described?.concat()));
+            let told = self.session.get_attributes(handle, &wanted)?;
+            let each = wanted.iter().map(|kind| attributes::value(&self.session, handle, &told, *kind));
+            let described: Vec<Option<Attribute>> = each.collect::<Result<_, _>>()?;
+            objects.push(attributes::describe(described.iter().flatten()));
         }
         objects.sort();
         Ok(objects)

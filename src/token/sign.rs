@@ -8,6 +8,7 @@ use der::{Encode, Sequence};
 
 use super::attributes::{self, KeyAttributes};
 use super::hsm_profile::Hashing;
+use super::session::Proven;
 use super::{Error, Session};
 use crate::issuance::signature_algorithm;
 use crate::keys::{KeyKind, PublicKey, verify};
@@ -41,7 +42,7 @@ const CHALLENGE: &[u8] = b"keyrite: proof that this token holds the key in the c
 
 impl Session {
     /// Finds an authority's key by its ID, reads its attributes back, and has it sign a challenge
-    /// that must verify with the key in the certificate.
+    /// that must verify with the key in the certificate: once in a session.
     ///
     /// # Errors
     /// [`Error::Fault`] when the key is not there, not closed as it must be, or another one.
@@ -87,13 +88,18 @@ impl Session {
                 self.token().serial
             )));
         }
+        let key = |handle| Key { session: self, handle, public: public.clone(), label: name.clone() };
+        if let Some(Proven { handle, attributes, .. }) = self.proven(key_id, public) {
+            return Ok((key(handle), attributes));
+        }
         let handle = self.one(ObjectClass::PRIVATE_KEY, key_id, name)?;
         let attributes = attributes::read_back(self.raw(), self.profile(), handle, name)?;
-        let key = Key { session: self, handle, public: public.clone(), label: name.clone() };
+        let key = key(handle);
         let mut challenge = CHALLENGE.to_vec();
         challenge.extend(self.random(32)?);
         let signature = key.sign(&challenge)?;
         key.require_valid(&challenge, &signature)?;
+        self.remember(key_id, Proven { handle, public: public.clone(), attributes: attributes.clone() });
         Ok((key, attributes))
     }
 }
