@@ -1,6 +1,7 @@
 //! The command line: what people type, what they see, and the exit code.
 
 mod ceremony;
+mod install;
 mod progress;
 mod rehearse;
 mod release;
@@ -43,6 +44,8 @@ enum Command {
     Release(release::Command),
     /// Verify a release against a root certificate that you trust
     Verify(verify::Arguments),
+    /// Install a release on a node of a cluster
+    Install(install::Arguments),
 }
 
 /// Why a command failed, with its exit code.
@@ -98,7 +101,8 @@ pub fn run() -> ExitCode {
         Command::Token(command) => token::run(command),
         Command::Rehearse(arguments) => rehearse::run(arguments),
         Command::Release(command) => release::run(command),
-        Command::Verify(arguments) => verify::run(arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Install(arguments) => install::run(arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,13 +10,14 @@ use crate::ceremony::MAX_FILE;
 use crate::digest::Digest;
 use crate::issuance::Certificate;
 use crate::media::{self, Limits, Tree, read_file, shown};
-use crate::release::{self, ManifestKind, Report, Root};
+use crate::release::{self, CertificateEntry, ManifestKind, Report, Root};
 
 /// What a release may hold: the manifest and the transcript are its largest files.
 const LIMITS: Limits = Limits { file: 8 << 30, total: 32 << 30, files: 4_000_000 };
 
-/// Arguments of `verify`.
+/// A release, and the root that is trusted.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(group(clap::ArgGroup::new("trusted").required(true).args(["root", "root_sha256"])))]
 pub struct Arguments {
     /// The release: a folder or one tar
@@ -29,19 +30,30 @@ pub struct Arguments {
     root_sha256: Option<Digest>,
 }
 
+impl Arguments {
+    /// Verifies the release; the report has the certificates that `keep` asks for.
+    pub fn verified(&self, keep: &(dyn Fn(&CertificateEntry) -> bool + Sync)) -> Result<Report, Failure> {
+        let root = match (&self.root, self.root_sha256) {
+            (Some(path), _) => Root::Certificate(Box::new(certificate(path)?)),
+            (None, Some(digest)) => Root::Sha256(digest),
+            (None, None) => return Err(Failure::wrong("name the root by --root or --root-sha256")),
+        };
+        let tree = Tree::open(&self.release, LIMITS).map_err(|e| match e {
+            media::Error::Refused(message) => failed(&message),
+            fault @ media::Error::Fault { .. } => Failure::fault(fault.to_string()),
+        })?;
+        release::verify(&tree, &root, system::processors(), keep).map_err(|e| failed(&shown(&e.0)))
+    }
+}
+
 /// Performs the command.
-pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let root = match (arguments.root, arguments.root_sha256) {
-        (Some(path), _) => Root::Certificate(Box::new(certificate(&path)?)),
-        (None, Some(digest)) => Root::Sha256(digest),
-        (None, None) => return Err(Failure::wrong("name the root by --root or --root-sha256")),
-    };
-    let tree = Tree::open(&arguments.release, LIMITS).map_err(|e| match e {
-        media::Error::Refused(message) => failed(&message),
-        fault @ media::Error::Fault { .. } => Failure::fault(fault.to_string()),
-    })?;
-    let report = release::verify(&tree, &root, system::processors()).map_err(|e| failed(&shown(&e.0)))?;
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let report = arguments.verified(&|_| false)?;
     tell(&report);
+    match report.head.kind {
+        ManifestKind::Production => say("VERIFIED"),
+        ManifestKind::Rehearsal => say("VERIFIED, but a REHEARSAL: install nothing of it"),
+    }
     Ok(())
 }
 
@@ -59,7 +71,8 @@ fn certificate(path: &std::path::Path) -> Result<Certificate, Failure> {
     read.map_err(|e| Failure::wrong(format!("{}: {e}", path.display())))
 }
 
-fn tell(report: &Report) {
+/// Shows what a report says.
+pub fn tell(report: &Report) {
     let manifest = &report.head;
     let unattended = if manifest.unattended { ", unattended" } else { "" };
     say(&format!(
@@ -88,9 +101,5 @@ fn tell(report: &Report) {
     if report.refusals > report.first_refusals.len() {
         let more = report.refusals - report.first_refusals.len();
         say(&format!("refused    and {more} more: they stand at the end of manifest.json"));
-    }
-    match manifest.kind {
-        ManifestKind::Production => say("VERIFIED"),
-        ManifestKind::Rehearsal => say("VERIFIED, but a REHEARSAL: install nothing of it"),
     }
 }

@@ -1,4 +1,4 @@
-//! The cluster's side: keys and certification requests. No token, no ledger.
+//! The cluster's side: keys, certification requests, installation. No token, no ledger.
 //!
 //! # Paths
 //!
@@ -28,6 +28,7 @@
 //! two hexadecimal digits for each octet of UTF-8; a name is cut into components of at most 90
 //! characters, and a dot at the beginning of a component is escaped, too.
 
+pub mod install;
 mod requests;
 mod sample;
 

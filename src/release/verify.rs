@@ -10,7 +10,7 @@ use std::hash::BuildHasher;
 use std::io::{BufRead, BufReader, Read};
 use std::sync::OnceLock;
 
-use super::manifest::{CertificateEntry, FORMAT, Head, RefusalEntry};
+use super::manifest::{AuthorityEntry, CertificateEntry, FORMAT, Head, RefusalEntry};
 use super::{Chain, Error, MANIFEST, Reader, SIGNATURE, TRANSCRIPT, cms, read};
 use crate::digest::{Digest, Hasher};
 use crate::issuance::Certificate;
@@ -51,6 +51,10 @@ pub struct Report {
     pub manifest_sha256: Digest,
     /// Name of the trusted root in the release.
     pub root: String,
+    /// The authorities, in the order of their names.
+    pub authorities: Vec<(AuthorityEntry, Certificate)>,
+    /// The certificates that the caller wanted to keep, in the order of the manifest.
+    pub kept: Vec<(CertificateEntry, Certificate)>,
 }
 
 /// A piece of the manifest's lists.
@@ -61,16 +65,22 @@ enum Piece {
 
 /// A piece after its check.
 enum Checked {
-    /// Hashes of authority and serial number.
-    Certificates(Vec<u64>),
+    /// Hashes of authority and serial number; those to keep.
+    Certificates(Vec<u64>, Vec<(CertificateEntry, Certificate)>),
     Refusals(Vec<RefusalEntry>),
 }
 
-/// Verifies all files of a release, in so many threads.
+/// Verifies all files of a release, in so many threads; the report has the certificates that
+/// `keep` asks for, as they were read and verified.
 ///
 /// # Errors
 /// [`Error`] says the first thing that does not hold, in the order of the manifest.
-pub fn verify(tree: &Tree, root: &Root, threads: usize) -> Result<Report, Error> {
+pub fn verify(
+    tree: &Tree,
+    root: &Root,
+    threads: usize,
+    keep: &(dyn Fn(&CertificateEntry) -> bool + Sync),
+) -> Result<Report, Error> {
     let (mut manifest, _) = tree.member(&RelativePath::new(MANIFEST)?)?;
     let digest = hash(manifest.clone())?;
     let signature = tree.read(&RelativePath::new(SIGNATURE)?, FILE_LIMIT)?;
@@ -103,21 +113,37 @@ pub fn verify(tree: &Tree, root: &Root, threads: usize) -> Result<Report, Error>
             Piece::Certificates(list) => {
                 let Trusted { authorities, .. } =
                     trusted.get().ok_or_else(|| Error("manifest has no head".into()))?;
-                list.iter().try_for_each(|entry| certificates::check(tree, authorities, entry))?;
-                let serials = list.iter().map(|entry| hasher.hash_one((&entry.authority, &entry.serial)));
-                Ok(Checked::Certificates(serials.collect()))
+                let mut serials = Vec::with_capacity(list.len());
+                let mut kept = Vec::new();
+                for entry in list {
+                    let certificate = certificates::check(tree, authorities, &entry)?;
+                    serials.push(hasher.hash_one((&entry.authority, &entry.serial)));
+                    if keep(&entry) {
+                        kept.push((entry, certificate));
+                    }
+                }
+                Ok(Checked::Certificates(serials, kept))
             }
         }
     };
     parallel::ordered(threads, source, check, |checked| report.take(checked?))?;
-    let Trusted { head, root, .. } =
+    let Trusted { head, root, authorities } =
         trusted.into_inner().ok_or_else(|| Error("manifest has no head".into()))?;
     check_transcript(tree, &head)?;
     if let Some(path) = tree.unread()? {
         return Err(Error(format!("{path}: is not in the manifest")));
     }
-    let Lists { certificates, refusals, first_refusals, .. } = report;
-    Ok(Report { head, certificates, refusals, first_refusals, manifest_sha256: digest, root })
+    let Lists { certificates, refusals, first_refusals, kept, .. } = report;
+    Ok(Report {
+        head,
+        certificates,
+        refusals,
+        first_refusals,
+        manifest_sha256: digest,
+        root,
+        authorities: authorities.into_list(),
+        kept,
+    })
 }
 
 /// The head, once authorities and signer are found to hold.
@@ -182,13 +208,15 @@ struct Lists {
     refusals: usize,
     first_refusals: Vec<RefusalEntry>,
     serials: HashSet<u64>,
+    kept: Vec<(CertificateEntry, Certificate)>,
 }
 
 impl Lists {
     fn take(&mut self, checked: Checked) -> Result<(), Error> {
         match checked {
-            Checked::Certificates(serials) => {
+            Checked::Certificates(serials, kept) => {
                 self.certificates += serials.len();
+                self.kept.extend(kept);
                 // Two different ones of a million fall together once in ten million runs.
                 match serials.into_iter().all(|serial| self.serials.insert(serial)) {
                     true => Ok(()),

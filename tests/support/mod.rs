@@ -1,6 +1,14 @@
 //! A laboratory for one test: a folder, a SoftHSM token of its own, and the real binary.
 #![allow(dead_code, reason = "each test file uses its part")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+pub mod cluster;
 
 use std::fs;
 use std::path::{Path, PathBuf};

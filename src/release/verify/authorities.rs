@@ -47,6 +47,12 @@ impl Authorities {
         Ok(found)
     }
 
+    /// Every authority with its certificate, in the order of their names.
+    pub fn into_list(self) -> Vec<(AuthorityEntry, Certificate)> {
+        let authorities = self.0.into_values();
+        authorities.map(|(entry, authority)| (entry, authority.certificate().clone())).collect()
+    }
+
     /// A chain file is the certificates from the authority up to its root, and nothing else.
     fn check_chain(&self, entry: &AuthorityEntry, octets: &[u8]) -> Result<(), Error> {
         let mut text = String::new();

@@ -14,7 +14,7 @@ use crate::release::manifest::CertificateEntry;
 use crate::release::{Error, MANIFEST};
 
 /// Checks one certificate: its file, what the manifest tells of it, its signature.
-pub fn check(tree: &Tree, authorities: &Authorities, entry: &CertificateEntry) -> Result<(), Error> {
+pub fn check(tree: &Tree, authorities: &Authorities, entry: &CertificateEntry) -> Result<Certificate, Error> {
     let certificate = Certificate::from_pem(&file(tree, &entry.path, &entry.file_sha256)?)
         .map_err(|e| Error(format!("{}: {e}", entry.path)))?;
     let told = IssuedFacts {
@@ -31,7 +31,7 @@ pub fn check(tree: &Tree, authorities: &Authorities, entry: &CertificateEntry) -
     let constraints: Option<BasicConstraints> = certificate.extension(BasicConstraints::OID)?;
     match constraints.is_some_and(|constraints| constraints.ca) {
         true => Err(Error(format!("{}: is a certificate of an authority", entry.path))),
-        false => Ok(()),
+        false => Ok(certificate),
     }
 }
 

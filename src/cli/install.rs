@@ -1,0 +1,209 @@
+//! `keyrite install`: from a release to the files that the components of a node read.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
+
+use super::terminal::say;
+use super::{Failure, system, verify};
+use crate::kubernetes::install::{self, Error, Options, Plan, Target, Where};
+use crate::media::{RelativePath, shown};
+use crate::release::{CertificateEntry, ManifestKind};
+
+/// So many certificates that belong elsewhere are named.
+const NAMED: usize = 10;
+
+/// Arguments of `install`: a release, or something that is done with what was installed.
+#[derive(Debug)]
+pub enum Arguments {
+    Release(Box<Install>),
+    Command(Command),
+}
+
+impl FromArgMatches for Arguments {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        match matches.subcommand_name() {
+            Some(_) => Command::from_arg_matches(matches).map(Self::Command),
+            None => Install::from_arg_matches(matches).map(|install| Self::Release(Box::new(install))),
+        }
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        Self::from_arg_matches(matches).map(|arguments| *self = arguments)
+    }
+}
+
+impl Args for Arguments {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        Command::augment_subcommands(Install::augment_args(command))
+            .subcommand_required(false)
+            .arg_required_else_help(false)
+            .args_conflicts_with_subcommands(true)
+            .subcommand_negates_reqs(true)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+/// What is done with what was installed.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Put back what the last installation replaced
+    Undo {
+        #[command(flatten)]
+        places: Places,
+    },
+}
+
+/// Arguments of the installation itself.
+#[derive(Debug, Args)]
+pub struct Install {
+    #[command(flatten)]
+    release: verify::Arguments,
+    #[command(flatten)]
+    places: Places,
+    /// An authority's CA file, for example root-ca=ca.crt; may be given several times. kubeadm's
+    /// are known: kubernetes-ca=ca.crt, etcd-ca=etcd/ca.crt, front-proxy-ca=front-proxy-ca.crt
+    #[arg(long = "ca", value_name = "NAME=FILE", value_parser = ca_file)]
+    authorities: Vec<(String, String)>,
+    /// Let CA files take in another CA; the one in use comes first, the old one stays behind it
+    #[arg(long)]
+    rotate_ca: bool,
+    /// End a rotation: CA files keep only the authorities that this release uses here
+    #[arg(long)]
+    drop_old_ca: bool,
+    /// Install a rehearsal's release, into a target that is a rehearsal's for good
+    #[arg(long)]
+    rehearsal: bool,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// The folders of a node.
+#[derive(Debug, Args)]
+pub struct Places {
+    /// The folder of private keys and certificates, for example /etc/kubernetes/pki
+    #[arg(long, value_name = "DIR")]
+    pki: PathBuf,
+    /// The folder of admin.conf, kubelet.conf and the others [default: the one above --pki]
+    #[arg(long, value_name = "DIR")]
+    kubeconfig_dir: Option<PathBuf>,
+    /// A kubeconfig of another name; may be given several times
+    #[arg(long = "kubeconfig", value_name = "FILE")]
+    kubeconfigs: Vec<PathBuf>,
+}
+
+impl Places {
+    fn places(self) -> Where {
+        Where { pki: self.pki, kubeconfig_dir: self.kubeconfig_dir, kubeconfigs: self.kubeconfigs }
+    }
+}
+
+fn ca_file(text: &str) -> Result<(String, String), String> {
+    let (name, path) = text.split_once('=').ok_or("is not NAME=FILE")?;
+    let path = RelativePath::new(path).map_err(|e| e.to_string())?;
+    Ok((name.to_owned(), path.as_str().to_owned()))
+}
+
+/// Performs the command.
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    match arguments {
+        Arguments::Command(Command::Undo { places }) => undo(places),
+        Arguments::Release(install) => perform(*install),
+    }
+}
+
+fn perform(arguments: Install) -> Result<(), Failure> {
+    let target = Target::open(&arguments.places.places(), arguments.dry_run).map_err(failure)?;
+    if target.restored() {
+        say("restored   an installation was interrupted here; everything is as it was before it");
+    }
+    let keys = target.public_keys();
+    let elsewhere = Mutex::new(BTreeSet::new());
+    let keep = |entry: &CertificateEntry| {
+        let here = keys.contains(&entry.spki_sha256);
+        if let (false, Ok(mut elsewhere)) = (here, elsewhere.lock()) {
+            elsewhere.insert(entry.path.clone());
+            if elsewhere.len() > NAMED {
+                elsewhere.pop_last();
+            }
+        }
+        here
+    };
+    let report = arguments.release.verified(&keep)?;
+    verify::tell(&report);
+    let options = Options {
+        authorities: arguments.authorities,
+        rehearsal: arguments.rehearsal,
+        rotate_ca: arguments.rotate_ca,
+        drop_old_ca: arguments.drop_old_ca,
+    };
+    let plan = Plan::new(&target, &report, &options, system::now()).map_err(failure)?;
+    let elsewhere = elsewhere.into_inner().unwrap_or_default();
+    tell_elsewhere(&elsewhere, report.certificates - report.kept.len());
+    tell(&plan);
+    if arguments.dry_run {
+        say("DRY RUN: nothing was changed");
+        return Ok(());
+    }
+    if plan.is_empty() {
+        say("NOTHING TO DO: this release is installed");
+        return Ok(());
+    }
+    let restarts = plan.restarts();
+    plan.apply().map_err(failure)?;
+    tell_restarts(&restarts);
+    match report.head.kind {
+        ManifestKind::Production => say("INSTALLED"),
+        ManifestKind::Rehearsal => say("INSTALLED, but a REHEARSAL: this target is one for good"),
+    }
+    Ok(())
+}
+
+fn tell_elsewhere(named: &BTreeSet<RelativePath>, count: usize) {
+    for path in named {
+        say(&format!("left out   {path}: its private key is not here"));
+    }
+    if count > named.len() {
+        say(&format!("left out   and {} more", count - named.len()));
+    }
+}
+
+fn tell(plan: &Plan<'_>) {
+    for file in &plan.unchanged {
+        say(&format!("unchanged  {file}"));
+    }
+    for action in &plan.actions {
+        let verb = if action.replaces { "replace" } else { "write  " };
+        say(&format!("{verb}    {}: {}", action.file, shown(&action.what)));
+    }
+    for note in &plan.notes {
+        say(&format!("note       {}", shown(note)));
+    }
+}
+
+fn tell_restarts(restarts: &[(&str, String)]) {
+    for (how, components) in restarts {
+        say(&format!("restart    {components}: {how}"));
+    }
+}
+
+fn undo(places: Places) -> Result<(), Failure> {
+    for line in install::undo(&places.places()).map_err(failure)? {
+        say(&line);
+    }
+    say("UNDONE: everything is as it was before the last installation; restart what reads these files");
+    Ok(())
+}
+
+fn failure(error: Error) -> Failure {
+    match error {
+        Error::Refused(message) => Failure::refused(format!("{message}\nNothing was changed.")),
+        Error::Fault(message) => Failure::fault(message),
+    }
+}

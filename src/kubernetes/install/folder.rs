@@ -1,0 +1,281 @@
+//! One folder of a target, and files below it: no link is followed, no other file system entered.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{
+    AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, ResolveFlags, Stat, flock, fstat, fsync,
+    linkat, mkdirat, openat, openat2, renameat, unlinkat,
+};
+use rustix::io::Errno;
+use zeroize::Zeroizing;
+
+use super::Error;
+use crate::digest::Digest;
+use crate::media::shown;
+
+/// The largest file that is read, in octets.
+const FILE_LIMIT: u64 = 1 << 20;
+/// So many entries a folder may have in all, and so deep it may go.
+const ENTRIES: usize = 10_000;
+const DEPTH: usize = 6;
+
+/// A file as it is.
+#[derive(Debug)]
+pub struct Found {
+    pub octets: Zeroizing<Vec<u8>>,
+    pub owner: Owner,
+}
+
+impl Found {
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.octets)
+    }
+}
+
+/// Permissions and owner of a file; none for a new one, which belongs to who makes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner {
+    pub mode: u32,
+    pub ids: Option<(u32, u32)>,
+}
+
+/// A folder, open.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    fd: OwnedFd,
+}
+
+impl Folder {
+    /// Opens a folder that the operator names; links in its own path are followed.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let fault = |e: std::io::Error| Error::Fault(format!("{}: {e}", named(path)));
+        let path = std::fs::canonicalize(path).map_err(fault)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = openat(CWD, &path, flags, Mode::empty()).map_err(|e| fault(e.into()))?;
+        Ok(Self { path, fd })
+    }
+
+    /// Its absolute path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it is the same folder.
+    pub fn is(&self, other: &Self) -> bool {
+        let identity = |folder: &Self| fstat(&folder.fd).map(|status| (status.st_dev, status.st_ino));
+        matches!((identity(self), identity(other)), (Ok(one), Ok(two)) if one == two)
+    }
+
+    /// A path below it, to be shown.
+    pub fn name(&self, path: &str) -> String {
+        named(&self.path.join(path))
+    }
+
+    /// Takes it for this process alone.
+    pub fn lock(&self) -> Result<(), Error> {
+        match flock(&self.fd, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(()),
+            Err(Errno::WOULDBLOCK) => Err(Error::Fault(format!(
+                "{}: another installation is at work here; wait for its end",
+                named(&self.path)
+            ))),
+            Err(e) => Err(self.fault("", e)),
+        }
+    }
+
+    /// A failure, with the file that it is about.
+    pub fn fault(&self, path: &str, error: impl Into<std::io::Error>) -> Error {
+        let error: std::io::Error = error.into();
+        Error::Fault(format!("{}: {error}", self.name(path)))
+    }
+
+    fn find(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+        let path = if path.is_empty() { "." } else { path };
+        openat2(&self.fd, path, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty(), resolve)
+    }
+
+    /// The folder that a path lies in, and the path's last name.
+    fn parent<'a>(&self, path: &'a str) -> Result<(OwnedFd, &'a str), Error> {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let fd =
+            self.find(folder, OFlags::RDONLY | OFlags::DIRECTORY).map_err(|e| self.explained(folder, e))?;
+        Ok((fd, name))
+    }
+
+    fn explained(&self, path: &str, error: Errno) -> Error {
+        match error {
+            Errno::LOOP => Error::Refused(format!(
+                "{}: a symbolic link, which is not followed; put a file or a folder there",
+                self.name(path)
+            )),
+            Errno::XDEV => Error::Refused(format!(
+                "{}: lies on another file system than {}; name its folder by --pki",
+                self.name(path),
+                named(&self.path)
+            )),
+            other => self.fault(path, other),
+        }
+    }
+
+    /// Reads a file, or finds none.
+    pub fn read(&self, path: &str) -> Result<Option<Found>, Error> {
+        let opened = match self.find(path, OFlags::RDONLY | OFlags::NONBLOCK) {
+            Ok(opened) => opened,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(e) => return Err(self.explained(path, e)),
+        };
+        let status = fstat(opened.as_fd()).map_err(|e| self.fault(path, e))?;
+        if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile {
+            return Err(Error::Refused(format!("{}: not a regular file", self.name(path))));
+        }
+        let room = usize::try_from(status.st_size.unsigned_abs().min(FILE_LIMIT)).unwrap_or_default();
+        let mut octets = Zeroizing::new(Vec::with_capacity(room + 1));
+        let file = File::from(opened);
+        file.take(FILE_LIMIT + 1).read_to_end(&mut octets).map_err(|e| self.fault(path, e))?;
+        if octets.len() as u64 > FILE_LIMIT {
+            return Err(Error::Refused(format!("{}: larger than {FILE_LIMIT} octets", self.name(path))));
+        }
+        Ok(Some(Found { octets, owner: owner(&status) }))
+    }
+
+    /// The digest of a file, or none when there is no file.
+    pub fn digest(&self, path: &str) -> Result<Option<Digest>, Error> {
+        Ok(self.read(path)?.map(|found| found.digest()))
+    }
+
+    /// Regular files below, sorted; names that start with a dot, and links, are passed over.
+    pub fn files(&self) -> Result<Vec<String>, Error> {
+        let mut found = Vec::new();
+        self.walk("", DEPTH, &mut found)?;
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    fn walk(&self, folder: &str, depth: usize, found: &mut Vec<String>) -> Result<(), Error> {
+        for (name, kind) in self.entries(folder)? {
+            let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+            match kind {
+                FileType::Directory if depth > 0 => match self.walk(&path, depth - 1, found) {
+                    // What is mounted there is not of this target.
+                    Err(Error::Refused(_)) => {}
+                    other => other?,
+                },
+                FileType::RegularFile => found.push(path),
+                _ => {}
+            }
+            if found.len() > ENTRIES {
+                return Err(Error::Refused(format!(
+                    "{}: holds more than {ENTRIES} files",
+                    named(&self.path)
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn entries(&self, folder: &str) -> Result<Vec<(String, FileType)>, Error> {
+        let fault = |e: Errno| self.fault(folder, e);
+        let opened =
+            self.find(folder, OFlags::RDONLY | OFlags::DIRECTORY).map_err(|e| self.explained(folder, e))?;
+        let mut entries = Vec::new();
+        for entry in Dir::read_from(&opened).map_err(fault)? {
+            let entry = entry.map_err(fault)?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            if name.starts_with('.') {
+                continue;
+            }
+            let status = rustix::fs::statat(&opened, name, AtFlags::SYMLINK_NOFOLLOW).map_err(fault)?;
+            entries.push((name.to_owned(), FileType::from_raw_mode(status.st_mode)));
+        }
+        Ok(entries)
+    }
+
+    /// The names in a folder below, or none when there is no such folder.
+    pub fn names(&self, folder: &str) -> Result<Vec<String>, Error> {
+        match self.find(folder, OFlags::RDONLY | OFlags::DIRECTORY) {
+            Ok(_) => Ok(self.entries(folder)?.into_iter().map(|(name, _)| name).collect()),
+            Err(Errno::NOENT) => Ok(Vec::new()),
+            Err(e) => Err(self.explained(folder, e)),
+        }
+    }
+
+    /// Whether a folder of this name is there.
+    pub fn has_folder(&self, path: &str) -> bool {
+        self.find(path, OFlags::RDONLY | OFlags::DIRECTORY).is_ok()
+    }
+
+    /// Makes a folder, unless it is there; tells whether it was made.
+    pub fn make_folder(&self, path: &str, mode: u32) -> Result<bool, Error> {
+        let (parent, name) = self.parent(path)?;
+        match mkdirat(&parent, name, Mode::from_raw_mode(mode)) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST) if self.has_folder(path) => Ok(false),
+            Err(e) => Err(self.explained(path, e)),
+        }
+    }
+
+    /// Removes a folder when it is empty; otherwise nothing happens.
+    pub fn remove_folder(&self, path: &str) {
+        if let Ok((parent, name)) = self.parent(path) {
+            // It stays while anything is in it.
+            let _ = unlinkat(&parent, name, AtFlags::REMOVEDIR);
+        }
+    }
+
+    /// Writes a new file and syncs it.
+    pub fn write(&self, path: &str, octets: &[u8], owner: Owner) -> Result<(), Error> {
+        let (parent, name) = self.parent(path)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = openat(&parent, name, flags, Mode::RUSR | Mode::WUSR).map_err(|e| self.fault(path, e))?;
+        if let Some((user, group)) = owner.ids {
+            let (user, group) = (rustix::fs::Uid::from_raw(user), rustix::fs::Gid::from_raw(group));
+            rustix::fs::fchown(&fd, Some(user), Some(group)).map_err(|e| self.fault(path, e))?;
+        }
+        let mut file = File::from(fd);
+        file.write_all(octets).map_err(|e| self.fault(path, e))?;
+        rustix::fs::fchmod(&file, Mode::from_raw_mode(owner.mode)).map_err(|e| self.fault(path, e))?;
+        file.sync_all().map_err(|e| self.fault(path, e))
+    }
+
+    /// Gives a file a second name.
+    pub fn link(&self, from: &str, to: &str) -> Result<(), Error> {
+        let (old, old_name) = self.parent(from)?;
+        let (new, new_name) = self.parent(to)?;
+        linkat(&old, old_name, &new, new_name, AtFlags::empty()).map_err(|e| self.fault(to, e))
+    }
+
+    /// Renames a file over another.
+    pub fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
+        let (old, old_name) = self.parent(from)?;
+        let (new, new_name) = self.parent(to)?;
+        renameat(&old, old_name, &new, new_name).map_err(|e| self.fault(to, e))
+    }
+
+    /// Removes a file, when it is there.
+    pub fn remove(&self, path: &str) -> Result<(), Error> {
+        let (parent, name) = self.parent(path)?;
+        match unlinkat(&parent, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(e) => Err(self.fault(path, e)),
+        }
+    }
+
+    /// Syncs the folder that a path lies in.
+    pub fn sync_parent(&self, path: &str) -> Result<(), Error> {
+        let (parent, _) = self.parent(path)?;
+        fsync(&parent).map_err(|e| self.fault(path, e))
+    }
+}
+
+fn owner(status: &Stat) -> Owner {
+    Owner { mode: status.st_mode & 0o7777, ids: Some((status.st_uid, status.st_gid)) }
+}
+
+fn named(path: &Path) -> String {
+    shown(&path.to_string_lossy())
+}

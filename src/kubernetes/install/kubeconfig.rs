@@ -1,0 +1,147 @@
+//! Kubeconfigs: what one holds, and the same with a CA and a client certificate embedded.
+//!
+//! A kubeconfig of keyrite's or kubeadm's making has one cluster and one user, whose key is embedded
+//! (`client-key-data`). Whatever else stands in it is kept; comments are not.
+
+use base64ct::{Base64, Encoding};
+use saphyr::{LoadableYamlNode, Scalar, Yaml, YamlEmitter};
+use zeroize::Zeroizing;
+
+use super::pem::{self, Present};
+use super::private_key::public_key;
+use crate::digest::Digest;
+
+/// What a kubeconfig holds.
+#[derive(Debug)]
+pub struct Kubeconfig {
+    /// SHA-256 over the SubjectPublicKeyInfo of its key, when that is embedded.
+    pub key: Option<Digest>,
+    /// Its client certificate and what follows it, when embedded.
+    pub client: Vec<Present>,
+    /// Its CA certificates, when embedded.
+    pub authorities: Vec<Present>,
+}
+
+type Parsed<'a> = Yaml<'a>;
+
+/// Reads a kubeconfig.
+///
+/// # Errors
+/// Says why it is none, or none that can be completed.
+pub fn read(octets: &[u8]) -> Result<Kubeconfig, String> {
+    let document = parse(octets)?;
+    let cluster = only(&document, "clusters", "cluster")?;
+    let user = only(&document, "users", "user")?;
+    if cluster.as_mapping_get("insecure-skip-tls-verify").and_then(Parsed::as_bool) == Some(true) {
+        return Err("has insecure-skip-tls-verify: true, with which no CA may stand; take it out".into());
+    }
+    let key = embedded(user, "client-key-data")?;
+    let key =
+        key.map(|octets| public_key(&octets).map_err(|e| format!("client-key-data: {e}"))).transpose()?;
+    let list = |of: &Parsed<'_>, name: &str| match embedded(of, name)? {
+        Some(octets) => pem::certificates(&octets).map_err(|e| format!("{name}: {e}")),
+        None => Ok(Vec::new()),
+    };
+    Ok(Kubeconfig {
+        key,
+        client: list(user, "client-certificate-data")?,
+        authorities: list(cluster, "certificate-authority-data")?,
+    })
+}
+
+/// The kubeconfig with these PEM texts embedded; without a client certificate that stays as it is.
+///
+/// # Errors
+/// As [`read`]; also when it cannot be written so that it reads the same.
+pub fn complete(
+    octets: &[u8],
+    authorities: &str,
+    client: Option<&str>,
+) -> Result<Zeroizing<Vec<u8>>, String> {
+    let mut document = parse(octets)?;
+    put(&mut document, ("clusters", "cluster"), "certificate-authority", authorities)?;
+    if let Some(client) = client {
+        put(&mut document, ("users", "user"), "client-certificate", client)?;
+    }
+    let mut text = Zeroizing::new(String::with_capacity(octets.len() + 32_768));
+    YamlEmitter::new(&mut *text).dump(&document).map_err(|e| e.to_string())?;
+    text.push('\n');
+    if parse(text.as_bytes())? != document {
+        return Err("cannot be written again as it is; simplify it by kubectl config view --raw".into());
+    }
+    Ok(Zeroizing::new(text.as_bytes().to_vec()))
+}
+
+/// Whether two kubeconfigs say the same.
+///
+/// # Errors
+/// As [`read`].
+pub fn same(one: &[u8], other: &[u8]) -> Result<bool, String> {
+    Ok(parse(one)? == parse(other)?)
+}
+
+fn parse(octets: &[u8]) -> Result<Parsed<'_>, String> {
+    let none = |why: String| format!("is no kubeconfig: {why}");
+    let text = std::str::from_utf8(octets).map_err(|_| none("not text".into()))?;
+    let mut documents = Yaml::load_from_str(text).map_err(|e| none(e.to_string()))?;
+    let count = documents.len();
+    let Some(document) = documents.pop().filter(|_| count == 1) else {
+        return Err(none(format!("{count} YAML documents, required is one")));
+    };
+    let value = |name: &str| document.as_mapping_get(name).and_then(Parsed::as_str).unwrap_or_default();
+    match (value("apiVersion"), value("kind")) {
+        ("v1", "Config") => Ok(document),
+        (version, kind) => Err(none(format!(
+            "apiVersion is {version:?} and kind is {kind:?}, required are \"v1\" and \"Config\""
+        ))),
+    }
+}
+
+/// The one entry of a list.
+fn only<'a, 'b>(document: &'a Parsed<'b>, list: &str, entry: &str) -> Result<&'a Parsed<'b>, String> {
+    let entries = document.as_mapping_get(list).and_then(Parsed::as_sequence);
+    match entries.map(Vec::as_slice) {
+        Some([one]) => one
+            .as_mapping_get(entry)
+            .filter(|entry| entry.is_mapping())
+            .ok_or_else(|| format!("its one entry of {list} has no {entry}")),
+        other => Err(format!(
+            "has {} entries in {list}, keyrite completes kubeconfigs with one; split it",
+            other.map_or(0, <[_]>::len)
+        )),
+    }
+}
+
+fn embedded(of: &Parsed<'_>, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
+    let Some(value) = of.as_mapping_get(name).filter(|value| !value.is_null()) else { return Ok(None) };
+    let text = value.as_str().ok_or_else(|| format!("{name}: is no text"))?;
+    let mut bare = Zeroizing::new(String::with_capacity(text.len()));
+    bare.extend(text.chars().filter(|c| !c.is_ascii_whitespace()));
+    if bare.is_empty() {
+        return Ok(None);
+    }
+    let octets = Base64::decode_vec(&bare).map_err(|e| format!("{name}: not base64: {e}"))?;
+    Ok(Some(Zeroizing::new(octets)))
+}
+
+/// Embeds a PEM text as `NAME-data`; the file that `NAME` pointed to no longer counts.
+fn put(document: &mut Parsed<'_>, (list, entry): (&str, &str), name: &str, pem: &str) -> Result<(), String> {
+    only(document, list, entry)?;
+    let target = document
+        .as_mapping_get_mut(list)
+        .and_then(|list| list.as_sequence_get_mut(0))
+        .and_then(|one| one.as_mapping_get_mut(entry))
+        .and_then(Parsed::as_mapping_mut)
+        .ok_or_else(|| format!("its one entry of {list} has no {entry}"))?;
+    let text = |text: String| Yaml::Value(Scalar::String(text.into()));
+    target.remove(&text(name.to_owned()));
+    let value = text(Base64::encode_string(pem.as_bytes()));
+    let data = text(format!("{name}-data"));
+    match target.get_mut(&data) {
+        Some(there) => *there = value,
+        None => {
+            target.insert(data, value);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! Installation: from a verified release to files that the components of this node read.
+//!
+//! In: a [`Report`](crate::release::Report) of a verified release, and a [`Target`], the folders of
+//! a node as they are. Out: a [`Plan`] of changes, and its [`Plan::apply`], which makes them all or
+//! none. Private keys are only read.
+
+mod ca_file;
+mod folder;
+mod kubeconfig;
+mod pem;
+mod plan;
+mod private_key;
+mod record;
+mod recover;
+mod restart;
+mod target;
+mod transaction;
+mod trust;
+
+pub use plan::{Action, Options, Plan};
+pub use target::{Target, Where};
+pub use transaction::undo;
+
+/// Why nothing was installed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The rules say no.
+    #[error("{0}")]
+    Refused(String),
+    /// A file or the system failed.
+    #[error("{0}")]
+    Fault(String),
+}
+
+impl Error {
+    fn refused(message: impl Into<String>) -> Self {
+        Self::Refused(message.into())
+    }
+}
+
+impl From<crate::issuance::Error> for Error {
+    fn from(error: crate::issuance::Error) -> Self {
+        Self::Refused(error.to_string())
+    }
+}

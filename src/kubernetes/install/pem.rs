@@ -1,0 +1,60 @@
+//! Files with several PEM blocks (RFC 7468): certificates in a row, keys behind their parameters.
+
+use der::Decode;
+use x509_cert::Certificate;
+use zeroize::Zeroizing;
+
+const BEGIN: &str = "-----BEGIN ";
+
+/// A PEM block: its label, and its octets or why they cannot be read.
+pub struct Block<'a> {
+    pub label: &'a str,
+    pub octets: Result<Zeroizing<Vec<u8>>, String>,
+}
+
+/// The blocks of a text, in their order; what stands between them is passed over.
+pub fn blocks(text: &str) -> Vec<Block<'_>> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some((_, from)) = rest.find(BEGIN).and_then(|at| rest.split_at_checked(at)) {
+        let label = from.trim_start_matches(BEGIN).split("-----").next().unwrap_or_default();
+        let end = format!("-----END {label}-----");
+        let length = from.find(&end).map_or(from.len(), |at| at + end.len());
+        let (block, after) = from.split_at_checked(length).unwrap_or((from, ""));
+        let octets = der::pem::decode_vec(block.as_bytes())
+            .map(|(_, octets)| Zeroizing::new(octets))
+            .map_err(|e| e.to_string());
+        found.push(Block { label, octets });
+        rest = after;
+    }
+    found
+}
+
+/// A certificate of a target, which keyrite need not have issued.
+#[derive(Clone, Debug)]
+pub struct Present {
+    pub der: Vec<u8>,
+    pub parsed: Certificate,
+}
+
+impl Present {
+    pub fn from_der(der: &[u8]) -> Result<Self, String> {
+        let parsed = Certificate::from_der(der).map_err(|e| e.to_string())?;
+        Ok(Self { der: der.to_vec(), parsed })
+    }
+}
+
+/// The certificates in a file, all of whose blocks must be certificates.
+///
+/// # Errors
+/// Says which block is none.
+pub fn certificates(octets: &[u8]) -> Result<Vec<Present>, String> {
+    let text = std::str::from_utf8(octets).map_err(|_| "is not PEM text".to_owned())?;
+    let certificate = |(at, block): (usize, Block<'_>)| match (block.label, block.octets) {
+        ("CERTIFICATE", Ok(der)) => Present::from_der(&der).map_err(|e| format!("block {}: {e}", at + 1)),
+        ("CERTIFICATE", Err(e)) => Err(format!("block {}: {e}", at + 1)),
+        (other, _) => Err(format!("block {} is a {other:?}, not a CERTIFICATE", at + 1)),
+    };
+    let found: Vec<_> = blocks(text).into_iter().enumerate().map(certificate).collect::<Result<_, _>>()?;
+    if found.is_empty() { Err("holds no PEM block".to_owned()) } else { Ok(found) }
+}

@@ -1,0 +1,184 @@
+//! Certificates of a release, assigned by public key to the private keys of a node.
+
+use der::{DateTime, Encode};
+
+use crate::issuance::Certificate;
+use crate::keys::{PublicKey, verify};
+use crate::kubernetes::install::Error;
+use crate::kubernetes::install::ca_file::CaFile;
+use crate::kubernetes::install::pem::{self, Present};
+use crate::kubernetes::install::target::{KeyFile, KubeconfigFile, Target};
+use crate::kubernetes::install::trust::Trust;
+use crate::release::{CertificateEntry, Report};
+
+/// A certificate and the one place that it belongs to: beside a key, or into a kubeconfig.
+pub struct Leaf<'a> {
+    pub entry: &'a CertificateEntry,
+    certificate: &'a Certificate,
+    pub key: Option<&'a KeyFile>,
+    pub kubeconfig: Option<usize>,
+}
+
+impl Leaf<'_> {
+    /// The certificate and those between it and what is trusted.
+    pub fn text(&self, trust: &Trust<'_>) -> Result<String, Error> {
+        let mut text = self.certificate.pem()?;
+        for certificate in trust.chain(&self.entry.authority)?.intermediates {
+            text.push_str(&certificate.pem()?);
+        }
+        Ok(text)
+    }
+
+    /// What people are told.
+    pub fn story(&self) -> String {
+        format!("{}, {}, until {}", self.entry.profile, self.entry.subject, self.entry.not_after)
+    }
+
+    /// It must be valid now: whoever reads it next would refuse it otherwise.
+    pub fn check_time(&self, now: DateTime) -> Result<(), Error> {
+        let validity = self.certificate.validity();
+        if (validity.not_before..=validity.not_after).contains(&now) {
+            return Ok(());
+        }
+        Err(Error::refused(format!(
+            "{}: is valid from {} to {}, and the clock says {now}; set the clock right, or get a newer release",
+            self.entry.path, validity.not_before, validity.not_after
+        )))
+    }
+
+    /// What is there must not be younger.
+    pub fn check_newer(&self, place: &str, there: &[Present]) -> Result<(), Error> {
+        let Some(first) = there.first() else { return Ok(()) };
+        let (old, new) = (start(first), self.certificate.validity().not_before);
+        if old <= new || first.der == self.certificate.der() {
+            return Ok(());
+        }
+        Err(Error::refused(format!(
+            "{place}: holds a certificate valid from {old}, the release's is valid from {new}: the newer one stays; get a newer release, or move the file away"
+        )))
+    }
+}
+
+fn start(certificate: &Present) -> DateTime {
+    certificate.parsed.tbs_certificate().validity().not_before.to_date_time()
+}
+
+/// Every place here with the certificate of the release that is for its key.
+pub fn assign<'a>(target: &'a Target, report: &'a Report) -> Result<Vec<Leaf<'a>>, Error> {
+    let mut leaves = Vec::new();
+    for key in &target.keys {
+        let place = target.folders.pki().name(&key.path);
+        if let Some((entry, certificate)) = choose(report, key.public, &place, &key.path)? {
+            leaves.push(Leaf { entry, certificate, key: Some(key), kubeconfig: None });
+        }
+    }
+    for (number, file) in target.kubeconfigs.iter().enumerate() {
+        let Some(public) = file.config.key else { continue };
+        let place = target.folders.at(file.folder).name(&file.path);
+        if let Some((entry, certificate)) = choose(report, public, &place, &file.path)? {
+            leaves.push(Leaf { entry, certificate, key: None, kubeconfig: Some(number) });
+        }
+    }
+    Ok(leaves)
+}
+
+/// The certificate for a key; of several, the one whose request has the place's name.
+fn choose<'a>(
+    report: &'a Report,
+    public: crate::digest::Digest,
+    place: &str,
+    path: &str,
+) -> Result<Option<&'a (CertificateEntry, Certificate)>, Error> {
+    let found: Vec<_> = report.kept.iter().filter(|(entry, _)| entry.spki_sha256 == public).collect();
+    if let [] | [_] = found.as_slice() {
+        return Ok(found.first().copied());
+    }
+    let stem = path.strip_suffix(".key").or_else(|| path.strip_suffix("-key.pem")).unwrap_or(path);
+    let named = |request: &str| {
+        let request = request.rsplit_once('.').map_or(request, |(stem, _)| stem);
+        request == stem || request.ends_with(&format!("/{stem}"))
+    };
+    let fitting: Vec<_> =
+        found.iter().copied().filter(|(entry, _)| named(entry.request_path.as_str())).collect();
+    match fitting.as_slice() {
+        [one] => Ok(Some(*one)),
+        _ => {
+            let paths: Vec<&str> = found.iter().map(|(entry, _)| entry.path.as_str()).collect();
+            Err(Error::refused(format!(
+                "{place}: {} certificates are for this key, {}, and none is named like it; give each its own key",
+                paths.len(),
+                paths.join(", ")
+            )))
+        }
+    }
+}
+
+/// The CA file that belongs into a kubeconfig: that of its client certificate, or the one that it
+/// holds a certificate of.
+pub fn ca_of<'a>(
+    file: &KubeconfigFile,
+    leaf: Option<&Leaf<'_>>,
+    trust: &Trust<'_>,
+    files: &'a [CaFile],
+) -> Result<Option<&'a CaFile>, Error> {
+    if let Some(leaf) = leaf {
+        let anchor = trust.chain(&leaf.entry.authority)?.anchor;
+        let found = files.iter().find(|ca| trust.files_of(anchor).any(|path| path == ca.path));
+        return Ok(found);
+    }
+    let holds = |ca: &CaFile| {
+        let known = |der: &Vec<u8>| file.config.authorities.iter().any(|held| held.der == *der);
+        ca.before.iter().map(|old| &old.der).chain(&ca.after).any(known)
+    };
+    match complete_as_it_is(file) {
+        Ok(()) => Ok(files.iter().find(|ca| holds(ca))),
+        Err(_) => Ok(None),
+    }
+}
+
+/// A kubeconfig that nothing is for must be complete already, or have its key elsewhere.
+pub fn complete_as_it_is(file: &KubeconfigFile) -> Result<(), String> {
+    let Some(key) = file.config.key else { return Ok(()) };
+    let Some(client) = file.config.client.first() else {
+        return Err("no certificate of this release is for its key, and it has none yet; put the right file there, or move it away".into());
+    };
+    let info = client.parsed.tbs_certificate().subject_public_key_info().to_der();
+    match info.map(|der| crate::digest::Digest::of(&der)) {
+        Ok(digest) if digest == key => Ok(()),
+        _ => Err("no certificate of this release is for its key, and the one that it has is for another key; put the right file there, or move it away".into()),
+    }
+}
+
+/// Certificates that stay as they are, with the files that they are in.
+pub fn staying(target: &Target, leaves: &[Leaf<'_>]) -> Result<Vec<(String, Present)>, Error> {
+    let mut staying = Vec::new();
+    let placed = |path: &str| leaves.iter().any(|leaf| leaf.key.is_some_and(|key| key.path == path));
+    for key in target.keys.iter().filter(|key| !placed(&key.path)) {
+        let Some(found) = target.folders.pki().read(&key.certificate)? else { continue };
+        let name = target.folders.pki().name(&key.certificate);
+        let certificates = pem::certificates(&found.octets).unwrap_or_default();
+        staying.extend(certificates.into_iter().map(|certificate| (name.clone(), certificate)));
+    }
+    for (number, file) in target.kubeconfigs.iter().enumerate() {
+        if leaves.iter().any(|leaf| leaf.kubeconfig == Some(number)) {
+            continue;
+        }
+        let name = target.folders.at(file.folder).name(&file.path);
+        staying.extend(file.config.client.iter().map(|certificate| (name.clone(), certificate.clone())));
+    }
+    Ok(staying)
+}
+
+/// Whether a certificate was issued by another.
+pub fn is_under(certificate: &Present, issuer: &Present) -> bool {
+    let (inner, outer) = (certificate.parsed.tbs_certificate(), issuer.parsed.tbs_certificate());
+    let Ok(key) = PublicKey::new(outer.subject_public_key_info().clone()) else {
+        return inner.issuer() == outer.subject();
+    };
+    let signature = certificate.parsed.signature().as_bytes().unwrap_or_default();
+    inner.issuer() == outer.subject()
+        && certificate.der != issuer.der
+        && inner.to_der().is_ok_and(|octets| {
+            verify(&key, certificate.parsed.signature_algorithm(), &octets, signature).is_ok()
+        })
+}

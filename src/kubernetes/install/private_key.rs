@@ -1,0 +1,58 @@
+//! The public key of a private key in PEM: PKCS #8 (RFC 5958), PKCS #1 (RFC 8017 A.1.2), SEC 1
+//! (RFC 5915). The private key is looked at and let go.
+
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::rsa;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING,
+    EcdsaKeyPair, Ed25519KeyPair, KeyPair,
+};
+
+use super::pem;
+use crate::digest::Digest;
+
+/// SHA-256 over the SubjectPublicKeyInfo of the one private key in this text.
+///
+/// # Errors
+/// Says why there is no such key.
+pub fn public_key(octets: &[u8]) -> Result<Digest, String> {
+    let text = std::str::from_utf8(octets).map_err(|_| "is not PEM text".to_owned())?;
+    let mut keys: Vec<_> =
+        pem::blocks(text).into_iter().filter(|block| block.label.ends_with("PRIVATE KEY")).collect();
+    let count = keys.len();
+    let Some(key) = keys.pop().filter(|_| count == 1) else {
+        return Err(format!("holds {count} private keys in PEM, required is one"));
+    };
+    if key.label.starts_with("ENCRYPTED") || text.contains("Proc-Type: 4,ENCRYPTED") {
+        return Err("the private key is encrypted, which no component of a cluster reads".into());
+    }
+    let der = key.octets.map_err(|e| format!("{}: {e}", key.label))?;
+    let info = match key.label {
+        "PRIVATE KEY" => pkcs8(&der),
+        "RSA PRIVATE KEY" => rsa::KeyPair::from_der(&der).ok().and_then(|pair| info(pair.public_key())),
+        "EC PRIVATE KEY" => elliptic(&der),
+        other => return Err(format!("PEM label is {other:?}, of no kind of key that is read here")),
+    };
+    let info = info.ok_or_else(|| {
+        format!("{}: not a whole key of the kinds RSA, P-256, P-384, P-521 or Ed25519", key.label)
+    })?;
+    Ok(Digest::of(&info))
+}
+
+fn pkcs8(der: &[u8]) -> Option<Vec<u8>> {
+    let rsa = || rsa::KeyPair::from_pkcs8(der).ok().and_then(|pair| info(pair.public_key()));
+    let edwards =
+        || Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).ok().and_then(|pair| info(pair.public_key()));
+    elliptic(der).or_else(rsa).or_else(edwards)
+}
+
+fn elliptic(der: &[u8]) -> Option<Vec<u8>> {
+    [&ECDSA_P256_SHA256_ASN1_SIGNING, &ECDSA_P384_SHA384_ASN1_SIGNING, &ECDSA_P521_SHA512_ASN1_SIGNING]
+        .into_iter()
+        .find_map(|algorithm| EcdsaKeyPair::from_private_key_der(algorithm, der).ok())
+        .and_then(|pair| info(pair.public_key()))
+}
+
+fn info(key: &impl AsDer<PublicKeyX509Der<'static>>) -> Option<Vec<u8>> {
+    key.as_der().ok().map(|der| der.as_ref().to_vec())
+}

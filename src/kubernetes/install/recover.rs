@@ -1,0 +1,131 @@
+//! Repair: whatever an installation left when it was killed is taken back or cleared away.
+
+use super::Error;
+use super::folder::Folder;
+use super::record::STATE;
+use super::target::Folders;
+use super::transaction::{DRAFT, Entry, JOURNAL, Journal, UNDO, UNDONE, kept};
+use crate::digest::Digest;
+
+/// Takes back what was under way, and clears away what is over; tells whether something was taken
+/// back.
+///
+/// # Errors
+/// [`Error::Refused`] when somebody changed a file in between; [`Error::Fault`] when the system fails.
+pub fn recover(folders: &Folders) -> Result<bool, Error> {
+    let pki = folders.pki();
+    let mut restored = false;
+    if pki.has_folder(STATE) {
+        pki.remove(DRAFT)?;
+        if let Some(journal) = Journal::read(pki, JOURNAL)? {
+            roll_back(folders, &journal)?;
+            restored = true;
+        }
+    }
+    for folder in folders.iter() {
+        sweep(pki, folder)?;
+    }
+    Ok(restored)
+}
+
+/// Requires that nothing is under way.
+pub fn require_whole(pki: &Folder) -> Result<(), Error> {
+    match pki.read(JOURNAL)? {
+        None => Ok(()),
+        Some(_) => Err(Error::Refused(format!(
+            "{}: an installation was interrupted here; run it without --dry-run, which first puts everything back as it was",
+            pki.name("")
+        ))),
+    }
+}
+
+fn roll_back(folders: &Folders, journal: &Journal) -> Result<(), Error> {
+    for (number, entry) in journal.entries.iter().enumerate().rev() {
+        let folder = journal.folder(folders, entry)?;
+        restore(&folder, &journal.id, number, entry)?;
+        folder.sync_parent(&entry.path).or_else(|e| if entry.before.is_none() { Ok(()) } else { Err(e) })?;
+    }
+    let pki = folders.pki();
+    journal.made.iter().rev().for_each(|made| pki.remove_folder(made));
+    pki.remove(JOURNAL)?;
+    pki.sync_parent(JOURNAL)
+}
+
+fn restore(folder: &Folder, id: &str, number: usize, entry: &Entry) -> Result<(), Error> {
+    // A folder that was to be made for it may not be there yet.
+    let there = match folder.digest(&entry.path) {
+        Err(_) if entry.before.is_none() && !folder.has_folder(parent(&entry.path)) => return Ok(()),
+        other => other?,
+    };
+    if there == entry.before {
+        return Ok(());
+    }
+    if there != entry.after {
+        return Err(Error::Refused(format!(
+            "{}: was changed after an installation was interrupted; what stood there before is {}: put the right one in place, then remove {STATE}/journal.json",
+            folder.name(&entry.path),
+            folder.name(&kept(id, number))
+        )));
+    }
+    if entry.before.is_none() {
+        return folder.remove(&entry.path);
+    }
+    let back = format!("{STATE}/{id}/back-{number}");
+    folder.remove(&back)?;
+    folder.link(&kept(id, number), &back)?;
+    folder.rename(&back, &entry.path)
+}
+
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(parent, _)| parent)
+}
+
+/// A mark by which generations of one target are told from those of another that shares a folder.
+fn mark(pki: &Folder) -> String {
+    let digest = Digest::of(pki.path().to_string_lossy().as_bytes()).to_string();
+    digest.chars().take(12).collect()
+}
+
+/// The generations in a folder that are of this target.
+fn generations(pki: &Folder, folder: &Folder) -> Result<Vec<String>, Error> {
+    let mark = mark(pki);
+    let mut names = folder.names(STATE)?;
+    names.retain(|name| name.split_once('-').is_some_and(|(_, of)| of == mark));
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// A name for the next generation.
+pub fn next_id(pki: &Folder) -> Result<String, Error> {
+    let last = generations(pki, pki)?.pop();
+    let number = last.and_then(|name| name.split('-').next().and_then(|digits| digits.parse::<u32>().ok()));
+    Ok(format!("{:06}-{}", number.unwrap_or_default() + 1, mark(pki)))
+}
+
+/// The last generation that can be undone.
+pub fn last(pki: &Folder) -> Result<Option<(String, Journal)>, Error> {
+    let Some(id) = generations(pki, pki)?.pop() else { return Ok(None) };
+    let journal = Journal::read(pki, &format!("{STATE}/{id}/{UNDO}"))?;
+    Ok(journal.map(|journal| (id, journal)))
+}
+
+/// Removes the generations that never came to count, and those that were undone.
+fn sweep(pki: &Folder, folder: &Folder) -> Result<(), Error> {
+    for id in generations(pki, folder)? {
+        let path = format!("{STATE}/{id}");
+        let counts = pki.read(&format!("{path}/{UNDO}"))?.is_some()
+            && pki.read(&format!("{path}/{UNDONE}"))?.is_none();
+        if counts {
+            continue;
+        }
+        // The list goes last: until then the generation is known to be over.
+        let mut names = folder.names(&path)?;
+        names.sort_by_key(|name| [UNDO, UNDONE].iter().position(|list| list == name));
+        for name in names {
+            folder.remove(&format!("{path}/{name}"))?;
+        }
+        folder.remove_folder(&path);
+    }
+    folder.remove_folder(STATE);
+    Ok(())
+}

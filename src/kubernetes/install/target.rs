@@ -1,0 +1,193 @@
+//! A node as it is: its private keys, its kubeconfigs, and what was installed before.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::folder::{Folder, Found};
+use super::kubeconfig::{self, Kubeconfig};
+use super::private_key::public_key;
+use super::record::Record;
+use super::{Error, recover};
+use crate::digest::Digest;
+
+/// Names under which kubeadm and others keep kubeconfigs, without their ending.
+const STEMS: [&str; 8] = [
+    "admin",
+    "super-admin",
+    "controller-manager",
+    "kube-controller-manager",
+    "scheduler",
+    "kube-scheduler",
+    "kubelet",
+    "kube-proxy",
+];
+
+/// Where a node keeps its files.
+#[derive(Clone, Debug)]
+pub struct Where {
+    /// Keys and certificates, as kubeadm's `/etc/kubernetes/pki`.
+    pub pki: PathBuf,
+    /// Kubeconfigs; the folder above [`Where::pki`] when none is named.
+    pub kubeconfig_dir: Option<PathBuf>,
+    /// Kubeconfigs of other names.
+    pub kubeconfigs: Vec<PathBuf>,
+}
+
+/// A private key, and where its certificate belongs.
+#[derive(Debug)]
+pub struct KeyFile {
+    pub path: String,
+    pub certificate: String,
+    pub public: Digest,
+}
+
+/// A kubeconfig.
+#[derive(Debug)]
+pub struct KubeconfigFile {
+    pub folder: usize,
+    pub path: String,
+    pub found: Found,
+    pub config: Kubeconfig,
+}
+
+/// The folders of a node: keys and certificates first, then those of kubeconfigs.
+#[derive(Debug)]
+pub struct Folders {
+    pki: Folder,
+    others: Vec<Folder>,
+}
+
+impl Folders {
+    /// Opens all folders, and locks the first for this process.
+    pub fn open(places: &Where) -> Result<Self, Error> {
+        let pki = Folder::open(&places.pki)?;
+        pki.lock()?;
+        let mut folders = Self { pki, others: Vec::new() };
+        folders.add(&folders.kubeconfig_dir(places))?;
+        for file in &places.kubeconfigs {
+            folders.add(parent(file))?;
+        }
+        Ok(folders)
+    }
+
+    fn kubeconfig_dir(&self, places: &Where) -> PathBuf {
+        let beside = || self.pki.path().parent().unwrap_or(Path::new("/")).to_owned();
+        places.kubeconfig_dir.clone().unwrap_or_else(beside)
+    }
+
+    /// The folder of keys and certificates.
+    pub fn pki(&self) -> &Folder {
+        &self.pki
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Folder> {
+        std::iter::once(&self.pki).chain(&self.others)
+    }
+
+    /// A folder by its number; 0 is that of keys and certificates.
+    pub fn at(&self, number: usize) -> &Folder {
+        number.checked_sub(1).and_then(|at| self.others.get(at)).unwrap_or(&self.pki)
+    }
+
+    /// The number of a folder, which joins them if it is new.
+    pub fn add(&mut self, path: &Path) -> Result<usize, Error> {
+        let folder = Folder::open(path)?;
+        let known = self.iter().position(|known| known.is(&folder));
+        Ok(known.unwrap_or_else(|| {
+            self.others.push(folder);
+            self.others.len()
+        }))
+    }
+}
+
+/// A node as it is, taken for this process alone.
+#[derive(Debug)]
+pub struct Target {
+    pub(super) folders: Folders,
+    pub(super) keys: Vec<KeyFile>,
+    pub(super) kubeconfigs: Vec<KubeconfigFile>,
+    pub(super) record: Option<Record>,
+    restored: bool,
+}
+
+impl Target {
+    /// Reads a node's folders. What an interrupted installation left is put back as it was before,
+    /// unless they are only looked at.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for a key or a kubeconfig that cannot be used, and for an interrupted
+    /// installation when only looking; [`Error::Fault`] when something cannot be read.
+    pub fn open(places: &Where, look_only: bool) -> Result<Self, Error> {
+        let mut folders = Folders::open(places)?;
+        let restored = match look_only {
+            true => recover::require_whole(folders.pki()).map(|()| false)?,
+            false => recover::recover(&folders)?,
+        };
+        let record = Record::read(folders.pki())?;
+        let keys = keys(folders.pki())?;
+        let kubeconfigs = kubeconfigs(&mut folders, places)?;
+        Ok(Self { folders, keys, kubeconfigs, record, restored })
+    }
+
+    /// Whether an interrupted installation was put back.
+    pub fn restored(&self) -> bool {
+        self.restored
+    }
+
+    /// SHA-256 over each public key whose private key is here.
+    pub fn public_keys(&self) -> HashSet<Digest> {
+        let embedded = self.kubeconfigs.iter().filter_map(|file| file.config.key);
+        self.keys.iter().map(|key| key.public).chain(embedded).collect()
+    }
+}
+
+/// The kubeconfigs that are there; one that was named must be.
+fn kubeconfigs(folders: &mut Folders, places: &Where) -> Result<Vec<KubeconfigFile>, Error> {
+    let at = folders.add(&folders.kubeconfig_dir(places))?;
+    let known = STEMS.iter().flat_map(|stem| ["conf", "kubeconfig"].map(|end| format!("{stem}.{end}")));
+    let mut wanted: Vec<(usize, String, bool)> = known.map(|name| (at, name, false)).collect();
+    for file in &places.kubeconfigs {
+        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        let place = (folders.add(parent(file))?, name);
+        wanted.retain(|(folder, name, _)| (*folder, name) != (place.0, &place.1));
+        wanted.push((place.0, place.1, true));
+    }
+    let mut files = Vec::new();
+    for (number, path, required) in wanted {
+        let folder = folders.at(number);
+        match folder.read(&path)? {
+            Some(found) => {
+                let config = kubeconfig::read(&found.octets)
+                    .map_err(|why| Error::Refused(format!("{}: {why}", folder.name(&path))))?;
+                files.push(KubeconfigFile { folder: number, path, found, config });
+            }
+            None if required => return Err(Error::Fault(format!("{}: no such file", folder.name(&path)))),
+            None => {}
+        }
+    }
+    Ok(files)
+}
+
+fn parent(file: &Path) -> &Path {
+    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Every private key of the folder: `NAME.key`, or `NAME-key.pem` as cfssl names it.
+fn keys(folder: &Folder) -> Result<Vec<KeyFile>, Error> {
+    let mut keys = Vec::new();
+    for path in folder.files()? {
+        let kubeadm = path.strip_suffix(".key").map(|stem| format!("{stem}.crt"));
+        let cfssl = || path.strip_suffix("-key.pem").map(|stem| format!("{stem}.pem"));
+        let Some(certificate) = kubeadm.or_else(cfssl) else { continue };
+        let Some(found) = folder.read(&path)? else { continue };
+        let public = public_key(&found.octets).map_err(|why| {
+            Error::Refused(format!(
+                "{}: {why}; mend it, or move it away if no certificate belongs to it",
+                folder.name(&path)
+            ))
+        })?;
+        keys.push(KeyFile { path, certificate, public });
+    }
+    Ok(keys)
+}

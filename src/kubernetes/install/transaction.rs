@@ -1,0 +1,277 @@
+//! Changes that happen all or not at all.
+//!
+//! What is new is written and synced beside its place, what is old gets a second name, and the
+//! list of both is synced: only then names change, one atomic step after the other. Until the list
+//! is put away, [`recover`](super::recover) can take every step back.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::folder::{Folder, Owner};
+use super::record::STATE;
+use super::target::{Folders, Where};
+use super::{Error, recover};
+use crate::digest::Digest;
+
+/// The list of the changes that are under way.
+pub const JOURNAL: &str = ".keyrite/journal.json";
+/// The list while it is written.
+pub const DRAFT: &str = ".keyrite/journal.new";
+/// In a generation's folder: the list of its changes, by which they are undone.
+pub const UNDO: &str = "undo.json";
+/// In a generation's folder: the list of the changes that undid it.
+pub const UNDONE: &str = "undone.json";
+const FORMAT: &str = "keyrite-journal-1";
+const PRIVATE: Owner = Owner { mode: 0o600, ids: None };
+
+/// What comes to stand in a place.
+#[derive(Debug)]
+pub enum New {
+    /// These octets, with these permissions.
+    Octets(Zeroizing<Vec<u8>>, Owner),
+    /// What a kept file holds; its path.
+    Kept(String),
+    /// Nothing.
+    Absent,
+}
+
+/// One change.
+#[derive(Debug)]
+pub struct Step {
+    /// Number of the folder.
+    pub folder: usize,
+    /// Path in it.
+    pub path: String,
+    /// What stands there now.
+    pub before: Option<Digest>,
+    /// What is to stand there.
+    pub new: New,
+}
+
+/// A change as the list has it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// The folder; none for that of keys and certificates.
+    pub folder: Option<String>,
+    /// Path in it.
+    pub path: String,
+    /// What stood there.
+    pub before: Option<Digest>,
+    /// What is to stand there.
+    pub after: Option<Digest>,
+}
+
+/// The list of changes.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Journal {
+    format: String,
+    /// The generation.
+    pub id: String,
+    /// Folders that are made for them, the outer ones first.
+    pub made: Vec<String>,
+    /// The changes, in their order.
+    pub entries: Vec<Entry>,
+}
+
+impl Journal {
+    /// Reads a list.
+    pub fn read(folder: &Folder, path: &str) -> Result<Option<Self>, Error> {
+        let Some(found) = folder.read(path)? else { return Ok(None) };
+        let journal: Self = serde_json::from_slice(&found.octets)
+            .map_err(|e| Error::Fault(format!("{}: {e}", folder.name(path))))?;
+        match journal.format.as_str() {
+            FORMAT => Ok(Some(journal)),
+            other => Err(Error::Fault(format!(
+                "{}: format is {other:?}, this version reads {FORMAT:?}",
+                folder.name(path)
+            ))),
+        }
+    }
+
+    /// The folder of an entry.
+    pub fn folder<'a>(&self, folders: &'a Folders, entry: &Entry) -> Result<Place<'a>, Error> {
+        let Some(path) = &entry.folder else { return Ok(Place::Known(folders.pki())) };
+        let opened = Folder::open(Path::new(path))?;
+        Ok(match folders.iter().find(|folder| folder.is(&opened)) {
+            Some(folder) => Place::Known(folder),
+            None => Place::Opened(opened),
+        })
+    }
+}
+
+/// A folder of the target, or one that an earlier run named.
+pub enum Place<'a> {
+    Known(&'a Folder),
+    Opened(Folder),
+}
+
+impl std::ops::Deref for Place<'_> {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        match self {
+            Self::Known(folder) => folder,
+            Self::Opened(folder) => folder,
+        }
+    }
+}
+
+/// Where a generation keeps what it replaced and what is to come, by the number of the change.
+pub fn kept(id: &str, number: usize) -> String {
+    format!("{STATE}/{id}/old-{number}")
+}
+
+fn staged(id: &str, number: usize) -> String {
+    format!("{STATE}/{id}/new-{number}")
+}
+
+/// Makes all changes, or none.
+///
+/// # Errors
+/// [`Error`] says what failed; the target is then as it was, or the message says that it is not.
+pub fn run(folders: &Folders, steps: &[Step], made: Vec<String>) -> Result<(), Error> {
+    perform(folders, steps, made, None)
+}
+
+fn perform(folders: &Folders, steps: &[Step], made: Vec<String>, undoes: Option<&str>) -> Result<(), Error> {
+    let id = recover::next_id(folders.pki())?;
+    let done = stage(folders, &id, steps, made)
+        .and_then(|journal| exchange(folders, steps, &journal))
+        .and_then(|()| commit(folders.pki(), undoes.unwrap_or(&id), undoes.is_some()));
+    // Either way: what is over is cleared away, and what is not is taken back.
+    let cleared = recover::recover(folders);
+    match (done, cleared) {
+        (Ok(()), Ok(_)) => Ok(()),
+        (Ok(()), Err(e)) => {
+            Err(Error::Fault(format!("everything is installed, but was not cleared up: {e}")))
+        }
+        (Err(e), Ok(_)) => Err(e),
+        (Err(e), Err(worse)) => Err(Error::Fault(format!(
+            "{e}\nand the target could not be put back as it was: {worse}\nMend the cause and run the same command again: it is put back then"
+        ))),
+    }
+}
+
+/// Writes what is new, gives what is old a second name, and syncs the list of both.
+fn stage(folders: &Folders, id: &str, steps: &[Step], made: Vec<String>) -> Result<Journal, Error> {
+    let mut journal = Journal { format: FORMAT.to_owned(), id: id.to_owned(), made, entries: Vec::new() };
+    for (number, step) in steps.iter().enumerate() {
+        let folder = folders.at(step.folder);
+        folder.make_folder(STATE, 0o700)?;
+        folder.make_folder(&format!("{STATE}/{id}"), 0o700)?;
+        if step.before.is_some() {
+            folder.link(&step.path, &kept(id, number))?;
+        }
+        if folder.digest(&step.path)? != step.before {
+            return Err(Error::Refused(format!("{}: was changed meanwhile", folder.name(&step.path))));
+        }
+        let after = match &step.new {
+            New::Octets(octets, owner) => {
+                folder.write(&staged(id, number), octets, *owner)?;
+                Some(Digest::of(octets))
+            }
+            New::Kept(path) => {
+                folder.link(path, &staged(id, number))?;
+                folder.digest(path)?
+            }
+            New::Absent => None,
+        };
+        let elsewhere = (step.folder != 0).then(|| folder.path().to_string_lossy().into_owned());
+        journal.entries.push(Entry {
+            folder: elsewhere,
+            path: step.path.clone(),
+            before: step.before,
+            after,
+        });
+    }
+    folders.iter().filter(|folder| folder.has_folder(STATE)).try_for_each(|folder| {
+        folder
+            .sync_parent(&kept(id, 0))
+            .and_then(|()| folder.sync_parent(JOURNAL))
+            .and_then(|()| folder.sync_parent(STATE))
+    })?;
+    let text = serde_json::to_vec(&journal).map_err(|e| Error::Fault(e.to_string()))?;
+    let pki = folders.pki();
+    pki.make_folder(STATE, 0o700)?;
+    pki.make_folder(&format!("{STATE}/{id}"), 0o700)?;
+    pki.write(DRAFT, &text, PRIVATE)?;
+    pki.rename(DRAFT, JOURNAL)?;
+    pki.sync_parent(JOURNAL)?;
+    Ok(journal)
+}
+
+fn exchange(folders: &Folders, steps: &[Step], journal: &Journal) -> Result<(), Error> {
+    for folder in &journal.made {
+        folders.pki().make_folder(folder, 0o755)?;
+        folders.pki().sync_parent(folder)?;
+    }
+    for (number, step) in steps.iter().enumerate() {
+        let folder = folders.at(step.folder);
+        match &step.new {
+            New::Absent => folder.remove(&step.path)?,
+            _ => folder.rename(&staged(&journal.id, number), &step.path)?,
+        }
+    }
+    steps.iter().try_for_each(|step| folders.at(step.folder).sync_parent(&step.path))
+}
+
+/// The one step by which the changes count: the list leaves its place.
+fn commit(pki: &Folder, generation: &str, undone: bool) -> Result<(), Error> {
+    let name = if undone { UNDONE } else { UNDO };
+    let path = format!("{STATE}/{generation}/{name}");
+    pki.rename(JOURNAL, &path)?;
+    pki.sync_parent(&path)?;
+    pki.sync_parent(JOURNAL)
+}
+
+/// Takes the last installation back; tells which files changed, in words for people.
+///
+/// # Errors
+/// [`Error::Refused`] when there is none, or when a file was changed since; [`Error::Fault`] when
+/// the system fails. The target is then as it was.
+pub fn undo(places: &Where) -> Result<Vec<String>, Error> {
+    let folders = Folders::open(places)?;
+    recover::recover(&folders)?;
+    let pki = folders.pki();
+    let Some((id, journal)) = recover::last(pki)? else {
+        return Err(Error::Refused(format!(
+            "{}: nothing was installed here that could be undone",
+            pki.name("")
+        )));
+    };
+    let mut all = folders;
+    let mut steps = Vec::new();
+    let mut told = Vec::new();
+    for (number, entry) in journal.entries.iter().enumerate().rev() {
+        let folder = match &entry.folder {
+            Some(path) => all.add(Path::new(path))?,
+            None => 0,
+        };
+        let place = all.at(folder);
+        if place.digest(&entry.path)? != entry.after {
+            return Err(Error::Refused(format!(
+                "{}: was changed since it was installed; nothing was undone",
+                place.name(&entry.path)
+            )));
+        }
+        let new = match entry.before {
+            Some(_) => New::Kept(kept(&id, number)),
+            None => New::Absent,
+        };
+        let verb = if entry.before.is_some() { "restore" } else { "remove " };
+        if !entry.path.starts_with(STATE) {
+            told.push(format!("{verb}    {}", place.name(&entry.path)));
+        }
+        steps.push(Step { folder, path: entry.path.clone(), before: entry.after, new });
+    }
+    perform(&all, &steps, Vec::new(), Some(&id))?;
+    for folder in journal.made.iter().rev() {
+        all.pki().remove_folder(folder);
+    }
+    told.reverse();
+    Ok(told)
+}

@@ -1,0 +1,133 @@
+//! Which authority is trusted by which CA file, and what stands between it and a leaf.
+//!
+//! A leaf's chain goes up from its issuer to the first authority that a CA file is for, its anchor;
+//! those in between follow the leaf in its own file.
+
+use std::collections::BTreeSet;
+
+use super::Error;
+use crate::issuance::Certificate;
+use crate::media::shown;
+use crate::release::AuthorityEntry;
+
+/// The CA files of kubeadm's layout.
+const KUBEADM: [(&str, &str); 3] =
+    [("kubernetes-ca", "ca.crt"), ("etcd-ca", "etcd/ca.crt"), ("front-proxy-ca", "front-proxy-ca.crt")];
+/// The cluster's CA file.
+const CLUSTER: &str = "ca.crt";
+/// The front proxy's.
+pub const FRONT_PROXY: &str = "front-proxy-ca.crt";
+
+/// The authorities of a release, and where each one's certificate belongs.
+#[derive(Debug)]
+pub struct Trust<'a> {
+    authorities: &'a [(AuthorityEntry, Certificate)],
+    /// Name and path, the explicitly named first.
+    places: Vec<(String, String)>,
+    explicit: usize,
+}
+
+/// What leads from a leaf to what is trusted.
+#[derive(Debug)]
+pub struct Chain<'a> {
+    pub anchor: &'a str,
+    pub intermediates: Vec<&'a Certificate>,
+}
+
+impl<'a> Trust<'a> {
+    /// Assigns the authorities that issued these leaves to CA files.
+    pub fn new(
+        authorities: &'a [(AuthorityEntry, Certificate)],
+        explicit: &[(String, String)],
+        issuers: &BTreeSet<&str>,
+    ) -> Result<Self, Error> {
+        let mut places = explicit.to_vec();
+        let taken = |path: &str| explicit.iter().any(|(_, named)| named == path);
+        let default = KUBEADM.iter().filter(|(_, path)| !taken(path));
+        places.extend(default.map(|(name, path)| ((*name).to_owned(), (*path).to_owned())));
+        let mut trust = Self { authorities, places, explicit: explicit.len() };
+        for (name, path) in explicit {
+            trust.entry(name).map_err(|e| match e {
+                Error::Refused(why) => Error::Refused(format!("--ca {}={}: {why}", shown(name), shown(path))),
+                other => other,
+            })?;
+        }
+        trust.only_root(issuers)?;
+        Ok(trust)
+    }
+
+    /// Where all that no CA file is for comes from one root, that is the cluster's CA.
+    fn only_root(&mut self, issuers: &BTreeSet<&str>) -> Result<(), Error> {
+        let mut roots = BTreeSet::new();
+        let mut anchors = BTreeSet::new();
+        for issuer in issuers {
+            let (anchor, _) = self.climb(issuer)?;
+            match self.places.iter().any(|(name, _)| name == anchor) {
+                true => anchors.insert(anchor.to_owned()),
+                false => roots.insert(anchor.to_owned()),
+            };
+        }
+        let free = !self.places.iter().any(|(name, path)| path == CLUSTER && anchors.contains(name))
+            && !self.places.iter().take(self.explicit).any(|(_, path)| path == CLUSTER);
+        let mut left = roots.iter();
+        match (left.next(), left.next()) {
+            (None, _) => Ok(()),
+            (Some(root), None) if free => {
+                self.places.push((root.clone(), CLUSTER.to_owned()));
+                Ok(())
+            }
+            (Some(root), _) => Err(Error::refused(format!(
+                "authority {root}: which CA file is it for? Say it as --ca {root}=FILE, for example --ca {root}={CLUSTER}"
+            ))),
+        }
+    }
+
+    fn entry(&self, name: &str) -> Result<&'a (AuthorityEntry, Certificate), Error> {
+        let found = self.authorities.iter().find(|(entry, _)| entry.name == name);
+        found.ok_or_else(|| {
+            let names: Vec<&str> = self.authorities.iter().map(|(entry, _)| entry.name.as_str()).collect();
+            Error::refused(format!(
+                "the release has no authority {}, it has {}",
+                shown(name),
+                names.join(", ")
+            ))
+        })
+    }
+
+    /// From an issuer up to the first authority with a CA file, or else to the root; and those below it.
+    fn climb(&self, issuer: &str) -> Result<(&'a str, Vec<&'a Certificate>), Error> {
+        let mut below = Vec::new();
+        let (mut entry, mut certificate) = self.entry(issuer).map(|(e, c)| (e, c))?;
+        // A release whose issuers run in a circle does not verify; this ends all the same.
+        for _ in 0..=self.authorities.len() {
+            let has_file = self.places.iter().any(|(name, _)| *name == entry.name);
+            if has_file || entry.issuer == entry.name {
+                break;
+            }
+            below.push(certificate);
+            (entry, certificate) = self.entry(&entry.issuer).map(|(e, c)| (e, c))?;
+        }
+        Ok((&entry.name, below))
+    }
+
+    /// What stands between a leaf of this issuer and what is trusted.
+    pub fn chain(&self, issuer: &str) -> Result<Chain<'a>, Error> {
+        let (anchor, intermediates) = self.climb(issuer)?;
+        Ok(Chain { anchor, intermediates })
+    }
+
+    /// The CA files of an authority.
+    pub fn files_of(&self, anchor: &str) -> impl Iterator<Item = &str> {
+        self.places.iter().filter(move |(name, _)| name == anchor).map(|(_, path)| path.as_str())
+    }
+
+    /// The authorities that were explicitly named for CA files, with those files.
+    pub fn explicit(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.places.iter().take(self.explicit).map(|(name, path)| (name.as_str(), path.as_str()))
+    }
+
+    /// An authority's certificate.
+    pub fn certificate(&self, name: &str) -> Result<&'a Certificate, Error> {
+        self.entry(name).map(|(_, certificate)| certificate)
+    }
+}
