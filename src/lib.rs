@@ -34,5 +34,6 @@ pub mod ledger;
 pub mod token;
 pub mod release;
 pub mod ceremony;
+pub mod audit;
 pub mod kubernetes;
 pub mod cli;

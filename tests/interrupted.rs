@@ -47,6 +47,7 @@ fn whole(lab: &Lab) {
         ]
     );
     lab.keyrite("verify out --root root/authorities/root-ca.crt").ok();
+    lab.keyrite("audit ledger root out --root root/authorities/root-ca.crt").ok();
     let manifest = lab.manifest("out");
     assert_eq!(manifest["refusals"].as_array().unwrap().len(), 1);
     let serials: HashSet<&str> =
@@ -102,6 +103,7 @@ fn killed_while_creating_keys() {
             lab.set("FAULTY_TOKEN_MODE", "none");
             lab.resume().ok();
             lab.keyrite("verify root --root root/authorities/root-ca.crt").ok();
+            lab.keyrite("audit ledger root --root root/authorities/root-ca.crt").ok();
             let inspect = lab.keyrite("token inspect --hsm hsm.toml --pin-file pin").ok();
             assert_eq!(inspect.out.matches("private key").count(), 2, "{mode} {at}: {}", inspect.out);
         }

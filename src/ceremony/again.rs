@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
-use super::export::{Export, as_fault, authorities, finish, seconds, spooled, transcript_until};
+use super::export::{Export, Hashed, as_fault, authorities, finish, seconds, spooled, transcript_until};
 use super::preflight::{Setup, policy};
 use super::{Error, Plan, Progress};
+use crate::digest::Digest;
 use crate::ledger::{Ledger, ReleaseRow};
 use crate::media::{self, Output};
 use crate::release::Head;
@@ -82,6 +83,23 @@ pub fn release_again(
     let transcript = transcript_until(ledger, row.id, head.transcript.sha256)?;
     finish(output, &transcript, &manifest, &release.signature).map_err(as_fault)?;
     Ok(release)
+}
+
+/// SHA-256 of the manifest that the rows of a ceremony give under this head.
+///
+/// # Errors
+/// [`Error::Fault`] when they give none.
+pub fn manifest_again(
+    ledger: &mut Ledger,
+    ceremony: i64,
+    head: &Head,
+    plan: &Plan,
+    processors: usize,
+) -> Result<Digest, Error> {
+    let policy = policy(plan, None)?;
+    let mut export = Export { ledger, policy: &policy, ceremony, processors };
+    let (hashed, _) = export.manifest(head, Hashed::new(std::io::sink()), &mut |_| Ok(()))?;
+    Ok(hashed.finish().0)
 }
 
 fn find(ledger: &Ledger, which: Which) -> Result<ReleaseRow, Error> {

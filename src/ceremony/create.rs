@@ -57,12 +57,14 @@ impl Conductor<'_> {
             wish.subject.insert(0, REHEARSAL_MARK.to_owned());
         }
         let stored = self.ledger.key(&wish.name)?;
-        if stored.as_ref().is_some_and(|key| key.certificate.is_some()) {
-            return Ok(());
+        if let Some(certificate) = stored.as_ref().and_then(|key| key.certificate.as_ref()) {
+            // Interrupted before the transcript had it, or just after.
+            return self.record_certificate(&wish, certificate);
         }
         if let Some(certificate) = self.ledger.issued_for_key(self.id, &wish.name)? {
             // Interrupted between the certificate's record and the key's.
-            return Ok(self.ledger.certify_key(&wish.name, &certificate)?);
+            self.ledger.certify_key(&wish.name, &certificate)?;
+            return self.record_certificate(&wish, &certificate);
         }
         let issuer = wish.issuer.as_deref().map(|name| self.authority(name)).transpose()?;
         self.ask(&wish)?;
@@ -87,6 +89,11 @@ impl Conductor<'_> {
             facts.not_after,
             facts.sha256
         ));
+        self.record_certificate(&wish, &certificate)
+    }
+
+    fn record_certificate(&mut self, wish: &Wish, certificate: &Certificate) -> Result<(), Error> {
+        let facts = certificate.facts();
         self.record(
             "certificate",
             json!({ "name": wish.name, "role": wish.role.as_str(), "subject": facts.subject, "serial": facts.serial, "sha256": facts.sha256, "spki_sha256": facts.spki_sha256, "not_after": facts.not_after.to_string() }),

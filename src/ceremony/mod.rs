@@ -24,7 +24,7 @@ use std::sync::{Arc, OnceLock};
 
 use der::DateTime;
 
-pub use again::{Which, release_again};
+pub use again::{Which, manifest_again, release_again};
 pub use conductor::{Conductor, Interrupted, Outcome};
 pub use gate::BundleFacts;
 pub use people::{Answers, People, Progress, Prompt};

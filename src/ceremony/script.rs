@@ -127,6 +127,14 @@ impl Step {
         }
     }
 
+    /// The name of the key that it creates.
+    pub fn creates(&self) -> Option<&str> {
+        match self {
+            Self::CreateAuthority { name, .. } | Self::CreateManifestKey { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
     /// The act's name in scripts, transcripts and on the screen.
     pub fn act(&self) -> &'static str {
         match self {

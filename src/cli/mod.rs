@@ -1,5 +1,6 @@
 //! The command line: what people type, what they see, and the exit code.
 
+mod audit;
 mod ceremony;
 mod install;
 mod progress;
@@ -42,6 +43,8 @@ enum Command {
     /// Write a release again from the ledger
     #[command(subcommand)]
     Release(release::Command),
+    /// Hold ledgers, transcripts and releases against one another, for who was not there
+    Audit(audit::Arguments),
     /// Verify a release against a root certificate that you trust
     Verify(verify::Arguments),
     /// Install a release on a node of a cluster
@@ -101,6 +104,7 @@ pub fn run() -> ExitCode {
         Command::Token(command) => token::run(command),
         Command::Rehearse(arguments) => rehearse::run(arguments),
         Command::Release(command) => release::run(command),
+        Command::Audit(arguments) => audit::run(arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Install(arguments) => install::run(arguments),
     };

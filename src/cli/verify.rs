@@ -61,7 +61,8 @@ fn failed(message: &str) -> Failure {
     Failure::refused(format!("{message}\nNOT VERIFIED: install nothing of this release"))
 }
 
-fn certificate(path: &std::path::Path) -> Result<Certificate, Failure> {
+/// Reads a certificate, PEM or DER.
+pub fn certificate(path: &std::path::Path) -> Result<Certificate, Failure> {
     let octets = read_file(path, MAX_FILE).map_err(|e| Failure::wrong(e.to_string()))?;
     let read = if octets.first() == Some(&0x30) {
         Certificate::from_der(&octets)

@@ -22,6 +22,7 @@ pub use ceremonies::{CeremonyRow, Line, OpenCeremony, ReleaseRow};
 pub use certificates::{Advance, Approved, Issued, Pending, Reservation};
 pub use import::{Import, Imported, Refused};
 pub use keys::{KeyRole, StoredKey};
+pub use reading::{RequestRow, ReservedRow};
 
 /// What went wrong with the ledger.
 #[derive(Debug, thiserror::Error)]

@@ -10,6 +10,42 @@ use rustix::fs::{FlockOperation, fcntl_lock};
 
 use super::{Error, Ledger, last_time, schema};
 
+/// One row of what came in, with what was issued on it, as it stands in the database.
+#[derive(Clone, Debug)]
+pub struct RequestRow {
+    /// Its number.
+    pub row: i64,
+    /// The request's path; `token-key:NAME` for a key in the token.
+    pub path: String,
+    /// What the ledger says is SHA-256 over the file.
+    pub sha256: Vec<u8>,
+    /// The file.
+    pub octets: Vec<u8>,
+    /// What policy approved.
+    pub approval: Option<String>,
+    /// Why policy refused.
+    pub refusal: Option<String>,
+    /// The certified key, DER.
+    pub spki: Option<Vec<u8>>,
+    /// What was reserved.
+    pub reserved: Option<ReservedRow>,
+}
+
+/// A reservation, as it stands in the database.
+#[derive(Clone, Debug)]
+pub struct ReservedRow {
+    /// Name of the authority.
+    pub authority: String,
+    /// The serial number.
+    pub serial: Vec<u8>,
+    /// The reserved octets.
+    pub tbs: Vec<u8>,
+    /// Their signature, once there was one.
+    pub signature: Option<Vec<u8>>,
+}
+
+const ROWS: &str = "SELECT r.id, r.path, r.sha256, r.octets, r.approval, r.refusal, r.spki, c.authority, c.serial, c.tbs, i.signature FROM request r LEFT JOIN certificate c ON c.id = r.id LEFT JOIN issued i ON i.id = r.id WHERE r.id > ?1 AND r.id <= ?2 ORDER BY r.id LIMIT ?3";
+
 /// What is held while a ledger is read: a shared lock, and a copy that is removed at the end.
 #[derive(Debug)]
 pub struct Held {
@@ -61,6 +97,55 @@ impl Ledger {
         let last_time = last_time(&db)?;
         let folder = folder.to_owned();
         Ok(Self { folder, db, rehearsal, last_time, new: false, made: false, _held: Some(held) })
+    }
+}
+
+impl Ledger {
+    /// Whether a ledger is in this folder.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(schema::FILE).exists()
+    }
+
+    /// Up to `limit` rows after this one and up to `end`, whatever stands in them.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn rows_after(&self, row: i64, end: i64, limit: usize) -> Result<Vec<RequestRow>, Error> {
+        let mut statement = self.db.prepare_cached(ROWS)?;
+        let rows = statement.query_map(rusqlite::params![row, end, limit as i64], |row| {
+            let authority: Option<String> = row.get(7)?;
+            let reserved = match authority {
+                None => None,
+                Some(authority) => Some(ReservedRow {
+                    authority,
+                    serial: row.get(8)?,
+                    tbs: row.get(9)?,
+                    signature: row.get(10)?,
+                }),
+            };
+            Ok(RequestRow {
+                row: row.get(0)?,
+                path: row.get(1)?,
+                sha256: row.get(2)?,
+                octets: row.get(3)?,
+                approval: row.get(4)?,
+                refusal: row.get(5)?,
+                spki: row.get(6)?,
+                reserved,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How many rows belong to nothing: requests outside every ceremony, certificates without a
+    /// request, signatures without a certificate, transcripts without a ceremony.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn strays(&self) -> Result<u64, Error> {
+        let sql = "SELECT (SELECT count(*) FROM request WHERE id < (SELECT coalesce(min(first_request), 9223372036854775807) FROM ceremony)) + (SELECT count(*) FROM certificate WHERE id NOT IN (SELECT id FROM request)) + (SELECT count(*) FROM issued WHERE id NOT IN (SELECT id FROM certificate)) + (SELECT count(*) FROM transcript WHERE ceremony NOT IN (SELECT id FROM ceremony)) + (SELECT count(*) FROM release WHERE ceremony NOT IN (SELECT id FROM ceremony))";
+        let count: i64 = self.db.query_row(sql, [], |row| row.get(0))?;
+        Ok(count.unsigned_abs())
     }
 }
 

@@ -16,7 +16,7 @@ use std::path::Path;
 
 pub use output::Output;
 pub use path::RelativePath;
-pub use read::{Leading, Limits, read_file};
+pub use read::{Leading, Limits, open_file, read_file};
 pub use tree::{Member, Tree};
 pub use write::{spool, write_new};
 

@@ -140,6 +140,9 @@ pub fn read_file(path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
 }
 
 /// Opens a regular file named by the operator; returns its size in octets, too.
+///
+/// # Errors
+/// As [`read_file`].
 pub fn open_file(path: &Path) -> Result<(File, u64), Error> {
     let shown_path = path.display().to_string();
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;

@@ -10,7 +10,7 @@ mod stream;
 mod transcript;
 mod verify;
 
-pub use cms::sign_manifest;
+pub use cms::{sign_manifest, verify_manifest};
 pub use compose::{Authorities, KeyEntry, Leaf, compose_authorities, compose_leaf};
 pub use manifest::{
     AuthorityEntry, CertificateEntry, FORMAT, Head, ManifestKind, Plan, Reason, RefusalEntry, Signer,

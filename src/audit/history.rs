@@ -1,0 +1,345 @@
+//! What several sources say together: one history, nothing missing, nothing told twice.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::RandomState;
+
+use super::story::{Seal, Story};
+use super::{Order, Section, transcript};
+use crate::ceremony::Plan;
+use crate::digest::Digest;
+use crate::release::{FIRST, Head};
+
+/// One transcript, from wherever it was read.
+#[derive(Debug)]
+pub struct Chapter {
+    pub source: String,
+    /// Its number, when a ledger told it.
+    pub ceremony: Option<i64>,
+    /// Whether it lies in a release, whose manifest is signed.
+    pub released: bool,
+    pub plan: Option<Digest>,
+    pub previous: String,
+    pub head: String,
+    pub seal: Option<Seal>,
+}
+
+impl Chapter {
+    /// What others need of a transcript.
+    pub fn of(source: String, ceremony: Option<i64>, story: Story) -> Self {
+        Self {
+            source,
+            ceremony,
+            released: false,
+            plan: story.begin.map(|begin| begin.plan.sha256),
+            previous: story.previous.unwrap_or_default(),
+            head: story.head.unwrap_or_default(),
+            seal: story.seal,
+        }
+    }
+
+    /// As part of a release.
+    pub fn of_release(source: String, story: Story) -> Self {
+        Self { released: true, ..Self::of(source, None, story) }
+    }
+
+    fn name(&self) -> String {
+        match self.ceremony {
+            Some(number) => format!("ceremony {number} of {}", self.source),
+            None => self.source.clone(),
+        }
+    }
+}
+
+/// A release, from a medium or from a ledger's rows.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub source: String,
+    pub in_ledger: bool,
+    pub sequence: u64,
+    pub manifest: Digest,
+    pub previous: Option<Digest>,
+    /// The ledger that it comes from: its first authority.
+    pub lineage: Option<Digest>,
+}
+
+impl Told {
+    /// What others need of a release.
+    pub fn of(source: String, in_ledger: bool, manifest: Digest, head: &Head) -> Self {
+        Self {
+            source,
+            in_ledger,
+            sequence: head.sequence,
+            manifest,
+            previous: head.previous_manifest_sha256,
+            lineage: head.authorities.first().map(|authority| authority.sha256),
+        }
+    }
+}
+
+/// All that was read.
+#[derive(Debug, Default)]
+pub struct History {
+    chapters: Vec<Chapter>,
+    plans: Vec<Plan>,
+    releases: Vec<Told>,
+    serials: HashSet<u64>,
+    hasher: RandomState,
+    twice: usize,
+}
+
+impl History {
+    /// Takes in a transcript.
+    pub fn tell(&mut self, chapter: Chapter) {
+        self.chapters.push(chapter);
+    }
+
+    /// Takes in a plan that a ledger keeps.
+    pub fn keep(&mut self, plan: Plan) {
+        self.plans.push(plan);
+    }
+
+    /// The plan of this transcript, when a ledger keeps it.
+    pub fn plan(&self, story: &Story) -> Option<&Plan> {
+        transcript::approved(story, &self.plans)
+    }
+
+    /// Takes in a release; whether its certificates are new to the history.
+    pub fn release(&mut self, told: Told) -> bool {
+        let new = !self.releases.iter().any(|known| !known.in_ledger && known.manifest == told.manifest);
+        self.releases.push(told);
+        new
+    }
+
+    /// By what serial numbers are told apart.
+    pub fn hasher(&self) -> RandomState {
+        self.hasher.clone()
+    }
+
+    /// Takes in the certificates of a medium, hashes of authority and serial number.
+    pub fn serials(&mut self, serials: &[u64]) {
+        // Two different ones of a million fall together once in ten million audits.
+        self.twice += serials.iter().filter(|serial| !self.serials.insert(**serial)).count();
+    }
+
+    /// What all of it says together.
+    pub fn close(&self, order: &Order) -> Section {
+        let mut section = Section::new("all together".to_owned());
+        self.scripts(order, &mut section);
+        self.transcripts(&mut section);
+        let lineages: BTreeSet<Option<Digest>> = self.releases.iter().map(|told| told.lineage).collect();
+        for lineage in lineages {
+            self.sequence(lineage, &mut section);
+        }
+        if self.releases.iter().any(|told| !told.in_ledger) {
+            let count = self.serials.len();
+            section.compared(
+                "AUDIT-SERIALS",
+                match self.twice {
+                    0 => Ok(format!("{count} certificates on the given releases, no serial number twice under one authority")),
+                    twice => Err(format!(
+                        "{twice} certificates on the given releases have a serial number that another one of the same authority has"
+                    )),
+                },
+            );
+        }
+        section
+    }
+
+    /// Each script that was given is the plan of some ceremony.
+    fn scripts(&self, order: &Order, section: &mut Section) {
+        for plan in &order.plans {
+            let (name, digest) = (plan.name(), plan.digest());
+            let ran = self.chapters.iter().find(|chapter| chapter.plan == Some(digest));
+            section.compared(
+                "AUDIT-SCRIPT",
+                match ran {
+                    Some(chapter) => Ok(format!("the given script {name} is the plan of {}: {digest}", chapter.name())),
+                    None => Err(format!(
+                        "the given script {name} has the plan digest {digest}, no ceremony here ran it; they ran {}",
+                        self.plans()
+                    )),
+                },
+            );
+        }
+    }
+
+    fn plans(&self) -> String {
+        let plans: BTreeSet<String> =
+            self.chapters.iter().filter_map(|chapter| Some(chapter.plan?.to_string())).collect();
+        if plans.is_empty() { "none".into() } else { plans.into_iter().collect::<Vec<_>>().join(", ") }
+    }
+
+    /// Transcripts on media are those of the ledger, and follow one another.
+    fn transcripts(&self, section: &mut Section) {
+        let (ledger, media): (Vec<_>, Vec<_>) =
+            self.chapters.iter().partition(|chapter| chapter.ceremony.is_some());
+        for chapter in media {
+            if !chapter.released {
+                self.signed(chapter, section);
+            }
+            let same = ledger.iter().find(|known| known.tells(chapter));
+            if let Some(same) = same {
+                section.compared(
+                    "AUDIT-HISTORY",
+                    Ok(format!("the transcript in {} is that of {}", chapter.source, same.name())),
+                );
+            } else if !ledger.is_empty() {
+                section.compared(
+                    "AUDIT-HISTORY",
+                    Err(format!("the transcript in {} is in no ledger that was given", chapter.source)),
+                );
+            } else {
+                self.before(chapter, section);
+            }
+        }
+    }
+
+    /// Whether a transcript that was given by itself is one that was sealed.
+    fn signed(&self, chapter: &Chapter, section: &mut Section) {
+        match self.chapters.iter().find(|known| known.released && chapter.tells(known)) {
+            Some(release) => section.compared(
+                "AUDIT-SEAL",
+                Ok(format!("the transcript in {} is the one that {} seals", chapter.source, release.source)),
+            ),
+            None => section.untold(
+                "AUDIT-SEAL",
+                format!(
+                    "whether the transcript in {} is as it was written: no release here seals it; compare its head {} with the paper, or name its release",
+                    chapter.source, chapter.head
+                ),
+            ),
+        }
+    }
+
+    /// What came before a transcript, where no ledger tells it.
+    fn before(&self, chapter: &Chapter, section: &mut Section) {
+        let name = chapter.name();
+        if chapter.previous == FIRST {
+            return section
+                .compared("AUDIT-HISTORY", Ok(format!("{name}: the first transcript of its ledger")));
+        }
+        match self.chapters.iter().find(|before| before.head == chapter.previous) {
+            Some(before) => section.compared(
+                "AUDIT-HISTORY",
+                Ok(format!("{name}: carries the head of {}, which came before it", before.name())),
+            ),
+            None => section.untold(
+                "AUDIT-HISTORY",
+                format!(
+                    "{name}: carries {} as the head of the transcript before it, whose last record no source here has; name the ledger",
+                    chapter.previous
+                ),
+            ),
+        }
+    }
+
+    /// The releases of one ledger: numbers without a gap, each naming the manifest before it.
+    fn sequence(&self, lineage: Option<Digest>, section: &mut Section) {
+        let mut given: BTreeMap<u64, Vec<&Told>> = BTreeMap::new();
+        let of = |told: &&Told| told.lineage == lineage;
+        for told in self.releases.iter().filter(of).filter(|told| !told.in_ledger) {
+            given.entry(told.sequence).or_default().push(told);
+        }
+        let ledger: BTreeMap<u64, &Told> = self
+            .releases
+            .iter()
+            .filter(of)
+            .filter(|told| told.in_ledger)
+            .map(|told| (told.sequence, told))
+            .collect();
+        if given.is_empty() {
+            return;
+        }
+        section.compared("AUDIT-SEQUENCE", linked(&given));
+        if ledger.is_empty() {
+            let first = given.keys().next().copied().unwrap_or_default();
+            let last = given.keys().last().copied().unwrap_or_default();
+            let before = if first > 1 { format!("before release {first} and ") } else { String::new() };
+            section.untold(
+                "AUDIT-SEQUENCE",
+                format!("whether there are releases {before}after release {last}; name the ledger"),
+            );
+            return;
+        }
+        section.compared("AUDIT-SEQUENCE", known(&given, &ledger));
+        let missing: Vec<String> =
+            ledger.keys().filter(|number| !given.contains_key(number)).map(u64::to_string).collect();
+        if !missing.is_empty() {
+            section.untold(
+                "AUDIT-SEQUENCE",
+                format!(
+                    "whether the media of the releases {} hold: the ledger has them, they were not given",
+                    missing.join(", ")
+                ),
+            );
+        }
+    }
+}
+
+impl Chapter {
+    /// Whether this transcript of a ledger begins with that one, or is it.
+    fn tells(&self, other: &Self) -> bool {
+        let sealed = |seal: &Option<Seal>| seal.as_ref().map(|seal| seal.file);
+        self.head == other.head || (other.seal.is_some() && sealed(&self.seal) == sealed(&other.seal))
+    }
+}
+
+fn linked(given: &BTreeMap<u64, Vec<&Told>>) -> Result<String, String> {
+    let mut last: Option<&Told> = None;
+    for (number, told) in given {
+        let Some(one) = told.first() else { continue };
+        if let Some(other) = told.iter().find(|other| other.manifest != one.manifest) {
+            return Err(format!(
+                "{} and {} are both release {number}, with the manifests {} and {}",
+                one.source, other.source, one.manifest, other.manifest
+            ));
+        }
+        if *number == 1 && one.previous.is_some() {
+            return Err(format!("{}: is release 1 and names a release before it", one.source));
+        }
+        if let Some(last) = last {
+            if *number != last.sequence + 1 {
+                return Err(format!(
+                    "release {} is missing between {} and {}; have it written again from the ledger: keyrite release again --sequence {}",
+                    last.sequence + 1,
+                    last.source,
+                    one.source,
+                    last.sequence + 1
+                ));
+            }
+            if one.previous != Some(last.manifest) {
+                return Err(format!(
+                    "{}: names {} as the manifest before it, {} has {}",
+                    one.source,
+                    one.previous.map_or_else(|| "none".into(), |previous| previous.to_string()),
+                    last.source,
+                    last.manifest
+                ));
+            }
+        }
+        last = Some(one);
+    }
+    let numbers: Vec<String> = given.keys().map(u64::to_string).collect();
+    Ok(format!("the given releases {} follow one another without a gap", numbers.join(", ")))
+}
+
+fn known(given: &BTreeMap<u64, Vec<&Told>>, ledger: &BTreeMap<u64, &Told>) -> Result<String, String> {
+    for told in given.values().flatten() {
+        match ledger.get(&told.sequence) {
+            Some(row) if row.manifest == told.manifest => {}
+            Some(row) => {
+                return Err(format!(
+                    "{}: is release {} with the manifest {}, the ledger has {}",
+                    told.source, told.sequence, told.manifest, row.manifest
+                ));
+            }
+            None => {
+                return Err(format!(
+                    "{}: is release {}, which the ledger does not have; it is an older copy, or was cut short",
+                    told.source, told.sequence
+                ));
+            }
+        }
+    }
+    Ok(format!("each of the {} given releases is in the ledger, with the same manifest", given.len()))
+}

@@ -1,0 +1,109 @@
+//! The audit: what stands in ledgers, transcripts and releases, held against one another for
+//! someone who was not in the room and does not trust us.
+//!
+//! In: ledgers, transcripts and releases, read once and front to back, with as much memory as one
+//! record takes. Out: claims, each with what was compared and whether it holds.
+
+mod certificates;
+mod claim;
+mod history;
+mod ledger;
+mod release;
+mod steps;
+mod story;
+mod transcript;
+
+use std::path::PathBuf;
+
+pub use claim::{Claim, Outcome, Report, Section};
+
+use crate::ceremony::Plan;
+use crate::release::Root;
+
+/// Why an audit was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An argument is not what an audit takes.
+    #[error("{0}")]
+    Wrong(String),
+    /// What is to be audited cannot be read now.
+    #[error("{0}")]
+    Fault(String),
+}
+
+impl From<crate::parallel::Closed> for Error {
+    fn from(_: crate::parallel::Closed) -> Self {
+        Self::Fault("stopped".into())
+    }
+}
+
+impl From<crate::ledger::Error> for Error {
+    fn from(error: crate::ledger::Error) -> Self {
+        Self::Fault(error.to_string())
+    }
+}
+
+/// What is audited, and by what.
+#[derive(Debug)]
+pub struct Order {
+    /// Ledgers, transcripts and releases, in any order.
+    pub sources: Vec<PathBuf>,
+    /// Plans that are known to be the approved ones.
+    pub plans: Vec<Plan>,
+    /// The root that the auditor trusts.
+    pub root: Option<Root>,
+    /// Where a copy of a ledger goes that was cut off.
+    pub scratch: PathBuf,
+    /// How many threads check side by side.
+    pub processors: usize,
+}
+
+/// Audits.
+///
+/// # Errors
+/// [`Error`] when a source is none, or cannot be read now. What is found wrong is no error but a
+/// claim that fails.
+pub fn audit(order: &Order) -> Result<Report, Error> {
+    let mut report = Report::default();
+    let mut history = history::History::default();
+    let kinds = order.sources.iter().map(|source| Ok((kind(source)?, source)));
+    let mut sources = kinds.collect::<Result<Vec<_>, Error>>()?;
+    // Ledgers first: they have the plans of transcripts and releases.
+    sources.sort_by_key(|(kind, _)| *kind);
+    for (kind, source) in sources {
+        let mut section = Section::new(source.display().to_string());
+        match kind {
+            Kind::Ledger => ledger::audit(source, order, &mut section, &mut history)?,
+            Kind::Release => release::audit(source, order, &mut section, &mut history)?,
+            Kind::Transcript => transcript::audit(source, order, &mut section, &mut history)?,
+        }
+        report.sections.push(section);
+    }
+    report.sections.push(history.close(order));
+    Ok(report)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Ledger,
+    Release,
+    Transcript,
+}
+
+/// A folder with a ledger's database is a ledger, another folder or a tar a release, any other
+/// file a transcript.
+fn kind(source: &std::path::Path) -> Result<Kind, Error> {
+    let fault = |e: std::io::Error| Error::Fault(format!("{}: {e}", source.display()));
+    let status = std::fs::metadata(source).map_err(fault)?;
+    if status.is_dir() {
+        return Ok(if crate::ledger::Ledger::is_in(source) { Kind::Ledger } else { Kind::Release });
+    }
+    if !status.is_file() {
+        return Err(Error::Wrong(format!(
+            "{}: neither a folder nor a file; name ledgers, transcripts and releases",
+            source.display()
+        )));
+    }
+    let tar = source.extension().is_some_and(|ending| ending == "tar");
+    Ok(if tar { Kind::Release } else { Kind::Transcript })
+}

@@ -1,0 +1,293 @@
+//! One release: what `verify` checks, and its manifest held against its transcript.
+
+use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+
+use super::certificates::Runs;
+use super::history::{Chapter, History, Told};
+use super::story::{Refusals, Story};
+use super::{Error, Order, Section, transcript};
+use crate::digest::{Digest, Hasher};
+use crate::media::{self, Limits, RelativePath, Tree};
+use crate::release::{
+    self, CertificateEntry, Head, MANIFEST, ManifestKind, Reader, RefusalEntry, Root, TRANSCRIPT,
+};
+
+/// What a release may hold: the manifest and the transcript are its largest files.
+const LIMITS: Limits = Limits { file: 8 << 30, total: 32 << 30, files: 4_000_000 };
+
+/// Audits a release.
+pub fn audit(path: &Path, order: &Order, section: &mut Section, history: &mut History) -> Result<(), Error> {
+    let name = path.display().to_string();
+    let Some(tree) = open(path, section)? else { return Ok(()) };
+    let story = match member(&tree, TRANSCRIPT) {
+        Ok(member) => transcript::read(member, &name)?,
+        Err(wrong) => {
+            section.compared("AUDIT-RELEASE", Err(wrong));
+            return Ok(());
+        }
+    };
+    let mut manifest = Manifest::new(&story, history.hasher());
+    match read(&tree, &mut manifest) {
+        Ok(digest) => manifest.digest = Some(digest),
+        Err(wrong) => section.compared("AUDIT-RELEASE", Err(wrong)),
+    }
+    let plan = transcript::approved(&story, &order.plans).or_else(|| history.plan(&story));
+    transcript::claims(&story, plan, None, "the transcript", section);
+    if let Some(head) = manifest.head.take() {
+        verified(path, &head, order, section)?;
+        anchored(&head, order.root.as_ref(), "the release", section);
+        section.compared("AUDIT-SEAL", sealed(&story, &head, "the manifest"));
+        section.compared("AUDIT-MANIFEST", same_facts(&story, &head));
+        manifest.close(&head, section, history, &name);
+    }
+    history.tell(Chapter::of_release(name, story));
+    Ok(())
+}
+
+fn open(path: &Path, section: &mut Section) -> Result<Option<Tree>, Error> {
+    match Tree::open(path, LIMITS) {
+        Ok(tree) => Ok(Some(tree)),
+        Err(media::Error::Refused(message)) => {
+            section.compared("AUDIT-RELEASE", Err(message));
+            Ok(None)
+        }
+        Err(fault) => Err(Error::Fault(fault.to_string())),
+    }
+}
+
+fn member(tree: &Tree, name: &str) -> Result<media::Member, String> {
+    let path = RelativePath::new(name).map_err(|e| e.to_string())?;
+    tree.member(&path).map(|(member, _)| member).map_err(|e| e.to_string())
+}
+
+fn read(tree: &Tree, manifest: &mut Manifest<'_>) -> Result<Digest, String> {
+    let mut hashed = Tee { from: member(tree, MANIFEST)?, hasher: Hasher::default() };
+    release::read(&mut hashed, manifest).map_err(|e| e.0)?;
+    std::io::copy(&mut hashed, &mut std::io::sink()).map_err(|e| e.to_string())?;
+    Ok(hashed.hasher.finish())
+}
+
+/// Hashes what it reads.
+struct Tee {
+    from: media::Member,
+    hasher: Hasher,
+}
+
+impl std::io::Read for Tee {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.from.read(buffer)?;
+        self.hasher.update(buffer.split_at(read).0);
+        Ok(read)
+    }
+}
+
+/// All that `verify` checks, under the release's own root.
+fn verified(path: &Path, head: &Head, order: &Order, section: &mut Section) -> Result<(), Error> {
+    let Some(tree) = open(path, section)? else { return Ok(()) };
+    let result = match own_root(head) {
+        Some((_, root)) => {
+            release::verify(&tree, &Root::Sha256(root), order.processors, &|_| true).map_err(|e| e.0)
+        }
+        None => Err("its manifest names no root above its signer".to_owned()),
+    };
+    section.compared(
+        "AUDIT-RELEASE",
+        result.map(|report| {
+            format!(
+                "every file is the one that the manifest lists, the manifest's signature and every certificate verify: {} certificates, {} refusals, manifest SHA-256 {}",
+                report.certificates, report.refusals, report.manifest_sha256
+            )
+        }),
+    );
+    Ok(())
+}
+
+/// Name and fingerprint of the root above the manifest's signer.
+fn own_root(head: &Head) -> Option<(&str, Digest)> {
+    let mut name = head.signer.authority.as_str();
+    for _ in 0..=head.authorities.len() {
+        let entry = head.authorities.iter().find(|entry| entry.name == name)?;
+        if entry.issuer == entry.name {
+            return Some((&entry.name, entry.sha256));
+        }
+        name = &entry.issuer;
+    }
+    None
+}
+
+/// Whether the root is the one that the auditor trusts.
+pub fn anchored(head: &Head, root: Option<&Root>, what: &str, section: &mut Section) {
+    let Some((name, own)) = own_root(head) else { return };
+    let trusted = match root {
+        Some(Root::Certificate(certificate)) => certificate.digest(),
+        Some(Root::Sha256(digest)) => *digest,
+        None => {
+            return section.untold(
+                "AUDIT-ROOT",
+                format!("{what}: whether the root {name} with SHA-256 {own} is the one you trust; compare it with the paper, or name yours by --root"),
+            );
+        }
+    };
+    section.compared(
+        "AUDIT-ROOT",
+        match trusted == own {
+            true => Ok(format!("{what}: is under the root you trust, {name} with SHA-256 {own}")),
+            false => Err(format!(
+                "{what}: is under the root {name} with SHA-256 {own}, the root you trust has {trusted}"
+            )),
+        },
+    );
+}
+
+/// The transcript's head stands in the manifest.
+pub fn sealed(story: &Story, head: &Head, whose: &str) -> Result<String, String> {
+    let entry = &head.transcript;
+    let Some(seal) = &story.seal else { return Err("the transcript was never sealed".into()) };
+    if seal.file != entry.sha256 || seal.head != entry.head {
+        return Err(format!(
+            "the transcript has the head {} and SHA-256 {} where it was sealed, {whose} says {} and {}",
+            seal.head, seal.file, entry.head, entry.sha256
+        ));
+    }
+    if seal.sequence != head.sequence {
+        return Err(format!(
+            "the transcript was sealed for release {}, {whose} is of release {}",
+            seal.sequence, head.sequence
+        ));
+    }
+    Ok(format!("the transcript's head {} stands in {whose} of release {}", entry.head, head.sequence))
+}
+
+/// Manifest and transcript say the same of plan, program, bundle and kind.
+pub fn same_facts(story: &Story, head: &Head) -> Result<String, String> {
+    let Some(begin) = &story.begin else { return Err("the transcript has no beginning".into()) };
+    let differ = |what: &str, manifest: String, transcript: String| {
+        Err(format!("{what}: the manifest says {manifest}, the transcript {transcript}"))
+    };
+    let bundle =
+        |bundle: Option<Digest>| bundle.map_or_else(|| "none".to_owned(), |digest| digest.to_string());
+    if head.plan.sha256 != begin.plan.sha256 {
+        return differ("plan digest", head.plan.sha256.to_string(), begin.plan.sha256.to_string());
+    }
+    if head.bundle_sha256 != begin.bundle_sha256
+        || story.imported.is_some_and(|d| Some(d) != head.bundle_sha256)
+    {
+        return differ("bundle digest", bundle(head.bundle_sha256), bundle(begin.bundle_sha256));
+    }
+    if (head.kind == ManifestKind::Rehearsal) != begin.rehearsal {
+        return differ("rehearsal", (!begin.rehearsal).to_string(), begin.rehearsal.to_string());
+    }
+    if head.unattended != story.unattended {
+        return differ("unattended", head.unattended.to_string(), story.unattended.to_string());
+    }
+    for key in story.keys.iter().filter(|key| key.role == "authority") {
+        let listed = head.authorities.iter().find(|entry| entry.name == key.name);
+        if listed.is_none_or(|entry| entry.sha256 != key.sha256 || entry.serial != key.serial) {
+            return differ(
+                &format!("authority {}", key.name),
+                "another certificate".into(),
+                key.sha256.to_string(),
+            );
+        }
+    }
+    let program = story.tool.as_ref().map(|tool| format!("{} {}", tool.version, tool.sha256));
+    let sealed_by = format!("{} {}", head.tool.version, head.tool.sha256);
+    if program.as_ref() != Some(&sealed_by) {
+        return differ("program", sealed_by, program.unwrap_or_default());
+    }
+    Ok(format!(
+        "manifest and transcript agree on plan {}, bundle {}, program {} and every authority made",
+        head.plan.sha256,
+        bundle(head.bundle_sha256),
+        head.tool.sha256
+    ))
+}
+
+/// The lists of a manifest, held against the transcript as they pass.
+struct Manifest<'s> {
+    story: &'s Story,
+    head: Option<Head>,
+    digest: Option<Digest>,
+    runs: Runs<'s>,
+    refusals: Refusals,
+    /// Hashes of ledger, authority and serial number.
+    serials: Vec<u64>,
+    hasher: RandomState,
+}
+
+impl<'s> Manifest<'s> {
+    fn new(story: &'s Story, hasher: RandomState) -> Self {
+        Self {
+            story,
+            head: None,
+            digest: None,
+            runs: Runs::new(&story.runs),
+            refusals: Refusals::default(),
+            serials: Vec::new(),
+            hasher,
+        }
+    }
+
+    fn close(self, head: &Head, section: &mut Section, history: &mut History, name: &str) {
+        let Self { story, digest, runs, refusals, serials, .. } = self;
+        let Some(digest) = digest else { return };
+        let count = runs.count();
+        section.compared("AUDIT-CERTIFICATES", issued(runs.finish(), story, count, "the manifest"));
+        section.compared("AUDIT-REFUSALS", refused(&refusals, story, "the manifest"));
+        if history.release(Told::of(name.to_owned(), false, digest, head)) {
+            history.serials(&serials);
+        }
+    }
+}
+
+/// What the transcript says of certificates is what `whose` has.
+pub fn issued(runs: Result<u64, String>, story: &Story, count: u64, whose: &str) -> Result<String, String> {
+    runs.map_err(|wrong| format!("{whose}: {wrong}"))?;
+    let told = story.issued.or(story.reviewed.map(|(approved, _)| approved)).unwrap_or_default();
+    match told == count {
+        true => {
+            Ok(format!("{whose} has the {count} certificates of the transcript, in its order and no other"))
+        }
+        false => Err(format!("{whose} has {count} certificates, the transcript tells {told}")),
+    }
+}
+
+/// What the transcript says of refusals is what `whose` has.
+pub fn refused(found: &Refusals, story: &Story, whose: &str) -> Result<String, String> {
+    let told = &story.refusals;
+    if found.count == told.count && found.digest() == told.digest() {
+        return Ok(format!(
+            "{whose} has the {} refusals of the transcript, with the same reasons",
+            found.count
+        ));
+    }
+    Err(format!(
+        "{whose} has {} refusals whose list is {}, the transcript tells {} whose list is {}",
+        found.count,
+        found.digest(),
+        told.count,
+        told.digest()
+    ))
+}
+
+impl Reader for Manifest<'_> {
+    fn head(&mut self, head: Head) -> Result<(), release::Error> {
+        self.head = Some(head);
+        Ok(())
+    }
+
+    fn certificate(&mut self, entry: CertificateEntry) -> Result<(), release::Error> {
+        self.runs.take(&entry.serial, &entry.sha256);
+        let ledger = self.head.as_ref().and_then(|head| head.authorities.first());
+        let ledger = ledger.map(|authority| authority.sha256);
+        self.serials.push(self.hasher.hash_one((ledger, &entry.authority, &entry.serial)));
+        Ok(())
+    }
+
+    fn refusal(&mut self, entry: RefusalEntry) -> Result<(), release::Error> {
+        let reasons = entry.reasons.iter().map(|r| (r.control.as_str(), r.message.as_str()));
+        self.refusals.take(entry.request_path.as_str(), &entry.request_sha256, reasons);
+        Ok(())
+    }
+}

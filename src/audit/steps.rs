@@ -1,0 +1,146 @@
+//! The steps that a transcript tells, held against the script of the plan.
+
+use std::collections::BTreeSet;
+
+use super::story::{Mark, Story};
+use crate::ceremony::{Plan, Step};
+
+/// Steps run in the script's order. After an interruption a ceremony goes on at the first step
+/// that was not done, and looks at machine and token again.
+pub fn order(story: &Story, plan: &Plan) -> Result<String, String> {
+    let steps = &plan.script().step;
+    let mut seen = BTreeSet::new();
+    let mut last = 0;
+    for mark in &story.marks {
+        match mark {
+            Mark::Resume => last = 0,
+            Mark::Step { number, act } => {
+                let expected = number.checked_sub(1).and_then(|at| steps.get(at)).map(Step::act);
+                if expected != Some(act.as_str()) {
+                    return Err(format!(
+                        "step {number} is {act}, in the script it is {}",
+                        expected.unwrap_or("not there")
+                    ));
+                }
+                if *number <= last {
+                    return Err(format!("step {number} ({act}) ran after step {last}"));
+                }
+                if let Some(left_out) = (last + 1..*number).find(|number| !seen.contains(number)) {
+                    return Err(format!("step {number} ({act}) ran before step {left_out}"));
+                }
+                seen.insert(*number);
+                last = *number;
+            }
+            _ => {}
+        }
+    }
+    let all = steps.len();
+    match seen.len() {
+        count if count == all => Ok(format!("all {all} steps ran in the script's order")),
+        count if story.ended => Err(format!("the ceremony ended after {count} of {all} steps")),
+        count => {
+            Ok(format!("{count} of {all} steps ran, in the script's order, as far as the transcript goes"))
+        }
+    }
+}
+
+/// What had to be confirmed was confirmed: the plan digest at the beginning and after each
+/// interruption, and in each step what that step asks.
+pub fn confirmed(story: &Story, plan: &Plan) -> Result<String, String> {
+    let words = plan.digest().words();
+    let words = words.split(' ').take(6).collect::<Vec<_>>().join(" ");
+    let mut waits: Option<usize> = None;
+    let mut answered = BTreeSet::new();
+    let (mut step, mut count) = (0, 0);
+    for (at, mark) in story.marks.iter().enumerate() {
+        match mark {
+            Mark::Begin | Mark::Resume => waits = Some(at),
+            Mark::Step { number, .. } => {
+                if waits.is_some() {
+                    return Err(format!("step {number} began before the plan digest was confirmed"));
+                }
+                step = *number;
+            }
+            Mark::Confirmed { prompt, answer } => {
+                count += 1;
+                if prompt == "plan" {
+                    waits = None;
+                    if !answer.eq_ignore_ascii_case(&words) {
+                        return Err(format!(
+                            "{answer:?} was typed for the plan digest, whose words are {words:?}"
+                        ));
+                    }
+                }
+                answered.insert((step, prompt.as_str()));
+            }
+            Mark::Certificate(_) => {}
+        }
+    }
+    for (at, one) in plan.script().step.iter().enumerate() {
+        let ran =
+            story.marks.iter().any(|mark| matches!(mark, Mark::Step { number, .. } if *number == at + 1));
+        let Some(prompt) = asks(one).filter(|_| ran && is_over(story, at + 1)) else { continue };
+        if !answered.contains(&(at + 1, prompt)) {
+            return Err(format!("step {} ({}): {prompt} was not confirmed", at + 1, one.act()));
+        }
+    }
+    Ok(format!("{count} confirmations, each where the script asks for one"))
+}
+
+/// Whether the transcript goes beyond this step.
+fn is_over(story: &Story, step: usize) -> bool {
+    let last = story.marks.iter().filter_map(|mark| match mark {
+        Mark::Step { number, .. } => Some(*number),
+        _ => None,
+    });
+    story.ended || last.max().is_some_and(|last| last > step)
+}
+
+/// The prompt by which a step is confirmed.
+fn asks(step: &Step) -> Option<&'static str> {
+    match step.act() {
+        "machine" => Some("clock"),
+        "create-authority" | "create-manifest-key" => Some("create"),
+        "review" => Some("review"),
+        _ => None,
+    }
+}
+
+/// Each key that the script creates has its certificate in the transcript, in the step that
+/// creates it, and no other key has one.
+pub fn keys(story: &Story, plan: &Plan) -> Result<String, String> {
+    let made: Vec<(usize, &str)> = plan
+        .script()
+        .step
+        .iter()
+        .enumerate()
+        .filter_map(|(at, step)| step.creates().map(|name| (at + 1, name)))
+        .collect();
+    let mut step = 0;
+    for mark in &story.marks {
+        match mark {
+            Mark::Step { number, .. } => step = *number,
+            Mark::Certificate(name) if !made.contains(&(step, name.as_str())) => {
+                return Err(format!(
+                    "the certificate of {name} was made in step {step}, where the script has none"
+                ));
+            }
+            _ => {}
+        }
+    }
+    for (number, name) in made.iter().filter(|(number, _)| is_over(story, *number)) {
+        if !story.keys.iter().any(|key| key.name == *name) {
+            return Err(format!("step {number} creates {name}, of which the transcript has no certificate"));
+        }
+        if !story.generated.iter().any(|key| key == name) {
+            return Err(format!("step {number} creates {name}, of which the transcript has no key"));
+        }
+    }
+    match (story.generated.len() + story.proved, &story.weak) {
+        (_, Some(weak)) => Err(weak.clone()),
+        (0, None) => Ok("no key was generated or used".to_owned()),
+        (count, None) => Ok(format!(
+            "attributes read back from the token {count} times: sensitive, never extractable, generated in the token"
+        )),
+    }
+}

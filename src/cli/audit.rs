@@ -1,0 +1,101 @@
+//! `keyrite audit`: what stands in ledgers, transcripts and releases, held against one another.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::terminal::say;
+use super::verify::certificate;
+use super::{Failure, system};
+use crate::audit::{self, Order, Outcome, Report, audit};
+use crate::ceremony::Plan;
+use crate::digest::Digest;
+use crate::release::Root;
+
+/// Arguments of `audit`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Ledgers, transcripts and releases, in any order; they are read only
+    #[arg(required = true, value_name = "LEDGER|TRANSCRIPT|RELEASE")]
+    sources: Vec<PathBuf>,
+    /// The script that was approved; may be given several times
+    #[arg(long = "script", value_name = "SCRIPT")]
+    scripts: Vec<PathBuf>,
+    /// The certificate of the root that you trust, PEM or DER
+    #[arg(long, value_name = "FILE")]
+    root: Option<PathBuf>,
+    /// SHA-256 of that certificate's DER octets, its fingerprint
+    #[arg(long, value_name = "HEX", conflicts_with = "root")]
+    root_sha256: Option<Digest>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Performs the command.
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let root = match (arguments.root, arguments.root_sha256) {
+        (Some(path), _) => Some(Root::Certificate(Box::new(certificate(&path)?))),
+        (None, Some(digest)) => Some(Root::Sha256(digest)),
+        (None, None) => None,
+    };
+    let plans = arguments.scripts.iter().map(|script| Plan::read(script));
+    let plans = plans.collect::<Result<_, _>>().map_err(|e| Failure::wrong(e.to_string()))?;
+    let order = Order {
+        sources: arguments.sources,
+        plans,
+        root,
+        scratch: system::temporary(),
+        processors: system::processors(),
+    };
+    let report = audit(&order).map_err(|e| match e {
+        audit::Error::Wrong(message) => Failure::wrong(message),
+        audit::Error::Fault(message) => Failure::fault(message),
+    })?;
+    let verdict = verdict(&report);
+    if arguments.json {
+        let value = serde_json::json!({
+            "holds": report.count(Outcome::Fails) == 0,
+            "verdict": verdict,
+            "sections": report.sections,
+        });
+        let text = serde_json::to_string_pretty(&value).map_err(|e| Failure::fault(e.to_string()))?;
+        say(&text);
+    } else {
+        tell(&report);
+    }
+    match report.count(Outcome::Fails) {
+        0 if arguments.json => Ok(()),
+        0 => {
+            say(&format!("\n{verdict}"));
+            Ok(())
+        }
+        _ => Err(Failure::refused(verdict)),
+    }
+}
+
+fn tell(report: &Report) {
+    for section in &report.sections {
+        if section.claims.is_empty() && section.notes.is_empty() {
+            continue;
+        }
+        say(&format!("\n{}", section.source));
+        for note in &section.notes {
+            say(&format!("  {:<15} {note}", "note"));
+        }
+        for claim in &section.claims {
+            say(&format!("  {:<15} {} [{}]", claim.outcome.as_str(), claim.text, claim.id));
+        }
+    }
+}
+
+fn verdict(report: &Report) -> String {
+    let (holds, fails, untold) =
+        (report.count(Outcome::Holds), report.count(Outcome::Fails), report.count(Outcome::CannotBeTold));
+    let counts = format!("{holds} claims hold, {fails} fail, {untold} cannot be told from what was given");
+    match (fails, untold) {
+        (0, 0) => format!("THE RECORD HOLDS: {counts}"),
+        (0, _) => format!("THE RECORD HOLDS AS FAR AS IT WAS GIVEN: {counts}"),
+        _ => format!("THE RECORD DOES NOT HOLD: {counts}"),
+    }
+}

@@ -1,0 +1,308 @@
+//! `keyrite audit`: what was edited, removed, put in another order, cut short, exchanged or left
+//! out is found, in ledgers, transcripts and releases.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod support;
+
+use support::{Lab, P256, Ran, WEB};
+
+const ROOT: &str = "--root root/authorities/root-ca.crt";
+
+/// Changes a transcript and makes its numbers and chain fit again, as who rewrites history would.
+/// `r` is the list of records.
+const REWRITE: &str = r#"
+import sys, json, hashlib
+text = open(sys.argv[1]).read().splitlines()
+r = [json.loads(line) for line in text]
+previous = r[0]["previous"]
+exec(sys.argv[3])
+out = open(sys.argv[2], "w")
+for number, record in enumerate(r, 1):
+    record["number"], record["previous"] = number, previous
+    line = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+    previous = hashlib.sha256(line.encode()).hexdigest()
+    out.write(line + "\n")
+"#;
+
+/// The same to the transcript of a ceremony in a ledger.
+const REWRITE_LEDGER: &str = r#"
+import sys, json, hashlib, sqlite3
+db = sqlite3.connect(sys.argv[1])
+ceremony = int(sys.argv[2])
+r = [json.loads(l) for (l,) in db.execute("SELECT line FROM transcript WHERE ceremony = ? ORDER BY number", (ceremony,))]
+previous = r[0]["previous"]
+exec(sys.argv[3])
+db.execute("DELETE FROM transcript WHERE ceremony = ?", (ceremony,))
+for number, record in enumerate(r, 1):
+    record["number"], record["previous"] = number, previous
+    line = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+    previous = hashlib.sha256(line.encode()).hexdigest()
+    db.execute("INSERT INTO transcript VALUES (?, ?, ?, ?)", (ceremony, number, record["time"], line))
+db.commit()
+"#;
+
+/// A root and two releases of requests, one of them refused.
+fn released() -> Lab {
+    let lab = Lab::new();
+    lab.root("ecdsa-p256");
+    lab.sign_script(WEB);
+    for name in ["a", "b"] {
+        let (path, san) = (format!("in/web/{name}.csr"), format!("DNS:{name}.example.test"));
+        lab.csr(&path, &format!("/CN={name}"), &san, P256);
+    }
+    lab.csr("in/web/bad.csr", "/CN=b", "DNS:b.example.org", P256);
+    lab.csr("more/web/c.csr", "/CN=c", "DNS:c.example.test", P256);
+    lab.sign("in", "first").ok();
+    lab.sign("more", "second.tar").ok();
+    lab
+}
+
+#[track_caller]
+fn fails(ran: &Ran, claim: &str) {
+    assert_eq!(ran.code, 1, "{}\n{}", ran.out, ran.err);
+    let found = ran.out.lines().any(|line| line.contains("FAILS") && line.contains(claim));
+    assert!(found, "no failure of {claim}:\n{}", ran.out);
+    assert!(ran.err.contains("THE RECORD DOES NOT HOLD"), "{}", ran.err);
+}
+
+#[test]
+fn whole_record_holds_in_any_company() {
+    let lab = released();
+    let before = lab.run("sh", &["-c", "cd ledger && stat -c '%n %s %Y %Z' . * && sha256sum *"]).ok().out;
+    let ran = lab.keyrite(&format!("audit second.tar first ledger root {ROOT} --script sign.toml")).ok();
+    assert!(ran.out.contains("THE RECORD HOLDS: "), "{}", ran.out);
+    for told in ["ceremony 3: all 7 steps ran", "releases 1, 2, 3 follow", "key manifest signed as release 3"]
+    {
+        assert!(ran.out.contains(told), "no {told:?} in:\n{}", ran.out);
+    }
+    assert!(
+        ran.out.lines().all(|line| !line.trim_start().starts_with("FAILS")
+            && !line.trim_start().starts_with("cannot be told"))
+    );
+    // Alone, each tells what it can, and what it cannot.
+    let alone = lab.keyrite("audit first").ok();
+    for untold in ["AUDIT-ORDER", "AUDIT-ROOT", "AUDIT-SEQUENCE"] {
+        let line = alone.out.lines().find(|line| line.contains("cannot be told") && line.contains(untold));
+        assert!(line.is_some(), "{untold}:\n{}", alone.out);
+    }
+    lab.keyrite("audit first --script sign.toml").ok();
+    let transcript = lab.keyrite("audit first/transcript.jsonl --script sign.toml").ok();
+    assert!(transcript.out.contains("no release here seals it"), "{}", transcript.out);
+    let sealed = lab.keyrite("audit first/transcript.jsonl first").ok();
+    assert!(sealed.out.contains("is the one that first seals"), "{}", sealed.out);
+    // For machines.
+    let json = lab.keyrite(&format!("audit ledger {ROOT} --json")).ok().out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["holds"], true);
+    let claims: Vec<&serde_json::Value> =
+        json["sections"].as_array().unwrap().iter().flat_map(|s| s["claims"].as_array().unwrap()).collect();
+    assert!(claims.len() > 30 && claims.iter().all(|claim| claim["outcome"] == "holds"), "{claims:?}");
+    let after = lab.run("sh", &["-c", "cd ledger && stat -c '%n %s %Y %Z' . * && sha256sum *"]).ok().out;
+    assert_eq!(before, after, "the ledger was changed");
+}
+
+#[test]
+fn what_cannot_be_audited_is_told() {
+    let lab = released();
+    lab.keyrite("audit").fails(2, &["LEDGER|TRANSCRIPT|RELEASE"]);
+    lab.keyrite("audit absent").fails(3, &["absent"]);
+    lab.keyrite("audit /dev/null").fails(2, &["neither a folder nor a file"]);
+    lab.keyrite("audit ledger --script absent.toml").fails(2, &["absent.toml"]);
+    lab.write("empty.jsonl", "");
+    lab.keyrite("audit empty.jsonl").fails(2, &["empty.jsonl"]);
+    let hold = format!(
+        "import sqlite3, subprocess; db = sqlite3.connect('ledger/ledger.sqlite', isolation_level=None); db.execute('PRAGMA locking_mode = EXCLUSIVE'); db.execute('BEGIN EXCLUSIVE'); r = subprocess.run(['{}', 'audit', 'ledger'], capture_output=True, text=True); print(r.returncode, r.stderr)",
+        env!("CARGO_BIN_EXE_keyrite")
+    );
+    let held = lab.run("python3", &["-c", &hold]).ok().out;
+    assert!(held.starts_with("3 ") && held.contains("in use by another program"), "{held}");
+    // A page of the database is overwritten.
+    lab.run("sh", &["-c", "cp -r ledger hurt && dd if=/dev/zero of=hurt/ledger.sqlite bs=8192 seek=6 count=1 conv=notrunc 2>/dev/null"]).ok();
+    fails(&lab.keyrite("audit hurt"), "AUDIT-LEDGER");
+}
+
+/// Edits of the database, by who can write to it.
+#[test]
+fn edits_of_a_ledger_are_found() {
+    let lab = released();
+    let edit = |python: &str| {
+        lab.run("sh", &["-c", "rm -rf bad && cp -r ledger bad"]).ok();
+        let script = format!(
+            "import sqlite3; db = sqlite3.connect('bad/ledger.sqlite'); q = db.execute; {python}; db.commit()"
+        );
+        lab.run("python3", &["-c", &script]).ok();
+        lab.keyrite("audit bad")
+    };
+    let cases = [
+        (
+            "q(\"UPDATE transcript SET line = replace(line, '\\\"unattended\\\":true', '\\\"unattended\\\":false')\")",
+            "AUDIT-CHAIN",
+        ),
+        ("q('DELETE FROM transcript WHERE ceremony = 2 AND number = 5')", "AUDIT-CHAIN"),
+        (
+            "q('UPDATE transcript SET number = 99 WHERE ceremony = 2 AND number = 7'); q('UPDATE transcript SET number = 7 WHERE ceremony = 2 AND number = 8'); q('UPDATE transcript SET number = 8 WHERE ceremony = 2 AND number = 99')",
+            "AUDIT-CHAIN",
+        ),
+        (
+            "q('DELETE FROM transcript WHERE ceremony = 2 AND number = (SELECT max(number) FROM transcript WHERE ceremony = 2)')",
+            "AUDIT-HISTORY",
+        ),
+        (
+            "q('DELETE FROM transcript WHERE ceremony = 3 AND number = (SELECT max(number) FROM transcript WHERE ceremony = 3)')",
+            "AUDIT-END",
+        ),
+        (
+            "[q(f'DELETE FROM {t} WHERE ceremony = 2') for t in ('transcript', 'release', 'request')]; q('DELETE FROM ceremony WHERE id = 2')",
+            "AUDIT-HISTORY",
+        ),
+        ("q('DELETE FROM release WHERE sequence = 2')", "AUDIT-SEQUENCE"),
+        ("q('DELETE FROM release WHERE sequence = 3')", "AUDIT-MANIFEST"),
+        ("q(\"UPDATE ceremony SET plan = replace(plan, 'dns = ', 'dns  = ') WHERE id = 2\")", "AUDIT-PLAN"),
+        ("q('UPDATE ceremony SET done = 0 WHERE id = 3')", "AUDIT-END"),
+        (
+            "q(\"UPDATE request SET octets = CAST(octets || x'0a' AS BLOB) WHERE path = 'web/a.csr'\")",
+            "AUDIT-REQUESTS",
+        ),
+        ("q(\"UPDATE request SET path = 'web/z.csr' WHERE path = 'web/c.csr'\")", "AUDIT-SIGNATURE"),
+        ("q(\"UPDATE request SET refusal = replace(refusal, 'NAME-DNS', 'NAME-IP')\")", "AUDIT-REFUSALS"),
+        ("q('DELETE FROM request WHERE refusal IS NOT NULL')", "AUDIT-REFUSALS"),
+        (
+            "q(\"UPDATE request SET approval = replace(approval, '365', '364')\"); q(\"UPDATE request SET approval = replace(approval, 'a.example', 'z.example')\")",
+            "AUDIT-SIGNATURE",
+        ),
+        (
+            "q(\"UPDATE issued SET signature = (SELECT signature FROM issued i WHERE i.id > issued.id) WHERE id = (SELECT id FROM request WHERE path = 'web/a.csr')\")",
+            "AUDIT-REQUESTS",
+        ),
+        (
+            "q(\"DELETE FROM issued WHERE id = (SELECT id FROM request WHERE path = 'web/a.csr')\")",
+            "AUDIT-REQUESTS",
+        ),
+        (
+            "q(\"DELETE FROM certificate WHERE id = (SELECT id FROM request WHERE path = 'web/a.csr')\")",
+            "AUDIT-LEDGER",
+        ),
+        (
+            "q(\"UPDATE certificate SET serial = x'0101010101010101010101010101010101010101' WHERE id = (SELECT id FROM request WHERE path = 'web/a.csr')\")",
+            "AUDIT-REQUESTS",
+        ),
+        (
+            "q(\"INSERT INTO request (id, ceremony, path, sha256, spki_sha256, spki, octets, approval) SELECT 1000, ceremony, 'web/x.csr', sha256, spki_sha256, spki, octets, approval FROM request WHERE path = 'web/c.csr'\"); q(\"INSERT INTO certificate SELECT 1000, authority, serial, tbs FROM certificate JOIN request USING (id) WHERE path = 'web/c.csr'\"); q(\"INSERT INTO issued SELECT 1000, signature FROM issued JOIN request USING (id) WHERE path = 'web/c.csr'\")",
+            "AUDIT-SERIALS",
+        ),
+        (
+            "q(\"UPDATE token_key SET certificate = (SELECT certificate FROM token_key WHERE name = 'root-ca') WHERE name = 'manifest'\")",
+            "AUDIT-KEYS",
+        ),
+        ("q(\"DELETE FROM token_key WHERE name = 'manifest'\")", "AUDIT-KEYS"),
+        (
+            "q('UPDATE release SET manifest_sha256 = (SELECT manifest_sha256 FROM release WHERE sequence = 2) WHERE sequence = 3')",
+            "AUDIT-SIGNATURE",
+        ),
+        (
+            "q('UPDATE release SET signature = (SELECT signature FROM release WHERE sequence = 2) WHERE sequence = 3')",
+            "AUDIT-SIGNATURE",
+        ),
+        (
+            "q(\"UPDATE release SET head = replace(head, 'production', 'rehearsal') WHERE sequence = 3\")",
+            "AUDIT-MANIFEST",
+        ),
+        (
+            "q(\"UPDATE release SET head = replace(head, '0.1.0', '0.0.9') WHERE sequence = 3\")",
+            "AUDIT-SIGNATURE",
+        ),
+    ];
+    for (python, claim) in cases {
+        fails(&edit(python), claim);
+    }
+    // A whole ceremony cut off at the end: the ledger alone cannot know, the release does.
+    let cut = "[q(f'DELETE FROM {t} WHERE ceremony = 3') for t in ('transcript', 'release')]; q('DELETE FROM issued WHERE id IN (SELECT id FROM request WHERE ceremony = 3)'); q('DELETE FROM certificate WHERE id IN (SELECT id FROM request WHERE ceremony = 3)'); q('DELETE FROM request WHERE ceremony = 3'); q('DELETE FROM ceremony WHERE id = 3')";
+    edit(cut).ok();
+    let ran = lab.keyrite("audit bad root first second.tar");
+    fails(&ran, "AUDIT-SEQUENCE");
+    fails(&ran, "AUDIT-HISTORY");
+}
+
+/// History written anew, with a chain that fits.
+#[test]
+fn rewritten_chains_are_found() {
+    let lab = released();
+    lab.write("ledger.py", REWRITE_LEDGER);
+    let ledger = |ceremony: &str, edit: &str| {
+        lab.run("sh", &["-c", "rm -rf bad && cp -r ledger bad"]).ok();
+        lab.run("python3", &["ledger.py", "bad/ledger.sqlite", ceremony, edit]).ok();
+        lab.keyrite("audit bad")
+    };
+    fails(&ledger("2", "r[0]['data']['unattended'] = False"), "AUDIT-SEAL");
+    fails(&ledger("2", "del r[4]"), "AUDIT-SEAL");
+    fails(&ledger("2", "r[-1]['time'] = '2031-01-01T00:00:00Z'"), "AUDIT-HISTORY");
+    fails(
+        &ledger("3", "[x for x in r if x['event'] == 'signed'][0]['data']['listing_sha256'] = '0' * 64"),
+        "AUDIT-CERTIFICATES",
+    );
+    fails(&ledger("3", "del r[-2:]"), "AUDIT-END");
+    fails(&ledger("3", "r[3]['time'] = '2001-01-01T00:00:00Z'"), "AUDIT-TIME");
+    // A transcript by itself, with its script: order, confirmations and keys are held against it.
+    lab.write("rewrite.py", REWRITE);
+    let transcript = |from: &str, script: &str, edit: &str| {
+        lab.run("python3", &["rewrite.py", from, "bad.jsonl", edit]).ok();
+        lab.keyrite(&format!("audit bad.jsonl --script {script}"))
+    };
+    let step = |edit: &str| transcript("first/transcript.jsonl", "sign.toml", edit);
+    fails(
+        &step(
+            "s = [x for x in r if x['event'] == 'step']; s[2]['data'], s[3]['data'] = s[3]['data'], s[2]['data']",
+        ),
+        "AUDIT-ORDER",
+    );
+    fails(&step("r[:] = [x for x in r if x['data'].get('act') != 'inventory']"), "AUDIT-ORDER");
+    fails(&step("r[:] = [x for x in r if x['data'].get('prompt') != 'review']"), "AUDIT-CONFIRMED");
+    fails(&step("r[:] = [x for x in r if x['data'].get('prompt') != 'plan']"), "AUDIT-CONFIRMED");
+    fails(&step("r[1]['data']['answer'] = 'some other words'"), "AUDIT-CONFIRMED");
+    let root = |edit: &str| transcript("root/transcript.jsonl", "root.toml", edit);
+    root("pass").ok();
+    fails(
+        &root(
+            "[x for x in r if x['event'] == 'key-generated'][0]['data']['attributes']['CKA_EXTRACTABLE'] = True",
+        ),
+        "AUDIT-KEYS",
+    );
+    fails(&root("r[:] = [x for x in r if x['event'] != 'certificate']"), "AUDIT-KEYS");
+    fails(&root("[x for x in r if x['event'] == 'certificate'][0]['data']['name'] = 'other'"), "AUDIT-KEYS");
+    // Exchanged scripts.
+    fails(&lab.keyrite("audit root/transcript.jsonl --script sign.toml"), "AUDIT-SCRIPT");
+    fails(&lab.keyrite("audit ledger bad.jsonl"), "AUDIT-HISTORY");
+}
+
+#[test]
+fn edits_of_releases_and_missing_ones_are_found() {
+    let lab = released();
+    lab.run("sh", &["-c", "mkdir second && tar -xf second.tar -C second"]).ok();
+    let bad = |change: &str, more: &str| {
+        lab.run("sh", &["-c", &format!("rm -rf bad && cp -r first bad && cd bad && {change}")]).ok();
+        lab.keyrite(&format!("audit bad {more}"))
+    };
+    fails(&bad("rm certificates/web/a.crt", ""), "AUDIT-RELEASE");
+    fails(&bad("cp certificates/web/a.crt certificates/web/b.crt", ""), "AUDIT-RELEASE");
+    fails(&bad("sed -i s/NAME-DNS/NAME-IP/ manifest.json", ""), "AUDIT-REFUSALS");
+    fails(&bad("sed -i '5d' transcript.jsonl", ""), "AUDIT-CHAIN");
+    fails(&bad("truncate -s -9 transcript.jsonl", ""), "AUDIT-CHAIN");
+    fails(&bad("sed -i '$d' transcript.jsonl", ""), "AUDIT-SEAL");
+    fails(&bad("rm transcript.jsonl", ""), "AUDIT-RELEASE");
+    fails(&bad("rm manifest.json", ""), "AUDIT-RELEASE");
+    fails(&bad("cp ../second/manifest.json* .", ""), "AUDIT-SEAL");
+    fails(&bad("cp ../root/transcript.jsonl .", "first ledger"), "AUDIT-SEAL");
+    // One between is missing; one that the ledger has was not given; one that it does not have was.
+    fails(&lab.keyrite("audit root second.tar"), "AUDIT-SEQUENCE");
+    let untold = lab.keyrite("audit ledger root first").ok();
+    assert!(untold.out.contains("releases 3 hold: the ledger has them"), "{}", untold.out);
+    let other = released();
+    let theirs = other.path("first");
+    fails(&lab.keyrite(&format!("audit ledger {}", theirs.display())), "AUDIT-HISTORY");
+    fails(
+        &lab.keyrite(
+            "audit first --root-sha256 1111111111111111111111111111111111111111111111111111111111111111",
+        ),
+        "AUDIT-ROOT",
+    );
+}
