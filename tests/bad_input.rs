@@ -72,6 +72,8 @@ fn scripts_are_strict() {
     assert!(!lab.path("ledger").exists());
 }
 
+const PROMPTS: &str = "plan = \"accept\"\nclock = \"accept\"\ncreate = \"accept\"\nmanifest = \"accept\"\n";
+
 #[test]
 fn answers_are_complete_and_known() {
     let lab = Lab::new();
@@ -85,7 +87,10 @@ fn answers_are_complete_and_known() {
     };
     run("plan = \"accept\"\nclock = \"accept\"\n").fails(2, &["\"create\", which the answers file lacks"]);
     run("plan = \"accept\"\nclok = \"accept\"\n").fails(2, &["\"clok\" is no prompt"]);
-    run("plan = \"accept\"\nclock = \"1999-01-01\"\ncreate = \"accept\"\n")
+    run(PROMPTS).fails(2, &["wants 1 operator, the answers file names 0 in [people]"]);
+    run(&format!("{PROMPTS}[people]\noperator = [\"\\u001b[2J\"]\n"))
+        .fails(2, &["a name has 2 to 60 letters"]);
+    run("plan = \"accept\"\nclock = \"1999-01-01\"\ncreate = \"accept\"\nmanifest = \"accept\"\n[people]\noperator = [\"Ann Example\"]\n")
         .fails(1, &["clock is \"1999-01-01\", the ceremony asks for"]);
     assert!(!lab.path("out").exists());
     lab.keyrite("ceremony run root.toml --hsm hsm.toml --ledger ledger --pin-file pin --out out")

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use der::DateTime;
 use serde_json::{Value, json};
 
+use super::people::Person;
 use super::preflight::{Setup, check_clock, policy};
+use super::screen::heading;
+use super::seats::Count;
 use super::transcript::Transcript;
 use super::{Error, People, Plan, Prompt, Step, Surroundings};
 use crate::digest::Digest;
@@ -40,7 +43,18 @@ pub struct Conductor<'a> {
     pub(super) people: &'a mut dyn People,
     pub(super) final_try: bool,
     pub(super) transcript: Transcript,
-    next_step: usize,
+    /// Index of the first step that is not done.
+    pub(super) next_step: usize,
+    /// Whether it goes on after an interruption.
+    pub(super) resumed: bool,
+    /// Number of the step under way; 0 before the first.
+    pub(super) at_step: usize,
+    /// Those who signed in.
+    pub(super) present: Vec<Person>,
+    /// How many of them confirm what the step asks.
+    pub(super) asking: Count,
+    /// Whether the plan was confirmed.
+    pub(super) agreed: bool,
 }
 
 impl std::fmt::Debug for Conductor<'_> {
@@ -115,6 +129,11 @@ impl<'a> Conductor<'a> {
             final_try,
             transcript,
             next_step,
+            resumed: event == "resume",
+            at_step: 0,
+            present: Vec::new(),
+            asking: Count::default(),
+            agreed: false,
         };
         let facts = this.facts()?;
         this.record(event, facts)?;
@@ -182,69 +201,56 @@ impl<'a> Conductor<'a> {
         for (at, step) in steps.iter().enumerate() {
             let again = at < self.next_step;
             // A token session does not outlive an interruption, and neither does a look at the machine.
-            if again && !matches!(step, Step::Machine { .. } | Step::OpenToken {} | Step::Inventory {}) {
+            if again && !step.is_repeated() {
                 continue;
             }
-            self.people.show(&format!("\nStep {} of {}: {}", at + 1, steps.len(), step.act()));
+            self.at_step = at + 1;
+            self.asking = *step.confirm().unwrap_or(&self.plan.script().people.confirm);
+            self.people.show(&heading(&steps, at));
             self.record("step", json!({ "number": at + 1, "act": step.act(), "again": again }))?;
             // What was done before is on disk before anything is made; the rest may be done again.
             if step.makes() {
-                self.ledger.step_done(self.id, at, self.transcript.noted())?;
-                self.transcript.wrote();
+                self.done_until(at)?;
             }
             self.step(step)?;
             self.next_step = self.next_step.max(at + 1);
+            // People are not asked again for what they said already.
+            if !self.people.unattended() && !again {
+                self.done_until(at + 1)?;
+            }
         }
         self.record("end", json!({}))?;
         self.ledger.finish(self.id, self.transcript.noted())?;
         self.outcome()
     }
 
+    /// Writes down that the steps before this index are done.
+    pub(super) fn done_until(&mut self, next_step: usize) -> Result<(), Error> {
+        self.ledger.step_done(self.id, next_step, self.transcript.noted())?;
+        self.transcript.wrote();
+        Ok(())
+    }
+
     fn step(&mut self, step: &Step) -> Result<(), Error> {
+        if step.confirm().is_some() && !step.asks() {
+            self.confirm(Prompt {
+                id: "go-on",
+                question: format!("To go on with this step, type: {}", step.act()),
+                expected: step.act().to_owned(),
+            })?;
+        }
         match step {
-            Step::Machine { network } => self.machine(*network),
-            Step::OpenToken {} => self.open_token(),
-            Step::Inventory {} => self.inventory(),
+            Step::Machine { network, .. } => self.machine(*network),
+            Step::OpenToken { .. } => self.open_token(),
+            Step::Inventory { .. } => self.inventory(),
+            Step::Custody { .. } => Err(Error::Wrong("custody".into())),
             Step::CreateAuthority { .. } | Step::CreateManifestKey { .. } => self.create(step),
-            Step::Import {} => self.import(),
+            Step::Import { .. } => self.import(),
             Step::Review { .. } => self.review(),
-            Step::Issue {} => self.issue(),
-            Step::Release { manifest_key } => self.publish(manifest_key),
+            Step::Issue { .. } => self.issue(),
+            Step::Release { manifest_key, .. } => self.publish(manifest_key),
+            Step::Record { kind, label, ask, by } => self.record_step(*kind, label, ask.as_deref(), *by),
         }
-    }
-
-    /// Shows the plan and has its digest confirmed.
-    fn welcome(&mut self) -> Result<(), Error> {
-        let digest = self.plan.digest();
-        let kind = if self.ledger.is_rehearsal() { "REHEARSAL: " } else { "" };
-        let title = crate::media::shown(&self.plan.script().title);
-        self.people.show(&format!(
-            "{kind}{title}\nCeremony {} of the ledger {}\nPlan digest:\n  {}\n  {}",
-            self.id,
-            self.ledger.folder().display(),
-            grouped(&digest.to_string()),
-            wrapped(&digest.words())
-        ));
-        let words = digest.words();
-        let expected = words.split(' ').take(6).collect::<Vec<_>>().join(" ");
-        self.confirm(Prompt {
-            id: "plan",
-            question: "Compare the digest with the one on paper, and type its first six words".into(),
-            expected,
-        })
-    }
-
-    /// Asks, and writes question and answer down.
-    pub(super) fn confirm(&mut self, prompt: Prompt) -> Result<(), Error> {
-        if !self.people.unattended() {
-            // People may take their time, and the power may go meanwhile.
-            self.write_down()?;
-        }
-        let answer = self.people.confirm(&prompt)?;
-        self.record(
-            "confirmed",
-            json!({ "prompt": prompt.id, "question": prompt.question, "answer": answer }),
-        )
     }
 
     /// Notes one record of the transcript; it is on disk with [`Conductor::write_down`] or with
@@ -303,16 +309,4 @@ impl<'a> Conductor<'a> {
             roots: roots.filter_map(|key| Some((key.name, key.certificate?.digest()))).collect(),
         })
     }
-}
-
-/// Hexadecimal digits in groups of eight.
-fn grouped(hex: &str) -> String {
-    let digits: Vec<char> = hex.chars().collect();
-    digits.chunks(8).map(|chunk| chunk.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
-}
-
-/// Words, six a line.
-fn wrapped(words: &str) -> String {
-    let words: Vec<&str> = words.split(' ').collect();
-    words.chunks(6).map(|line| line.join(" ")).collect::<Vec<_>>().join("\n  ")
 }

@@ -29,10 +29,10 @@ struct Wish {
 impl Wish {
     fn of(step: &Step) -> Option<Self> {
         match step.clone() {
-            Step::CreateAuthority { name, profile, subject, key, days, issuer } => {
+            Step::CreateAuthority { name, profile, subject, key, days, issuer, .. } => {
                 Some(Self { name, role: KeyRole::Authority, profile, subject, key, days, issuer })
             }
-            Step::CreateManifestKey { name, profile, subject, days, issuer } => Some(Self {
+            Step::CreateManifestKey { name, profile, subject, days, issuer, .. } => Some(Self {
                 name,
                 role: KeyRole::Manifest,
                 profile,

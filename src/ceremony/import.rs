@@ -105,7 +105,7 @@ fn check(
     Imported { approved, refused, .. }: Imported,
 ) -> Result<(), Error> {
     let rule = plan.script().step.iter().find_map(|step| match step {
-        Step::Review { refusals } => Some(*refusals),
+        Step::Review { refusals, .. } => Some(*refusals),
         _ => None,
     });
     let stops = rule == Some(RefusalRule::Stop) && refused > 0;

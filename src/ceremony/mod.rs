@@ -5,6 +5,8 @@
 //! has been tried before the PIN is asked for.
 
 mod again;
+mod answers;
+mod ask;
 mod conductor;
 mod create;
 mod export;
@@ -16,21 +18,28 @@ mod people;
 mod plan;
 mod preflight;
 mod publish;
+mod record;
+mod screen;
 mod script;
+mod seats;
 mod steps;
 mod transcript;
+mod welcome;
 
 use std::sync::{Arc, OnceLock};
 
 use der::DateTime;
 
 pub use again::{Which, manifest_again, release_again};
+pub use answers::{Answers, Wanted};
 pub use conductor::{Conductor, Interrupted, Outcome};
 pub use gate::BundleFacts;
-pub use people::{Answers, People, Progress, Prompt};
+pub use people::{Answer, People, Person, Progress, Prompt, Question, Reply, SecretReply};
 pub use plan::{MAX_FILE, Plan, PlanFiles};
 pub use preflight::{Setup, Start};
-pub use script::{RefusalRule, Script, Step};
+pub use record::Kind as RecordKind;
+pub use script::{NetworkRule, PinRule, RefusalRule, Script, Step, StrangerRule};
+pub use seats::{Count, Role, Seats};
 
 use crate::digest::Digest;
 

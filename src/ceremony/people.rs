@@ -1,10 +1,11 @@
-//! The people: what is shown to them and what they type.
-
-use std::collections::BTreeMap;
+//! The people: who they are, what is shown to them and what they type.
 
 use secrecy::SecretString;
 
 use super::Error;
+use super::answers::Wanted;
+use super::seats::Role;
+use crate::media::shown;
 use crate::token::TokenFacts;
 
 /// A question with the one answer that lets the ceremony go on.
@@ -19,30 +20,152 @@ pub struct Prompt {
 }
 
 /// Names of all prompts.
-pub const PROMPTS: [&str; 4] = ["plan", "clock", "create", "review"];
+pub const PROMPTS: [&str; 8] =
+    ["plan", "clock", "create", "bundle", "review", "manifest", "custody", "go-on"];
+
+/// Somebody who signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// What that person does here.
+    pub role: Role,
+    /// The name, as it was typed.
+    pub name: String,
+}
+
+/// The longest name, in characters.
+const LONGEST_NAME: usize = 60;
+
+impl Person {
+    /// Somebody of this role and name.
+    ///
+    /// # Errors
+    /// Why that is no name.
+    pub fn new(role: Role, name: &str) -> Result<Self, String> {
+        let allowed = |c: char| c.is_alphanumeric() || " .,'-()".contains(c);
+        let length = name.chars().count();
+        if !(2..=LONGEST_NAME).contains(&length) || !name.chars().all(allowed) {
+            return Err(format!(
+                "a name has 2 to {LONGEST_NAME} letters, digits, spaces and .,'-() (this one: {:?})",
+                shown(name)
+            ));
+        }
+        Ok(Self { role, name: name.to_owned() })
+    }
+
+    /// Whether the two are one person: case, spaces and punctuation do not tell people apart.
+    pub fn is(&self, other: &Self) -> bool {
+        let plain = |name: &str| {
+            name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>()
+        };
+        plain(&self.name) == plain(&other.name)
+    }
+
+    /// Name and role, safe to show.
+    pub fn title(&self) -> String {
+        format!("{} ({})", shown(&self.name), self.role.as_str())
+    }
+}
+
+/// A question to one person.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// What is asked, safe to show.
+    pub text: String,
+    /// What the answer is to be.
+    pub wanted: Answer,
+}
+
+/// What an answer is to be.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// One text; an answers file may give another that stands for it.
+    Exactly {
+        /// The prompt's name in an answers file.
+        id: &'static str,
+        /// What must be typed.
+        expected: String,
+        /// What an answers file may give instead: the whole of what is compared.
+        whole: Option<String>,
+    },
+    /// The name of somebody.
+    Name(Role, usize),
+    /// What is to be recorded under this label.
+    Value(String),
+    /// Anything.
+    Text,
+}
+
+impl Question {
+    /// Asks for a value to be recorded.
+    pub fn value(label: &str, text: String) -> Self {
+        Self { text, wanted: Answer::Value(label.to_owned()) }
+    }
+
+    /// Whether this answers it.
+    pub fn accepts(&self, typed: &str) -> bool {
+        match &self.wanted {
+            Answer::Exactly { expected, .. } => typed.eq_ignore_ascii_case(expected),
+            _ => true,
+        }
+    }
+}
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// A line, without spaces around it, each inner space single.
+    Text(String),
+    /// Somebody wants to stop.
+    Stop,
+    /// Somebody wants an exception written down.
+    Exception,
+}
+
+impl Reply {
+    /// What a typed line means.
+    pub fn of(line: &str) -> Self {
+        let text = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        match text.to_ascii_lowercase().as_str() {
+            "stop" => Self::Stop,
+            "exception" => Self::Exception,
+            _ => Self::Text(text),
+        }
+    }
+}
+
+/// What came back where a secret was asked for.
+#[derive(Debug)]
+pub enum SecretReply {
+    /// The secret.
+    Secret(SecretString),
+    /// As [`Reply`].
+    Stop,
+    /// As [`Reply`].
+    Exception,
+}
 
 /// Those who perform a ceremony.
 pub trait People {
     /// Shows lines that are safe to show.
     fn show(&mut self, text: &str);
 
-    /// Asks, and returns what was typed once it is what was expected.
+    /// Asks once, and returns what was typed.
     ///
     /// # Errors
-    /// [`Error::Stopped`] when people do not confirm.
-    fn confirm(&mut self, prompt: &Prompt) -> Result<String, Error>;
+    /// [`Error::Stopped`] when nobody can answer any more.
+    fn ask(&mut self, question: &Question) -> Result<Reply, Error>;
 
     /// The PIN of this token.
     ///
     /// # Errors
     /// [`Error::Fault`] or [`Error::Stopped`] when there is none.
-    fn pin(&mut self, token: &TokenFacts) -> Result<SecretString, Error>;
+    fn pin(&mut self, token: &TokenFacts) -> Result<SecretReply, Error>;
 
     /// Whether a file answers.
     fn unattended(&self) -> bool;
 
-    /// Which of these prompts has no answer, when a file answers.
-    fn unanswered(&self, ids: &[&'static str]) -> Option<&'static str>;
+    /// What an answers file lacks of this, when one answers.
+    fn lacks(&self, wanted: &Wanted<'_>) -> Option<String>;
 
     /// Tells how far long work has come.
     fn progress(&mut self, progress: &Progress);
@@ -59,46 +182,4 @@ pub struct Progress {
     pub all: Option<usize>,
     /// How many are refused so far.
     pub refused: usize,
-}
-
-/// Answers from a file: strict TOML, prompt by prompt; `accept` stands for what the prompt asks for.
-#[derive(Clone, Debug)]
-pub struct Answers(BTreeMap<String, String>);
-
-impl Answers {
-    /// Reads an answers file.
-    ///
-    /// # Errors
-    /// [`Error::Wrong`] when a key is no prompt.
-    pub fn parse(text: &str) -> Result<Self, Error> {
-        let map: BTreeMap<String, String> = toml::from_str(text)
-            .map_err(|e| Error::Wrong(format!("answers: {}", e.to_string().trim_end())))?;
-        match map.keys().find(|key| !PROMPTS.contains(&key.as_str())) {
-            None => Ok(Self(map)),
-            Some(key) => Err(Error::Wrong(format!(
-                "answers: {key:?} is no prompt; prompts are {}",
-                PROMPTS.join(", ")
-            ))),
-        }
-    }
-
-    /// The answer to a prompt.
-    ///
-    /// # Errors
-    /// [`Error::Stopped`] when there is none or another one.
-    pub fn answer(&self, prompt: &Prompt) -> Result<String, Error> {
-        match self.0.get(prompt.id) {
-            Some(text) if text == "accept" || *text == prompt.expected => Ok(prompt.expected.clone()),
-            Some(text) => Err(Error::Stopped(format!(
-                "answers: {} is {text:?}, the ceremony asks for {:?}",
-                prompt.id, prompt.expected
-            ))),
-            None => Err(Error::Stopped(format!("answers: {} has no answer", prompt.id))),
-        }
-    }
-
-    /// Which of these prompts has no answer.
-    pub fn unanswered(&self, ids: &[&'static str]) -> Option<&'static str> {
-        ids.iter().find(|id| !self.0.contains_key(**id)).copied()
-    }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::answers::Wanted;
 use super::conductor::{Conductor, Parts};
 use super::import::import;
 use super::plan::PlanFiles;
@@ -123,20 +124,28 @@ impl Start {
             (false, true) => return wrong("the script makes no release; leave out --out"),
             _ => {}
         }
-        match people.unanswered(&prompts(script)) {
-            None => Ok(()),
-            Some(id) => wrong(&format!("the script will ask for {id:?}, which the answers file lacks")),
-        }
+        let wanted = Wanted {
+            prompts: prompts(script),
+            seats: &script.people,
+            labels: super::record::labels(&script.step).collect(),
+        };
+        people.lacks(&wanted).map_or(Ok(()), |lack| wrong(&lack))
     }
 }
 
 fn prompts(script: &super::Script) -> Vec<&'static str> {
     let mut ids = vec!["plan", "clock"];
-    if script.has("create-authority") || script.has("create-manifest-key") {
-        ids.push("create");
-    }
-    if script.has("review") {
-        ids.push("review");
+    let asked = [
+        ("create-authority", "create"),
+        ("create-manifest-key", "create"),
+        ("import", "bundle"),
+        ("review", "review"),
+        ("release", "manifest"),
+        ("custody", "custody"),
+    ];
+    ids.extend(asked.into_iter().filter(|(act, _)| script.has(act)).map(|(_, id)| id));
+    if script.step.iter().any(|step| step.confirm().is_some() && !step.asks()) {
+        ids.push("go-on");
     }
     ids
 }
@@ -217,7 +226,7 @@ fn needed(plan: &Plan) -> Vec<(&str, KeyRole, bool)> {
                 list.push((issuer, KeyRole::Authority, false));
                 list.push((name, KeyRole::Manifest, true));
             }
-            Step::Issue {} => {
+            Step::Issue { .. } => {
                 list.extend(
                     plan.script()
                         .roster
@@ -225,7 +234,7 @@ fn needed(plan: &Plan) -> Vec<(&str, KeyRole, bool)> {
                         .map(|line| (line.authority.as_str(), KeyRole::Authority, false)),
                 );
             }
-            Step::Release { manifest_key } => list.push((manifest_key, KeyRole::Manifest, false)),
+            Step::Release { manifest_key, .. } => list.push((manifest_key, KeyRole::Manifest, false)),
             _ => {}
         }
     }

@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use super::ask::MANIFEST_DIGEST;
 use super::conductor::Conductor;
 use super::export::{Export, Spool, as_fault, authorities, finish, seconds, spooled, transcript_until};
 use super::{Error, Progress};
@@ -43,13 +44,12 @@ impl Conductor<'_> {
         }
         let transcript = transcript_until(&self.ledger, self.id, head.transcript.sha256)?;
         finish(output, &transcript, &manifest, &release.signature).map_err(as_fault)?;
-        self.people.show(&format!(
-            "  release {} in {}\n  manifest SHA-256, to be read aloud\n  {}",
-            release.sequence,
-            out.display(),
-            release.manifest
-        ));
-        self.record("released", json!({ "sequence": release.sequence, "manifest_sha256": release.manifest }))
+        self.people.show(&format!("  release {} in {}", release.sequence, out.display(),));
+        self.record(
+            "released",
+            json!({ "sequence": release.sequence, "manifest_sha256": release.manifest }),
+        )?;
+        self.compare(&MANIFEST_DIGEST, release.manifest)
     }
 
     /// Whether a file answered in this run or in one that was interrupted before it.

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::seats::{Count, Role, Seats};
+use super::{Error, record};
 use crate::policy::{Kind, Policy, ProfileFile, RosterLine, subject_from};
 use crate::request::IndexName;
 use crate::token::KeyRequest;
@@ -19,6 +20,9 @@ pub struct Script {
     pub purpose: String,
     /// The cluster that it signs for; a bundle whose index names another is refused.
     pub cluster: Option<IndexName>,
+    /// Who must be there.
+    #[serde(default)]
+    pub people: Seats,
     /// Files of certificate profiles, relative to the script.
     #[serde(default)]
     pub profiles: Vec<String>,
@@ -38,11 +42,46 @@ pub enum Step {
         /// What a network interface that is up means.
         #[serde(default)]
         network: NetworkRule,
+        /// Who confirms; without it as `people.confirm` says.
+        confirm: Option<Count>,
     },
     /// Log in to the token.
-    OpenToken {},
+    OpenToken {
+        /// How its PIN comes in.
+        #[serde(default)]
+        pin: PinRule,
+        /// Who confirms; without it as `people.confirm` says.
+        confirm: Option<Count>,
+    },
     /// List what is on it, and prove the ledger's keys.
-    Inventory {},
+    Inventory {
+        /// What an object means that neither the ledger nor an earlier ceremony knows.
+        #[serde(default)]
+        strangers: StrangerRule,
+        /// Who confirms; without it as `people.confirm` says.
+        confirm: Option<Count>,
+    },
+    /// Give the token a random PIN, and each custodian a share of it.
+    Custody {
+        /// How many shares open the token, 2 to 9.
+        threshold: usize,
+        /// How many custodians get one.
+        shares: usize,
+        /// Who confirms; without it as `people.confirm` says.
+        confirm: Option<Count>,
+    },
+    /// Write down what somebody says, reads off or measured.
+    Record {
+        /// What it is.
+        kind: record::Kind,
+        /// Of what.
+        label: String,
+        /// What that person is to do; without it, what the kind asks for.
+        ask: Option<String>,
+        /// Who says it.
+        #[serde(default = "operator")]
+        by: Role,
+    },
     /// Generate an authority's key and issue its certificate.
     CreateAuthority {
         /// Its name in scripts, its label in the token.
@@ -57,6 +96,8 @@ pub enum Step {
         days: u32,
         /// The authority above it; none for a root.
         issuer: Option<String>,
+        /// Who confirms; without it as `people.confirm` says.
+        confirm: Option<Count>,
     },
     /// Generate the key that signs manifests, ECDSA P-256, and issue its certificate.
     CreateManifestKey {
@@ -70,23 +111,39 @@ pub enum Step {
         days: u32,
         /// The authority that issues it.
         issuer: String,
+        /// Who confirms; without it as `people.confirm` says.
+        confirm: Option<Count>,
     },
     /// Take in the bundles.
-    Import {},
+    Import {
+        /// Who confirms; without it as `people.confirm` says.
+        confirm: Option<Count>,
+    },
     /// Show what would be issued and what is refused.
     Review {
         /// What a refusal means for the rest.
         #[serde(default)]
         refusals: RefusalRule,
+        /// Who confirms; without it as `people.confirm` says.
+        confirm: Option<Count>,
     },
     /// Sign what was approved.
-    Issue {},
+    Issue {
+        /// Who confirms; without it as `people.confirm` says.
+        confirm: Option<Count>,
+    },
     /// Make the release.
     Release {
         /// The key that signs its manifest.
         #[serde(default = "default_manifest_key")]
         manifest_key: String,
+        /// Who confirms; without it as `people.confirm` says.
+        confirm: Option<Count>,
     },
+}
+
+fn operator() -> Role {
+    Role::Operator
 }
 
 fn default_manifest_key() -> String {
@@ -101,6 +158,28 @@ pub enum NetworkRule {
     #[default]
     Refuse,
     /// It is written down.
+    Report,
+}
+
+/// How the PIN comes in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PinRule {
+    /// Somebody types it, or the token's own pad takes it.
+    #[default]
+    Typed,
+    /// Custodians type their shares of it.
+    Shares,
+}
+
+/// What an object on the token means that is not of this ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StrangerRule {
+    /// The ceremony stops, unless an earlier ceremony of the ledger noted it.
+    #[default]
+    Refuse,
+    /// It is shown and noted.
     Report,
 }
 
@@ -120,10 +199,10 @@ impl Step {
     /// interruption.
     pub fn makes(&self) -> bool {
         match self {
-            Self::Machine { .. } | Self::OpenToken {} | Self::Inventory {} | Self::Import {} => false,
-            Self::Review { .. } => false,
-            Self::CreateAuthority { .. } | Self::CreateManifestKey { .. } => true,
-            Self::Issue {} | Self::Release { .. } => true,
+            Self::Machine { .. } | Self::OpenToken { .. } | Self::Inventory { .. } => false,
+            Self::Import { .. } | Self::Review { .. } | Self::Record { .. } => false,
+            Self::CreateAuthority { .. } | Self::CreateManifestKey { .. } | Self::Custody { .. } => true,
+            Self::Issue { .. } | Self::Release { .. } => true,
         }
     }
 
@@ -139,13 +218,15 @@ impl Step {
     pub fn act(&self) -> &'static str {
         match self {
             Self::Machine { .. } => "machine",
-            Self::OpenToken {} => "open-token",
-            Self::Inventory {} => "inventory",
+            Self::OpenToken { .. } => "open-token",
+            Self::Inventory { .. } => "inventory",
+            Self::Custody { .. } => "custody",
+            Self::Record { .. } => "record",
             Self::CreateAuthority { .. } => "create-authority",
             Self::CreateManifestKey { .. } => "create-manifest-key",
-            Self::Import {} => "import",
+            Self::Import { .. } => "import",
             Self::Review { .. } => "review",
-            Self::Issue {} => "issue",
+            Self::Issue { .. } => "issue",
             Self::Release { .. } => "release",
         }
     }
@@ -153,21 +234,27 @@ impl Step {
     /// Acts of which one must have gone before.
     fn needs(&self) -> &'static [&'static str] {
         match self {
-            Self::Machine { .. } => &[],
-            Self::OpenToken {} => &["machine"],
-            Self::Inventory {} => &["open-token"],
-            Self::CreateAuthority { .. } | Self::CreateManifestKey { .. } | Self::Import {} => {
+            Self::Machine { .. } | Self::Record { .. } => &[],
+            Self::OpenToken { .. } => &["machine"],
+            Self::Inventory { .. } | Self::Custody { .. } => &["open-token"],
+            Self::CreateAuthority { .. } | Self::CreateManifestKey { .. } | Self::Import { .. } => {
                 &["open-token", "inventory"]
             }
             Self::Review { .. } => &["import"],
-            Self::Issue {} => &["review"],
+            Self::Issue { .. } => &["review"],
             Self::Release { .. } => &["open-token", "inventory"],
         }
     }
 
     /// Whether a script has the act at most once.
     fn is_single(&self) -> bool {
-        !matches!(self, Self::Inventory {} | Self::CreateAuthority { .. } | Self::CreateManifestKey { .. })
+        !matches!(
+            self,
+            Self::Inventory { .. }
+                | Self::CreateAuthority { .. }
+                | Self::CreateManifestKey { .. }
+                | Self::Record { .. }
+        )
     }
 }
 
@@ -193,12 +280,15 @@ impl Script {
         for (name, profile) in profiles {
             profile.check(name).map_err(|e| Error::Wrong(e.0))?;
         }
+        self.people.check().map_err(|message| Error::Wrong(format!("people: {message}")))?;
         self.check_order()?;
         let mut names = Vec::new();
         for (at, step) in self.step.iter().enumerate() {
-            step.check(profiles, &mut names)
+            step.check_people(&self.people)
+                .and_then(|()| step.check(profiles, &mut names))
                 .map_err(|message| Error::Wrong(format!("step {} ({}): {message}", at + 1, step.act())))?;
         }
+        record::check_labels(&self.step).map_err(Error::Wrong)?;
         Policy::new(profiles, &self.roster, HashMap::new()).map_err(|e| Error::Wrong(e.0))?;
         if self.has("issue") == self.roster.is_empty() {
             return Err(Error::Wrong("a roster is needed for the step issue, and only for it".into()));
@@ -216,8 +306,8 @@ impl Script {
             if step.is_single() && before.contains(&step.act()) {
                 return wrong("stands there twice".into());
             }
-            if before.contains(&"release") {
-                return wrong("comes after the release, which is the last step".into());
+            if before.contains(&"release") && step.act() != "record" {
+                return wrong("comes after the release; only record may follow it".into());
             }
         }
         if self.has("import") && !self.has("issue") {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::ask::BUNDLE;
 use super::conductor::Conductor;
 use super::import::{SHOWN, reasons, refusal_lines};
 use super::script::NetworkRule;
@@ -52,7 +53,7 @@ impl Conductor<'_> {
         self.people.show(&format!("  token  {}", token.line()));
         let pin = match self.module.wants_pinpad(&token)? {
             true => Pin::Pinpad,
-            false => Pin::Known(self.people.pin(&token)?),
+            false => Pin::Known(self.typed_pin()?),
         };
         self.record("login", json!({ "token": token }))?;
         self.write_down()?;
@@ -91,8 +92,7 @@ impl Conductor<'_> {
     pub(super) fn import(&mut self) -> Result<(), Error> {
         let requests = self.approved + self.refused;
         let digest = self.setup.bundle;
-        let text = digest.map(|digest| digest.to_string()).unwrap_or_default();
-        self.people.show(&format!("  {requests} requests, bundle digest\n  {text}"));
+        self.people.show(&format!("  {requests} requests came in"));
         for facts in &self.setup.indexes {
             let name =
                 |name: &Option<IndexName>| name.as_ref().map_or("none named", IndexName::as_str).to_owned();
@@ -106,7 +106,11 @@ impl Conductor<'_> {
             ));
         }
         let indexes = json!(self.setup.indexes);
-        self.record("import", json!({ "requests": requests, "bundle_sha256": digest, "indexes": indexes }))
+        self.record("import", json!({ "requests": requests, "bundle_sha256": digest, "indexes": indexes }))?;
+        match digest {
+            Some(digest) => self.compare(&BUNDLE, digest),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn review(&mut self) -> Result<(), Error> {

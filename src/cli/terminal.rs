@@ -4,14 +4,17 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::progress::Work;
 use super::{Failure, stop};
-use crate::ceremony::{Answers, Error, People, Progress, Prompt};
-use crate::media::read_file;
+use crate::ceremony::{Answers, Error, People, Progress, Question, Reply, SecretReply, Wanted};
+use crate::media::{read_file, shown};
 use crate::token::TokenFacts;
+
+/// The longest line that is taken from a terminal, in octets.
+const LONGEST_LINE: u64 = 4096;
 
 /// Where the PIN comes from.
 #[derive(Clone, Debug, Args)]
@@ -25,6 +28,11 @@ pub struct PinSource {
 }
 
 impl PinSource {
+    /// Whether it is typed.
+    fn is_typed(&self) -> bool {
+        self.pin_file.is_none() && self.pin_fd.is_none()
+    }
+
     /// Reads the PIN, from the terminal when nothing else is named.
     pub fn read(&self, what: &str) -> Result<SecretString, Failure> {
         match (&self.pin_file, self.pin_fd) {
@@ -89,38 +97,38 @@ impl People for Operators {
         say(text);
     }
 
-    fn confirm(&mut self, prompt: &Prompt) -> Result<String, Error> {
-        self.show(&format!("  {}", prompt.question));
+    fn ask(&mut self, question: &Question) -> Result<Reply, Error> {
+        self.show(&format!("  {}", question.text));
         if let Some(answers) = &self.answers {
-            let answer = answers.answer(prompt)?;
-            say(&format!("  > {answer}  (from the answers file)"));
-            return Ok(answer);
-        }
-        for _ in 0..3 {
-            let typed = type_line("  > ")?;
-            if typed == prompt.expected {
-                return Ok(typed);
+            let reply = answers.answer(question)?;
+            if let Reply::Text(answer) = &reply {
+                say(&format!("  > {}  (from the answers file)", shown(answer)));
             }
-            if typed == "stop" {
-                return Err(Error::Stopped("stopped at the prompt".into()));
-            }
-            say("  That is not what was asked for. Type it again, or \"stop\".");
+            return Ok(reply);
         }
-        Err(Error::Stopped("not confirmed in three tries".into()))
+        Ok(Reply::of(&type_line("  > ")?))
     }
 
-    fn pin(&mut self, token: &TokenFacts) -> Result<SecretString, Error> {
-        self.pin
-            .read(&format!("  User PIN of token {}", token.label))
-            .map_err(|failure| Error::Fault(failure.message))
+    fn pin(&mut self, token: &TokenFacts) -> Result<SecretReply, Error> {
+        let pin = self.pin.read(&format!("  User PIN of token {}", token.label));
+        let pin = pin.map_err(|failure| Error::Fault(failure.message))?;
+        // A PIN file is taken as it stands; at a prompt two words are no PIN.
+        if self.pin.is_typed() {
+            match Reply::of(pin.expose_secret()) {
+                Reply::Stop => return Ok(SecretReply::Stop),
+                Reply::Exception => return Ok(SecretReply::Exception),
+                Reply::Text(_) => {}
+            }
+        }
+        Ok(SecretReply::Secret(pin))
     }
 
     fn unattended(&self) -> bool {
         self.answers.is_some()
     }
 
-    fn unanswered(&self, ids: &[&'static str]) -> Option<&'static str> {
-        self.answers.as_ref().and_then(|answers| answers.unanswered(ids))
+    fn lacks(&self, wanted: &Wanted<'_>) -> Option<String> {
+        self.answers.as_ref().and_then(|answers| answers.lacks(wanted))
     }
 
     fn progress(&mut self, progress: &Progress) {
@@ -133,12 +141,13 @@ fn type_line(prompt: &str) -> Result<String, Error> {
     let mut out = std::io::stdout();
     let gone = |e: std::io::Error| Error::Stopped(format!("terminal: {e}"));
     out.write_all(prompt.as_bytes()).and_then(|()| out.flush()).map_err(gone)?;
-    let mut line = String::new();
-    let read = std::io::stdin().lock().read_line(&mut line).map_err(gone)?;
+    let mut line = Vec::new();
+    let mut input = std::io::Read::take(std::io::stdin().lock(), LONGEST_LINE);
+    let read = input.read_until(b'\n', &mut line).map_err(gone)?;
     if read == 0 {
         return Err(Error::Stopped("stopped at the prompt (end of input)".into()));
     }
-    Ok(line.split_whitespace().collect::<Vec<_>>().join(" "))
+    Ok(String::from_utf8_lossy(&line).into_owned())
 }
 
 /// Writes a line to standard output. A reader that went away is no reason to stop signing.

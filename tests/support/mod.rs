@@ -10,6 +10,8 @@
 
 pub mod cluster;
 
+pub mod typist;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -1,0 +1,115 @@
+//! Answers from a file: strict TOML, prompt by prompt; `accept` stands for what the prompt asks for.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::people::{Answer, PROMPTS, Person, Question};
+use super::seats::{Role, Seats};
+use super::{Error, Reply};
+
+/// What a script will ask for.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// Prompts by name.
+    pub prompts: Vec<&'static str>,
+    /// Who must be there.
+    pub seats: &'a Seats,
+    /// Labels of what is recorded.
+    pub labels: Vec<&'a str>,
+}
+
+/// Answers from a file.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Answers {
+    #[serde(default)]
+    people: BTreeMap<Role, Vec<String>>,
+    #[serde(default)]
+    record: BTreeMap<String, String>,
+    #[serde(flatten)]
+    prompts: BTreeMap<String, String>,
+}
+
+impl Answers {
+    /// Reads an answers file.
+    ///
+    /// # Errors
+    /// [`Error::Wrong`] when a key is no prompt.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let answers: Self = toml::from_str(text)
+            .map_err(|e| Error::Wrong(format!("answers: {}", e.to_string().trim_end())))?;
+        match answers.prompts.keys().find(|key| !PROMPTS.contains(&key.as_str())) {
+            None => Ok(answers),
+            Some(key) => Err(Error::Wrong(format!(
+                "answers: {key:?} is no prompt; prompts are {}, tables are people and record",
+                PROMPTS.join(", ")
+            ))),
+        }
+    }
+
+    /// The answer to a question.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] when there is none or another one.
+    pub fn answer(&self, question: &Question) -> Result<Reply, Error> {
+        let none = |what: &str| Err(Error::Stopped(format!("answers: {what} has no answer")));
+        let text = match &question.wanted {
+            Answer::Exactly { id, expected, whole } => return self.exactly(id, expected, whole.as_deref()),
+            Answer::Name(role, number) => self.name(*role, *number),
+            Answer::Value(label) => self.record.get(label).map(String::as_str),
+            Answer::Text => None,
+        };
+        match text {
+            Some(text) => Ok(Reply::of(text)),
+            None => none(&question.text),
+        }
+    }
+
+    fn exactly(&self, id: &str, expected: &str, whole: Option<&str>) -> Result<Reply, Error> {
+        let given = self.prompts.get(id).map(|given| given.trim());
+        match given {
+            Some(text) if text == "accept" || text == expected || Some(text) == whole => {
+                Ok(Reply::Text(expected.to_owned()))
+            }
+            Some(text) => Err(Error::Stopped(format!(
+                "answers: {id} is {text:?}, the ceremony asks for {:?}",
+                whole.unwrap_or(expected)
+            ))),
+            None => Err(Error::Stopped(format!("answers: {id} has no answer"))),
+        }
+    }
+
+    fn name(&self, role: Role, number: usize) -> Option<&str> {
+        self.people.get(&role)?.get(number.checked_sub(1)?).map(String::as_str)
+    }
+
+    /// What is missing here, or cannot be, of what a script will ask for.
+    pub fn lacks(&self, wanted: &Wanted<'_>) -> Option<String> {
+        if let Some(id) = wanted.prompts.iter().find(|id| !self.prompts.contains_key(**id)) {
+            return Some(format!("the script will ask for {id:?}, which the answers file lacks"));
+        }
+        if let Some(label) = wanted.labels.iter().find(|label| !self.record.contains_key(**label)) {
+            return Some(format!("the script records {label:?}, which the answers file lacks in [record]"));
+        }
+        let mut seated: Vec<Person> = Vec::new();
+        for (role, number) in wanted.seats.all() {
+            let Some(name) = self.name(role, number) else {
+                return Some(format!(
+                    "the script wants {} {}, the answers file names {} in [people]",
+                    wanted.seats.of(role),
+                    role.as_str(),
+                    number - 1
+                ));
+            };
+            let person = match Person::new(role, name) {
+                Ok(person) => person,
+                Err(wrong) => return Some(format!("answers: {} {number}: {wrong}", role.as_str())),
+            };
+            if let Some(taken) = wanted.seats.taken(&seated, &person) {
+                return Some(format!("answers: {taken}"));
+            }
+            seated.push(person);
+        }
+        None
+    }
+}

@@ -1,0 +1,198 @@
+//! Asking: who answers, what is compared, and what happens at a prompt when somebody wants to stop
+//! or to have an exception written down.
+
+use serde_json::json;
+
+use super::conductor::Conductor;
+use super::people::{Answer, Person, Question, SecretReply};
+use super::seats::Role;
+use super::{Error, Prompt, Reply};
+use crate::digest::Digest;
+use crate::media::shown;
+
+/// So many wrong answers end the ceremony.
+const TRIES: usize = 3;
+/// Words of a digest that one person types back.
+const PART: usize = 3;
+/// The longest text of an exception, in characters.
+const LONGEST_EXCEPTION: usize = 1000;
+
+/// What can be typed at every prompt.
+pub const ALWAYS: &str =
+    "At every prompt: \"stop\" ends here, to go on later; \"exception\" writes one down.";
+
+/// A digest that people compare.
+pub struct Compared {
+    /// The prompt's name in an answers file.
+    pub id: &'static str,
+    /// What it is the digest of.
+    pub title: &'static str,
+    /// What is done with it.
+    pub todo: &'static str,
+}
+
+/// The plan digest.
+pub const PLAN: Compared = Compared {
+    id: "plan",
+    title: "Plan digest",
+    todo: "compare all of it with the approved digest on paper",
+};
+/// The bundle digest.
+pub const BUNDLE: Compared = Compared {
+    id: "bundle",
+    title: "Bundle digest",
+    todo: "compare all of it with the digest that came with the requests",
+};
+/// The digest of the manifest.
+pub const MANIFEST_DIGEST: Compared = Compared {
+    id: "manifest",
+    title: "Manifest SHA-256",
+    todo: "write all of it on paper and read it back from there",
+};
+
+impl Conductor<'_> {
+    /// Has each of those who confirm type what is expected, and writes that down.
+    pub(super) fn confirm(&mut self, prompt: Prompt) -> Result<(), Error> {
+        for person in self.confirmers()? {
+            let expected = prompt.expected.clone();
+            self.confirm_by(&person, prompt.id, &prompt.question, expected, None)?;
+        }
+        Ok(())
+    }
+
+    /// Shows a digest in words and digits, and has each of those who confirm type other words of it.
+    pub(super) fn compare(&mut self, what: &Compared, digest: Digest) -> Result<(), Error> {
+        self.people.show(&format!("  {}:\n{}", what.title, written_out(&digest)));
+        let words = digest.words();
+        let words: Vec<&str> = words.split(' ').collect();
+        let parts: Vec<(usize, &[&str])> = words.chunks(PART).enumerate().collect();
+        let random = (self.surroundings.random)().map_err(Error::Fault)?;
+        let first = usize::from(random.first().copied().unwrap_or_default());
+        for (turn, person) in self.confirmers()?.into_iter().enumerate() {
+            // Nobody knows beforehand which part it will be, and no two type the same.
+            let part = parts.get((first + turn) % parts.len().max(1));
+            let Some((number, part)) = part else { continue };
+            let from = number * PART + 1;
+            let question = format!("{}, then type words {from}, {} and {}", what.todo, from + 1, from + 2);
+            self.confirm_by(&person, what.id, &question, part.join(" "), Some(digest.to_string()))?;
+        }
+        Ok(())
+    }
+
+    fn confirm_by(
+        &mut self,
+        person: &Person,
+        id: &'static str,
+        question: &str,
+        expected: String,
+        whole: Option<String>,
+    ) -> Result<(), Error> {
+        let text = format!("{}: {question}", person.title());
+        let answer = self.answer(&Question { text, wanted: Answer::Exactly { id, expected, whole } })?;
+        self.record(
+            "confirmed",
+            json!({ "prompt": id, "question": question, "answer": answer, "by": person.name, "role": person.role }),
+        )
+    }
+
+    /// Those who confirm what the step asks: as many of each role as script or step say.
+    pub(super) fn confirmers(&self) -> Result<Vec<Person>, Error> {
+        let mut found: Vec<Person> = Vec::new();
+        for role in Role::ALL {
+            let mut wanted = self.asking.of(role);
+            for person in self.present.iter().filter(|person| person.role == role) {
+                if wanted > 0 && !found.iter().any(|other| other.is(person)) {
+                    found.push(person.clone());
+                    wanted -= 1;
+                }
+            }
+            if wanted > 0 {
+                return Err(Error::Fault(format!("{wanted} {} too few are there", role.as_str())));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The first person of a role.
+    pub(super) fn seat(&self, role: Role) -> Result<Person, Error> {
+        let found = self.present.iter().find(|person| person.role == role).cloned();
+        found.ok_or_else(|| Error::Fault(format!("no {} is there", role.as_str())))
+    }
+
+    /// Asks until the answer is what was asked for.
+    pub(super) fn answer(&mut self, question: &Question) -> Result<String, Error> {
+        for _ in 0..TRIES {
+            let typed = self.listen(question)?;
+            if question.accepts(&typed) {
+                return Ok(typed);
+            }
+            self.people.show("  That is not what was asked for. Type it again, or \"stop\".");
+        }
+        Err(Error::Stopped("not confirmed in three tries".into()))
+    }
+
+    /// Asks, and returns what was typed.
+    pub(super) fn listen(&mut self, question: &Question) -> Result<String, Error> {
+        loop {
+            if !self.people.unattended() {
+                // People may take their time, and the power may go meanwhile.
+                self.write_down()?;
+            }
+            match self.people.ask(question)? {
+                Reply::Text(text) => return Ok(text),
+                Reply::Stop => return Err(Error::Stopped("stopped at the prompt".into())),
+                Reply::Exception => self.exception()?,
+            }
+        }
+    }
+
+    /// The PIN, as somebody types it.
+    pub(super) fn typed_pin(&mut self) -> Result<secrecy::SecretString, Error> {
+        let token = self.token.clone();
+        loop {
+            self.write_down()?;
+            match self.people.pin(&token)? {
+                SecretReply::Secret(pin) => return Ok(pin),
+                SecretReply::Stop => return Err(Error::Stopped("stopped at the prompt".into())),
+                SecretReply::Exception => self.exception()?,
+            }
+        }
+    }
+
+    /// Has an exception told, writes it down at once, and returns to the prompt.
+    fn exception(&mut self) -> Result<(), Error> {
+        self.people.show("\n  Exception. An empty line goes back without one. No PIN and no share here.");
+        let Some(by) = self.tell("Who reports it? Type the name")? else { return Ok(()) };
+        let Some(text) = self.tell("What happened, and why? Type one line")? else { return Ok(()) };
+        let text: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_EXCEPTION).collect();
+        let by: String = by.chars().filter(|c| !c.is_control()).take(60).collect();
+        let step = self.at_step;
+        self.record("exception", json!({ "text": text, "by": by, "step": step }))?;
+        self.write_down()?;
+        self.people.show(&format!("  written down as told by {}: {}\n", shown(&by), shown(&text)));
+        Ok(())
+    }
+
+    fn tell(&mut self, question: &str) -> Result<Option<String>, Error> {
+        match self.people.ask(&Question { text: question.to_owned(), wanted: Answer::Text })? {
+            Reply::Text(text) if text.is_empty() => Ok(None),
+            Reply::Text(text) => Ok(Some(text)),
+            Reply::Exception => Ok(None),
+            Reply::Stop => Err(Error::Stopped("stopped at the prompt".into())),
+        }
+    }
+}
+
+/// A digest as people compare it: digits in groups of eight, and numbered words.
+pub fn written_out(digest: &Digest) -> String {
+    let digits: Vec<char> = digest.to_string().chars().collect();
+    let groups: Vec<String> = digits.chunks(8).map(|group| group.iter().collect()).collect();
+    let mut lines: Vec<String> = groups.chunks(4).map(|line| format!("    {}", line.join(" "))).collect();
+    let words = digest.words();
+    let words: Vec<String> =
+        words.split(' ').enumerate().map(|(at, word)| format!("{:>2} {word:<9}", at + 1)).collect();
+    for line in words.chunks(PART * 2) {
+        lines.push(format!("   {}", line.join("").trim_end()));
+    }
+    lines.join("\n")
+}

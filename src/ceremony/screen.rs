@@ -1,0 +1,67 @@
+//! What a screen says before each step: which it is, who has to do what, and what comes next.
+
+use super::Step;
+use super::script::PinRule;
+
+impl Step {
+    /// Whether it is done again when a ceremony is resumed after it.
+    pub fn is_repeated(&self) -> bool {
+        matches!(self, Self::Machine { .. } | Self::OpenToken { .. } | Self::Inventory { .. })
+    }
+
+    /// Whether it asks people something of its own that they confirm.
+    pub fn asks(&self) -> bool {
+        !matches!(self, Self::OpenToken { .. } | Self::Inventory { .. } | Self::Issue { .. })
+    }
+
+    /// What happens in it, and who has to do what: one or two sentences.
+    pub fn explanation(&self) -> &'static str {
+        match self {
+            Self::Machine { .. } => {
+                "Shows the machine's state. Compare the clock with another clock and type the date."
+            }
+            Self::OpenToken { pin: PinRule::Typed, .. } => {
+                "Opens the token. Whoever holds the PIN types it; it is not shown."
+            }
+            Self::OpenToken { pin: PinRule::Shares, .. } => {
+                "Opens the token. Custodians type their shares of the PIN, one after another."
+            }
+            Self::Inventory { .. } => {
+                "Lists what is on the token and proves its keys. Look for what you do not know."
+            }
+            Self::Custody { .. } => {
+                "Makes a new PIN. Each custodian alone sees one share, writes it down and types it back."
+            }
+            Self::CreateAuthority { .. } => {
+                "Makes an authority's key in the token and issues its certificate. Read the name aloud and type it."
+            }
+            Self::CreateManifestKey { .. } => {
+                "Makes the key that signs manifests, and its certificate. Read the name aloud and type it."
+            }
+            Self::Import { .. } => {
+                "Names the requests that came in. Compare their digest with the one on paper."
+            }
+            Self::Review { .. } => {
+                "Shows what will be issued and what is refused. Read it through and type the numbers."
+            }
+            Self::Issue { .. } => "Signs what was reviewed. Nobody has to do anything; it may take a while.",
+            Self::Release { .. } => {
+                "Signs the manifest and writes the release. Write its digest on paper and compare it."
+            }
+            Self::Record { .. } => "Writes down what one of you says or reads off.",
+        }
+    }
+}
+
+/// The heading of the step at this index.
+pub fn heading(steps: &[Step], at: usize) -> String {
+    let Some(step) = steps.get(at) else { return String::new() };
+    let next = steps.get(at + 1).map_or("the end", Step::act);
+    format!(
+        "\nStep {} of {}: {}\n  {}\n  Next: {next}\n",
+        at + 1,
+        steps.len(),
+        step.act(),
+        step.explanation()
+    )
+}

@@ -1,0 +1,102 @@
+//! The beginning: what will be performed or goes on, who is there, and that it is the plan.
+
+use serde_json::json;
+
+use super::Error;
+use super::ask::{ALWAYS, PLAN};
+use super::conductor::Conductor;
+use super::people::{Answer, Person, Question};
+use super::seats::Role;
+use crate::media::shown;
+
+impl Conductor<'_> {
+    /// Shows the plan, has people sign in, and has the plan digest confirmed.
+    pub(super) fn welcome(&mut self) -> Result<(), Error> {
+        let kind = if self.ledger.is_rehearsal() { "REHEARSAL: " } else { "" };
+        let script = self.plan.script();
+        self.people.show(&format!(
+            "{kind}{}\n{}\nCeremony {} of the ledger {}, {} steps\n{ALWAYS}",
+            shown(&script.title),
+            shown(&script.purpose),
+            self.id,
+            self.ledger.folder().display(),
+            script.step.len(),
+        ));
+        if self.resumed {
+            self.tell_where()?;
+        }
+        self.sign_in()?;
+        self.asking = self.plan.script().people.confirm;
+        self.people.show("\nThe plan");
+        self.compare(&PLAN, self.plan.digest())?;
+        self.agreed = true;
+        Ok(())
+    }
+
+    /// Where an interrupted ceremony stands.
+    fn tell_where(&mut self) -> Result<(), Error> {
+        let mut lines = vec!["\nThis ceremony was interrupted and goes on.".to_owned()];
+        let steps = &self.plan.script().step;
+        for (at, step) in steps.iter().enumerate() {
+            let state = match at {
+                _ if at < self.next_step && step.is_repeated() => "done, and done again now",
+                _ if at < self.next_step => "done",
+                _ if at == self.next_step => "goes on here",
+                _ => "to come",
+            };
+            lines.push(format!("  {:>2} {:<20} {state}", at + 1, step.act()));
+        }
+        let (done, reserved) = (self.ledger.answered(self.id)?, self.ledger.reservations(self.id)?);
+        let keys = self.ledger.keys()?;
+        let mine = keys.iter().filter(|key| key.ceremony == self.id);
+        let (made, wait): (Vec<_>, Vec<_>) = mine.partition(|key| key.certificate.is_some());
+        let names = |keys: &[&crate::ledger::StoredKey]| match keys {
+            [] => "none".to_owned(),
+            keys => keys.iter().map(|key| key.name.as_str()).collect::<Vec<_>>().join(", "),
+        };
+        lines.push(format!("  keys made and certified    {}", names(&made)));
+        lines.push(format!("  keys begun                 {}", names(&wait)));
+        lines.push(format!("  certificates issued        {done} of {}", self.approved));
+        lines.push(format!("  serial numbers reserved    {reserved}"));
+        let release = self.ledger.release(self.id)?;
+        lines
+            .push(format!("  manifest                   {}", release.map_or("not signed yet", |_| "signed")));
+        self.people.show(&lines.join("\n"));
+        Ok(())
+    }
+
+    /// Has everybody whom the script wants sign in by name.
+    fn sign_in(&mut self) -> Result<(), Error> {
+        let seats = self.plan.script().people.clone();
+        self.people.show(&format!("\nWho is there: the script wants {}", seats.count().text()));
+        for (role, number) in seats.all() {
+            let person = self.sign_in_one(role, number)?;
+            self.record("present", json!({ "role": role, "name": person.name }))?;
+            self.present.push(person);
+        }
+        Ok(())
+    }
+
+    fn sign_in_one(&mut self, role: Role, number: usize) -> Result<Person, Error> {
+        let seats = self.plan.script().people.clone();
+        let of = seats.of(role);
+        let which = if of > 1 { format!(" {number} of {of}") } else { String::new() };
+        let text = format!("{}{which}: type your name", role.as_str());
+        let question = Question { text, wanted: Answer::Name(role, number) };
+        // A name that cannot sit down is told, and another one is asked for.
+        loop {
+            let name = self.listen(&question)?;
+            let wrong = match Person::new(role, &name) {
+                Ok(person) => match seats.taken(&self.present, &person) {
+                    None => return Ok(person),
+                    Some(taken) => taken,
+                },
+                Err(wrong) => wrong,
+            };
+            if self.people.unattended() {
+                return Err(Error::Wrong(format!("answers: {wrong}")));
+            }
+            self.people.show(&format!("  {wrong}"));
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Somebody at a real terminal: each answer is typed once its question stands there.
+
+use super::{Lab, Ran};
+
+/// A step is a text to wait for and the line to type. `{words}` are the words of the digest that
+/// the last question asks for, `{date}` the date that the clock says, `{share N}` the N-th share
+/// that was shown; `{kill}` kills the program instead of typing.
+const DRIVER: &str = r#"
+import os, pty, re, sys, json, select, signal, struct, termios, fcntl
+steps, command = json.loads(open(sys.argv[1]).read()), sys.argv[2:]
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(command[0], command)
+fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+screen = ""
+def until(text):
+    global screen
+    while text not in screen[until.at:]:
+        ready, _, _ = select.select([fd], [], [], 20)
+        try:
+            data = os.read(fd, 4096) if ready else b""
+        except OSError:
+            data = b""
+        if not data:
+            return False
+        screen += data.decode(errors="replace")
+    until.at = screen.index(text, until.at) + len(text)
+    return True
+until.at = 0
+def flat(text):
+    return re.sub(r"\s+", " ", text)
+def words():
+    asked = re.findall(r"type words (\d+), (\d+) and (\d+)", flat(screen))[-1]
+    rows = re.findall(r"(?m)^ *\d+ [a-z]+(?: +\d+ [a-z]+){5}\s*$", screen)
+    shown = dict(re.findall(r"(\d+) ([a-z]+)", " ".join(rows)))
+    return " ".join(shown[number] for number in asked)
+for wait, line in steps:
+    if not until(wait):
+        break
+    if line == "{kill}":
+        os.kill(pid, signal.SIGKILL)
+        break
+    # The question is whole when the prompt stands there.
+    if not wait.endswith(": ") and not until("> "):
+        break
+    line = line.replace("{words}", words() if "{words}" in line else "")
+    if "{date}" in line:
+        line = line.replace("{date}", re.search(r"clock says (\d{4}-\d\d-\d\d)T", flat(screen)).group(1))
+    for number in re.findall(r"\{share (\d+)\}", line):
+        shares = re.findall(r"ms1 (?:[02-9ac-hj-np-z]{4,5} ?)+", flat(screen))
+        line = line.replace("{share %s}" % number, shares[int(number) - 1].strip())
+    # The question stands there a moment before the echo is off.
+    while wait.endswith(": ") and termios.tcgetattr(fd)[3] & termios.ECHO:
+        pass
+    os.write(fd, (line + "\n").encode())
+if until("\0never") is False and select.select([fd], [], [], 0) == ([], [], []):
+    # Whoever still waits for an answer is not waited for.
+    os.kill(pid, signal.SIGKILL)
+_, status = os.waitpid(pid, 0)
+print(screen)
+sys.exit(max(os.waitstatus_to_exitcode(status), -1) % 256)
+"#;
+
+/// Types these answers to a run of keyrite; the exit code of a killed program is 255.
+pub fn typed<W: AsRef<str>, L: AsRef<str>>(lab: &Lab, steps: &[(W, L)], arguments: &str) -> Ran {
+    let steps: Vec<(&str, &str)> = steps.iter().map(|(wait, line)| (wait.as_ref(), line.as_ref())).collect();
+    lab.write("driver.py", DRIVER);
+    lab.write("steps.json", serde_json::to_string(&steps).unwrap());
+    let mut words = vec!["driver.py", "steps.json", env!("CARGO_BIN_EXE_keyrite")];
+    words.extend(arguments.split_whitespace());
+    lab.run("python3", &words)
+}
+
+/// What one operator types through the small root script.
+pub const ROOT: [(&str, &str); 7] = [
+    ("operator: type your name", "Ann Example"),
+    ("type words", "{words}"),
+    ("type the date in UTC", "{date}"),
+    ("User PIN of token lab: ", super::PIN),
+    ("type: root-ca", "root-ca"),
+    ("type: manifest", "manifest"),
+    ("type words", "{words}"),
+];
