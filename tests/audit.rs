@@ -258,7 +258,7 @@ fn rewritten_chains_are_found() {
     fails(&step("r[:] = [x for x in r if x['data'].get('act') != 'inventory']"), "AUDIT-ORDER");
     fails(&step("r[:] = [x for x in r if x['data'].get('prompt') != 'review']"), "AUDIT-CONFIRMED");
     fails(&step("r[:] = [x for x in r if x['data'].get('prompt') != 'plan']"), "AUDIT-CONFIRMED");
-    fails(&step("r[1]['data']['answer'] = 'some other words'"), "AUDIT-CONFIRMED");
+    fails(&step("r[2]['data']['answer'] = 'some other words'"), "AUDIT-CONFIRMED");
     let root = |edit: &str| transcript("root/transcript.jsonl", "root.toml", edit);
     root("pass").ok();
     fails(
