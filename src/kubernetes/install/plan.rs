@@ -66,7 +66,7 @@ impl<'a> Plan<'a> {
     /// [`Error::Refused`] says which rule forbids it; [`Error::Fault`] when something cannot be read.
     pub fn new(target: &'a Target, report: &Report, options: &Options, now: DateTime) -> Result<Self, Error> {
         record::admit(target.record.as_ref(), report, options.rehearsal)?;
-        let leaves = leaves::assign(target, report)?;
+        let leaves = leaves::assign(target, report);
         if leaves.is_empty() && options.authorities.is_empty() {
             return Err(Error::refused(format!(
                 "{}: {} private keys are here and in kubeconfigs, and none of the {} certificates of this release is for one of them",

@@ -2,6 +2,7 @@
 
 use der::{DateTime, Encode};
 
+use crate::digest::Digest;
 use crate::issuance::Certificate;
 use crate::keys::{PublicKey, verify};
 use crate::kubernetes::install::Error;
@@ -64,53 +65,21 @@ fn start(certificate: &Present) -> DateTime {
 }
 
 /// Every place here with the certificate of the release that is for its key.
-pub fn assign<'a>(target: &'a Target, report: &'a Report) -> Result<Vec<Leaf<'a>>, Error> {
-    let mut leaves = Vec::new();
-    for key in &target.keys {
-        let place = target.folders.pki().name(&key.path);
-        if let Some((entry, certificate)) = choose(report, key.public, &place, &key.path)? {
-            leaves.push(Leaf { entry, certificate, key: Some(key), kubeconfig: None });
-        }
-    }
-    for (number, file) in target.kubeconfigs.iter().enumerate() {
-        let Some(public) = file.config.key else { continue };
-        let place = target.folders.at(file.folder).name(&file.path);
-        if let Some((entry, certificate)) = choose(report, public, &place, &file.path)? {
-            leaves.push(Leaf { entry, certificate, key: None, kubeconfig: Some(number) });
-        }
-    }
-    Ok(leaves)
+pub fn assign<'a>(target: &'a Target, report: &'a Report) -> Vec<Leaf<'a>> {
+    let keys = target.keys.iter().filter_map(|key| {
+        let (entry, certificate) = find(report, key.public)?;
+        Some(Leaf { entry, certificate, key: Some(key), kubeconfig: None })
+    });
+    let kubeconfigs = target.kubeconfigs.iter().enumerate().filter_map(|(number, file)| {
+        let (entry, certificate) = find(report, file.config.key?)?;
+        Some(Leaf { entry, certificate, key: None, kubeconfig: Some(number) })
+    });
+    keys.chain(kubeconfigs).collect()
 }
 
-/// The certificate for a key; of several, the one whose request has the place's name.
-fn choose<'a>(
-    report: &'a Report,
-    public: crate::digest::Digest,
-    place: &str,
-    path: &str,
-) -> Result<Option<&'a (CertificateEntry, Certificate)>, Error> {
-    let found: Vec<_> = report.kept.iter().filter(|(entry, _)| entry.spki_sha256 == public).collect();
-    if let [] | [_] = found.as_slice() {
-        return Ok(found.first().copied());
-    }
-    let stem = path.strip_suffix(".key").or_else(|| path.strip_suffix("-key.pem")).unwrap_or(path);
-    let named = |request: &str| {
-        let request = request.rsplit_once('.').map_or(request, |(stem, _)| stem);
-        request == stem || request.ends_with(&format!("/{stem}"))
-    };
-    let fitting: Vec<_> =
-        found.iter().copied().filter(|(entry, _)| named(entry.request_path.as_str())).collect();
-    match fitting.as_slice() {
-        [one] => Ok(Some(*one)),
-        _ => {
-            let paths: Vec<&str> = found.iter().map(|(entry, _)| entry.path.as_str()).collect();
-            Err(Error::refused(format!(
-                "{place}: {} certificates are for this key, {}, and none is named like it; give each its own key",
-                paths.len(),
-                paths.join(", ")
-            )))
-        }
-    }
+/// The certificate for a key: a ceremony certifies a key once (`KEY-TWICE`).
+fn find(report: &Report, public: Digest) -> Option<&(CertificateEntry, Certificate)> {
+    report.kept.iter().find(|(entry, _)| entry.spki_sha256 == public)
 }
 
 /// The CA file that belongs into a kubeconfig: that of its client certificate, or the one that it
@@ -143,7 +112,7 @@ pub fn complete_as_it_is(file: &KubeconfigFile) -> Result<(), String> {
         return Err("no certificate of this release is for its key, and it has none yet; put the right file there, or move it away".into());
     };
     let info = client.parsed.tbs_certificate().subject_public_key_info().to_der();
-    match info.map(|der| crate::digest::Digest::of(&der)) {
+    match info.map(|der| Digest::of(&der)) {
         Ok(digest) if digest == key => Ok(()),
         _ => Err("no certificate of this release is for its key, and the one that it has is for another key; put the right file there, or move it away".into()),
     }
