@@ -18,10 +18,15 @@ declare -A why=(
   [strongswan-pki]="is timed beside keyrite (pki)"
   [libstrongswan-standard-plugins]="lets pki read PEM"
   [libstrongswan-extra-plugins]="lets pki sign with a key in the token"
+  [etcd-server]="three members that authenticate by certificates of a test"
+  [etcd-client]="their client (etcdctl)"
+  [kubernetes-client]="reads completed kubeconfigs (kubectl)"
   [python3-venv]="keeps those libraries inside target/"
 )
 demo=(softhsm2 openssl gcc make)
-test=("${demo[@]}" opensc gnutls-bin libengine-pkcs11-openssl strace libfaketime tmux python3 python3-venv)
+test=("${demo[@]}" opensc gnutls-bin libengine-pkcs11-openssl strace libfaketime tmux python3 python3-venv etcd-server etcd-client)
+# Where another package brings kubectl, the two cannot be installed side by side.
+command -v kubectl >/dev/null || test+=(kubernetes-client)
 bench=("${test[@]}" strongswan-pki libstrongswan-standard-plugins libstrongswan-extra-plugins)
 
 case "${1:-}" in

@@ -9,6 +9,7 @@
 )]
 
 pub mod cluster;
+pub mod process;
 
 pub mod typist;
 
