@@ -35,5 +35,6 @@ pub mod token;
 pub mod release;
 pub mod ceremony;
 pub mod audit;
+pub mod paper;
 pub mod kubernetes;
 pub mod cli;

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::conductor::Conductor;
 use super::people::{Answer, Person, Question, SecretReply};
 use super::seats::Role;
+use super::wording::{self, Compared};
 use super::{Error, Prompt, Reply};
 use crate::digest::Digest;
 use crate::media::shown;
@@ -20,35 +21,6 @@ const LONGEST_EXCEPTION: usize = 1000;
 /// What can be typed at every prompt.
 pub const ALWAYS: &str =
     "At every prompt: \"stop\" ends here, to go on later; \"exception\" writes one down.";
-
-/// A digest that people compare.
-pub struct Compared {
-    /// The prompt's name in an answers file.
-    pub id: &'static str,
-    /// What it is the digest of.
-    pub title: &'static str,
-    /// What is done with it.
-    pub todo: &'static str,
-}
-
-/// The plan digest.
-pub const PLAN: Compared = Compared {
-    id: "plan",
-    title: "Plan digest",
-    todo: "compare all of it with the approved digest on paper",
-};
-/// The bundle digest.
-pub const BUNDLE: Compared = Compared {
-    id: "bundle",
-    title: "Bundle digest",
-    todo: "compare all of it with the digest that came with the requests",
-};
-/// The digest of the manifest.
-pub const MANIFEST_DIGEST: Compared = Compared {
-    id: "manifest",
-    title: "Manifest SHA-256",
-    todo: "write all of it on paper and read it back from there",
-};
 
 impl Conductor<'_> {
     /// Has each of those who confirm type what is expected, and writes that down.
@@ -73,7 +45,7 @@ impl Conductor<'_> {
             let part = parts.get((first + turn) % parts.len().max(1));
             let Some((number, part)) = part else { continue };
             let from = number * PART + 1;
-            let question = format!("{}, then type words {from}, {} and {}", what.todo, from + 1, from + 2);
+            let question = wording::words(what, &[from, from + 1, from + 2]);
             self.confirm_by(&person, what.id, &question, part.join(" "), Some(digest.to_string()))?;
         }
         Ok(())

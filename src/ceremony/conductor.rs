@@ -235,7 +235,7 @@ impl<'a> Conductor<'a> {
         if step.confirm().is_some() && !step.asks() {
             self.confirm(Prompt {
                 id: "go-on",
-                question: format!("To go on with this step, type: {}", step.act()),
+                question: super::wording::go_on(step.act()),
                 expected: step.act().to_owned(),
             })?;
         }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::conductor::Conductor;
-use super::{Error, Prompt, Step};
+use super::{Error, Prompt, Step, wording};
 use crate::digest::Digest;
 use crate::issuance::{Authority, Certificate, Serial, Signed, ToBeSigned, Validity};
 use crate::keys::PublicKey;
@@ -112,7 +112,7 @@ impl Conductor<'_> {
         ));
         self.confirm(Prompt {
             id: "create",
-            question: format!("To generate the key of {0} in the token, type: {0}", wish.name),
+            question: wording::create(&wish.name),
             expected: wish.name.clone(),
         })
     }

@@ -25,6 +25,7 @@ mod seats;
 mod steps;
 mod transcript;
 mod welcome;
+pub mod wording;
 
 use std::sync::{Arc, OnceLock};
 

@@ -24,6 +24,13 @@ pub struct Plan {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PlanFiles(Vec<(RelativePath, String)>);
 
+impl PlanFiles {
+    /// Each file's path and text.
+    pub fn texts(&self) -> impl Iterator<Item = (&RelativePath, &str)> {
+        self.0.iter().map(|(path, text)| (path, text.as_str()))
+    }
+}
+
 impl Plan {
     /// Reads and checks a script with its files.
     ///

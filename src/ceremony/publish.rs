@@ -3,9 +3,9 @@
 
 use serde_json::json;
 
-use super::ask::MANIFEST_DIGEST;
 use super::conductor::Conductor;
 use super::export::{Export, Spool, as_fault, authorities, finish, seconds, spooled, transcript_until};
+use super::wording::MANIFEST_DIGEST;
 use super::{Error, Progress};
 use crate::digest::{Digest, Hasher};
 use crate::ledger::ReleaseRow;

@@ -2,6 +2,7 @@
 
 use super::Step;
 use super::script::PinRule;
+use super::wording::step_line;
 
 impl Step {
     /// Whether it is done again when a ceremony is resumed after it.
@@ -57,11 +58,5 @@ impl Step {
 pub fn heading(steps: &[Step], at: usize) -> String {
     let Some(step) = steps.get(at) else { return String::new() };
     let next = steps.get(at + 1).map_or("the end", Step::act);
-    format!(
-        "\nStep {} of {}: {}\n  {}\n  Next: {next}\n",
-        at + 1,
-        steps.len(),
-        step.act(),
-        step.explanation()
-    )
+    format!("\n{}\n  {}\n  Next: {next}\n", step_line(steps, at), step.explanation())
 }

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::ask::BUNDLE;
 use super::conductor::Conductor;
 use super::import::{SHOWN, reasons, refusal_lines};
 use super::script::NetworkRule;
+use super::wording::{self, BUNDLE};
 use super::{Error, Prompt};
 use crate::digest::hex;
 use crate::ledger::{KeyRole, StoredKey};
@@ -39,13 +39,7 @@ impl Conductor<'_> {
         }
         let text = now.to_string();
         let expected = text.split('T').next().unwrap_or_default().to_owned();
-        self.confirm(Prompt {
-            id: "clock",
-            question: format!(
-                "The clock says {now}. Compare it with another clock, and type the date in UTC"
-            ),
-            expected,
-        })
+        self.confirm(Prompt { id: "clock", question: wording::clock(now), expected })
     }
 
     pub(super) fn open_token(&mut self) -> Result<(), Error> {
@@ -146,9 +140,7 @@ impl Conductor<'_> {
         self.record("review", json!({ "approved": issue, "refused": refuse }))?;
         self.confirm(Prompt {
             id: "review",
-            question: format!(
-                "{issue} to issue, {refuse} refused. To go on, type: issue {issue} refuse {refuse}"
-            ),
+            question: wording::review(issue, refuse),
             expected: format!("issue {issue} refuse {refuse}"),
         })
     }

@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use super::Error;
-use super::ask::{ALWAYS, PLAN};
+use super::ask::ALWAYS;
 use super::conductor::Conductor;
 use super::people::{Answer, Person, Question};
 use super::seats::Role;
+use super::wording::PLAN;
 use crate::media::shown;
 
 impl Conductor<'_> {

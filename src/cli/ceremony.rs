@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::terminal::{Operators, PinSource, say};
-use super::{Failure, stop, system};
+use super::{Failure, paper, stop, system};
 use crate::ceremony::{Conductor, Error, Interrupted, MAX_FILE, Outcome, Plan, Start};
 use crate::ledger::Ledger;
 use crate::media::{read_file, shown};
@@ -19,6 +19,8 @@ pub enum Command {
         /// The script
         script: PathBuf,
     },
+    /// Print the paper script
+    Print(paper::Print),
     /// Perform a script
     Run(Run),
     /// Finish a ceremony that was interrupted
@@ -81,6 +83,7 @@ struct Common {
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Check { script } => check(&script),
+        Command::Print(arguments) => paper::print(&arguments),
         Command::Run(arguments) => perform(arguments),
         Command::Resume(arguments) => resume(arguments),
     }

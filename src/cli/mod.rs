@@ -3,6 +3,7 @@
 mod audit;
 mod ceremony;
 mod install;
+mod paper;
 mod progress;
 mod rehearse;
 mod release;

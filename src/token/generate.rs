@@ -38,6 +38,19 @@ struct RsaPublicKey<'a> {
     exponent: UintRef<'a>,
 }
 
+impl std::fmt::Display for KeyRequest {
+    /// As scripts write it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::EcdsaP256 => "ecdsa-p256",
+            Self::EcdsaP384 => "ecdsa-p384",
+            Self::EcdsaP521 => "ecdsa-p521",
+            Self::Rsa3072 => "rsa-3072",
+            Self::Rsa4096 => "rsa-4096",
+        })
+    }
+}
+
 impl KeyRequest {
     fn curve(self) -> Option<const_oid::ObjectIdentifier> {
         match self {

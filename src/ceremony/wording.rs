@@ -1,0 +1,67 @@
+//! The words of prompts: the screen and the paper script say the same.
+
+use std::fmt::Display;
+
+use super::Step;
+
+/// A digest that people compare.
+#[derive(Debug)]
+pub struct Compared {
+    /// The prompt's name in an answers file.
+    pub id: &'static str,
+    /// What it is the digest of.
+    pub title: &'static str,
+    /// What is done with it.
+    pub todo: &'static str,
+}
+
+/// The plan digest.
+pub const PLAN: Compared = Compared {
+    id: "plan",
+    title: "Plan digest",
+    todo: "compare all of it with the approved digest on paper",
+};
+/// The bundle digest.
+pub const BUNDLE: Compared = Compared {
+    id: "bundle",
+    title: "Bundle digest",
+    todo: "compare all of it with the digest that came with the requests",
+};
+/// The digest of the manifest.
+pub const MANIFEST_DIGEST: Compared = Compared {
+    id: "manifest",
+    title: "Manifest SHA-256",
+    todo: "write all of it on paper and read it back from there",
+};
+
+/// What is asked of a digest, three words of which are typed.
+pub fn words(what: &Compared, numbers: &[impl Display; 3]) -> String {
+    let [one, two, three] = numbers;
+    format!("{}, then type words {one}, {two} and {three}", what.todo)
+}
+
+/// What is asked of the clock.
+pub fn clock(now: impl Display) -> String {
+    format!("The clock says {now}. Compare it with another clock, and type the date in UTC")
+}
+
+/// What is asked before a key is generated.
+pub fn create(name: &str) -> String {
+    format!("To generate the key of {name} in the token, type: {name}")
+}
+
+/// What is asked before anything is issued.
+pub fn review(issue: impl Display, refuse: impl Display) -> String {
+    format!("{issue} to issue, {refuse} refused. To go on, type: issue {issue} refuse {refuse}")
+}
+
+/// What is asked in a step that asks nothing of its own.
+pub fn go_on(act: &str) -> String {
+    format!("To go on with this step, type: {act}")
+}
+
+/// The first line of a step's screen.
+pub fn step_line(steps: &[Step], at: usize) -> String {
+    let act = steps.get(at).map_or("", Step::act);
+    format!("Step {} of {}: {act}", at + 1, steps.len())
+}

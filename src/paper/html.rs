@@ -1,0 +1,129 @@
+//! A document as HTML that stands alone: it loads nothing, and prints on A4 and on Letter.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::document::{Document, Part, Sheet, Table, groups, words};
+use crate::digest::Digest;
+
+/// How it looks, on screen and on paper.
+const STYLE: &str = include_str!("style.css");
+
+/// Writes a document as HTML.
+pub fn html(document: &Document) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width";
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
+                title { (document.title) }
+                style { (PreEscaped(STYLE)) (PreEscaped(foot(document))) }
+            }
+            body {
+                @if document.rehearsal { p.mark { "REHEARSAL" } }
+                @for part in &document.parts { (self::part(part)) }
+            }
+        }
+    };
+    page.into_string()
+}
+
+/// What stands at the foot of each page, as CSS: a string whose quotes are escaped.
+fn foot(document: &Document) -> String {
+    let text: String =
+        document.foot.chars().filter(|c| c.is_ascii_alphanumeric() || " .,:-".contains(*c)).collect();
+    format!("@page {{ @bottom-left {{ content: \"{text}\"; }} }}")
+}
+
+fn part(part: &Part) -> Markup {
+    match part {
+        Part::Heading(1, text) => html! { h1 { (text) } },
+        Part::Heading(2, text) => html! { h2 { (text) } },
+        Part::Heading(_, text) => html! { h3 { (text) } },
+        Part::Text(text) => html! { p { (text) } },
+        Part::Facts(list) => facts(list),
+        Part::Digest(label, value) => digest(label, value),
+        Part::Table(value) => table(value),
+        Part::Step(sheet) => step(sheet),
+        Part::File(name, text) => html! {
+            h3 { (name) }
+            pre.file { @for line in text.lines() { code { (line) } "\n" } }
+        },
+        Part::Break => html! { div.break {} },
+    }
+}
+
+fn facts(list: &[(String, String)]) -> Markup {
+    html! {
+        table.facts {
+            @for (label, value) in list {
+                tr {
+                    th scope="row" { (label) }
+                    @if value.is_empty() { td.room {} } @else { td { (value) } }
+                }
+            }
+        }
+    }
+}
+
+fn digest(label: &str, value: &Digest) -> Markup {
+    html! {
+        section.digest {
+            h3 { (label) }
+            p.hex { @for group in groups(value) { span { (group) } " " } }
+            ol.words { @for word in words(value) { li { (word) } } }
+        }
+    }
+}
+
+fn table(table: &Table) -> Markup {
+    html! {
+        table.list.room[table.room] {
+            thead { tr { @for cell in &table.head { th scope="col" { (cell) } } } }
+            tbody {
+                @for row in &table.rows { tr { @for cell in row { td { (cell) } } } }
+            }
+        }
+    }
+}
+
+fn step(sheet: &Sheet) -> Markup {
+    html! {
+        section.step {
+            header {
+                span.box {}
+                h3 { (sheet.heading) }
+                @if sheet.happened.is_none() {
+                    span.write { "time" span.line {} "initials" span.line {} }
+                }
+            }
+            p { (sheet.explanation) }
+            @if !sheet.facts.is_empty() { (facts(&sheet.facts)) }
+            (list("Do", &sheet.does))
+            (list("Screen", &sheet.screen))
+            (list("Read aloud", &sheet.aloud))
+            @if !sheet.confirm.is_empty() { p.confirm { b { "Confirms: " } (sheet.confirm) } }
+            @match &sheet.happened {
+                None => { p.note { "Notes" } }
+                Some(happened) => {
+                    table.happened {
+                        @for (time, text) in happened { tr { th scope="row" { (time) } td { (text) } } }
+                        @if happened.is_empty() { tr { th {} td { "did not run" } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn list(title: &str, lines: &[String]) -> Markup {
+    html! {
+        @if !lines.is_empty() {
+            div.todo {
+                b { (title) }
+                ul { @for line in lines { li { (line) } } }
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Paper: the script as people hold it, and the report of what happened, from one model each,
+//! written as HTML or as Markdown.
+//!
+//! In: the plan that will run; for a report, what ledger, transcript or release tell. Out: a
+//! document that loads nothing, in which everything from outside is escaped.
+
+mod document;
+mod html;
+mod markdown;
+mod script;
+mod sheets;
+
+pub use document::{Document, Part, Sheet, Table};
+pub use html::html;
+pub use markdown::markdown;
+pub use script::{Printer, script};

@@ -1,0 +1,149 @@
+//! The paper script: cover, steps, exception sheets, signatures, and the plan's files as they are.
+
+use super::document::{Document, Part, Table};
+use super::sheets;
+use crate::ceremony::{Plan, Role};
+use crate::digest::Digest;
+
+/// So many exceptions have a sheet of their own.
+const EXCEPTIONS: usize = 2;
+
+/// The program that prints.
+#[derive(Clone, Debug)]
+pub struct Printer {
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of its file.
+    pub sha256: Digest,
+}
+
+/// The paper script of a plan.
+pub fn script(plan: &Plan, printer: &Printer) -> Document {
+    let script = plan.script();
+    let mut document = Document {
+        title: crate::media::shown(&script.title),
+        foot: format!("{}, plan {}", script.title, first_digits(&plan.digest())),
+        rehearsal: false,
+        parts: Vec::new(),
+    };
+    cover(&mut document, plan, printer);
+    document.part(Part::Break);
+    document.heading(2, "Steps");
+    document.text("Tick the box when a step is done, and write down the time in UTC and your initials. Whatever differs from this paper goes on an exception sheet.");
+    document.part(Part::Step(Box::new(sheets::beginning(plan))));
+    for at in 0..script.step.len() {
+        document.part(Part::Step(Box::new(sheets::step(plan, at))));
+    }
+    exceptions(&mut document);
+    signatures(&mut document, plan);
+    appendix(&mut document, plan);
+    document
+}
+
+fn first_digits(digest: &Digest) -> String {
+    digest.to_string().chars().take(16).collect()
+}
+
+fn cover(document: &mut Document, plan: &Plan, printer: &Printer) {
+    let script = plan.script();
+    document.heading(1, &script.title);
+    document.text(&script.purpose);
+    document.part(Part::Digest("Plan digest", plan.digest()));
+    let names: Vec<&str> = plan.listing().iter().map(|(path, _)| *path).collect();
+    document.facts([
+        ("Steps", script.step.len().to_string()),
+        ("The digest again", format!("sha256sum {} | sha256sum", names.join(" "))),
+        ("Program", format!("keyrite {}", printer.version)),
+        ("Its SHA-256", printer.sha256.to_string()),
+    ]);
+    let mut files = Table::new(&["File of the plan", "SHA-256"], false);
+    for (path, digest) in plan.listing() {
+        files.row([path, &digest.to_string()]);
+    }
+    document.part(Part::Table(files));
+    document.heading(2, "To be filled in");
+    let blank = |label| (label, String::new());
+    document.facts([
+        blank("Date"),
+        blank("Place"),
+        blank("Began, UTC"),
+        blank("Ended, UTC"),
+        blank("Signing machine"),
+        blank("Token: model, serial"),
+        blank("Program's SHA-256 there"),
+    ]);
+    document.part(Part::Break);
+    document.heading(2, "People");
+    document.text(&format!("The script wants {}.", script.people.count().text()));
+    document.part(Part::Table(people(plan, &["Role", "Name", "Organisation", "Present from, to"])));
+    let mut approved = Table::new(&["Plan approved by", "Function", "Date", "Signature"], true);
+    (0..2).for_each(|_| approved.row([""; 4]));
+    document.part(Part::Table(approved));
+}
+
+/// A row for each seat, with room for the rest.
+fn people(plan: &Plan, head: &[&str]) -> Table {
+    let seats = &plan.script().people;
+    let mut table = Table::new(head, true);
+    for (role, number) in seats.all() {
+        let of = seats.of(role);
+        let name = if of > 1 {
+            format!("{} {number} of {of}", role.as_str())
+        } else {
+            Role::as_str(role).to_owned()
+        };
+        table.row(std::iter::once(name.as_str()).chain(std::iter::repeat_n("", head.len() - 1)));
+    }
+    table
+}
+
+fn exceptions(document: &mut Document) {
+    document.part(Part::Break);
+    document.heading(2, "Exceptions");
+    document.text("Type \"exception\" at any prompt to have one in the transcript too. Strike out the sheets that were not used.");
+    for number in 1..=EXCEPTIONS {
+        document.heading(3, &format!("Exception {number}"));
+        let labels = [
+            "Step, time (UTC)",
+            "Reported by",
+            "What happened",
+            "",
+            "",
+            "Why",
+            "",
+            "What was done",
+            "",
+            "Initials of all",
+        ];
+        document.facts(labels.map(|label| (label, String::new())));
+    }
+}
+
+fn signatures(document: &mut Document, plan: &Plan) {
+    document.part(Part::Break);
+    document.heading(2, "Signatures");
+    document.text("I was there. The steps ran in this order, with this plan digest, and with no exception but those written down.");
+    let blank = |label| (label, String::new());
+    let mut rows = vec![blank("Exceptions, how many")];
+    if plan.script().has("issue") {
+        rows.extend([blank("Certificates issued"), blank("Requests refused")]);
+    }
+    if plan.script().has("release") {
+        rows.extend([blank("Release number"), blank("Manifest SHA-256"), blank("")]);
+    }
+    document.facts(rows);
+    document.part(Part::Table(people(plan, &["Role", "Name", "Date", "Signature"])));
+    let mut others = Table::new(&["Others present", "Function", "Date", "Signature"], true);
+    (0..2).for_each(|_| others.row([""; 4]));
+    document.part(Part::Table(others));
+}
+
+fn appendix(document: &mut Document, plan: &Plan) {
+    document.part(Part::Break);
+    document.heading(2, "The plan's files");
+    document.text("As they are, under the plan digest on the cover.");
+    for (path, text) in plan.files().texts() {
+        let lines: Vec<String> = text.lines().map(crate::media::shown).collect();
+        document.part(Part::File(path.to_string(), lines.join("\n")));
+    }
+}
