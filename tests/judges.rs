@@ -95,7 +95,7 @@ assert seen == 21, seen
 print("clean", seen)
 "#,
     );
-    assert!(ran.out.contains("clean 21"), "{ran:?}");
+    assert!(ran.out.contains("clean 24"), "{ran:?}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod create;
 mod export;
 mod gate;
 mod import;
+mod intake;
 mod issue;
 mod lane;
 mod people;
@@ -26,6 +27,7 @@ mod steps;
 mod transcript;
 mod welcome;
 pub mod wording;
+mod verdict;
 
 use std::sync::{Arc, OnceLock};
 
@@ -35,12 +37,15 @@ pub use again::{Which, manifest_again, release_again};
 pub use answers::{Answers, Wanted};
 pub use conductor::{Conductor, Interrupted, Outcome};
 pub use gate::BundleFacts;
+pub use import::SHOWN;
 pub use people::{Answer, People, Person, Progress, Prompt, Question, Reply, SecretReply};
 pub use plan::{MAX_FILE, Plan, PlanFiles};
 pub use preflight::{Setup, Start};
 pub use record::Kind as RecordKind;
 pub use script::{NetworkRule, PinRule, RefusalRule, Script, Step, StrangerRule};
 pub use seats::{Count, Role, Seats};
+pub use steps::issue_lines;
+pub use verdict::{Judged, Verdict, judge_bundles};
 
 use crate::digest::Digest;
 

@@ -10,6 +10,7 @@ use super::{Error, Prompt};
 use crate::digest::hex;
 use crate::ledger::{KeyRole, StoredKey};
 use crate::media::shown;
+use crate::policy::Approval;
 use crate::request::IndexName;
 use crate::token::{InventoryObject, Pin};
 
@@ -111,22 +112,7 @@ impl Conductor<'_> {
         let before = self.ledger.before(self.id)?;
         for approved in self.ledger.approved_after(before, SHOWN)? {
             let approval = self.approval(approved)?;
-            let names = approval.names();
-            let names = if names.is_empty() { String::new() } else { format!(" [{}]", names.join(", ")) };
-            self.people.show(&format!(
-                "  issue   {}: {} under {}, {}{}",
-                approval.path(),
-                approval.profile_name(),
-                approval.authority(),
-                shown(&approval.subject_text()),
-                shown(&names)
-            ));
-            if let Some(object) = approval.object() {
-                self.people.show(&format!("          {}", shown(object)));
-            }
-            for note in approval.notes() {
-                self.people.show(&format!("          note: {}", shown(note)));
-            }
+            self.people.show(&issue_lines(&approval));
         }
         if self.approved > SHOWN {
             self.people.show(&format!("  issue   and {} more", self.approved - SHOWN));
@@ -158,4 +144,25 @@ impl Conductor<'_> {
             self.record("refused", json!({ "requests": list }))?;
         }
     }
+}
+
+/// What people see of a request that would be issued.
+pub fn issue_lines(approval: &Approval) -> String {
+    let names = approval.names();
+    let names = if names.is_empty() { String::new() } else { format!(" [{}]", names.join(", ")) };
+    let mut lines = format!(
+        "  issue   {}: {} under {}, {}{}",
+        approval.path(),
+        approval.profile_name(),
+        approval.authority(),
+        shown(&approval.subject_text()),
+        shown(&names)
+    );
+    if let Some(object) = approval.object() {
+        lines += &format!("\n          {}", shown(object));
+    }
+    for note in approval.notes() {
+        lines += &format!("\n          note: {}", shown(note));
+    }
+    lines
 }

@@ -6,6 +6,7 @@ mod install;
 mod paper;
 mod progress;
 mod rehearse;
+mod request;
 mod release;
 mod stop;
 mod system;
@@ -46,6 +47,9 @@ enum Command {
     Release(release::Command),
     /// Hold ledgers, transcripts and releases against one another, for who was not there
     Audit(audit::Arguments),
+    /// Make, collect or check requests, on the cluster's side; needs no token
+    #[command(subcommand)]
+    Request(request::Command),
     /// Verify a release against a root certificate that you trust
     Verify(verify::Arguments),
     /// Install a release on a node of a cluster
@@ -108,6 +112,7 @@ pub fn run() -> ExitCode {
         Command::Audit(arguments) => audit::run(arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Install(arguments) => install::run(arguments),
+        Command::Request(command) => request::run(command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,12 +8,13 @@ use clap::Args;
 
 use super::Failure;
 use super::terminal::say;
-use crate::kubernetes::sample_cluster;
+use crate::kubernetes::request;
 use crate::media::{RelativePath, write_new};
 use crate::release::{self, CertificateEntry, Head, RefusalEntry};
 
 /// The shipped files that a rehearsal uses, as they are in the repository.
-const SHIPPED: [(&str, &str); 10] = [
+const SHIPPED: [(&str, &str); 11] = [
+    ("plan/cluster.toml", include_str!("../../ceremony/cluster.toml")),
     ("plan/kubernetes-roots.toml", include_str!("../../ceremony/kubernetes-roots.toml")),
     ("plan/kubernetes-sign.toml", include_str!("../../ceremony/kubernetes-sign.toml")),
     ("plan/answers-accept.toml", include_str!("../../ceremony/answers-accept.toml")),
@@ -47,13 +48,15 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         "2. three authorities and the manifest key, generated in the token",
         &format!("ceremony run plan/kubernetes-roots.toml {unattended} --out roots"),
     )?;
-    let requests = stage.cluster()?;
-    say(&format!(
-        "3. keys and {requests} requests of a small cluster (keys stay in cluster/, requests are in bundle/)"
-    ));
+    stage.keyrite(
+        "3. keys and requests of a small cluster (keys stay in cluster/nodes, requests are in cluster/bundle)",
+        "request cluster plan/cluster.toml --out cluster",
+    )?;
+    stage.stranger()?;
+    say("   and, in a bundle of its own, a request that nobody should sign");
     stage.keyrite(
         "4. the requests checked, signed and released",
-        &format!("ceremony run plan/kubernetes-sign.toml {unattended} --in bundle --out release"),
+        &format!("ceremony run plan/kubernetes-sign.toml {unattended} --in cluster/bundle --in stranger --out release"),
     )?;
     let manifest = stage.manifest()?;
     let root =
@@ -115,13 +118,10 @@ impl Stage {
             .map_err(|e| Failure::fault(e.to_string()))
     }
 
-    fn cluster(&self) -> Result<usize, Failure> {
-        let files = sample_cluster().map_err(|e| Failure::fault(e.0))?;
-        for file in &files {
-            self.write(&format!("cluster/{}", file.key_path), &file.private_key, 0o600)?;
-            self.write(&format!("bundle/{}", file.request_path), &file.request, 0o644)?;
-        }
-        Ok(files.len())
+    /// A node that was taken over: it asks for the group that no authorizer refuses anything.
+    fn stranger(&self) -> Result<(), Failure> {
+        let subject = ["O=system:masters".to_owned(), "CN=system:node:worker-3".to_owned()];
+        self.write("stranger/nodes/worker-3/kubelet.conf.csr", &request(&subject, &[], &[])?.request, 0o644)
     }
 
     /// Runs this very program in the rehearsal's folder with its own token configuration.
@@ -203,9 +203,9 @@ fn tell(folder: &Path, manifest: &Told) {
    cd {}/release
    openssl cms -verify -binary -inform DER -in manifest.json.p7s -content manifest.json \\
      -CAfile authorities/kubernetes-ca.crt -out /dev/null
-   openssl verify -x509_strict -purpose sslserver -CAfile authorities/kubernetes-ca.crt certificates/pki/apiserver.crt
-   openssl verify -x509_strict -purpose sslclient -CAfile authorities/etcd-ca.crt certificates/pki/apiserver-etcd-client.crt
-   sha256sum certificates/pki/apiserver.crt; grep -o '\"certificates/pki/apiserver.crt\",\"file_sha256\":\"[0-9a-f]*' manifest.json",
+   openssl verify -x509_strict -purpose sslserver -CAfile authorities/kubernetes-ca.crt certificates/nodes/cp-1/pki/apiserver.crt
+   openssl verify -x509_strict -purpose sslclient -CAfile authorities/etcd-ca.crt certificates/nodes/cp-1/pki/apiserver-etcd-client.crt
+   sha256sum certificates/nodes/cp-1/pki/apiserver.crt; grep -o '\"certificates/nodes/cp-1/pki/apiserver.crt\",\"file_sha256\":\"[0-9a-f]*' manifest.json",
         folder.display()
     ));
 }

@@ -29,19 +29,52 @@
 //! characters, and a dot at the beginning of a component is escaped, too.
 
 pub mod install;
+mod before;
+mod cluster;
+mod keys;
+mod kubeconfig;
+mod layout;
+mod make;
 mod requests;
-mod sample;
+mod script;
 
-pub use requests::{NewKey, request};
-pub use sample::{SampleFile, sample_cluster};
+pub use cluster::{AltNames, Authorities, Cluster, Layout, Node, Role};
+pub use keys::{KeyType, Pair};
+pub use layout::{Config, Party, parties};
+pub use make::{Made, Making, make};
+pub use requests::{NewKey, request, request_for};
 
 /// Why no request was made.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Error(pub String);
+pub enum Error {
+    /// What was given is wrong.
+    #[error("{0}")]
+    Wrong(String),
+    /// What must not travel would, or what was asked for may not be made.
+    #[error("{0}")]
+    Refused(String),
+    /// A file or a library failed.
+    #[error("{0}")]
+    Fault(String),
+}
 
 impl From<der::Error> for Error {
     fn from(error: der::Error) -> Self {
-        Self(error.to_string())
+        Self::Fault(error.to_string())
+    }
+}
+
+impl From<crate::media::Error> for Error {
+    fn from(error: crate::media::Error) -> Self {
+        match error {
+            crate::media::Error::Refused(message) => Self::Refused(message),
+            fault @ crate::media::Error::Fault { .. } => Self::Fault(fault.to_string()),
+        }
+    }
+}
+
+impl From<crate::parallel::Closed> for Error {
+    fn from(_: crate::parallel::Closed) -> Self {
+        Self::Fault("stopped".into())
     }
 }

@@ -1,15 +1,11 @@
-//! A new key and a certification request for it (RFC 2986), as `kubeadm certs generate-csr`
-//! shapes them: subject and subjectAltName, nothing else.
+//! A certification request (RFC 2986) as `kubeadm certs generate-csr` shapes it: subject and
+//! subjectAltName, nothing else.
 
 use std::net::IpAddr;
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use const_oid::AssociatedOid;
-use const_oid::db::rfc5912::{ECDSA_WITH_SHA_256, ID_EC_PUBLIC_KEY, SECP_256_R_1};
-use der::asn1::{BitString, Ia5String, OctetString};
-use der::{Any, Encode, EncodePem};
-use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
+use der::asn1::{Ia5String, OctetString};
+use der::{Encode, EncodePem};
 use x509_cert::attr::{Attribute, Attributes};
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::SubjectAltName;
@@ -18,6 +14,8 @@ use x509_cert::request::{CertReq, CertReqInfo, ExtensionReq, Version};
 use zeroize::Zeroizing;
 
 use super::Error;
+use super::cluster::AltNames;
+use super::keys::{KeyType, Pair};
 use crate::policy::subject_from;
 
 /// A private key (PKCS #8, PEM) and the request for it (PEM).
@@ -34,36 +32,29 @@ pub struct NewKey {
 /// # Errors
 /// [`Error`] when a name cannot be encoded.
 pub fn request(subject: &[String], dns: &[String], ip: &[IpAddr]) -> Result<NewKey, Error> {
-    let crypto = |_| Error("key generation failed".into());
-    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).map_err(crypto)?;
-    let info = CertReqInfo {
-        version: Version::V1,
-        subject: subject_from(subject).map_err(|e| Error(e.0))?,
-        public_key: SubjectPublicKeyInfoOwned {
-            algorithm: AlgorithmIdentifierOwned {
-                oid: ID_EC_PUBLIC_KEY,
-                parameters: Some(Any::encode_from(&SECP_256_R_1)?),
-            },
-            subject_public_key: BitString::from_bytes(pair.public_key().as_ref())?,
-        },
-        attributes: attributes(dns, ip)?,
-    };
-    let signature = pair.sign(&SystemRandom::new(), &info.to_der()?).map_err(crypto)?;
-    let request = CertReq {
-        info,
-        algorithm: AlgorithmIdentifierOwned { oid: ECDSA_WITH_SHA_256, parameters: None },
-        signature: BitString::from_bytes(signature.as_ref())?,
-    };
-    let private = pair.to_pkcs8v1().map_err(crypto)?;
-    let private_key = der::pem::encode_string("PRIVATE KEY", der::pem::LineEnding::LF, private.as_ref())
-        .map_err(|e| Error(e.to_string()))?;
-    Ok(NewKey {
-        private_key: Zeroizing::new(private_key),
-        request: request.to_pem(der::pem::LineEnding::LF)?,
-    })
+    let pair = Pair::generate(KeyType::P256)?;
+    let names = AltNames { dns: dns.to_vec(), ip: ip.to_vec() };
+    Ok(NewKey { private_key: pair.private_pem()?, request: request_for(&pair, subject, &names)? })
 }
 
-fn attributes(dns: &[String], ip: &[IpAddr]) -> Result<Attributes, Error> {
+/// Signs a request for a key, PEM. `subject` holds `TYPE=value` texts in their order.
+///
+/// # Errors
+/// [`Error`] when a name cannot be encoded.
+pub fn request_for(pair: &Pair, subject: &[String], names: &AltNames) -> Result<String, Error> {
+    let info = CertReqInfo {
+        version: Version::V1,
+        subject: subject_from(subject).map_err(|e| Error::Fault(e.0))?,
+        public_key: pair.public()?,
+        attributes: attributes(names)?,
+    };
+    let signature = pair.sign(&info.to_der()?)?;
+    let request = CertReq { info, algorithm: pair.algorithm()?, signature };
+    Ok(request.to_pem(der::pem::LineEnding::LF)?)
+}
+
+fn attributes(names: &AltNames) -> Result<Attributes, Error> {
+    let AltNames { dns, ip } = names;
     if dns.is_empty() && ip.is_empty() {
         return Ok(Attributes::default());
     }

@@ -78,6 +78,17 @@ impl Ledger {
         }
     }
 
+    /// A ledger that is gone with the program: what does not fit in memory goes to a nameless file.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn scratch() -> Result<Self, Error> {
+        let db = Connection::open("")?;
+        schema::create(&db, true)?;
+        let folder = PathBuf::new();
+        Ok(Self { folder, db, rehearsal: true, last_time: None, new: false, made: false, _held: None })
+    }
+
     /// Checks, without creating anything, that a ledger is or can be here.
     ///
     /// # Errors

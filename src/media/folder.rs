@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
 
 use super::read::{bounded, not_a_file};
-use super::{Error, RelativePath};
+use super::{Error, RelativePath, shown};
 
 /// A regular file below the root, open.
 pub struct Found {
@@ -58,8 +58,8 @@ fn walk_names<E: From<Error>>(
     for name in names {
         let name = name.trim_end_matches('/');
         let text = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
-        let path = RelativePath::new(&text)?;
-        match below(folder, name, path)? {
+        RelativePath::new(&text)?;
+        match below(folder, name, &text)? {
             Entry::File(found) => each(found)?,
             Entry::Folder(inner) => walk(&inner, &text, each)?,
         }
@@ -68,7 +68,7 @@ fn walk_names<E: From<Error>>(
 }
 
 /// The names in a folder; those of folders end in a slash, by which they sort as their files do.
-fn names(folder: &OwnedFd, prefix: &str) -> Result<Vec<Box<str>>, Error> {
+pub fn names(folder: &OwnedFd, prefix: &str) -> Result<Vec<Box<str>>, Error> {
     let fault = |e| Error::fault(if prefix.is_empty() { "." } else { prefix }, e);
     let mut names = Vec::new();
     for entry in Dir::read_from(folder).map_err(fault)? {
@@ -95,33 +95,34 @@ fn names(folder: &OwnedFd, prefix: &str) -> Result<Vec<Box<str>>, Error> {
     Ok(names)
 }
 
-enum Entry {
+/// What a name in a folder stands for.
+pub enum Entry {
     File(Found),
     Folder(OwnedFd),
 }
 
-fn below(folder: &OwnedFd, name: &str, path: RelativePath) -> Result<Entry, Error> {
+/// Opens what a folder has under this name; `text` is the path below the root.
+pub fn below(folder: &OwnedFd, name: &str, text: &str) -> Result<Entry, Error> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
     let opened = openat2(folder, name, flags, Mode::empty(), resolve).map_err(|e| match e {
-        rustix::io::Errno::LOOP | rustix::io::Errno::XDEV | rustix::io::Errno::NXIO => {
-            not_a_file(path.as_str())
-        }
-        _ => Error::fault(&path, e),
+        rustix::io::Errno::LOOP | rustix::io::Errno::XDEV | rustix::io::Errno::NXIO => not_a_file(text),
+        _ => Error::fault(shown(text), e),
     })?;
-    let status = fstat(opened.as_fd()).map_err(|e| Error::fault(&path, e))?;
+    let status = fstat(opened.as_fd()).map_err(|e| Error::fault(shown(text), e))?;
     match FileType::from_raw_mode(status.st_mode) {
         FileType::Directory => Ok(Entry::Folder(opened)),
         FileType::RegularFile if status.st_nlink == 1 => {
+            let path = RelativePath::new(text)?;
             Ok(Entry::File(Found { path, file: File::from(opened), size: status.st_size.unsigned_abs() }))
         }
-        _ => Err(not_a_file(path.as_str())),
+        _ => Err(not_a_file(text)),
     }
 }
 
 /// Opens one file below the root by its path, under the same rules as [`walk`].
 pub fn find(root: &OwnedFd, path: &RelativePath) -> Result<Found, Error> {
-    match below(root, path.as_str(), path.clone())? {
+    match below(root, path.as_str(), path.as_str())? {
         Entry::File(found) => Ok(found),
         Entry::Folder(_) => Err(not_a_file(path.as_str())),
     }

@@ -6,18 +6,22 @@
 
 mod archive;
 mod folder;
+mod gather;
 mod output;
 mod path;
 mod read;
 mod tree;
+mod whole;
 mod write;
 
 use std::path::Path;
 
+pub use gather::{Gathered, gather};
 pub use output::Output;
 pub use path::RelativePath;
 pub use read::{Leading, Limits, open_file, read_file};
 pub use tree::{Member, Tree};
+pub use whole::Whole;
 pub use write::{spool, write_new};
 
 use read::Tally;

@@ -23,6 +23,11 @@ fn is_tar(path: &Path) -> bool {
 }
 
 impl Output {
+    /// Whether a name is a tar's.
+    pub(super) fn is_tar(path: &Path) -> bool {
+        is_tar(path)
+    }
+
     /// Checks that a new release can be written here: an empty folder, a name that is free below
     /// an existing folder. Nothing is created.
     ///

@@ -4,14 +4,18 @@
 //! proof of possession holds, or the [`Violation`]s that stand against it.
 
 mod bundle;
+mod collect;
 mod control;
 mod extensions;
 mod index;
 mod parse;
 mod pem;
+mod write;
 
 pub use bundle::{BundleFile, ENTRY_LIMITS, Gate, Opened, read_bundles};
+pub use collect::{Collected, collect};
 pub use control::{Control, Violation};
 pub use extensions::Requested;
 pub use index::{Entry, INDEX, Index, IndexName, MAX_INDEX, Object, Sequence, Time};
 pub use parse::{CertificationRequest, Rejection, Wishes};
+pub use write::{Requests, refuse_private_key, write_bundle};

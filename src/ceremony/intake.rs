@@ -1,0 +1,92 @@
+//! Taking in bundles: read once, judged in threads, noted in the order in which they came.
+
+use std::path::PathBuf;
+
+use super::gate::{Gatekeeper, Sequences};
+use super::{BundleFacts, Error, Progress, Script, Surroundings};
+use crate::ledger::Import;
+use crate::parallel;
+use crate::policy::{Judgement, Policy};
+use crate::request::{BundleFile, IndexName, read_bundles};
+
+/// Requests that one thread judges at a time.
+const GROUP: usize = 64;
+
+/// What bundles are judged by, and whom to tell.
+pub struct Intake<'a> {
+    pub script: &'a Script,
+    pub policy: &'a Policy,
+    pub surroundings: &'a Surroundings<'a>,
+    pub tell: &'a mut dyn FnMut(&Progress),
+}
+
+impl Intake<'_> {
+    /// Takes in every file of the bundles; returns what their indexes say.
+    pub fn take_in(
+        &mut self,
+        bundles: &[PathBuf],
+        import: &mut Import<'_>,
+        sequences: Sequences,
+    ) -> Result<Vec<BundleFacts>, Error> {
+        let Self { script, policy, surroundings, tell } = self;
+        let mut gate = Gatekeeper::new(script, (surroundings.now)(), sequences);
+        let mut progress = Progress { doing: "checked", done: 0, all: None, refused: 0 };
+        let source =
+            |each: &mut dyn FnMut(Vec<BundleFile>) -> Result<(), Error>| groups(bundles, &mut gate, each);
+        parallel::ordered(
+            surroundings.processors,
+            source,
+            |group| judge(policy, group),
+            |group| {
+                let group = group?;
+                for (judgement, file) in &group {
+                    import.add(judgement, &file.octets, file.entry.as_ref().map(|_| file.bundle))?;
+                    progress.refused += usize::from(judgement.outcome.is_err());
+                }
+                progress.done += group.len();
+                tell(&progress);
+                match (surroundings.stopped)() {
+                    true => {
+                        Err(Error::Stopped("stopped while requests were checked; nothing was signed".into()))
+                    }
+                    false => Ok(()),
+                }
+            },
+        )?;
+        let Gatekeeper { accepted, .. } = gate;
+        accepted.iter().try_for_each(|facts| note(import, facts))?;
+        Ok(accepted)
+    }
+}
+
+fn groups(
+    bundles: &[PathBuf],
+    gate: &mut Gatekeeper<'_>,
+    each: &mut dyn FnMut(Vec<BundleFile>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut group = Vec::with_capacity(GROUP);
+    read_bundles(bundles, gate, &mut |file| {
+        group.push(file);
+        match group.len() < GROUP {
+            true => Ok(()),
+            false => each(std::mem::replace(&mut group, Vec::with_capacity(GROUP))),
+        }
+    })?;
+    each(group)
+}
+
+fn judge(policy: &Policy, group: Vec<BundleFile>) -> Result<Vec<(Judgement, BundleFile)>, Error> {
+    let judge = |file: BundleFile| {
+        let judgement = policy.judge(file.path.clone(), &file.octets, file.entry.as_deref());
+        file.check(judgement.request)?;
+        Ok((judgement, file))
+    };
+    group.into_iter().map(judge).collect()
+}
+
+fn note(import: &Import<'_>, facts: &BundleFacts) -> Result<(), Error> {
+    let name = |name: &Option<IndexName>| name.as_ref().map(|name| name.as_str().to_owned());
+    let (cluster, part) = (name(&facts.cluster), name(&facts.part));
+    let sequence = facts.sequence.number();
+    Ok(import.bundle(facts.bundle, cluster.as_deref(), part.as_deref(), sequence, facts.index_sha256)?)
+}

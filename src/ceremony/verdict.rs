@@ -1,0 +1,85 @@
+//! The offline side's verdict without token and ledger: the same reading, the same controls, the
+//! same words, before anyone travels.
+
+use std::path::PathBuf;
+
+use super::import::reasons;
+use super::intake::Intake;
+use super::lane::approval;
+use super::preflight::policy;
+use super::{BundleFacts, Error, Plan, Progress, Surroundings};
+use crate::digest::Digest;
+use crate::ledger::Ledger;
+use crate::media::RelativePath;
+use crate::policy::Approval;
+use crate::release::Reason;
+
+/// Requests that are read back at a time.
+const GROUP: usize = 256;
+
+/// A verdict on bundles as a whole.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// The bundle digest.
+    pub bundle: Digest,
+    /// What the indexes say.
+    pub indexes: Vec<BundleFacts>,
+    /// How many requests would be issued.
+    pub approved: usize,
+    /// How many are refused.
+    pub refused: usize,
+}
+
+/// The verdict on one request.
+#[derive(Debug)]
+pub enum Judged {
+    /// It would be issued.
+    Approved(Box<Approval>),
+    /// It is refused.
+    Refused(RelativePath, Vec<Reason>),
+}
+
+/// Judges bundles by a plan. What only a ledger knows is not looked at: keys and requests of earlier
+/// ceremonies, and sequence numbers.
+///
+/// # Errors
+/// As a ceremony's import: [`Error::Refused`] when a bundle as a whole is.
+pub fn judge_bundles(
+    plan: &Plan,
+    bundles: &[PathBuf],
+    surroundings: &Surroundings<'_>,
+    tell: &mut dyn FnMut(&Progress),
+    each: &mut dyn FnMut(Judged) -> Result<(), Error>,
+) -> Result<Verdict, Error> {
+    if !plan.script().has("import") {
+        return Err(Error::Wrong(format!("{}: the script imports no bundle", plan.name())));
+    }
+    let policy = policy(plan, None)?;
+    let mut ledger = Ledger::scratch()?;
+    let mut import = ledger.import()?;
+    let mut intake = Intake { script: plan.script(), policy: &policy, surroundings, tell };
+    let indexes = intake.take_in(bundles, &mut import, Default::default())?;
+    let imported = import.settle(&policy)?;
+    let id = import.commit("", None, Some(imported))?;
+    let mut row = ledger.before(id)?;
+    loop {
+        let approved = ledger.approved_after(row, GROUP)?;
+        let Some(last) = approved.last() else { break };
+        row = last.row;
+        for one in approved {
+            each(Judged::Approved(Box::new(approval(&policy, one)?)))?;
+        }
+    }
+    row = ledger.before(id)?;
+    loop {
+        let refused = ledger.refused_after(row, GROUP)?;
+        let Some(last) = refused.last() else { break };
+        row = last.row;
+        for one in refused {
+            let reasons = reasons(&one)?;
+            each(Judged::Refused(one.path, reasons))?;
+        }
+    }
+    let crate::ledger::Imported { approved, refused, digest } = imported;
+    Ok(Verdict { bundle: digest, indexes, approved, refused })
+}

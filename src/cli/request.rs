@@ -1,0 +1,73 @@
+//! `keyrite request`: what becomes a request, on the cluster's side. No token, no ledger.
+
+mod check;
+mod cluster;
+mod collect;
+
+use clap::{Args, Subcommand};
+use der::DateTime;
+
+use super::{Failure, system};
+use crate::kubernetes::Error;
+use crate::request::Sequence;
+
+/// What can be requested.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make the keys, requests, kubeconfigs and the script of a Kubernetes cluster
+    Cluster(cluster::Arguments),
+    /// Judge bundles as the offline side will, with the same code and the same words
+    Check(check::Arguments),
+    /// Collect the *.csr files below a folder
+    Collect(collect::Arguments),
+}
+
+/// What the index of a new bundle says besides its requests.
+#[derive(Debug, Args)]
+struct Dating {
+    /// The bundle's sequence number; the time in seconds since 1970 without
+    #[arg(long, value_name = "N")]
+    sequence: Option<u64>,
+    /// After so many days the bundle must no longer be used
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
+    expires_in: Option<u32>,
+}
+
+/// Sequence number, now, and when the bundle expires.
+struct Dated {
+    sequence: Sequence,
+    now: DateTime,
+    expires: Option<DateTime>,
+}
+
+impl Dating {
+    fn now(&self) -> Result<Dated, Failure> {
+        let now = system::now();
+        let seconds = now.unix_duration();
+        let sequence =
+            Sequence::try_from(self.sequence.unwrap_or(seconds.as_secs())).map_err(Failure::wrong)?;
+        let day = std::time::Duration::from_secs(86_400);
+        let expires = self.expires_in.map(|days| DateTime::from_unix_duration(seconds + day * days));
+        let expires = expires.transpose().map_err(|e| Failure::wrong(format!("--expires-in: {e}")))?;
+        Ok(Dated { sequence, now, expires })
+    }
+}
+
+/// Performs the command.
+pub fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Cluster(arguments) => cluster::run(&arguments),
+        Command::Collect(arguments) => collect::run(&arguments),
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Wrong(message) => Self::wrong(message),
+            Error::Refused(message) => Self::refused(message),
+            Error::Fault(message) => Self::fault(message),
+        }
+    }
+}

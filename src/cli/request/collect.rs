@@ -1,0 +1,66 @@
+//! `keyrite request collect`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Dated, Dating};
+use crate::cli::Failure;
+use crate::cli::terminal::say;
+use crate::media::{Error, Whole, shown};
+use crate::request::{Index, IndexName, collect, write_bundle};
+
+/// Arguments of `request collect`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The folder; symbolic links in it are not followed
+    folder: PathBuf,
+    /// The bundle: a new or an empty folder, or a new file that ends in .tar
+    #[arg(long, value_name = "BUNDLE")]
+    out: PathBuf,
+    /// The cluster that the requests are for
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    cluster: Option<IndexName>,
+    /// The part of the cluster that they come from, as a node
+    #[arg(long, value_name = "NAME", value_parser = name, requires = "cluster")]
+    part: Option<IndexName>,
+    #[command(flatten)]
+    dating: Dating,
+}
+
+fn name(text: &str) -> Result<IndexName, String> {
+    IndexName::try_from(text.to_owned())
+}
+
+/// Performs the command.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    Whole::check_free(&arguments.out).map_err(|e| Failure::wrong(e.to_string()))?;
+    let collected = collect(&arguments.folder).map_err(failure)?;
+    let Dated { sequence, now, expires } = arguments.dating.now()?;
+    let mut index = Index::new(sequence, now, Vec::new());
+    index.cluster.clone_from(&arguments.cluster);
+    index.part.clone_from(&arguments.part);
+    index.expires = expires.map(crate::request::Time);
+    let (requests, left) = (collected.requests.len(), collected.left);
+    for (entry, _) in &collected.requests {
+        say(&format!("  {}", entry.path));
+    }
+    for link in &collected.links {
+        say(&format!("  not followed: {}", shown(link)));
+    }
+    write_bundle(&arguments.out, index, collected.requests).map_err(failure)?;
+    say(&format!(
+        "{requests} requests in {}, sequence {}; {left} other files stay where they are",
+        arguments.out.display(),
+        sequence.number()
+    ));
+    Ok(())
+}
+
+/// The same words for both commands that write bundles.
+pub fn failure(error: Error) -> Failure {
+    match error {
+        Error::Refused(message) => Failure::refused(message),
+        fault @ Error::Fault { .. } => Failure::fault(fault.to_string()),
+    }
+}

@@ -1,0 +1,35 @@
+//! Keys of a folder that was made before, for a renewal that keeps them.
+
+use std::path::Path;
+
+use base64ct::{Base64, Encoding};
+use zeroize::Zeroizing;
+
+use super::Error;
+use super::keys::Pair;
+use crate::media::read_file;
+
+/// The largest file with a key, in octets.
+const MAX_KEY: usize = 64 << 10;
+
+/// The key in a file of its own.
+pub fn key(before: &Path, path: &str) -> Result<Pair, Error> {
+    let file = before.join(path);
+    let text = Zeroizing::new(read_file(&file, MAX_KEY)?);
+    Pair::from_pem(&text).map_err(|e| Error::Wrong(format!("{}: {e}", file.display())))
+}
+
+/// The key that a kubeconfig embeds, as [`super::kubeconfig::text`] writes it.
+pub fn key_of_config(before: &Path, path: &str) -> Result<Pair, Error> {
+    let file = before.join(path);
+    let bad = |why: &str| Error::Wrong(format!("{}: {why}", file.display()));
+    let octets = Zeroizing::new(read_file(&file, MAX_KEY)?);
+    let text = std::str::from_utf8(&octets).map_err(|_| bad("is no text"))?;
+    let mut found = text.lines().filter_map(|line| line.trim().strip_prefix("client-key-data:"));
+    let (Some(data), None) = (found.next(), found.next()) else {
+        return Err(bad("has not exactly one client-key-data"));
+    };
+    let pem =
+        Base64::decode_vec(data.trim().trim_matches('"')).map_err(|_| bad("client-key-data is no base64"))?;
+    Pair::from_pem(&Zeroizing::new(pem)).map_err(|e| bad(&e.to_string()))
+}

@@ -1,0 +1,331 @@
+//! The description of a cluster: a short, strict TOML file.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use super::Error;
+use super::keys::KeyType;
+use crate::media::shown;
+use crate::request::IndexName;
+
+/// The longest node name: with `system:node:` before it, it must fit a common name of 64 (RFC 5280 A.1).
+const MAX_NODE: usize = 52;
+
+/// A cluster as its people describe it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cluster {
+    /// Its name.
+    pub name: IndexName,
+    /// Which files its nodes keep, and under which authorities.
+    pub layout: Layout,
+    /// Where clients reach the API server: a DNS name or an address, and a port unless it is 6443.
+    pub endpoint: String,
+    /// The networks of services, one or one of each family.
+    pub service_cidr: Vec<IpNet>,
+    /// The DNS domain of services.
+    #[serde(default = "default_domain")]
+    pub domain: String,
+    /// What keys to make.
+    #[serde(default)]
+    pub key: KeyType,
+    /// Further DNS names and addresses of the API server.
+    #[serde(default)]
+    pub extra_sans: Vec<String>,
+    /// Whether kube-proxy has a certificate. kubeadm gives it a ServiceAccount instead.
+    #[serde(default = "default_kube_proxy")]
+    pub kube_proxy: bool,
+    /// Whether the roster lets keys be certified again that have a certificate already.
+    #[serde(default)]
+    pub reuse_keys: bool,
+    /// What the authorities are called in scripts and in the token.
+    #[serde(default)]
+    pub authorities: Authorities,
+    /// Its nodes.
+    pub node: Vec<Node>,
+}
+
+fn default_domain() -> String {
+    "cluster.local".to_owned()
+}
+
+fn default_kube_proxy() -> bool {
+    true
+}
+
+/// Which files the nodes keep, and under which authorities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// Three authorities, kubeadm's paths and names.
+    Kubeadm,
+    /// One authority and a flat folder.
+    SingleCa,
+}
+
+/// Names of the authorities; the layout `single-ca` has the first only.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Authorities {
+    /// The cluster's own.
+    pub kubernetes: String,
+    /// etcd's.
+    pub etcd: String,
+    /// The front proxy's.
+    pub front_proxy: String,
+    /// The key that signs manifests.
+    pub manifest: String,
+}
+
+impl Default for Authorities {
+    fn default() -> Self {
+        Self {
+            kubernetes: "kubernetes-ca".into(),
+            etcd: "etcd-ca".into(),
+            front_proxy: "front-proxy-ca".into(),
+            manifest: "manifest".into(),
+        }
+    }
+}
+
+/// One machine.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// The name under which it registers.
+    pub name: String,
+    /// What runs on it.
+    pub roles: Vec<Role>,
+    /// Its addresses, the one that it advertises first.
+    pub addresses: Vec<IpAddr>,
+    /// Further DNS names and addresses of it.
+    #[serde(default)]
+    pub extra_sans: Vec<String>,
+}
+
+/// What runs on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// API server, controller manager, scheduler, kubelet.
+    ControlPlane,
+    /// A member of etcd.
+    Etcd,
+    /// A kubelet.
+    Worker,
+}
+
+impl Node {
+    /// Whether it has this role.
+    pub fn is(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+
+    /// Whether a kubelet runs there.
+    pub fn has_kubelet(&self) -> bool {
+        self.is(Role::ControlPlane) || self.is(Role::Worker)
+    }
+}
+
+/// DNS names and addresses, each once, in the order in which they came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AltNames {
+    /// DNS names.
+    pub dns: Vec<String>,
+    /// Addresses.
+    pub ip: Vec<IpAddr>,
+}
+
+impl AltNames {
+    /// Takes in a DNS name or an address.
+    pub fn add(&mut self, name: &str) {
+        match name.parse::<IpAddr>() {
+            Ok(ip) => self.add_ip(ip),
+            Err(_) if self.dns.iter().any(|dns| dns == name) => {}
+            Err(_) => self.dns.push(name.to_owned()),
+        }
+    }
+
+    /// Takes in an address.
+    pub fn add_ip(&mut self, ip: IpAddr) {
+        if !self.ip.contains(&ip) {
+            self.ip.push(ip);
+        }
+    }
+}
+
+impl Cluster {
+    /// Reads a description and checks it.
+    ///
+    /// # Errors
+    /// [`Error`] names the key, what is there and what is required.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let cluster: Self =
+            toml::from_str(text).map_err(|e| Error::Wrong(e.to_string().trim_end().to_owned()))?;
+        cluster.check()?;
+        Ok(cluster)
+    }
+
+    /// The first control-plane node, where kubeadm would begin.
+    pub fn first_control_plane(&self) -> Option<&Node> {
+        self.node.iter().find(|node| node.is(Role::ControlPlane))
+    }
+
+    /// Host and port of the endpoint.
+    pub fn endpoint(&self) -> (String, u16) {
+        split_endpoint(&self.endpoint).unwrap_or_else(|_| (self.endpoint.clone(), 6443))
+    }
+
+    /// The first address of each service network, which the API server has for its clients in pods.
+    pub fn service_addresses(&self) -> Vec<IpAddr> {
+        self.service_cidr.iter().filter_map(first_address).collect()
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        host("name", self.name.as_str())?;
+        split_endpoint(&self.endpoint)?;
+        host("domain", &self.domain)?;
+        sans("extra_sans", &self.extra_sans)?;
+        self.check_services()?;
+        self.check_authorities()?;
+        let mut names = HashSet::new();
+        let mut addresses = HashSet::new();
+        for node in &self.node {
+            node.check()?;
+            if !names.insert(&node.name) {
+                return Err(Error::Wrong(format!("node {}: stands there twice", node.name)));
+            }
+            if let Some(twice) = node.addresses.iter().find(|address| !addresses.insert(**address)) {
+                return Err(Error::Wrong(format!("node {}: address {twice} stands there twice", node.name)));
+            }
+        }
+        match self.first_control_plane() {
+            Some(_) => Ok(()),
+            None => Err(Error::Wrong("no node has the role control-plane".into())),
+        }
+    }
+
+    fn check_services(&self) -> Result<(), Error> {
+        let families: HashSet<bool> = self.service_cidr.iter().map(|net| net.addr().is_ipv4()).collect();
+        if families.is_empty() || families.len() != self.service_cidr.len() {
+            return Err(Error::Wrong(format!(
+                "service_cidr has {} networks, required is one, or one of IPv4 and one of IPv6",
+                self.service_cidr.len()
+            )));
+        }
+        match self.service_cidr.iter().find(|net| first_address(net).is_none()) {
+            None => Ok(()),
+            Some(net) => Err(Error::Wrong(format!("service_cidr {net} has no address for the API server"))),
+        }
+    }
+
+    fn check_authorities(&self) -> Result<(), Error> {
+        let Authorities { kubernetes, etcd, front_proxy, manifest } = &self.authorities;
+        let names = [kubernetes, etcd, front_proxy, manifest];
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        for (at, name) in names.iter().enumerate() {
+            if name.is_empty() || name.len() > 32 || !name.bytes().all(plain) {
+                return Err(Error::Wrong(format!(
+                    "authorities: {:?} is not 1 to 32 of a-z, 0-9 and -",
+                    shown(name)
+                )));
+            }
+            if names.iter().take(at).any(|other| other == name) {
+                return Err(Error::Wrong(format!("authorities: {name} stands there twice")));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Node {
+    fn check(&self) -> Result<(), Error> {
+        host("node", &self.name)?;
+        let at = |why: String| Err(Error::Wrong(format!("node {}: {why}", self.name)));
+        if self.name.len() > MAX_NODE {
+            return at(format!(
+                "name has {} characters, at most {MAX_NODE} fit into system:node:NAME as a common name (RFC 5280 A.1)",
+                self.name.len()
+            ));
+        }
+        if self.roles.is_empty() {
+            return at("has no role; roles are control-plane, etcd and worker".into());
+        }
+        if self.roles.iter().collect::<HashSet<_>>().len() != self.roles.len() {
+            return at("a role stands there twice".into());
+        }
+        if self.addresses.is_empty() {
+            return at("has no address".into());
+        }
+        if let Some(bad) = self.addresses.iter().find(|address| !usable(address)) {
+            return at(format!("address {bad} is none of a machine"));
+        }
+        sans(&format!("node {}: extra_sans", self.name), &self.extra_sans)
+    }
+}
+
+fn usable(address: &IpAddr) -> bool {
+    let mapped = matches!(address, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some());
+    !(address.is_unspecified() || address.is_multicast() || mapped)
+}
+
+fn first_address(net: &IpNet) -> Option<IpAddr> {
+    net.hosts().find(|address| *address != net.network())
+}
+
+fn split_endpoint(text: &str) -> Result<(String, u16), Error> {
+    let bad = |why: &str| {
+        Error::Wrong(format!(
+            "endpoint {:?} {why}; required is HOST or HOST:PORT, an IPv6 address in brackets",
+            shown(text)
+        ))
+    };
+    let (host_part, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, rest)) => {
+            (address, rest.strip_prefix(':').or_else(|| rest.is_empty().then_some("6443")))
+        }
+        None => match text.split_once(':') {
+            Some((name, port)) => (name, Some(port)),
+            None => (text, Some("6443")),
+        },
+    };
+    let port = port.and_then(|port| port.parse().ok()).filter(|port| *port > 0);
+    let port = port.ok_or_else(|| bad("has no port from 1 to 65535"))?;
+    match host_part.parse::<IpAddr>() {
+        Ok(address) if usable(&address) => Ok((address.to_string(), port)),
+        Ok(_) => Err(bad("is no address of a machine")),
+        Err(_) if text.starts_with('[') => Err(bad("has no IPv6 address in its brackets")),
+        Err(_) => host("endpoint", host_part).map(|()| (host_part.to_owned(), port)),
+    }
+}
+
+fn sans(key: &str, names: &[String]) -> Result<(), Error> {
+    names.iter().try_for_each(|name| match name.parse::<IpAddr>() {
+        Ok(address) if usable(&address) => Ok(()),
+        Ok(_) => Err(Error::Wrong(format!("{key}: {name} is no address of a machine"))),
+        Err(_) => host(key, name),
+    })
+}
+
+/// A DNS name in lower case (RFC 1123 2.1). One that is all digits and dots is an address gone wrong.
+fn host(key: &str, name: &str) -> Result<(), Error> {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let digits = name.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+    match name.split('.').find(|part| !label(part)) {
+        None if name.len() <= 253 && !(digits && name.contains('.')) => Ok(()),
+        None => Err(Error::Wrong(format!("{key}: {:?} is neither a DNS name nor an address", shown(name)))),
+        Some(part) => Err(Error::Wrong(format!(
+            "{key}: {:?} is no DNS name: {:?} is not 1 to 63 of a-z, 0-9 and - with a letter or digit at both ends (RFC 1123 2.1)",
+            shown(name),
+            shown(part)
+        ))),
+    }
+}

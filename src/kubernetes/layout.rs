@@ -1,0 +1,269 @@
+//! Who has a certificate on which node, under which authority, with which names. Sources: kubeadm's
+//! certlist and kubeconfig phases for `kubeadm`, the flat folder of one authority for `single-ca`.
+
+use super::cluster::{AltNames, Cluster, Layout, Node, Role};
+
+/// One party of a cluster: a key, a request and a certificate.
+#[derive(Clone, Debug)]
+pub struct Party {
+    /// The node it is on.
+    pub node: String,
+    /// Where its files are there, without ending.
+    pub rest: &'static str,
+    /// Its certificate profile.
+    pub profile: &'static str,
+    /// The authority that issues its certificate.
+    pub authority: String,
+    /// Its subject, as `TYPE=value`, organisation first as kubeadm has it.
+    pub subject: Vec<String>,
+    /// Its names.
+    pub names: AltNames,
+    /// Its kubeconfig, when it has one.
+    pub config: Option<Config>,
+}
+
+/// A kubeconfig that is to be written.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it is on the node.
+    pub rest: &'static str,
+    /// The API server's URL.
+    pub server: String,
+    /// What the user is called in it.
+    pub user: String,
+    /// Whether the key stands in it alone, and in no file of its own.
+    pub holds_key: bool,
+}
+
+impl Party {
+    /// The request's path in a bundle.
+    pub fn request_path(&self) -> String {
+        format!("nodes/{}/{}.csr", self.node, self.rest)
+    }
+
+    /// The private key's path, where it has a file of its own.
+    pub fn key_path(&self) -> Option<String> {
+        match &self.config {
+            Some(config) if config.holds_key => None,
+            _ => Some(format!("nodes/{}/{}.key", self.node, self.rest)),
+        }
+    }
+
+    /// The kubeconfig with its path.
+    pub fn config_path(&self) -> Option<(&Config, String)> {
+        self.config.as_ref().map(|config| (config, format!("nodes/{}/{}", self.node, config.rest)))
+    }
+}
+
+/// The folder below `nodes/NODE/` where a control-plane node has its service account keys.
+pub fn service_account_stem(layout: Layout) -> &'static str {
+    match layout {
+        Layout::Kubeadm => "pki/sa",
+        Layout::SingleCa => "sa",
+    }
+}
+
+/// Every party of a cluster, node by node.
+pub fn parties(cluster: &Cluster) -> Vec<Party> {
+    let on = |node| match cluster.layout {
+        Layout::Kubeadm => kubeadm(cluster, node),
+        Layout::SingleCa => single_ca(cluster, node),
+    };
+    cluster.node.iter().flat_map(on).collect()
+}
+
+fn kubeadm(cluster: &Cluster, node: &Node) -> Vec<Party> {
+    let maker = Maker { cluster, node, authority: &cluster.authorities.kubernetes };
+    let etcd = Maker { authority: &cluster.authorities.etcd, ..maker };
+    let front = Maker { authority: &cluster.authorities.front_proxy, ..maker };
+    let node_name = format!("CN={}", node.name);
+    let (local, endpoint) = (maker.local(), maker.endpoint());
+    let mut parties = Vec::new();
+    if node.is(Role::ControlPlane) {
+        parties.extend([
+            maker.server("pki/apiserver", "kube-apiserver", "CN=kube-apiserver", maker.api_server()),
+            maker.client(
+                "pki/apiserver-kubelet-client",
+                "apiserver-kubelet-client",
+                "CN=kube-apiserver-kubelet-client",
+            ),
+            etcd.client(
+                "pki/apiserver-etcd-client",
+                "apiserver-etcd-client",
+                "CN=kube-apiserver-etcd-client",
+            ),
+            front.client("pki/front-proxy-client", "front-proxy-client", "CN=front-proxy-client"),
+        ]);
+    }
+    if node.is(Role::Etcd) {
+        parties.extend([
+            etcd.server("pki/etcd/server", "etcd-server", &node_name, maker.with_loopback()),
+            etcd.server("pki/etcd/peer", "etcd-peer", &node_name, maker.with_loopback()),
+            etcd.client(
+                "pki/etcd/healthcheck-client",
+                "etcd-healthcheck-client",
+                "CN=kube-etcd-healthcheck-client",
+            ),
+        ]);
+    }
+    if node.is(Role::ControlPlane) {
+        parties.push(maker.config(
+            "admin.conf",
+            "admin",
+            "O=kubeadm:cluster-admins CN=kubernetes-admin",
+            &endpoint,
+        ));
+        // Break-glass: kubeadm makes it where a cluster begins, and nowhere else.
+        if cluster.first_control_plane().is_some_and(|first| first.name == node.name) {
+            let subject = "O=system:masters CN=kubernetes-super-admin";
+            parties.push(maker.config("super-admin.conf", "super-admin", subject, &endpoint));
+        }
+        parties.extend([
+            maker.config(
+                "controller-manager.conf",
+                "controller-manager",
+                "CN=system:kube-controller-manager",
+                &local,
+            ),
+            maker.config("scheduler.conf", "scheduler", "CN=system:kube-scheduler", &local),
+        ]);
+    }
+    if node.has_kubelet() {
+        let subject = format!("O=system:nodes CN=system:node:{}", node.name);
+        parties.push(maker.config("kubelet.conf", "kubelet-client", &subject, &endpoint));
+        parties.push(maker.server("pki/kubelet-server", "kubelet-server", &subject, maker.own()));
+        if cluster.kube_proxy {
+            let subject = "O=system:node-proxier CN=system:kube-proxy";
+            parties.push(maker.config("kube-proxy.conf", "kube-proxy", subject, &endpoint));
+        }
+    }
+    parties
+}
+
+fn single_ca(cluster: &Cluster, node: &Node) -> Vec<Party> {
+    let maker = Maker { cluster, node, authority: &cluster.authorities.kubernetes };
+    let (local, endpoint) = (maker.local(), maker.endpoint());
+    let mut parties = Vec::new();
+    if node.is(Role::ControlPlane) {
+        // One pair in three uses: server, client of etcd, client of the kubelets.
+        parties.push(maker.server(
+            "apiserver",
+            "kube-apiserver-all",
+            "CN=kube-apiserver",
+            maker.api_server(),
+        ));
+    }
+    if node.is(Role::Etcd) {
+        let subject = format!("CN={}", node.name);
+        parties.push(maker.server("etcdserver", "etcd-server", &subject, maker.with_loopback()));
+    }
+    if node.has_kubelet() {
+        // One pair in two uses: the kubelet's server, and its client of the API server.
+        let subject = format!("O=system:nodes CN=system:node:{}", node.name);
+        let pair = maker.server("kubelet", "kubelet-all", &subject, maker.own());
+        parties.push(maker.beside(pair, "kubelet.conf", &endpoint));
+    }
+    if node.is(Role::ControlPlane) {
+        for (rest, config, profile, subject, server) in [
+            ("admin", "admin.conf", "admin", "O=kubeadm:cluster-admins CN=kubernetes-admin", &endpoint),
+            ("scheduler", "scheduler.conf", "scheduler", "CN=system:kube-scheduler", &local),
+            (
+                "controller-manager",
+                "controller-manager.conf",
+                "controller-manager",
+                "CN=system:kube-controller-manager",
+                &local,
+            ),
+        ] {
+            parties.push(maker.beside(maker.client(rest, profile, subject), config, server));
+        }
+    }
+    if node.has_kubelet() && cluster.kube_proxy {
+        let pair = maker.client("kube-proxy", "kube-proxy", "O=system:node-proxier CN=system:kube-proxy");
+        parties.push(maker.beside(pair, "kube-proxy.conf", &endpoint));
+    }
+    parties
+}
+
+/// Makes the parties of one node under one authority.
+#[derive(Clone, Copy)]
+struct Maker<'c> {
+    cluster: &'c Cluster,
+    node: &'c Node,
+    authority: &'c str,
+}
+
+impl Maker<'_> {
+    fn server(&self, rest: &'static str, profile: &'static str, subject: &str, names: AltNames) -> Party {
+        Party {
+            node: self.node.name.clone(),
+            rest,
+            profile,
+            authority: self.authority.to_owned(),
+            subject: subject.split(' ').map(str::to_owned).collect(),
+            names,
+            config: None,
+        }
+    }
+
+    fn client(&self, rest: &'static str, profile: &'static str, subject: &str) -> Party {
+        self.server(rest, profile, subject, AltNames::default())
+    }
+
+    fn config(&self, rest: &'static str, profile: &'static str, subject: &str, server: &str) -> Party {
+        let mut party = self.beside(self.client(rest, profile, subject), rest, server);
+        party.config.iter_mut().for_each(|config| config.holds_key = true);
+        party
+    }
+
+    fn beside(&self, mut party: Party, rest: &'static str, server: &str) -> Party {
+        let user = party.subject.iter().find_map(|text| text.strip_prefix("CN=")).unwrap_or_default();
+        let (user, server) = (user.to_owned(), server.to_owned());
+        party.config = Some(Config { rest, server, user, holds_key: false });
+        party
+    }
+
+    /// The node's own name and addresses.
+    fn own(&self) -> AltNames {
+        let mut names = AltNames::default();
+        names.add(&self.node.name);
+        self.node.addresses.iter().for_each(|address| names.add_ip(*address));
+        self.node.extra_sans.iter().for_each(|name| names.add(name));
+        names
+    }
+
+    fn with_loopback(&self) -> AltNames {
+        let mut names = self.own();
+        ["localhost", "127.0.0.1", "::1"].iter().for_each(|name| names.add(name));
+        names
+    }
+
+    fn api_server(&self) -> AltNames {
+        let mut names = AltNames::default();
+        names.add(&self.node.name);
+        for service in ["kubernetes", "kubernetes.default", "kubernetes.default.svc"] {
+            names.add(service);
+        }
+        names.add(&format!("kubernetes.default.svc.{}", self.cluster.domain));
+        names.add(&self.cluster.endpoint().0);
+        self.cluster.service_addresses().into_iter().for_each(|address| names.add_ip(address));
+        self.node.addresses.iter().for_each(|address| names.add_ip(*address));
+        self.cluster.extra_sans.iter().chain(&self.node.extra_sans).for_each(|name| names.add(name));
+        names
+    }
+
+    fn endpoint(&self) -> String {
+        let (host, port) = self.cluster.endpoint();
+        url(&host, port)
+    }
+
+    /// The API server on this very node.
+    fn local(&self) -> String {
+        let (_, port) = self.cluster.endpoint();
+        self.node.addresses.first().map_or_else(|| self.endpoint(), |address| url(&address.to_string(), port))
+    }
+}
+
+fn url(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("https://[{host}]:{port}") } else { format!("https://{host}:{port}") }
+}

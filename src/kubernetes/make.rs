@@ -1,0 +1,175 @@
+//! From a description to keys, requests, kubeconfigs, the bundle with its index, and the script.
+
+use std::path::Path;
+
+use der::DateTime;
+use zeroize::Zeroizing;
+
+use super::cluster::{Cluster, Role};
+use super::keys::Pair;
+use super::layout::{Party, parties, service_account_stem};
+use super::{Error, kubeconfig, request_for, script};
+use crate::digest::Digest;
+use crate::media::{RelativePath, Whole};
+use crate::parallel;
+use crate::request::{Entry, INDEX, Index, IndexName, Sequence};
+
+/// What to make of a cluster's description.
+#[derive(Clone, Debug)]
+pub struct Making<'a> {
+    /// The description.
+    pub cluster: &'a Cluster,
+    /// The one node to make keys for; all without.
+    pub node: Option<&'a str>,
+    /// A folder that was made before, whose keys are taken again.
+    pub keys: Option<&'a Path>,
+    /// The bundle's sequence number.
+    pub sequence: Sequence,
+    /// Now, in UTC.
+    pub now: DateTime,
+    /// When the bundle must no longer be used.
+    pub expires: Option<DateTime>,
+    /// How many threads generate keys.
+    pub processors: usize,
+}
+
+/// What was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// How many requests.
+    pub requests: usize,
+    /// Whether the keys of service accounts are among it: they must be the same on every
+    /// control-plane node, so one makes them and the others get a copy.
+    pub service_account: bool,
+}
+
+/// A file of the tree.
+struct File {
+    path: String,
+    octets: Zeroizing<Vec<u8>>,
+    mode: u32,
+}
+
+impl File {
+    fn private(path: String, text: &str) -> Self {
+        Self { path, octets: Zeroizing::new(text.as_bytes().to_vec()), mode: 0o600 }
+    }
+
+    fn public(path: impl Into<String>, octets: impl Into<Vec<u8>>) -> Self {
+        Self { path: path.into(), octets: Zeroizing::new(octets.into()), mode: 0o644 }
+    }
+}
+
+/// A party's files, and its request with what the index says of it.
+type PartyFiles = Result<(Vec<File>, Entry), Error>;
+
+/// Makes everything in a new folder, or nothing.
+///
+/// # Errors
+/// [`Error`] when there is no such node, or a key of before cannot be read; whatever the medium says.
+pub fn make(making: &Making<'_>, out: &Path) -> Result<Made, Error> {
+    let cluster = making.cluster;
+    if let Some(name) = making.node.filter(|name| !cluster.node.iter().any(|node| node.name == *name)) {
+        let names: Vec<&str> = cluster.node.iter().map(|node| node.name.as_str()).collect();
+        return Err(Error::Wrong(format!(
+            "node {name}: the description has none of that name; it has {}",
+            names.join(", ")
+        )));
+    }
+    let all = parties(cluster);
+    let mine: Vec<Party> =
+        all.iter().filter(|party| making.node.is_none_or(|node| party.node == node)).cloned().collect();
+    if mine.is_empty() {
+        return Err(Error::Wrong(
+            "no party of the cluster is on that node, so there is nothing to make".into(),
+        ));
+    }
+    let mut whole = Whole::begin_private(out)?;
+    let mut put = |file: File| -> Result<(), Error> {
+        Ok(whole.put(&RelativePath::new(&file.path)?, &file.octets, file.mode)?)
+    };
+    let mut requests = Vec::with_capacity(mine.len());
+    let source = |each: &mut dyn FnMut(Party) -> Result<(), Error>| mine.into_iter().try_for_each(each);
+    parallel::ordered(
+        making.processors,
+        source,
+        |party| files(making, &party),
+        |made: PartyFiles| {
+            let (files, entry) = made?;
+            requests.push(entry);
+            files.into_iter().try_for_each(&mut put)
+        },
+    )?;
+    let service_account = service_account(making)?;
+    let made = Made { requests: requests.len(), service_account: !service_account.is_empty() };
+    service_account.into_iter().try_for_each(&mut put)?;
+    put(File::public(format!("bundle/{INDEX}"), index(making, requests)?.encode()?))?;
+    script::files(cluster, &all).into_iter().try_for_each(|(path, text)| put(File::public(path, text)))?;
+    whole.finish()?;
+    Ok(made)
+}
+
+fn files(making: &Making<'_>, party: &Party) -> PartyFiles {
+    let pair = pair(making, party)?;
+    let private = pair.private_pem()?;
+    let mut files = Vec::new();
+    files.extend(party.key_path().map(|path| File::private(path, &private)));
+    if let Some((config, path)) = party.config_path() {
+        files.push(File::private(path, &kubeconfig::text(making.cluster, config, &private)));
+    }
+    let request = request_for(&pair, &party.subject, &party.names)?;
+    let path = RelativePath::new(&party.request_path())?;
+    let sha256 = Digest::of(request.as_bytes());
+    files.push(File::public(format!("bundle/{path}"), request));
+    Ok((files, Entry { path, sha256, profile: Some(party.profile.to_owned()), object: None }))
+}
+
+fn pair(making: &Making<'_>, party: &Party) -> Result<Pair, Error> {
+    let Some(before) = making.keys else { return Pair::generate(making.cluster.key) };
+    match (party.key_path(), party.config_path()) {
+        (Some(path), _) => super::before::key(before, &path),
+        (None, Some((_, path))) => super::before::key_of_config(before, &path),
+        (None, None) => Pair::generate(making.cluster.key),
+    }
+}
+
+/// The keys of service accounts: one pair for all control-plane nodes.
+fn service_account(making: &Making<'_>) -> Result<Vec<File>, Error> {
+    let Making { cluster, node, .. } = making;
+    let first = cluster.first_control_plane().map(|node| node.name.as_str());
+    let mut holders: Vec<&str> = cluster
+        .node
+        .iter()
+        .filter(|node| node.is(Role::ControlPlane))
+        .map(|node| node.name.as_str())
+        .collect();
+    if let Some(only) = node {
+        holders.retain(|name| name == only && first == Some(*only));
+    }
+    if holders.is_empty() {
+        return Ok(Vec::new());
+    }
+    let stem = service_account_stem(cluster.layout);
+    let pair = match (making.keys, holders.first()) {
+        (Some(before), Some(holder)) => super::before::key(before, &format!("nodes/{holder}/{stem}.key"))?,
+        _ => Pair::generate(cluster.key)?,
+    };
+    let (private, public) = (pair.private_pem()?, pair.public_pem()?);
+    let both = |name: &&str| {
+        [
+            File::private(format!("nodes/{name}/{stem}.key"), &private),
+            File::public(format!("nodes/{name}/{stem}.pub"), public.clone()),
+        ]
+    };
+    Ok(holders.iter().flat_map(both).collect())
+}
+
+fn index(making: &Making<'_>, mut requests: Vec<Entry>) -> Result<Index, Error> {
+    requests.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut index = Index::new(making.sequence, making.now, requests);
+    index.cluster = Some(making.cluster.name.clone());
+    index.part =
+        making.node.map(|node| IndexName::try_from(node.to_owned())).transpose().map_err(Error::Wrong)?;
+    index.expires = making.expires.map(crate::request::Time);
+    Ok(index)
+}

@@ -1,0 +1,42 @@
+//! Collecting: exactly the `*.csr` files of a folder in which their private keys lie, too.
+
+use std::path::Path;
+
+use super::index::Entry;
+use super::write::Requests;
+use super::{ENTRY_LIMITS, refuse_private_key};
+use crate::digest::Digest;
+use crate::media::{Error, Gathered, gather, shown};
+
+/// What was collected, and what stays.
+#[derive(Debug)]
+pub struct Collected {
+    /// The requests.
+    pub requests: Requests,
+    /// Symbolic links and the like, which were not followed.
+    pub links: Vec<String>,
+    /// How many other files stay where they are.
+    pub left: usize,
+}
+
+/// Collects the `*.csr` files below a folder; their paths are kept.
+///
+/// # Errors
+/// [`Error::Refused`] when there is none, or when one of them holds a private key;
+/// [`Error::Fault`] when the folder cannot be read.
+pub fn collect(folder: &Path) -> Result<Collected, Error> {
+    let Gathered { files, links, left, .. } = gather(folder, ".csr", ENTRY_LIMITS)?;
+    if files.is_empty() {
+        return Err(Error::Refused(format!(
+            "{}: no *.csr file lies there ({left} other files); name the folder that `kubeadm certs generate-csr` wrote to [BUNDLE-EMPTY]",
+            shown(&folder.display().to_string())
+        )));
+    }
+    let mut requests = Vec::with_capacity(files.len());
+    for (path, octets) in files {
+        refuse_private_key(path.as_str(), &octets)?;
+        let sha256 = Digest::of(&octets);
+        requests.push((Entry { path, sha256, profile: None, object: None }, octets));
+    }
+    Ok(Collected { requests, links, left })
+}

@@ -1,0 +1,61 @@
+//! A bundle to be carried: the index first, then every request.
+
+use std::path::Path;
+
+use der::DateTime;
+
+use super::index::{Entry, INDEX, Index};
+use super::pem;
+use crate::media::{Error, RelativePath, Whole};
+
+/// Files of a bundle, each with what its index says of it.
+pub type Requests = Vec<(Entry, Vec<u8>)>;
+
+/// Writes a bundle with its index, a folder or a tar, all of it or nothing.
+///
+/// # Errors
+/// [`Error::Refused`] when there is no request, when a private key would travel, or when something
+/// of that name is there; [`Error::Fault`] when the medium fails.
+pub fn write_bundle(out: &Path, mut index: Index, mut requests: Requests) -> Result<(), Error> {
+    let time = index.created.0;
+    requests.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
+    index.requests = requests.iter().map(|(entry, _)| entry.clone()).collect();
+    let files = requests.iter().map(|(entry, octets)| (&entry.path, octets.as_slice()));
+    write(out, time, &index.encode()?, files)
+}
+
+fn write<'a>(
+    out: &Path,
+    time: DateTime,
+    index: &[u8],
+    files: impl Iterator<Item = (&'a RelativePath, &'a [u8])>,
+) -> Result<(), Error> {
+    let mut whole = Whole::begin(out, time.unix_duration().as_secs())?;
+    whole.put(&RelativePath::new(INDEX)?, index, 0o644)?;
+    let mut count = 0;
+    for (path, octets) in files {
+        refuse_private_key(path.as_str(), octets)?;
+        whole.put(path, octets, 0o644)?;
+        count += 1;
+    }
+    match count {
+        0 => Err(Error::Refused(format!(
+            "{}: there is no request to be carried [BUNDLE-EMPTY]",
+            out.display()
+        ))),
+        _ => whole.finish(),
+    }
+}
+
+/// Refuses a file that is to travel and holds a private key.
+///
+/// # Errors
+/// [`Error::Refused`] names the file.
+pub fn refuse_private_key(path: &str, octets: &[u8]) -> Result<(), Error> {
+    match pem::holds_private_key(octets) {
+        false => Ok(()),
+        true => Err(Error::Refused(format!(
+            "{path}: holds a PRIVATE KEY, which must not travel; nothing was written. Take the key out of that file [BUNDLE-PRIVATE-KEY]"
+        ))),
+    }
+}
