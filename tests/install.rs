@@ -177,10 +177,10 @@ fn a_release_that_does_not_belong_here_is_not_installed() {
         lab.keyrite(&format!("install show/release --root-sha256 {root} --pki {node}/pki {more}"))
     };
     show("node", "").fails(1, &["REHEARSAL", "--rehearsal"]);
-    show("node", "--rehearsal").fails(1, &["none of the 17 certificates of this release is for one of them"]);
+    show("node", "--rehearsal").fails(1, &["none of the 20 certificates of this release is for one of them"]);
     lab.install("release", "node", "--rehearsal").fails(1, &["this release is no rehearsal"]);
     assert_eq!(lab.listing("node"), bare);
-    let marked = show("show/cluster", "--rehearsal").ok();
+    let marked = show("show/cluster/nodes/cp-1", "--rehearsal").ok();
     assert!(marked.out.ends_with("INSTALLED, but a REHEARSAL: this target is one for good\n"), "{marked:?}");
 
     // A second set of keys, and release 3 for it.

@@ -16,7 +16,7 @@ use support::{Lab, P256, WEB, repository};
 fn rehearsal_tells_the_story_and_marks_all_it_makes() {
     let lab = Lab::without_token();
     let ran = lab.keyrite("rehearse --out show").ok();
-    assert!(ran.out.contains("17 certificates, 1 refused"), "{}", ran.out);
+    assert!(ran.out.contains("20 certificates, 1 refused"), "{}", ran.out);
     assert!(ran.out.lines().count() < 50, "more than one screen:\n{}", ran.out);
     let manifest = lab.manifest("show/release");
     assert_eq!(manifest["kind"], "rehearsal");
