@@ -259,6 +259,12 @@ fn rewritten_chains_are_found() {
     fails(&step("r[:] = [x for x in r if x['data'].get('prompt') != 'review']"), "AUDIT-CONFIRMED");
     fails(&step("r[:] = [x for x in r if x['data'].get('prompt') != 'plan']"), "AUDIT-CONFIRMED");
     fails(&step("r[2]['data']['answer'] = 'some other words'"), "AUDIT-CONFIRMED");
+    fails(&step("r[:] = [x for x in r if x['event'] != 'present']"), "AUDIT-PEOPLE");
+    fails(&step("r.insert(2, r[1])"), "AUDIT-PEOPLE");
+    fails(
+        &step("[x for x in r if x['event'] == 'confirmed'][2]['data']['by'] = 'Somebody Else'"),
+        "AUDIT-CONFIRMED",
+    );
     let root = |edit: &str| transcript("root/transcript.jsonl", "root.toml", edit);
     root("pass").ok();
     fails(

@@ -8,6 +8,7 @@ mod certificates;
 mod claim;
 mod history;
 mod ledger;
+mod people;
 mod release;
 mod steps;
 mod story;

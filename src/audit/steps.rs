@@ -44,72 +44,13 @@ pub fn order(story: &Story, plan: &Plan) -> Result<String, String> {
     }
 }
 
-/// What had to be confirmed was confirmed: the plan digest at the beginning and after each
-/// interruption, and in each step what that step asks.
-pub fn confirmed(story: &Story, plan: &Plan) -> Result<String, String> {
-    let words = plan.digest().words();
-    let words: Vec<&str> = words.split(' ').collect();
-    // Which three words are asked for changes from one time to the next.
-    let parts: Vec<String> = words.chunks(3).map(|part| part.join(" ")).collect();
-    let mut waits: Option<usize> = None;
-    let mut answered = BTreeSet::new();
-    let (mut step, mut count) = (0, 0);
-    for (at, mark) in story.marks.iter().enumerate() {
-        match mark {
-            Mark::Begin | Mark::Resume => waits = Some(at),
-            Mark::Step { number, .. } => {
-                if waits.is_some() {
-                    return Err(format!("step {number} began before the plan digest was confirmed"));
-                }
-                step = *number;
-            }
-            Mark::Confirmed { prompt, answer } => {
-                count += 1;
-                if prompt == "plan" {
-                    waits = None;
-                    if !parts.iter().any(|part| answer.eq_ignore_ascii_case(part)) {
-                        return Err(format!(
-                            "{answer:?} was typed for the plan digest, whose words are {:?}",
-                            words.join(" ")
-                        ));
-                    }
-                }
-                answered.insert((step, prompt.as_str()));
-            }
-            Mark::Certificate(_) => {}
-        }
-    }
-    for (at, one) in plan.script().step.iter().enumerate() {
-        let ran =
-            story.marks.iter().any(|mark| matches!(mark, Mark::Step { number, .. } if *number == at + 1));
-        let Some(prompt) = asks(one).filter(|_| ran && is_over(story, at + 1)) else { continue };
-        if !answered.contains(&(at + 1, prompt)) {
-            return Err(format!("step {} ({}): {prompt} was not confirmed", at + 1, one.act()));
-        }
-    }
-    Ok(format!("{count} confirmations, each where the script asks for one"))
-}
-
 /// Whether the transcript goes beyond this step.
-fn is_over(story: &Story, step: usize) -> bool {
+pub fn is_over(story: &Story, step: usize) -> bool {
     let last = story.marks.iter().filter_map(|mark| match mark {
         Mark::Step { number, .. } => Some(*number),
         _ => None,
     });
     story.ended || last.max().is_some_and(|last| last > step)
-}
-
-/// The prompt by which a step is confirmed.
-fn asks(step: &Step) -> Option<&'static str> {
-    match step.act() {
-        "machine" => Some("clock"),
-        "create-authority" | "create-manifest-key" => Some("create"),
-        "import" => Some("bundle"),
-        "review" => Some("review"),
-        "release" => Some("manifest"),
-        "custody" => Some("custody"),
-        _ => None,
-    }
 }
 
 /// Each key that the script creates has its certificate in the transcript, in the step that

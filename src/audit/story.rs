@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::ceremony::Role;
 use crate::digest::{Digest, Hasher};
 use crate::release::{Record, chain_head};
 
@@ -53,7 +54,8 @@ pub enum Mark {
     Begin,
     Resume,
     Step { number: usize, act: String },
-    Confirmed { prompt: String, answer: String },
+    Present(Role, String),
+    Confirmed { prompt: String, answer: String, role: Role, by: String },
     Certificate(String),
 }
 
@@ -98,6 +100,7 @@ pub struct Story {
     pub imported: Option<Digest>,
     pub ended: bool,
     pub abandoned: bool,
+    pub exceptions: usize,
     file: Hasher,
 }
 
@@ -192,8 +195,14 @@ impl Story {
             }
             "confirmed" => {
                 let said: Confirmed = serde_json::from_value(data)?;
-                self.marks.push(Mark::Confirmed { prompt: said.prompt, answer: said.answer });
+                let Confirmed { prompt, answer, role, by } = said;
+                self.marks.push(Mark::Confirmed { prompt, answer, role, by });
             }
+            "present" => {
+                let Present { role, name } = serde_json::from_value(data)?;
+                self.marks.push(Mark::Present(role, name));
+            }
+            "exception" => self.exceptions += 1,
             "key-generated" | "key-proved" => self.key(event, serde_json::from_value(data)?),
             "certificate" => {
                 let key: KeyCertificate = serde_json::from_value(data)?;
@@ -305,6 +314,14 @@ struct StepData {
 struct Confirmed {
     prompt: String,
     answer: String,
+    role: Role,
+    by: String,
+}
+
+#[derive(Deserialize)]
+struct Present {
+    role: Role,
+    name: String,
 }
 
 #[derive(Deserialize)]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::history::{Chapter, History};
 use super::story::Story;
-use super::{Error, Order, Section, steps};
+use super::{Error, Order, Section, people, steps};
 use crate::ceremony::Plan;
 use crate::media::open_file;
 
@@ -76,7 +76,8 @@ pub fn claims(story: &Story, plan: Option<&Plan>, wrong: Option<String>, what: &
         section.compared(id, result.map(told(what)).map_err(told(what)));
     };
     held("AUDIT-ORDER", steps::order(story, plan));
-    held("AUDIT-CONFIRMED", steps::confirmed(story, plan));
+    held("AUDIT-PEOPLE", people::present(story, plan));
+    held("AUDIT-CONFIRMED", people::confirmed(story, plan));
     held("AUDIT-KEYS", steps::keys(story, plan));
 }
 
@@ -112,4 +113,10 @@ fn chain(story: &Story, what: &str, section: &mut Section) {
     let kind = if begin.rehearsal { "a rehearsal, " } else { "" };
     let who = if story.unattended { "a file answered for people at least once" } else { "people answered" };
     section.note(format!("{what}: {}, {kind}{who}", begin.title));
+    if story.exceptions > 0 {
+        section.note(format!(
+            "{what}: {} exceptions were written down; read them in the report",
+            story.exceptions
+        ));
+    }
 }
