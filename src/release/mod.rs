@@ -16,7 +16,7 @@ pub use manifest::{
     AuthorityEntry, CertificateEntry, FORMAT, Head, ManifestKind, Plan, Reason, RefusalEntry, Signer,
     TokenEntry, Tool, TranscriptEntry,
 };
-pub use stream::{ManifestWriter, Reader, entry, read};
+pub use stream::{ManifestWriter, Reader, TextReader, decode, entry, read, read_texts};
 pub use transcript::{Chain, FIRST, Record, chain_head};
 pub use verify::{Report, Root, verify};
 

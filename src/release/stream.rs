@@ -1,11 +1,9 @@
 //! Manifests as streams: written and read entry by entry, for their lists may be long.
 
-use std::collections::BTreeMap;
-use std::io::{BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 
-use serde::de::{self, DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor};
-use serde::{Deserializer, Serialize};
-use serde_json::value::RawValue;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::{CertificateEntry, Error, Head, RefusalEntry};
 
@@ -113,94 +111,157 @@ pub trait Reader {
     fn refusal(&mut self, entry: RefusalEntry) -> Result<(), Error>;
 }
 
-/// Reads a manifest.
+/// As [`Reader`], for one who decodes entries in other threads: [`decode`] reads their texts.
+pub trait TextReader {
+    /// As [`Reader::head`].
+    ///
+    /// # Errors
+    /// [`Error`] ends the reading.
+    fn head(&mut self, head: Head) -> Result<(), Error>;
+
+    /// The JSON text of a certificate's entry.
+    ///
+    /// # Errors
+    /// [`Error`] ends the reading.
+    fn certificate(&mut self, text: &str) -> Result<(), Error>;
+
+    /// The JSON text of a refusal's entry.
+    ///
+    /// # Errors
+    /// [`Error`] ends the reading.
+    fn refusal(&mut self, text: &str) -> Result<(), Error>;
+}
+
+/// Decodes entries as they come.
+struct Decoding<'a>(&'a mut dyn Reader);
+
+impl TextReader for Decoding<'_> {
+    fn head(&mut self, head: Head) -> Result<(), Error> {
+        self.0.head(head)
+    }
+
+    fn certificate(&mut self, text: &str) -> Result<(), Error> {
+        self.0.certificate(decode(text)?)
+    }
+
+    fn refusal(&mut self, text: &str) -> Result<(), Error> {
+        self.0.refusal(decode(text)?)
+    }
+}
+
+/// Decodes the text of one entry.
 ///
 /// # Errors
-/// [`Error`] when it is none: unknown, missing or doubled members, lists that are not at the end;
-/// whatever `reader` returns.
+/// [`Error`] when it is none: unknown, missing or doubled members.
+pub fn decode<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(malformed)
+}
+
+/// Reads a manifest: JSON in the very lines in which [`ManifestWriter`] writes it, so that there is
+/// one way to read what was signed.
+///
+/// # Errors
+/// [`Error`] when it is none: unknown, missing or doubled members, lists that are not at the end,
+/// entries that are not one line each; whatever `reader` returns.
 pub fn read(from: impl Read, reader: &mut dyn Reader) -> Result<(), Error> {
-    let mut failure = None;
-    let mut deserializer = serde_json::Deserializer::from_reader(BufReader::with_capacity(1 << 16, from));
-    let read = deserializer.deserialize_map(Members { reader, failure: &mut failure });
-    let read = read.and_then(|()| deserializer.end());
-    match (failure, read) {
-        (Some(failure), _) => Err(failure),
-        (None, read) => read.map_err(|e| Error(format!("{}: {e}", super::MANIFEST))),
+    read_texts(from, &mut Decoding(reader))
+}
+
+/// As [`read`], with the entries' texts.
+///
+/// # Errors
+/// As [`read`], but for the entries' own form.
+pub fn read_texts(from: impl Read, reader: &mut dyn TextReader) -> Result<(), Error> {
+    let mut lines = Lines { from: BufReader::with_capacity(1 << 17, from), octets: Vec::new(), number: 0 };
+    let mut head = String::new();
+    let empty = loop {
+        let line = lines.next()?;
+        match opening(line, CERTIFICATES) {
+            Some(empty) => break empty,
+            None => head.push_str(line),
+        }
+        if head.len() > LINE_LIMIT {
+            return Err(lines.unexpected());
+        }
+    };
+    let head = head.trim_end().strip_suffix(',').ok_or_else(|| lines.unexpected())?;
+    reader.head(decode(&format!("{head}}}"))?)?;
+    lines.list(empty, "],", &mut |text| reader.certificate(text))?;
+    let empty = opening(lines.next()?, REFUSALS).ok_or_else(|| lines.unexpected())?;
+    lines.list(empty, "]", &mut |text| reader.refusal(text))?;
+    let end = lines.next()? == "}\n";
+    match end && lines.fill()? == 0 {
+        true => Ok(()),
+        false => Err(lines.unexpected()),
     }
 }
 
-/// Visits the members; the first failure of the reader is kept, for serde has its own errors.
-struct Members<'a> {
-    reader: &'a mut dyn Reader,
-    failure: &'a mut Option<Error>,
-}
-
-impl<'de> Visitor<'de> for Members<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a manifest")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self { reader, failure } = self;
-        let mut keep = |result: Result<(), Error>| {
-            result.map_err(|e| {
-                *failure = Some(e);
-                de::Error::custom("stopped")
-            })
-        };
-        let mut head: BTreeMap<String, Box<RawValue>> = BTreeMap::new();
-        loop {
-            let key: String = map.next_key()?.ok_or_else(|| de::Error::missing_field(CERTIFICATES))?;
-            if key == CERTIFICATES {
-                break;
-            }
-            if head.insert(key.clone(), map.next_value()?).is_some() {
-                return Err(de::Error::custom(format!("duplicate field `{key}`")));
-            }
-        }
-        // As one text again, so that what is unknown, missing or doubled in it is told.
-        let text = serde_json::to_string(&head).map_err(de::Error::custom)?;
-        let head: Head = serde_json::from_str(&text).map_err(de::Error::custom)?;
-        keep(reader.head(head))?;
-        map.next_value_seed(List(|entry| keep(reader.certificate(entry)), std::marker::PhantomData))?;
-        match map.next_key::<String>()? {
-            Some(key) if key == REFUSALS => {
-                map.next_value_seed(List(|entry| keep(reader.refusal(entry)), std::marker::PhantomData))?;
-            }
-            _ => return Err(de::Error::missing_field(REFUSALS)),
-        }
-        match map.next_key::<String>()? {
-            None => Ok(()),
-            Some(key) => Err(de::Error::custom(format!("field `{key}` stands after {REFUSALS}"))),
-        }
+/// Whether a line opens this list, and whether the list ends in it.
+fn opening(line: &str, list: &str) -> Option<bool> {
+    let rest = line.strip_prefix("  \"")?.strip_prefix(list)?.strip_prefix("\": [")?;
+    match rest.trim_end_matches([',', '\n']) {
+        "" => Some(false),
+        "]" => Some(true),
+        _ => None,
     }
 }
 
-struct List<F, T>(F, std::marker::PhantomData<T>);
+/// The longest line, and the longest head, in octets.
+const LINE_LIMIT: usize = 16 << 20;
 
-impl<'de, T: DeserializeOwned, E: de::Error, F: FnMut(T) -> Result<(), E>> DeserializeSeed<'de>
-    for List<F, T>
-{
-    type Value = ();
+/// The lines of a manifest.
+struct Lines<R> {
+    from: BufReader<R>,
+    octets: Vec<u8>,
+    number: u64,
+}
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
+impl<R: Read> Lines<R> {
+    fn fill(&mut self) -> Result<usize, Error> {
+        self.octets.clear();
+        self.number += 1;
+        (&mut self.from).take(LINE_LIMIT as u64).read_until(b'\n', &mut self.octets).map_err(failed)
+    }
+
+    /// The next line, with its line feed.
+    fn next(&mut self) -> Result<&str, Error> {
+        self.fill()?;
+        match std::str::from_utf8(&self.octets) {
+            Ok(line) if line.ends_with('\n') => Ok(line),
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    /// The entries of a list, one a line, up to the line that closes it.
+    fn list(
+        &mut self,
+        empty: bool,
+        close: &str,
+        each: &mut dyn FnMut(&str) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut more = !empty;
+        while more {
+            let line = self.next()?.trim_end_matches('\n');
+            let entry = line.strip_prefix("    ").filter(|text| text.starts_with('{'));
+            let Some(entry) = entry else { return Err(self.unexpected()) };
+            let (entry, follows) = entry.strip_suffix(',').map_or((entry, false), |entry| (entry, true));
+            each(entry)?;
+            more = follows;
+        }
+        let closed =
+            empty || self.next()?.strip_prefix("  ").map(|line| line.trim_end_matches('\n')) == Some(close);
+        if closed { Ok(()) } else { Err(self.unexpected()) }
+    }
+
+    fn unexpected(&self) -> Error {
+        Error(format!(
+            "{}: line {} is not what keyrite writes there; the file was changed or cut off",
+            super::MANIFEST,
+            self.number
+        ))
     }
 }
 
-impl<'de, T: DeserializeOwned, E: de::Error, F: FnMut(T) -> Result<(), E>> Visitor<'de> for List<F, T> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a list")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
-        while let Some(entry) = list.next_element::<T>()? {
-            (self.0)(entry).map_err(de::Error::custom)?;
-        }
-        Ok(())
-    }
+fn malformed(error: serde_json::Error) -> Error {
+    Error(format!("{}: {error}", super::MANIFEST))
 }

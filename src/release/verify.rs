@@ -11,12 +11,13 @@ use std::io::{BufRead, BufReader, Read};
 use std::sync::OnceLock;
 
 use super::manifest::{AuthorityEntry, CertificateEntry, FORMAT, Head, RefusalEntry};
-use super::{Chain, Error, MANIFEST, Reader, SIGNATURE, TRANSCRIPT, cms, read};
+use super::{Chain, Error, MANIFEST, SIGNATURE, TRANSCRIPT, TextReader, cms, decode, read_texts};
 use crate::digest::{Digest, Hasher};
 use crate::issuance::Certificate;
 use crate::media::{Member, RelativePath, Tree};
 use crate::parallel;
 use authorities::Authorities;
+use serde::de::DeserializeOwned;
 
 /// The largest file but manifest and transcript, in octets.
 const FILE_LIMIT: u64 = 1 << 20;
@@ -59,8 +60,8 @@ pub struct Report {
 
 /// A piece of the manifest's lists.
 enum Piece {
-    Certificates(Vec<CertificateEntry>),
-    Refusals(Vec<RefusalEntry>),
+    Certificates(Vec<String>),
+    Refusals(Vec<String>),
 }
 
 /// A piece after its check.
@@ -98,7 +99,7 @@ pub fn verify(
             certificates: Vec::new(),
             refusals: Vec::new(),
         };
-        read(&mut hashed, &mut feed)?;
+        read_texts(&mut hashed, &mut feed)?;
         feed.flush()?;
         // The signature was over octets that were read before.
         match hashed.rest()? == digest {
@@ -109,13 +110,13 @@ pub fn verify(
     let hasher = RandomState::new();
     let check = |piece: Piece| -> Result<Checked, Error> {
         match piece {
-            Piece::Refusals(list) => Ok(Checked::Refusals(list)),
+            Piece::Refusals(list) => Ok(Checked::Refusals(decoded(&list)?)),
             Piece::Certificates(list) => {
                 let Trusted { authorities, .. } =
                     trusted.get().ok_or_else(|| Error("manifest has no head".into()))?;
                 let mut serials = Vec::with_capacity(list.len());
                 let mut kept = Vec::new();
-                for entry in list {
+                for entry in decoded::<CertificateEntry>(&list)? {
                     let certificate = certificates::check(tree, authorities, &entry)?;
                     serials.push(hasher.hash_one((&entry.authority, &entry.serial)));
                     if keep(&entry) {
@@ -146,6 +147,10 @@ pub fn verify(
     })
 }
 
+fn decoded<T: DeserializeOwned>(texts: &[String]) -> Result<Vec<T>, Error> {
+    texts.iter().map(|text| decode(text)).collect()
+}
+
 /// The head, once authorities and signer are found to hold.
 struct Trusted {
     head: Head,
@@ -160,8 +165,8 @@ struct Feed<'a> {
     signer: &'a Certificate,
     trusted: &'a OnceLock<Trusted>,
     each: &'a mut dyn FnMut(Piece) -> Result<(), Error>,
-    certificates: Vec<CertificateEntry>,
-    refusals: Vec<RefusalEntry>,
+    certificates: Vec<String>,
+    refusals: Vec<String>,
 }
 
 impl Feed<'_> {
@@ -171,7 +176,7 @@ impl Feed<'_> {
     }
 }
 
-impl Reader for Feed<'_> {
+impl TextReader for Feed<'_> {
     fn head(&mut self, head: Head) -> Result<(), Error> {
         if head.format != FORMAT {
             return Err(Error(format!(
@@ -187,16 +192,16 @@ impl Reader for Feed<'_> {
         Ok(())
     }
 
-    fn certificate(&mut self, entry: CertificateEntry) -> Result<(), Error> {
-        self.certificates.push(entry);
+    fn certificate(&mut self, text: &str) -> Result<(), Error> {
+        self.certificates.push(text.to_owned());
         if self.certificates.len() < GROUP {
             return Ok(());
         }
         (self.each)(Piece::Certificates(std::mem::take(&mut self.certificates)))
     }
 
-    fn refusal(&mut self, entry: RefusalEntry) -> Result<(), Error> {
-        self.refusals.push(entry);
+    fn refusal(&mut self, text: &str) -> Result<(), Error> {
+        self.refusals.push(text.to_owned());
         if self.refusals.len() < GROUP { Ok(()) } else { self.flush() }
     }
 }
