@@ -208,9 +208,9 @@ impl<'a> Conductor<'a> {
             self.asking = *step.confirm().unwrap_or(&self.plan.script().people.confirm);
             self.people.show(&heading(&steps, at));
             self.record("step", json!({ "number": at + 1, "act": step.act(), "again": again }))?;
-            // What was done before is on disk before anything is made; the rest may be done again.
+            // With what is written before anything is made; the other steps may be done again.
             if step.makes() {
-                self.done_until(at)?;
+                self.ledger.step_reached(self.id, at);
             }
             self.step(step)?;
             self.next_step = self.next_step.max(at + 1);
@@ -226,9 +226,8 @@ impl<'a> Conductor<'a> {
 
     /// Writes down that the steps before this index are done.
     pub(super) fn done_until(&mut self, next_step: usize) -> Result<(), Error> {
-        self.ledger.step_done(self.id, next_step, self.transcript.noted())?;
-        self.transcript.wrote();
-        Ok(())
+        self.ledger.step_reached(self.id, next_step);
+        self.write_down()
     }
 
     fn step(&mut self, step: &Step) -> Result<(), Error> {

@@ -16,11 +16,11 @@ use crate::ledger::{Advance, Approved, Reservation};
 use crate::policy::Approval;
 use crate::token::Session;
 
-/// At most so many certificates are a lot: what one thread works at before it hands on.
-const LOT: usize = 64;
-/// Each session gets at least so many lots, as far as there are certificates: then no session
-/// signs long after the others have nothing left.
-const LOTS_OF_A_SESSION: usize = 64;
+/// So many certificates are a lot, at most and at least: what one thread works at before it hands on.
+const LOT: (usize, usize) = (64, 4);
+/// Lots grow smaller towards the end, so that no session signs long after the others have nothing
+/// left: what is left makes so many times the lots that may be under way.
+const LOTS_LEFT: usize = 2;
 
 impl Conductor<'_> {
     pub(super) fn issue(&mut self) -> Result<(), Error> {
@@ -35,7 +35,6 @@ impl Conductor<'_> {
     }
 
     fn issue_with(&mut self, sessions: &mut Vec<Session>) -> Result<(), Error> {
-        self.ledger.tidy()?;
         let signers = self.signers()?;
         let templates = self.templates(&signers)?;
         let Some(first) = sessions.first() else { return Ok(()) };
@@ -45,9 +44,8 @@ impl Conductor<'_> {
         let policy = Arc::clone(&self.policy);
         let halt = AtomicBool::new(false);
         let lanes = Lanes { signers: &signers, templates: &templates, policy: &policy, halt: &halt };
-        let (processors, count) = (self.surroundings.processors, sessions.len());
+        let processors = self.surroundings.processors;
         lanes.run(sessions, processors, |link| {
-            let lot = (self.approved / (count * LOTS_OF_A_SESSION)).clamp(1, LOT);
             let mut desk = Desk {
                 row: self.ledger.last_reserved_request(self.id)?,
                 done: self.ledger.answered(self.id)?,
@@ -61,7 +59,7 @@ impl Conductor<'_> {
                 under_way: 0,
                 failure: None,
                 halt: &halt,
-                lot,
+                handed_out: 0,
             };
             desk.work(link)
         })
@@ -112,13 +110,14 @@ struct Desk<'d, 'c> {
     under_way: usize,
     failure: Option<(u64, Error)>,
     halt: &'d AtomicBool,
-    /// Certificates of one lot.
-    lot: usize,
+    /// Requests that were handed out in this run, or answered before it.
+    handed_out: usize,
 }
 
 impl Desk<'_, '_> {
     fn work(&mut self, link: &super::lane::Link) -> Result<(), Error> {
         self.sign_reserved(link)?;
+        self.handed_out = self.done;
         loop {
             if (self.conductor.surroundings.stopped)() {
                 self.halt.store(true, Ordering::Relaxed);
@@ -150,9 +149,10 @@ impl Desk<'_, '_> {
     fn sign_reserved(&mut self, link: &super::lane::Link) -> Result<(), Error> {
         let mut row = self.conductor.ledger.before(self.conductor.id)?;
         loop {
-            let pending = self.conductor.ledger.pending_after(row, self.lot)?;
+            let pending = self.conductor.ledger.pending_after(row, LOT.0)?;
             let Some(last) = pending.last() else { return Ok(()) };
             row = last.row;
+            self.conductor.write_down()?;
             let mut lot = Vec::with_capacity(pending.len());
             for pending in &pending {
                 let authority = self.conductor.authority(&pending.authority)?;
@@ -177,9 +177,12 @@ impl Desk<'_, '_> {
         if self.halt.load(Ordering::Relaxed) {
             return Ok(false);
         }
-        let approved = self.conductor.ledger.approved_after(self.row, self.lot)?;
+        let left = self.conductor.approved.saturating_sub(self.handed_out);
+        let lot = (left / (LOTS_LEFT * link.most())).clamp(LOT.1, LOT.0);
+        let approved = self.conductor.ledger.approved_after(self.row, lot)?;
         let Some(last) = approved.last() else { return Ok(false) };
         self.row = last.row;
+        self.handed_out += approved.len();
         let now = self.conductor.now()?;
         let items = approved.into_iter().map(|approved| Ok((self.serial(approved.row)?, approved)));
         let items = items.collect::<Result<_, Error>>()?;
@@ -241,8 +244,14 @@ impl Desk<'_, '_> {
         advance.lines = self.conductor.transcript.noted().to_vec();
         let mut reserved = self.conductor.ledger.advance(advance)?.into_iter();
         self.conductor.transcript.wrote();
+        let lots = sizes.len() as u64;
         for (number, size) in sizes {
             link.sign(Lot { number, items: reserved.by_ref().take(size).collect() })?;
+        }
+        let most = link.most() as u64;
+        if (self.next_reserve - lots..self.next_reserve).contains(&most) {
+            // From now on the sessions have enough to sign while the ledger is tidied up.
+            self.conductor.ledger.tidy()?;
         }
         self.done += signed;
         let Conductor { approved, refused, .. } = *self.conductor;

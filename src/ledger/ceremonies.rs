@@ -130,12 +130,13 @@ impl Ledger {
     /// # Errors
     /// [`Error::Fault`] when the database fails.
     pub fn append(&mut self, lines: &[Line]) -> Result<(), Error> {
-        if lines.is_empty() {
+        if lines.is_empty() && self.reached.is_none() {
             return Ok(());
         }
         let transaction = self.db.transaction()?;
-        lines.iter().try_for_each(|line| insert_line(&transaction, line))?;
+        write_lines(&transaction, lines, self.reached)?;
         transaction.commit()?;
+        self.reached = None;
         self.last_time = lines.iter().map(|line| Some(line.time)).fold(self.last_time, Option::max);
         Ok(())
     }
@@ -182,20 +183,10 @@ impl Ledger {
             .optional()?)
     }
 
-    /// Marks the steps before this index as done, and appends what the transcript says of them.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
-    pub fn step_done(&mut self, ceremony: i64, next_step: usize, lines: &[Line]) -> Result<(), Error> {
-        let transaction = self.db.transaction()?;
-        lines.iter().try_for_each(|line| insert_line(&transaction, line))?;
-        transaction.execute(
-            "UPDATE ceremony SET next_step = ?2 WHERE id = ?1",
-            params![ceremony, next_step as i64],
-        )?;
-        transaction.commit()?;
-        self.last_time = lines.iter().map(|line| Some(line.time)).fold(self.last_time, Option::max);
-        Ok(())
+    /// Marks the steps before this index as done, together with what is written next: nothing of
+    /// the step is made before that.
+    pub fn step_reached(&mut self, ceremony: i64, next_step: usize) {
+        self.reached = Some(Reached { ceremony, next_step });
     }
 
     /// Marks a ceremony as done, with the last lines of its transcript.
@@ -204,9 +195,10 @@ impl Ledger {
     /// [`Error::Fault`] when the database fails.
     pub fn finish(&mut self, ceremony: i64, lines: &[Line]) -> Result<(), Error> {
         let transaction = self.db.transaction()?;
-        lines.iter().try_for_each(|line| insert_line(&transaction, line))?;
+        write_lines(&transaction, lines, self.reached)?;
         transaction.execute("UPDATE ceremony SET done = 1 WHERE id = ?1", [ceremony])?;
         transaction.commit()?;
+        self.reached = None;
         Ok(())
     }
 
@@ -265,8 +257,21 @@ impl Ledger {
     }
 }
 
-pub fn insert_line(db: &Connection, line: &Line) -> Result<(), Error> {
-    db.prepare_cached("INSERT INTO transcript (ceremony, number, time, line) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![line.ceremony, line.number as i64, line.time.to_string(), line.text])?;
+/// How far a ceremony has come, to be written down.
+#[derive(Clone, Copy, Debug)]
+pub struct Reached {
+    ceremony: i64,
+    next_step: usize,
+}
+
+/// Appends lines to the transcript, and how far its ceremony has come.
+pub fn write_lines(db: &Connection, lines: &[Line], reached: Option<Reached>) -> Result<(), Error> {
+    for line in lines {
+        db.prepare_cached("INSERT INTO transcript (ceremony, number, time, line) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![line.ceremony, line.number as i64, line.time.to_string(), line.text])?;
+    }
+    if let Some(Reached { ceremony, next_step }) = reached {
+        db.execute("UPDATE ceremony SET next_step = ?2 WHERE id = ?1", params![ceremony, next_step as i64])?;
+    }
     Ok(())
 }

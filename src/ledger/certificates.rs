@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::ceremonies::{Line, insert_line};
+use super::ceremonies::{Line, write_lines};
 use super::import::{Refused, path, refused_after};
 use super::{Error, Ledger};
 use crate::digest::Digest;
@@ -109,14 +109,13 @@ impl Ledger {
                 statement.execute(params![reservation.row, signed.signature()])?;
             }
         }
-        for line in &advance.lines {
-            insert_line(&transaction, line)?;
-        }
+        write_lines(&transaction, &advance.lines, self.reached)?;
         let mut reserved = Vec::with_capacity(advance.reserve.len());
         for (row, tbs) in advance.reserve {
             reserved.push(insert(&transaction, row, tbs)?);
         }
         transaction.commit()?;
+        self.reached = None;
         self.last_time = advance.lines.iter().map(|line| Some(line.time)).fold(self.last_time, Option::max);
         Ok(reserved)
     }

@@ -50,6 +50,7 @@ pub struct Ledger {
     last_time: Option<DateTime>,
     new: bool,
     made: bool,
+    reached: Option<ceremonies::Reached>,
     _held: Option<reading::Held>,
 }
 
@@ -117,7 +118,16 @@ impl Ledger {
         }
         let db = schema::connect(folder, true)?;
         schema::create(&db, rehearsal)?;
-        Ok(Self { folder: folder.to_owned(), db, rehearsal, last_time: None, new: true, made, _held: None })
+        Ok(Self {
+            folder: folder.to_owned(),
+            db,
+            rehearsal,
+            last_time: None,
+            new: true,
+            made,
+            reached: None,
+            _held: None,
+        })
     }
 
     /// Opens an existing ledger.
@@ -131,7 +141,16 @@ impl Ledger {
         let db = schema::connect(folder, false)?;
         let rehearsal = schema::check(&db, folder)?;
         let last_time = last_time(&db)?;
-        Ok(Self { folder: folder.to_owned(), db, rehearsal, last_time, new: false, made: false, _held: None })
+        Ok(Self {
+            folder: folder.to_owned(),
+            db,
+            rehearsal,
+            last_time,
+            new: false,
+            made: false,
+            reached: None,
+            _held: None,
+        })
     }
 
     /// The folder it lies in.

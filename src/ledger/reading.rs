@@ -96,7 +96,16 @@ impl Ledger {
         let rehearsal = schema::check(&db, folder)?;
         let last_time = last_time(&db)?;
         let folder = folder.to_owned();
-        Ok(Self { folder, db, rehearsal, last_time, new: false, made: false, _held: Some(held) })
+        Ok(Self {
+            folder,
+            db,
+            rehearsal,
+            last_time,
+            new: false,
+            made: false,
+            reached: None,
+            _held: Some(held),
+        })
     }
 }
 
