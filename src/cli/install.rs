@@ -1,5 +1,7 @@
 //! `keyrite install`: from a release to the files that the components of a node read.
 
+mod objects;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -52,6 +54,9 @@ impl Args for Arguments {
 /// What is done with what was installed.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write what kubectl needs: certificates for CertificateSigningRequest objects, Secrets, a
+    /// ConfigMap of what is trusted
+    Objects(objects::Arguments),
     /// Put back what the last installation replaced
     Undo {
         #[command(flatten)]
@@ -114,6 +119,7 @@ fn ca_file(text: &str) -> Result<(String, String), String> {
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments {
         Arguments::Command(Command::Undo { places }) => undo(places),
+        Arguments::Command(Command::Objects(arguments)) => objects::run(&arguments),
         Arguments::Release(install) => perform(*install),
     }
 }

@@ -7,6 +7,8 @@
 mod ca_file;
 mod folder;
 mod kubeconfig;
+mod object_name;
+mod objects;
 mod pem;
 mod plan;
 mod private_key;
@@ -17,6 +19,7 @@ mod target;
 mod transaction;
 mod trust;
 
+pub use objects::{KeyFolder, ObjectFile, Objects};
 pub use plan::{Action, Options, Plan};
 pub use target::{Target, Where};
 pub use transaction::undo;

@@ -19,7 +19,7 @@ use super::{Error, kubeconfig};
 use crate::digest::Digest;
 use crate::issuance::Certificate;
 use crate::release::Report;
-use leaves::Leaf;
+pub use leaves::Leaf;
 
 /// What the operator decides.
 #[derive(Clone, Debug, Default)]

@@ -174,7 +174,7 @@ fn parent(file: &Path) -> &Path {
 }
 
 /// Every private key of the folder: `NAME.key`, or `NAME-key.pem` as cfssl names it.
-fn keys(folder: &Folder) -> Result<Vec<KeyFile>, Error> {
+pub fn keys(folder: &Folder) -> Result<Vec<KeyFile>, Error> {
     let mut keys = Vec::new();
     for path in folder.files()? {
         let kubeadm = path.strip_suffix(".key").map(|stem| format!("{stem}.crt"));

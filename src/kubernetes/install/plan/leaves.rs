@@ -20,7 +20,12 @@ pub struct Leaf<'a> {
     pub kubeconfig: Option<usize>,
 }
 
-impl Leaf<'_> {
+impl<'a> Leaf<'a> {
+    /// A certificate without a place of its own.
+    pub fn new(entry: &'a CertificateEntry, certificate: &'a Certificate) -> Self {
+        Self { entry, certificate, key: None, kubeconfig: None }
+    }
+
     /// The certificate and those between it and what is trusted.
     pub fn text(&self, trust: &Trust<'_>) -> Result<String, Error> {
         let mut text = self.certificate.pem()?;

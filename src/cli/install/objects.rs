@@ -1,0 +1,91 @@
+//! `keyrite install objects`: from a release to what `kubectl` takes.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::failure;
+use crate::cli::terminal::say;
+use crate::cli::{Failure, system, verify};
+use crate::kubernetes::install::{KeyFolder, ObjectFile, Objects};
+use crate::media::{shown, write_new};
+use crate::release::CertificateEntry;
+
+/// So many commands are shown.
+const SHOWN: usize = 10;
+
+/// Arguments of `install objects`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    release: verify::Arguments,
+    /// Where the files go: a folder that does not exist yet
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Private keys that become Secrets with their certificates; without it, no Secret is written
+    #[arg(long, value_name = "DIR")]
+    key_dir: Option<PathBuf>,
+    /// Take a rehearsal's release; the objects are marked as such
+    #[arg(long)]
+    rehearsal: bool,
+}
+
+/// Performs the command.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let keys = arguments.key_dir.as_deref().map(KeyFolder::open).transpose().map_err(failure)?;
+    let keep = |entry: &CertificateEntry| Objects::wants(keys.as_ref(), entry);
+    let report = arguments.release.verified(&keep)?;
+    verify::tell(&report);
+    let objects =
+        Objects::new(&report, keys.as_ref(), arguments.rehearsal, system::now()).map_err(failure)?;
+    write(&arguments.out, objects.files())?;
+    tell(&arguments.out, &objects);
+    Ok(())
+}
+
+/// Writes all files into a new folder, or leaves none.
+fn write(out: &Path, files: &[ObjectFile]) -> Result<(), Failure> {
+    let fault = |e: std::io::Error| Failure::fault(format!("{}: {e}", out.display()));
+    match std::fs::create_dir(out) {
+        Ok(()) => {}
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(Failure::wrong(format!("{}: exists; name a folder that does not", out.display())));
+        }
+        Err(e) => return Err(fault(e)),
+    }
+    let written = files.iter().try_for_each(|file| {
+        let path = out.join(file.path.as_str());
+        std::fs::create_dir_all(path.parent().unwrap_or(out)).map_err(fault)?;
+        let mode = if file.secret { 0o600 } else { 0o644 };
+        write_new(&path, &file.octets, mode).map_err(|e| Failure::fault(e.to_string()))
+    });
+    if written.is_err() {
+        // It was made here, and the failure is what people are told.
+        let _ = std::fs::remove_dir_all(out);
+    }
+    written
+}
+
+fn tell(out: &Path, objects: &Objects) {
+    let out = shown(&out.to_string_lossy());
+    let commands: Vec<String> = objects.commands().collect();
+    if !commands.is_empty() {
+        say(&format!("\nCertificates for {} requests (kubectl 1.24 or later):", commands.len()));
+        say(&format!("  sh {out}/status.sh\nwhich is, in {out}:"));
+        commands.iter().take(SHOWN).for_each(|command| say(&format!("  {}", shown(command))));
+        if commands.len() > SHOWN {
+            say(&format!("  and {} more", commands.len() - SHOWN));
+        }
+    }
+    match objects.secrets() {
+        0 => say(
+            "\nNo Secret: a private key is only taken from --key-dir. By hand:\n  kubectl create secret tls NAME --cert=CERTIFICATE --key=KEY",
+        ),
+        count => say(&format!(
+            "\nSecrets, {count} of them, each with its PRIVATE KEY; apply and remove them:\n  kubectl apply --namespace=NAMESPACE -f {out}/secrets"
+        )),
+    }
+    say(&format!(
+        "\nWhat is trusted, one entry for each root:\n  kubectl apply --namespace=NAMESPACE -f {out}/trust-bundle.json"
+    ));
+}
