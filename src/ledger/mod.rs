@@ -87,7 +87,16 @@ impl Ledger {
         let db = Connection::open("")?;
         schema::create(&db, true)?;
         let folder = PathBuf::new();
-        Ok(Self { folder, db, rehearsal: true, last_time: None, new: false, made: false, _held: None })
+        Ok(Self {
+            folder,
+            db,
+            rehearsal: true,
+            last_time: None,
+            new: false,
+            made: false,
+            reached: None,
+            _held: None,
+        })
     }
 
     /// Checks, without creating anything, that a ledger is or can be here.
