@@ -11,6 +11,7 @@ declare -A why=(
   [opensc]="reads the token with a tool that is not keyrite"
   [gnutls-bin]="judges certificates (certtool)"
   [libengine-pkcs11-openssl]="lets openssl sign with a key in the token"
+  [openssh-client]="approves bundles (ssh-keygen)"
   [strace]="kills and starves a ceremony at chosen system calls"
   [libfaketime]="sets the clock of a test"
   [tmux]="a real terminal to type at"
@@ -24,7 +25,7 @@ declare -A why=(
   [python3-venv]="keeps those libraries inside target/"
 )
 demo=(softhsm2 openssl gcc make)
-test=("${demo[@]}" opensc gnutls-bin libengine-pkcs11-openssl strace libfaketime tmux python3 python3-venv etcd-server etcd-client)
+test=("${demo[@]}" openssh-client opensc gnutls-bin libengine-pkcs11-openssl strace libfaketime tmux python3 python3-venv etcd-server etcd-client)
 # Where another package brings kubectl, the two cannot be installed side by side.
 command -v kubectl >/dev/null || test+=(kubernetes-client)
 bench=("${test[@]}" strongswan-pki libstrongswan-standard-plugins libstrongswan-extra-plugins)

@@ -260,3 +260,99 @@ fn objects_that_break_their_signers_rules() {
     lab.sign_script(&OBJECTS.replace("[\"serverAuth\"]", "[\"clientAuth\"]"));
     lab.sign("in", "out").fails(2, &["usage \"clientAuth\" is none that certificate profile server gives"]);
 }
+
+/// An SSH key named so; returns its public line.
+fn ssh_key(lab: &Lab, name: &str, kind: &[&str]) -> String {
+    lab.run("ssh-keygen", &[&["-q", "-N", "", "-C", name, "-f", name, "-t"], kind].concat()).ok();
+    lab.read(&format!("{name}.pub")).trim().to_owned()
+}
+
+/// Signs the index as the shell does, into a file of the approver's name.
+fn approve(lab: &Lab, name: &str, namespace: &str) {
+    let command = format!(
+        "ssh-keygen -q -Y sign -n {namespace} -f {name} < in/bundle.json > in/bundle.json.{name}.sig"
+    );
+    lab.run("sh", &["-c", &command]).ok();
+}
+
+#[test]
+fn bundles_need_their_approvals() {
+    let lab = ready();
+    let keys = [
+        ssh_key(&lab, "alice", &["ed25519"]),
+        ssh_key(&lab, "bob", &["ecdsa", "-b", "256"]),
+        ssh_key(&lab, "carol", &["ecdsa", "-b", "384"]),
+    ];
+    let signers = |names: [&str; 3]| {
+        let list: Vec<String> = names
+            .iter()
+            .zip(&keys)
+            .map(|(name, key)| format!("{{ name = \"{name}\", key = \"{key}\" }}"))
+            .collect();
+        format!("[approvals]\nrequired = 2\nsigners = [{}]\n", list.join(", "))
+    };
+    let approvals = signers(["alice", "bob", "carol"]);
+    lab.sign_script(&format!("{approvals}{WEB}"));
+    // Without an index there is nothing to approve.
+    lab.sign("in", "out").fails(1, &["a bundle has no bundle.json", "[BUNDLE-APPROVAL]"]);
+    write(&lab, "in", &index(&lab, "in", json!({ "cluster": "test-1" })));
+    lab.write("pin", "wrong, but never asked for");
+    let refused = |texts: &[&str]| {
+        lab.sign("in", "out").fails(1, texts);
+        lab.keyrite("request check in --script sign.toml").fails(1, texts);
+        assert!(!lab.path("out").exists());
+    };
+    refused(&[
+        "bundle.json: approved by 0 of 2 required; approvers are alice, bob, carol",
+        "[BUNDLE-APPROVAL]",
+    ]);
+    lab.keyrite("request check in --script sign.toml --before-approval").ok();
+    approve(&lab, "alice", "keyrite-bundle");
+    refused(&["approved by 1 (alice) of 2 required"]);
+    // One approver counts once.
+    lab.run("cp", &["in/bundle.json.alice.sig", "in/bundle.json.sig"]).ok();
+    refused(&["approved by 1 (alice) of 2 required"]);
+    lab.run("rm", &["in/bundle.json.sig"]).ok();
+    approve(&lab, "bob", "file");
+    refused(&["bundle.json.bob.sig: is signed by bob for the namespace \"file\"", "[BUNDLE-APPROVAL]"]);
+    lab.write("in/bundle.json.bob.sig", "yes\n");
+    refused(&["bundle.json.bob.sig: is no SSH signature"]);
+    ssh_key(&lab, "mallory", &["ed25519"]);
+    approve(&lab, "bob", "keyrite-bundle");
+    approve(&lab, "mallory", "keyrite-bundle");
+    refused(&["bundle.json.mallory.sig: is signed by SHA256:", "who is no approver"]);
+    lab.run("rm", &["in/bundle.json.mallory.sig"]).ok();
+    lab.write("pin", format!("{}\n", support::PIN));
+    // What was approved is these very octets.
+    let index = lab.read("in/bundle.json");
+    lab.write("in/bundle.json", format!("{index}\n"));
+    refused(&["bundle.json.alice.sig: is no signature of alice over this very bundle.json"]);
+    lab.write("in/bundle.json", &index);
+    // As a tar: index, signatures, requests.
+    lab.run("sh", &["-c", "tar -cf in.tar -C in bundle.json bundle.json.alice.sig bundle.json.bob.sig web"])
+        .ok();
+    lab.keyrite("request check in.tar --script sign.toml").ok();
+    lab.run(
+        "sh",
+        &["-c", "tar -cf late.tar -C in bundle.json web bundle.json.alice.sig bundle.json.bob.sig"],
+    )
+    .ok();
+    lab.keyrite("request check late.tar --script sign.toml").fails(1, &["approved by 0 of 2"]);
+    approve(&lab, "carol", "keyrite-bundle");
+    let ran = lab.sign("in", "out").ok();
+    assert!(ran.out.contains("approved by alice, bob, carol"), "{}", ran.out);
+    assert!(lab.read("out/transcript.jsonl").contains("\"approvers\":[\"alice\",\"bob\",\"carol\"]"));
+    // Approvers are different people with keys that a script may name.
+    let rsa = ssh_key(&lab, "dave", &["rsa"]);
+    for (from, to, text) in [
+        ("required = 2", "required = 4", "required is 4, must be 1 to 3"),
+        ("required = 2", "required = 0", "required is 0, must be 1 to 3"),
+        ("\"bob\"", "\"alice\"", "alice stands there twice"),
+        (keys[1].as_str(), keys[0].as_str(), "alice and bob have the same key"),
+        (keys[1].as_str(), rsa.as_str(), "a key of ssh-rsa approves nothing"),
+        (keys[1].as_str(), "ssh-ed25519 AAAA", "is no public key of OpenSSH"),
+    ] {
+        lab.sign_script(&format!("{}{WEB}", approvals.replacen(from, to, 1)));
+        lab.keyrite("ceremony check sign.toml").fails(2, &[text]);
+    }
+}

@@ -1,5 +1,5 @@
 //! Whether a bundle may be used at all, told by its index before any of its requests is looked at:
-//! cluster, time, sequence.
+//! cluster, time, sequence, approvals.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Error, Script};
 use crate::digest::Digest;
 use crate::media::Error as MediaError;
-use crate::request::{Gate, INDEX, Index, IndexName, Opened, Sequence, Time};
+use crate::request::{Approvals, Gate, INDEX, Index, IndexName, Opened, Sequence, Time};
 
 /// A bundle may be dated so many seconds ahead of the clock, which no two machines have alike.
 const AHEAD: u64 = 300;
@@ -31,6 +31,8 @@ pub struct BundleFacts {
     pub expires: Option<Time>,
     /// SHA-256 over the index.
     pub index_sha256: Digest,
+    /// Who approved it, as far as the script asks for that.
+    pub approvers: Vec<String>,
 }
 
 /// The last sequence number of each cluster and part.
@@ -41,13 +43,16 @@ pub struct Gatekeeper<'s> {
     script: &'s Script,
     now: DateTime,
     sequences: Sequences,
+    /// Who must approve, unless approvals are left aside.
+    approvals: Option<&'s Approvals>,
     /// The bundles with an index that were let in.
     pub accepted: Vec<BundleFacts>,
 }
 
 impl<'s> Gatekeeper<'s> {
-    pub fn new(script: &'s Script, now: DateTime, sequences: Sequences) -> Self {
-        Self { script, now, sequences, accepted: Vec::new() }
+    pub fn new(script: &'s Script, approved: bool, now: DateTime, sequences: Sequences) -> Self {
+        let approvals = script.approvals.as_ref().filter(|_| approved);
+        Self { script, now, sequences, approvals, accepted: Vec::new() }
     }
 
     fn facts(&self, opened: &Opened) -> Result<BundleFacts, String> {
@@ -65,6 +70,7 @@ impl<'s> Gatekeeper<'s> {
             created: index.created,
             expires: index.expires,
             index_sha256: Digest::of(&opened.octets),
+            approvers: Vec::new(),
         })
     }
 
@@ -113,13 +119,23 @@ impl Gate for Gatekeeper<'_> {
     type Error = Error;
 
     fn open(&mut self, opened: &Opened) -> Result<(), Error> {
-        let facts = self.facts(opened);
-        let facts = facts.map_err(|why| MediaError::Refused(format!("{INDEX}: {why}")))?;
+        let facts = self.facts(opened).map_err(|why| MediaError::Refused(format!("{INDEX}: {why}")));
+        let mut facts = facts?;
+        if let Some(approvals) = self.approvals {
+            let approvers = approvals.verify(&opened.octets, &opened.signatures);
+            facts.approvers = approvers.map_err(MediaError::Refused)?;
+        }
         self.accepted.push(facts);
         Ok(())
     }
 
     fn open_without_index(&mut self) -> Result<(), Error> {
+        if self.approvals.is_some() {
+            let why = format!(
+                "a bundle has no {INDEX}, and the script wants it approved; make the bundle with `keyrite request` and have its index signed [BUNDLE-APPROVAL]"
+            );
+            return Err(MediaError::Refused(why).into());
+        }
         Ok(())
     }
 }

@@ -16,6 +16,8 @@ const GROUP: usize = 64;
 pub struct Intake<'a> {
     pub script: &'a Script,
     pub policy: &'a Policy,
+    /// Whether the approvals that the script wants must be there.
+    pub approved: bool,
     pub surroundings: &'a Surroundings<'a>,
     pub tell: &'a mut dyn FnMut(&Progress),
 }
@@ -28,8 +30,8 @@ impl Intake<'_> {
         import: &mut Import<'_>,
         sequences: Sequences,
     ) -> Result<Vec<BundleFacts>, Error> {
-        let Self { script, policy, surroundings, tell } = self;
-        let mut gate = Gatekeeper::new(script, (surroundings.now)(), sequences);
+        let Self { script, policy, approved, surroundings, tell } = self;
+        let mut gate = Gatekeeper::new(script, *approved, (surroundings.now)(), sequences);
         let mut progress = Progress { doing: "checked", done: 0, all: None, refused: 0 };
         let source =
             |each: &mut dyn FnMut(Vec<BundleFile>) -> Result<(), Error>| groups(bundles, &mut gate, each);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::seats::{Count, Role, Seats};
 use super::{Error, record};
 use crate::policy::{Kind, Policy, ProfileFile, RosterLine, subject_from};
-use crate::request::IndexName;
+use crate::request::{Approvals, IndexName};
 use crate::token::KeyRequest;
 
 /// A ceremony's script.
@@ -23,6 +23,8 @@ pub struct Script {
     /// Who must be there.
     #[serde(default)]
     pub people: Seats,
+    /// Who must approve a bundle.
+    pub approvals: Option<Approvals>,
     /// Files of certificate profiles, relative to the script.
     #[serde(default)]
     pub profiles: Vec<String>,
@@ -290,6 +292,12 @@ impl Script {
         }
         record::check_labels(&self.step).map_err(Error::Wrong)?;
         Policy::new(profiles, &self.roster, HashMap::new()).map_err(|e| Error::Wrong(e.0))?;
+        if let Some(approvals) = &self.approvals {
+            approvals.check().map_err(Error::Wrong)?;
+            if !self.has("import") {
+                return Err(Error::Wrong("approvals are for bundles, and the script imports none".into()));
+            }
+        }
         if self.has("issue") == self.roster.is_empty() {
             return Err(Error::Wrong("a roster is needed for the step issue, and only for it".into()));
         }

@@ -99,6 +99,9 @@ impl Conductor<'_> {
                 facts.created.0,
                 facts.index_sha256
             ));
+            if !facts.approvers.is_empty() {
+                self.people.show(&format!("          approved by {}", facts.approvers.join(", ")));
+            }
         }
         let indexes = json!(self.setup.indexes);
         self.record("import", json!({ "requests": requests, "bundle_sha256": digest, "indexes": indexes }))?;

@@ -40,13 +40,15 @@ pub enum Judged {
 }
 
 /// Judges bundles by a plan. What only a ledger knows is not looked at: keys and requests of earlier
-/// ceremonies, and sequence numbers.
+/// ceremonies, and sequence numbers. Without `approved`, approvals may be missing: whoever gives one
+/// wants the verdict first.
 ///
 /// # Errors
 /// As a ceremony's import: [`Error::Refused`] when a bundle as a whole is.
 pub fn judge_bundles(
     plan: &Plan,
     bundles: &[PathBuf],
+    approved: bool,
     surroundings: &Surroundings<'_>,
     tell: &mut dyn FnMut(&Progress),
     each: &mut dyn FnMut(Judged) -> Result<(), Error>,
@@ -57,7 +59,7 @@ pub fn judge_bundles(
     let policy = policy(plan, None)?;
     let mut ledger = Ledger::scratch()?;
     let mut import = ledger.import()?;
-    let mut intake = Intake { script: plan.script(), policy: &policy, surroundings, tell };
+    let mut intake = Intake { script: plan.script(), policy: &policy, approved, surroundings, tell };
     let indexes = intake.take_in(bundles, &mut import, Default::default())?;
     let imported = import.settle(&policy)?;
     let id = import.commit("", None, Some(imported))?;

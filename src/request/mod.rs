@@ -3,6 +3,7 @@
 //! In: octets from media. Out: a [`CertificationRequest`] whose encoding is strict and whose
 //! proof of possession holds, or the [`Violation`]s that stand against it.
 
+mod approvals;
 mod bundle;
 mod collect;
 mod control;
@@ -12,6 +13,7 @@ mod parse;
 mod pem;
 mod write;
 
+pub use approvals::{Approvals, Approver, NAMESPACE, SshKey};
 pub use bundle::{BundleFile, ENTRY_LIMITS, Gate, Opened, read_bundles};
 pub use collect::{Collected, collect};
 pub use control::{Control, Violation};

@@ -21,6 +21,9 @@ pub struct Arguments {
     /// The script that is to sign them
     #[arg(long, value_name = "SCRIPT")]
     script: PathBuf,
+    /// Judge before the approvals are there that the script wants
+    #[arg(long)]
+    before_approval: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -37,10 +40,17 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     };
     let mut printer = Printer { json: arguments.json, approved: 0, refused: 0 };
-    let verdict = judge_bundles(&plan, &arguments.bundles, &surroundings, &mut tell, &mut |judged| {
-        printer.one(&judged);
-        Ok(())
-    });
+    let verdict = judge_bundles(
+        &plan,
+        &arguments.bundles,
+        !arguments.before_approval,
+        &surroundings,
+        &mut tell,
+        &mut |judged| {
+            printer.one(&judged);
+            Ok(())
+        },
+    );
     if let Some(work) = work {
         work.end();
     }

@@ -1,0 +1,151 @@
+//! Approvals: SSH signatures (PROTOCOL.sshsig) over a bundle's index, by so many of the people whom
+//! the script names.
+
+use serde::Deserialize;
+use ssh_key::{Algorithm, PublicKey, SshSig};
+
+use super::index::INDEX;
+use crate::media::{RelativePath, shown};
+
+/// The namespace of the signatures: `ssh-keygen -Y sign -n keyrite-bundle`.
+pub const NAMESPACE: &str = "keyrite-bundle";
+
+/// Octets of flags and counter at the end of a signature by a security key.
+const SECURITY_KEY_TRAILER: usize = 5;
+
+/// Who may approve, and how many must.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approvals {
+    /// How many different approvers are needed.
+    pub required: usize,
+    /// Those who may.
+    pub signers: Vec<Approver>,
+}
+
+/// One who may approve.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approver {
+    /// What people call them.
+    pub name: String,
+    /// Their public key, as a line of OpenSSH: `ssh-ed25519 AAAA... comment`.
+    pub key: SshKey,
+}
+
+/// A public key of OpenSSH: Ed25519 or ECDSA on P-256 or P-384, in a file or in a security key.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct SshKey(PublicKey);
+
+impl TryFrom<String> for SshKey {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let key: PublicKey = text
+            .trim()
+            .parse()
+            .map_err(|e| format!("{:?} is no public key of OpenSSH: {e}", shown(&text)))?;
+        match key.algorithm() {
+            Algorithm::Ed25519 | Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256 => Ok(Self(key)),
+            Algorithm::Ecdsa { curve } if curve != ssh_key::EcdsaCurve::NistP521 => Ok(Self(key)),
+            other => Err(format!(
+                "a key of {other} approves nothing; required is Ed25519, or ECDSA on P-256 or P-384"
+            )),
+        }
+    }
+}
+
+impl Approvals {
+    /// Checks that the approvers are different people, and enough.
+    ///
+    /// # Errors
+    /// Says what is there and what is required.
+    pub fn check(&self) -> Result<(), String> {
+        if self.required == 0 || self.required > self.signers.len() {
+            return Err(format!(
+                "approvals: required is {}, must be 1 to {}, the number of signers",
+                self.required,
+                self.signers.len()
+            ));
+        }
+        for (at, one) in self.signers.iter().enumerate() {
+            if one.name.is_empty() || one.name != shown(&one.name) {
+                return Err(format!("approvals: name {:?} is not of printable ASCII", shown(&one.name)));
+            }
+            let before = || self.signers.iter().take(at);
+            if before().any(|other| other.name == one.name) {
+                return Err(format!("approvals: {} stands there twice", one.name));
+            }
+            if let Some(other) = before().find(|other| other.key.0.key_data() == one.key.0.key_data()) {
+                return Err(format!("approvals: {} and {} have the same key", other.name, one.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// The names of those whose signatures over the index hold, each once, when there are enough.
+    ///
+    /// # Errors
+    /// Says which signature does not hold, or how many approvers are missing.
+    pub fn verify(
+        &self,
+        index: &[u8],
+        signatures: &[(RelativePath, Vec<u8>)],
+    ) -> Result<Vec<String>, String> {
+        let mut names: Vec<String> = Vec::new();
+        for (path, octets) in signatures {
+            let name = self.signer(index, octets).map_err(|why| {
+                format!("{path}: {why}; take it away, or have {INDEX} signed anew: ssh-keygen -Y sign -n {NAMESPACE} -f KEY {INDEX} [BUNDLE-APPROVAL]")
+            })?;
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+        if names.len() >= self.required {
+            return Ok(names);
+        }
+        let have = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+        let may: Vec<&str> = self.signers.iter().map(|one| one.name.as_str()).collect();
+        Err(format!(
+            "{INDEX}: approved by {}{have} of {} required; approvers are {}; have it signed: ssh-keygen -Y sign -n {NAMESPACE} -f KEY {INDEX} [BUNDLE-APPROVAL]",
+            names.len(),
+            self.required,
+            may.join(", ")
+        ))
+    }
+
+    fn signer(&self, index: &[u8], octets: &[u8]) -> Result<&str, String> {
+        let text = std::str::from_utf8(octets).map_err(|_| "is no SSH signature".to_owned())?;
+        let signature: SshSig = text.parse().map_err(|e| format!("is no SSH signature: {e}"))?;
+        let found = self.signers.iter().find(|one| one.key.0.key_data() == signature.public_key());
+        let Some(approver) = found else {
+            let key = PublicKey::from(signature.public_key().clone());
+            return Err(format!("is signed by {}, who is no approver", key.fingerprint(Default::default())));
+        };
+        if signature.namespace() != NAMESPACE {
+            return Err(format!(
+                "is signed by {} for the namespace {:?}, required is {NAMESPACE:?}",
+                approver.name,
+                shown(signature.namespace())
+            ));
+        }
+        if !touched(&signature) {
+            return Err(format!("is signed by {} without a touch of the security key", approver.name));
+        }
+        let holds = approver.key.0.verify(NAMESPACE, index, &signature);
+        holds
+            .map(|()| approver.name.as_str())
+            .map_err(|_| format!("is no signature of {} over this very {INDEX}", approver.name))
+    }
+}
+
+/// A security key says in its signature whether somebody touched it (bit 0 of the flags).
+fn touched(signature: &SshSig) -> bool {
+    if !matches!(signature.algorithm(), Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256) {
+        return true;
+    }
+    let octets = signature.signature_bytes();
+    let at = octets.len().checked_sub(SECURITY_KEY_TRAILER);
+    at.and_then(|at| octets.get(at)).is_some_and(|flags| flags & 1 == 1)
+}
