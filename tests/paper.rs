@@ -9,7 +9,7 @@
 
 mod support;
 
-use support::{Lab, P256, repository};
+use support::{Lab, P256, WEB, repository};
 
 /// The numbered steps of a printed script.
 fn printed(markdown: &str) -> Vec<String> {
@@ -67,23 +67,28 @@ fn printed_steps_are_the_executed_ones_for_every_shipped_script() {
     run("intermediate.toml", "", "intermediate");
     lab.csr("bundle/servers/a.csr", "/CN=a", "DNS:a.example.internal", P256);
     run("single-sign.toml", "--in bundle", "single");
+    // On a token of its own, for it makes a manifest key too.
+    let other = Lab::new();
+    other.ceremony_files();
+    other.ceremony("ceremony/kubernetes-single-ca-roots.toml", "--rehearsal --out root").ok();
     let pairs = [
-        ("kubernetes-roots.toml", "show/roots"),
-        ("kubernetes-sign.toml", "show/release"),
-        ("single-root.toml", "root"),
-        ("intermediate.toml", "intermediate"),
-        ("single-sign.toml", "single"),
+        (&other, "kubernetes-single-ca-roots.toml", "root"),
+        (&lab, "kubernetes-roots.toml", "show/roots"),
+        (&lab, "kubernetes-sign.toml", "show/release"),
+        (&lab, "single-root.toml", "root"),
+        (&lab, "intermediate.toml", "intermediate"),
+        (&lab, "single-sign.toml", "single"),
     ];
-    for (script, release) in pairs {
-        let paper = print(&lab, &format!("ceremony/{script}"));
-        assert_eq!(printed(&paper), executed(&lab, release), "{script}");
+    for (lab, script, release) in pairs {
+        let paper = print(lab, &format!("ceremony/{script}"));
+        assert_eq!(printed(&paper), executed(lab, release), "{script}");
         // The digest on paper is the digest that ran, and the one that the stock tools give.
         let digest = lab.manifest(release)["plan"]["sha256"].as_str().unwrap().to_owned();
         let groups: Vec<&str> = (0..8).map(|at| &digest[at * 8..at * 8 + 8]).collect();
         assert!(paper.contains(&groups[..4].join(" ")) && paper.contains(&groups[4..].join(" ")), "{script}");
     }
     // A shipped script that this test does not know would not be tried.
-    let known = pairs.map(|(script, _)| script);
+    let known = pairs.map(|(_, script, _)| script);
     for file in std::fs::read_dir(repository().join("ceremony")).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
@@ -136,4 +141,58 @@ assert not stack
     assert!(markdown.starts_with("# \\<script"), "{markdown}");
     lab.keyrite("ceremony print evil.toml --out evil.html").fails(2, &["evil.html: exists"]);
     lab.keyrite("ceremony print absent.toml").fails(2, &["absent.toml"]);
+}
+
+/// Every request of a ceremony stands in its report, whether ledger or release tells it.
+#[test]
+fn report_tells_what_was_issued_and_refused() {
+    let lab = Lab::new();
+    lab.root("ecdsa-p256");
+    lab.sign_script(WEB);
+    for name in ["a", "b", "c"] {
+        let san = format!("DNS:{name}.example.test");
+        lab.csr(&format!("in/web/{name}.csr"), &format!("/CN={name}"), &san, P256);
+        lab.csr(&format!("in/bad/{name}.csr"), &format!("/CN={name}"), &san, P256);
+    }
+    lab.sign("in", "out").ok();
+    let manifest = lab.manifest("out");
+    let by_release = lab.keyrite("ceremony report out --script sign.toml --format markdown").ok().out;
+    let by_ledger = lab.keyrite("ceremony report ledger --format markdown").ok().out;
+    for report in [&by_release, &by_ledger] {
+        assert_eq!(printed(report), executed(&lab, "out"));
+        for issued in manifest["certificates"].as_array().unwrap() {
+            let (path, serial) =
+                (issued["request_path"].as_str().unwrap(), issued["serial"].as_str().unwrap());
+            let row = report.lines().find(|line| line.starts_with(&format!("| {path} |"))).unwrap();
+            assert!(row.contains(serial) && row.contains(issued["sha256"].as_str().unwrap()), "{row}");
+            assert!(row.contains(issued["not_after"].as_str().unwrap()), "{row}");
+        }
+        for refused in manifest["refusals"].as_array().unwrap() {
+            let path = refused["request_path"].as_str().unwrap();
+            let row = report.lines().find(|line| line.starts_with(&format!("| {path} |"))).unwrap();
+            for reason in refused["reasons"].as_array().unwrap() {
+                assert!(row.contains(reason["control"].as_str().unwrap()), "{row}");
+            }
+        }
+        assert!(report.contains("Issued: 3") && report.contains("Refused: 3"), "{report}");
+    }
+    // A transcript by itself has the refusals, and says what it lacks.
+    let alone = lab.keyrite("ceremony report out/transcript.jsonl --format markdown").ok().out;
+    assert!(alone.contains("| bad/a.csr |") && alone.contains("name the release or the ledger"), "{alone}");
+    let first = lab.keyrite("ceremony report ledger --ceremony 1 --format markdown").ok().out;
+    assert!(first.contains("key root-ca generated in the token"), "{first}");
+    golden("report.md", &without_what_differs(&lab, &by_release));
+    lab.keyrite("ceremony report out --script root.toml").fails(2, &["the ceremony ran"]);
+    lab.keyrite("ceremony report ledger --ceremony 9").fails(2, &["1 to 2"]);
+    lab.keyrite("ceremony report out --ceremony 1").fails(2, &["is no ledger"]);
+    lab.keyrite("ceremony report absent").fails(3, &["absent"]);
+    lab.write("broken.jsonl", "{}\n");
+    lab.keyrite("ceremony report broken.jsonl").fails(3, &["record 1"]);
+}
+
+/// Without times, digests, serial numbers, the machine, and how many records a batch takes.
+fn without_what_differs(lab: &Lab, text: &str) -> String {
+    lab.write("text", text);
+    let sed = r#"s/[0-9a-f]{64}/(digest)/g; s/01[0-9a-f]{38}/(serial)/g; s/20[0-9]{2}-[0-9-]+T[0-9:]+Z/(time)/g; s/typed ".*"/typed (something)/; s/Linux [^|]*/(machine) /; s/serial [0-9a-f]{16}/serial (token)/; s/^\| Records \| [0-9]+/| Records | (number)/"#;
+    lab.run("sed", &["-E", sed, "text"]).ok().out
 }

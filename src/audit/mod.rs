@@ -84,16 +84,22 @@ pub fn audit(order: &Order) -> Result<Report, Error> {
     Ok(report)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+/// What a source is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A folder with a ledger's database.
     Ledger,
+    /// Another folder, or a tar.
     Release,
+    /// Any other file.
     Transcript,
 }
 
-/// A folder with a ledger's database is a ledger, another folder or a tar a release, any other
-/// file a transcript.
-fn kind(source: &std::path::Path) -> Result<Kind, Error> {
+/// What a source is, by its form.
+///
+/// # Errors
+/// [`Error`] when it is neither a folder nor a file, or is not there.
+pub fn kind(source: &std::path::Path) -> Result<Kind, Error> {
     let fault = |e: std::io::Error| Error::Fault(format!("{}: {e}", source.display()));
     let status = std::fs::metadata(source).map_err(fault)?;
     if status.is_dir() {

@@ -21,6 +21,8 @@ pub enum Command {
     },
     /// Print the paper script
     Print(paper::Print),
+    /// Write the report of a ceremony: its script, with what happened at each step
+    Report(paper::ReportOn),
     /// Perform a script
     Run(Run),
     /// Finish a ceremony that was interrupted
@@ -84,6 +86,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Check { script } => check(&script),
         Command::Print(arguments) => paper::print(&arguments),
+        Command::Report(arguments) => paper::report(&arguments),
         Command::Run(arguments) => perform(arguments),
         Command::Resume(arguments) => resume(arguments),
     }

@@ -1,4 +1,4 @@
-//! `keyrite ceremony print`: the paper script.
+//! `keyrite ceremony print` and `report`: the paper script, and what became of it.
 
 use std::path::{Path, PathBuf};
 
@@ -7,9 +7,10 @@ use clap::{Args, ValueEnum};
 use super::ceremony::before_signing;
 use super::terminal::say;
 use super::{Failure, system};
+use crate::audit::{self, Kind};
 use crate::ceremony::Plan;
 use crate::media::write_new;
-use crate::paper::{Document, Printer, html, markdown, script};
+use crate::paper::{self, Document, Printer, html, markdown, script};
 
 /// How paper is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -39,6 +40,55 @@ pub struct Print {
     script: PathBuf,
     #[command(flatten)]
     target: Target,
+}
+
+/// Arguments of `ceremony report`.
+#[derive(Debug, Args)]
+pub struct ReportOn {
+    /// A ledger, a release or a transcript; it is read only
+    #[arg(value_name = "TRANSCRIPT|LEDGER|RELEASE")]
+    source: PathBuf,
+    /// The script, where the source is no ledger: without it the report has no sheets of the steps
+    #[arg(long, value_name = "SCRIPT")]
+    script: Option<PathBuf>,
+    /// The ceremony of this number in a ledger, instead of the last one
+    #[arg(long, value_name = "N")]
+    ceremony: Option<i64>,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// Writes the report of a ceremony.
+pub fn report(arguments: &ReportOn) -> Result<(), Failure> {
+    let source = &arguments.source;
+    let plan = arguments.script.as_deref().map(Plan::read).transpose().map_err(before_signing)?;
+    let kind = audit::kind(source).map_err(|e| match e {
+        audit::Error::Wrong(message) => Failure::wrong(message),
+        audit::Error::Fault(message) => Failure::fault(message),
+    })?;
+    if arguments.ceremony.is_some() && kind != Kind::Ledger {
+        return Err(Failure::wrong(format!("{}: is no ledger; leave out --ceremony", source.display())));
+    }
+    let report = match kind {
+        Kind::Ledger => paper::from_ledger(source, &system::temporary(), arguments.ceremony),
+        Kind::Release => paper::from_release(source),
+        Kind::Transcript => paper::from_transcript(source),
+    };
+    let mut report = report.map_err(|e| match e {
+        paper::Error::Wrong(message) => Failure::wrong(message),
+        paper::Error::Fault(message) => Failure::fault(message),
+    })?;
+    if let Some(plan) = plan {
+        let (given, ran) = (plan.digest().to_string(), report.plan_digest().unwrap_or_default().to_owned());
+        if given != ran {
+            return Err(Failure::wrong(format!(
+                "{}: has the plan digest {given}, the ceremony ran {ran}; name the script that ran",
+                plan.name()
+            )));
+        }
+        report.with_plan(plan);
+    }
+    arguments.target.write(&report.document())
 }
 
 /// Prints the paper script.

@@ -82,7 +82,7 @@ fn table(table: &Table) -> Markup {
         table.list.room[table.room] {
             thead { tr { @for cell in &table.head { th scope="col" { (cell) } } } }
             tbody {
-                @for row in &table.rows { tr { @for cell in row { td { (cell) } } } }
+                @for row in &table.rows { tr { @for cell in row { td.time[is_time(cell)] { (cell) } } } }
             }
         }
     }
@@ -92,13 +92,13 @@ fn step(sheet: &Sheet) -> Markup {
     html! {
         section.step {
             header {
-                span.box {}
+                @if sheet.happened.is_none() { span.box {} }
                 h3 { (sheet.heading) }
                 @if sheet.happened.is_none() {
                     span.write { "time" span.line {} "initials" span.line {} }
                 }
             }
-            p { (sheet.explanation) }
+            @if !sheet.explanation.is_empty() { p { (sheet.explanation) } }
             @if !sheet.facts.is_empty() { (facts(&sheet.facts)) }
             (list("Do", &sheet.does))
             (list("Screen", &sheet.screen))
@@ -115,6 +115,11 @@ fn step(sheet: &Sheet) -> Markup {
             }
         }
     }
+}
+
+/// A time in UTC, which stands on one line.
+fn is_time(cell: &str) -> bool {
+    cell.len() == 20 && cell.ends_with('Z') && cell.contains('T')
 }
 
 fn list(title: &str, lines: &[String]) -> Markup {

@@ -78,7 +78,10 @@ fn table(text: &mut String, table: &Table) {
 }
 
 fn step(text: &mut String, sheet: &Sheet) {
-    line(text, format_args!("### {}\n\n{}\n\n", escaped(&sheet.heading), escaped(&sheet.explanation)));
+    line(text, format_args!("### {}\n\n", escaped(&sheet.heading)));
+    if !sheet.explanation.is_empty() {
+        line(text, format_args!("{}\n\n", escaped(&sheet.explanation)));
+    }
     if !sheet.facts.is_empty() {
         facts(text, &sheet.facts);
     }
@@ -93,7 +96,10 @@ fn step(text: &mut String, sheet: &Sheet) {
     match &sheet.happened {
         None => line(text, format_args!("- [ ] done, time {ROOM} initials {ROOM}\n\n")),
         Some(happened) => {
-            text.push_str("\n| time | what happened |\n|---|---|\n");
+            if !text.ends_with("\n\n") {
+                text.push('\n');
+            }
+            text.push_str("| time | what happened |\n|---|---|\n");
             for (time, what) in happened {
                 line(text, format_args!("| {} | {} |\n", cell(time), cell(what)));
             }

@@ -5,12 +5,17 @@
 //! document that loads nothing, in which everything from outside is escaped.
 
 mod document;
+mod happened;
 mod html;
 mod markdown;
+mod report;
 mod script;
 mod sheets;
+mod source;
 
 pub use document::{Document, Part, Sheet, Table};
 pub use html::html;
 pub use markdown::markdown;
+pub use report::Report;
 pub use script::{Printer, script};
+pub use source::{Error, from_ledger, from_release, from_transcript};

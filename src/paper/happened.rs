@@ -1,0 +1,158 @@
+//! Records of a transcript in words. What comes in many records is told once, with its sum.
+
+use serde_json::Value;
+
+use crate::release::Record;
+
+/// The words for a record.
+#[derive(Debug)]
+pub enum Told {
+    /// A line of its own.
+    New(String),
+    /// A line instead of the last one, which it continues.
+    Instead(String),
+}
+
+/// What was told of the step under way.
+#[derive(Debug, Default)]
+pub struct Sum {
+    step: usize,
+    certificates: u64,
+    refusals: u64,
+    proved: u64,
+    last: &'static str,
+}
+
+/// A member of a record as text.
+pub fn text(data: &Value, key: &str) -> String {
+    match data.get(key) {
+        Some(Value::String(text)) => text.clone(),
+        None | Some(Value::Null) => String::new(),
+        Some(Value::Bool(yes)) => if *yes { "yes" } else { "no" }.to_owned(),
+        Some(Value::Array(list)) if list.is_empty() => "none".to_owned(),
+        Some(Value::Array(list)) if list.iter().all(Value::is_string) => {
+            list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+        }
+        Some(other) => other.to_string(),
+    }
+}
+
+impl Sum {
+    /// A step that begins.
+    pub fn at(step: usize) -> Self {
+        Self { step, ..Self::default() }
+    }
+
+    /// The number of the step under way.
+    pub fn step(&self) -> usize {
+        self.step
+    }
+
+    /// The words for the next record.
+    pub fn take(&mut self, record: &Record) -> Option<Told> {
+        let count = |key: &str| record.data.get(key).and_then(Value::as_u64).unwrap_or_default();
+        let (sum, kind, what) = match record.event.as_str() {
+            "signed" => {
+                self.certificates += count("certificates");
+                (self.certificates, "signed", "certificates signed, each signature verified")
+            }
+            "refused" => {
+                let list = record.data.get("requests").and_then(Value::as_array);
+                self.refusals += list.map_or(0, |list| list.len() as u64);
+                (self.refusals, "refused", "requests refused, listed below")
+            }
+            "key-proved" => {
+                self.proved += 1;
+                (
+                    self.proved,
+                    "key-proved",
+                    "keys proved: attributes read back, a challenge signed and verified",
+                )
+            }
+            _ => {
+                self.last = "";
+                return sentence(record).map(Told::New);
+            }
+        };
+        let line = format!("{sum} {what}");
+        let told = if self.last == kind { Told::Instead(line) } else { Told::New(line) };
+        self.last = kind;
+        Some(told)
+    }
+}
+
+/// One record in words.
+fn sentence(record: &Record) -> Option<String> {
+    let data = &record.data;
+    let t = |key: &str| text(data, key);
+    Some(match record.event.as_str() {
+        "step" if data.get("again") == Some(&Value::Bool(true)) => "done again after an interruption".into(),
+        "step" => return None,
+        "begin" => "the ceremony begins".into(),
+        "resume" => "the ceremony goes on after an interruption".into(),
+        "present" => format!("{} signed in as {}", t("name"), t("role")),
+        "confirmed" => {
+            format!("{} ({}) confirmed {}: typed \"{}\"", t("by"), t("role"), t("prompt"), t("answer"))
+        }
+        "exception" => format!("EXCEPTION, told by {}: {}", t("by"), t("text")),
+        "statement" => {
+            format!("{} of {}: {}, by {} ({})", t("kind"), t("label"), t("value"), t("by"), t("role"))
+        }
+        "machine" => format!(
+            "{}; network up: {}; swap: {}; memory locked: {}; loader variables: {}",
+            t("kernel"),
+            t("network_up"),
+            t("swap"),
+            t("memory_locked"),
+            t("loader_variables")
+        ),
+        "login" => {
+            let token = data.get("token").cloned().unwrap_or_default();
+            format!(
+                "login to the token {}, serial {}, {} {}, firmware {}",
+                text(&token, "label"),
+                text(&token, "serial"),
+                text(&token, "manufacturer"),
+                text(&token, "model"),
+                text(&token, "firmware")
+            )
+        }
+        "token-open" => format!("the token of serial {} is open", t("token_serial")),
+        "inventory" => {
+            let objects = data.get("objects").and_then(Value::as_array).map_or(0, Vec::len);
+            format!("{objects} objects on the token, {} not of this ledger", t("not_of_this_ledger"))
+        }
+        "key-generated" => format!(
+            "key {} generated in the token: {}, SPKI SHA-256 {}",
+            t("name"),
+            t("key"),
+            t("spki_sha256")
+        ),
+        "certificate" => format!(
+            "certificate of {}: {}, serial number {}, valid to {}, SHA-256 {}",
+            t("name"),
+            t("subject"),
+            t("serial"),
+            t("not_after"),
+            t("sha256")
+        ),
+        "import" => format!("{} requests came in, bundle digest {}", t("requests"), t("bundle_sha256")),
+        "review" => format!("{} approved, {} refused", t("approved"), t("refused")),
+        "issued" => format!("{} certificates issued in all", t("certificates")),
+        "seal" => format!(
+            "the transcript is sealed for release {}, to be signed by {}",
+            t("sequence"),
+            t("manifest_key")
+        ),
+        "released" => format!("release {}, manifest SHA-256 {}", t("sequence"), t("manifest_sha256")),
+        "interrupted" | "abandoned" => format!("{}: {}", record.event, t("reason")),
+        "end" => "the ceremony ends".into(),
+        other => format!("{other}: {}", members(data)),
+    })
+}
+
+/// Whatever else stands in a record.
+fn members(data: &Value) -> String {
+    let Some(map) = data.as_object() else { return data.to_string() };
+    map.keys().map(|key| format!("{key} {}", text(data, key))).collect::<Vec<_>>().join(", ")
+}

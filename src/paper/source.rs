@@ -1,0 +1,178 @@
+//! Where a report comes from: a ledger, a release or a transcript.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::Report;
+use crate::ceremony::{Plan, Setup};
+use crate::digest::Digest;
+use crate::issuance::IssuedFacts;
+use crate::ledger::{self, Ledger, RequestRow};
+use crate::media::{Limits, RelativePath, Tree, open_file};
+use crate::release::{self, CertificateEntry, Head, MANIFEST, Reader, Reason, RefusalEntry, TRANSCRIPT};
+
+/// What a release may hold.
+const LIMITS: Limits = Limits { file: 8 << 30, total: 32 << 30, files: 4_000_000 };
+/// The largest line of a transcript, in octets.
+const LINE_LIMIT: u64 = 64 << 20;
+/// Rows of a ledger that are read at a time.
+const GROUP: usize = 256;
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such ceremony.
+    #[error("{0}")]
+    Wrong(String),
+    /// It cannot be read, or is damaged.
+    #[error("{0}")]
+    Fault(String),
+}
+
+impl From<ledger::Error> for Error {
+    fn from(error: ledger::Error) -> Self {
+        Self::Fault(error.to_string())
+    }
+}
+
+fn fault(error: impl std::fmt::Display) -> Error {
+    Error::Fault(error.to_string())
+}
+
+/// Reads the ceremony of this number, or the last one, from a ledger.
+///
+/// # Errors
+/// [`Error`] when there is none, or the ledger is damaged.
+pub fn from_ledger(folder: &Path, scratch: &Path, ceremony: Option<i64>) -> Result<Report, Error> {
+    let ledger = Ledger::read(folder, scratch)?;
+    let all = ledger.ceremonies()?;
+    let found = ceremony.or(all.last().copied()).filter(|number| all.contains(number));
+    let id = found.ok_or_else(|| {
+        Error::Wrong(format!("{}: has ceremonies 1 to {}, no other", folder.display(), all.len()))
+    })?;
+    let mut report = Report::new(format!("ceremony {id} of the ledger {}", folder.display()));
+    let mut wrong = None;
+    ledger.transcript::<ledger::Error>(id, &mut |line| {
+        if let Err(error) = report.line(line) {
+            wrong.get_or_insert(error);
+        }
+        Ok(())
+    })?;
+    if let Some(wrong) = wrong {
+        return Err(Error::Fault(format!("{}: {wrong}", folder.display())));
+    }
+    let setup: Setup = serde_json::from_str(&ledger.ceremony(id)?.plan).map_err(fault)?;
+    report.with_plan(Plan::from_files(setup.plan).map_err(fault)?);
+    report.with_lists();
+    rows(&ledger, id, &mut report)?;
+    Ok(report)
+}
+
+fn rows(ledger: &Ledger, id: i64, report: &mut Report) -> Result<(), Error> {
+    let (mut row, end) = (ledger.before(id)?, ledger.last_row(id)?);
+    loop {
+        let rows = ledger.rows_after(row, end, GROUP)?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        row = last.row;
+        rows.iter().try_for_each(|row| self::row(row, report))?;
+    }
+}
+
+fn row(row: &RequestRow, report: &mut Report) -> Result<(), Error> {
+    // A key in the token is no request; its certificate stands in its step.
+    let Ok(path) = RelativePath::new(&row.path) else { return Ok(()) };
+    let request = Digest::of(&row.octets);
+    if let Some(refusal) = &row.refusal {
+        let reasons: Vec<Reason> = serde_json::from_str(refusal).map_err(fault)?;
+        report.refusal(&RefusalEntry { request_path: path, request_sha256: request, reasons });
+        return Ok(());
+    }
+    let (Some(reserved), Some(kept)) = (&row.reserved, &row.approval) else { return Ok(()) };
+    let Some(signature) = &reserved.signature else { return Ok(()) };
+    let (_, facts) = IssuedFacts::of_parts(&reserved.tbs, signature).map_err(fault)?;
+    let kept: Value = serde_json::from_str(kept).map_err(fault)?;
+    let list = |key: &str| -> Vec<String> {
+        serde_json::from_value(kept.get(key).cloned().unwrap_or_default()).unwrap_or_default()
+    };
+    report.certificate(&CertificateEntry {
+        path: path.clone(),
+        file_sha256: facts.sha256,
+        request_path: path,
+        request_sha256: request,
+        sha256: facts.sha256,
+        serial: facts.serial,
+        profile: super::happened::text(&kept, "profile"),
+        authority: reserved.authority.clone(),
+        subject: facts.subject,
+        dns: list("dns"),
+        ip: list("ip"),
+        not_before: facts.not_before.to_string(),
+        not_after: facts.not_after.to_string(),
+        spki_sha256: facts.spki_sha256,
+        notes: Vec::new(),
+    });
+    Ok(())
+}
+
+/// Reads a release.
+///
+/// # Errors
+/// [`Error::Fault`] when it is damaged.
+pub fn from_release(path: &Path) -> Result<Report, Error> {
+    let tree = Tree::open(path, LIMITS).map_err(fault)?;
+    let mut report = Report::new(format!("the release {}", path.display()));
+    let member = |name: &str| {
+        RelativePath::new(name).and_then(|name| tree.member(&name)).map(|(member, _)| member).map_err(fault)
+    };
+    lines(member(TRANSCRIPT)?, &mut report)?;
+    report.with_lists();
+    release::read(member(MANIFEST)?, &mut Lists(&mut report)).map_err(fault)?;
+    Ok(report)
+}
+
+/// Reads a transcript.
+///
+/// # Errors
+/// [`Error::Fault`] when it is damaged.
+pub fn from_transcript(path: &Path) -> Result<Report, Error> {
+    let (file, _) = open_file(path).map_err(fault)?;
+    let mut report = Report::new(format!("the transcript {}", path.display()));
+    lines(file, &mut report)?;
+    match report.plan_digest() {
+        Some(_) => Ok(report),
+        None => Err(Error::Fault(format!("{}: no record begins a ceremony", path.display()))),
+    }
+}
+
+fn lines(from: impl Read, report: &mut Report) -> Result<(), Error> {
+    let mut reader = BufReader::with_capacity(1 << 16, from);
+    let mut line = String::new();
+    loop {
+        line.clear();
+        if (&mut reader).take(LINE_LIMIT).read_line(&mut line).map_err(fault)? == 0 {
+            return Ok(());
+        }
+        report.line(line.trim_end_matches('\n')).map_err(Error::Fault)?;
+    }
+}
+
+/// Takes the lists of a manifest.
+struct Lists<'r>(&'r mut Report);
+
+impl Reader for Lists<'_> {
+    fn head(&mut self, _: Head) -> Result<(), release::Error> {
+        Ok(())
+    }
+
+    fn certificate(&mut self, entry: CertificateEntry) -> Result<(), release::Error> {
+        self.0.certificate(&entry);
+        Ok(())
+    }
+
+    fn refusal(&mut self, entry: RefusalEntry) -> Result<(), release::Error> {
+        self.0.refusal(&entry);
+        Ok(())
+    }
+}
