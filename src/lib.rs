@@ -25,6 +25,7 @@
 
 pub mod parallel;
 pub mod digest;
+pub mod shares;
 pub mod media;
 pub mod keys;
 pub mod request;

@@ -134,6 +134,11 @@ fn label_taken_is_never_used_again() {
         ],
     )
     .ok();
+    let stranger = ["EC private key", "EC public key", "TOKEN-STRANGER", "strangers = \"report\""];
+    lab.ceremony("root.toml", "--out out").fails(3, &stranger);
+    nothing_came_out(&lab);
+    let text = lab.read("root.toml").replace("\"inventory\"", "\"inventory\"\nstrangers = \"report\"");
+    lab.write("root.toml", text);
     lab.ceremony("root.toml", "--out out").fails(3, &["2 objects have the label \"root-ca\" already"]);
     nothing_came_out(&lab);
     // In the ledger, too.

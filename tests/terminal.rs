@@ -8,8 +8,15 @@ use support::{Lab, PIN};
 
 const RUN: &str = "ceremony run root.toml --hsm hsm.toml --ledger ledger --out out";
 
+const RUN_AGAIN: &str =
+    "ceremony run root.toml --hsm hsm.toml --ledger ledger --out out --answers accept.toml --pin-file pin";
+
 fn ready() -> Lab {
     let lab = Lab::new();
+    lab.write(
+        "accept.toml",
+        std::fs::read(support::repository().join("ceremony/answers-accept.toml")).unwrap(),
+    );
     lab.write("profiles.toml", support::PROFILES);
     lab.write("root.toml", support::root_script("ecdsa-p256"));
     lab
@@ -45,12 +52,18 @@ fn saying_stop_stops() {
     assert_eq!(ran.code, 1, "{}", ran.out);
     assert!(ran.out.contains("stopped at the prompt"), "{}", ran.out);
     assert!(!lab.path("out").exists());
+    // People who confirmed the plan go on, or give it up.
+    lab.keyrite(RUN_AGAIN).fails(2, &["ceremony 1 was not finished"]);
+    lab.keyrite("ceremony abandon --ledger ledger --by Ann --reason wrong").ok();
+    lab.resume().fails(2, &["nothing to resume"]);
     // Stopped after something was signed: the ledger goes on from there.
     let mut steps = ROOT[..6].to_vec();
     steps[5].1 = "stop";
     let ran = typed(&lab, &steps, RUN);
     assert_eq!(ran.code, 4, "{}", ran.out);
     assert!(ran.out.contains("keyrite ceremony resume --ledger ledger"), "{}", ran.out);
+    lab.keyrite("ceremony abandon --ledger ledger --by Ann --reason wrong")
+        .fails(2, &["1 keys were begun", "it can only be resumed"]);
     lab.resume().ok();
     lab.keyrite("verify out --root out/authorities/root-ca.crt").ok();
     assert_eq!(lab.manifest("out")["unattended"], true, "the second run was answered by a file");

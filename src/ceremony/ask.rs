@@ -127,12 +127,13 @@ impl Conductor<'_> {
                 SecretReply::Secret(pin) => return Ok(pin),
                 SecretReply::Stop => return Err(Error::Stopped("stopped at the prompt".into())),
                 SecretReply::Exception => self.exception()?,
+                SecretReply::None => {}
             }
         }
     }
 
     /// Has an exception told, writes it down at once, and returns to the prompt.
-    fn exception(&mut self) -> Result<(), Error> {
+    pub(super) fn exception(&mut self) -> Result<(), Error> {
         self.people.show("\n  Exception. An empty line goes back without one. No PIN and no share here.");
         let Some(by) = self.tell("Who reports it? Type the name")? else { return Ok(()) };
         let Some(text) = self.tell("What happened, and why? Type one line")? else { return Ok(()) };

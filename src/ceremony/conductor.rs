@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use der::DateTime;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::people::Person;
@@ -15,7 +16,7 @@ use super::{Error, People, Plan, Prompt, Step, Surroundings};
 use crate::digest::Digest;
 use crate::ledger::Ledger;
 use crate::policy::Policy;
-use crate::token::{HsmProfile, Module, Selector, Session, TokenFacts};
+use crate::token::{HsmProfile, Inventory, Module, Selector, Session, TokenFacts};
 
 /// What a ceremony works with.
 pub struct Parts {
@@ -55,6 +56,10 @@ pub struct Conductor<'a> {
     pub(super) asking: Count,
     /// Whether the plan was confirmed.
     pub(super) agreed: bool,
+    /// The PIN that opened the token, when a step is to change it.
+    pub(super) old_pin: Option<SecretString>,
+    /// What lay on the token when it was last looked at in this run.
+    pub(super) seen: Option<Inventory>,
 }
 
 impl std::fmt::Debug for Conductor<'_> {
@@ -133,7 +138,9 @@ impl<'a> Conductor<'a> {
             at_step: 0,
             present: Vec::new(),
             asking: Count::default(),
-            agreed: false,
+            agreed: event == "resume",
+            old_pin: None,
+            seen: None,
         };
         let facts = this.facts()?;
         this.record(event, facts)?;
@@ -187,7 +194,10 @@ impl<'a> Conductor<'a> {
         // What cannot be read from the ledger counts as signed: better to resume once too often.
         let signed = self.ledger.reservations(self.id).map_or(true, |count| count > 0);
         let keys = self.ledger.keys().map_or(true, |keys| keys.iter().any(|key| key.ceremony == self.id));
-        let untouched = !signed && !keys;
+        let custody = self.custody_begun().unwrap_or(true);
+        // People who confirmed the plan need not begin anew; a file that answers may.
+        let agreed = self.agreed && !self.people.unattended();
+        let untouched = !signed && !keys && !custody && !agreed;
         let event = if untouched { "abandoned" } else { "interrupted" };
         let written = self.record(event, json!({ "reason": error.to_string() }));
         let written = written.and_then(|()| self.write_down());
@@ -208,6 +218,9 @@ impl<'a> Conductor<'a> {
             self.asking = *step.confirm().unwrap_or(&self.plan.script().people.confirm);
             self.people.show(&heading(&steps, at));
             self.record("step", json!({ "number": at + 1, "act": step.act(), "again": again }))?;
+            if matches!(step, Step::Release { .. }) {
+                self.inventory_after()?;
+            }
             // With what is written before anything is made; the other steps may be done again.
             if step.makes() {
                 self.ledger.step_reached(self.id, at);
@@ -219,9 +232,19 @@ impl<'a> Conductor<'a> {
                 self.done_until(at + 1)?;
             }
         }
+        if !self.plan.script().has("release") {
+            self.inventory_after()?;
+        }
         self.record("end", json!({}))?;
         self.ledger.finish(self.id, self.transcript.noted())?;
         self.outcome()
+    }
+
+    /// What the token says of itself now.
+    pub(super) fn look_at_token(&mut self) -> Result<(), Error> {
+        let serial = Some(self.token.serial.clone());
+        self.token = self.module.choose(&Selector { serial, label: None })?;
+        Ok(())
     }
 
     /// Writes down that the steps before this index are done.
@@ -240,9 +263,9 @@ impl<'a> Conductor<'a> {
         }
         match step {
             Step::Machine { network, .. } => self.machine(*network),
-            Step::OpenToken { .. } => self.open_token(),
-            Step::Inventory { .. } => self.inventory(),
-            Step::Custody { .. } => Err(Error::Wrong("custody".into())),
+            Step::OpenToken { pin, .. } => self.open_token(*pin),
+            Step::Inventory { strangers, .. } => self.inventory(*strangers),
+            Step::Custody { threshold, shares, .. } => self.custody(*threshold, *shares),
             Step::CreateAuthority { .. } | Step::CreateManifestKey { .. } => self.create(step),
             Step::Import { .. } => self.import(),
             Step::Review { .. } => self.review(),

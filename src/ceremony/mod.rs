@@ -4,17 +4,20 @@
 //! ceremony and, where the script says so, a release. Everything that can fail without the token
 //! has been tried before the PIN is asked for.
 
+mod abandon;
 mod again;
 mod answers;
 mod ask;
 mod conductor;
 mod create;
+mod custody;
 mod export;
 mod gate;
 mod import;
 mod intake;
 mod issue;
 mod lane;
+mod objects;
 mod people;
 mod plan;
 mod preflight;
@@ -33,6 +36,7 @@ use std::sync::{Arc, OnceLock};
 
 use der::DateTime;
 
+pub use abandon::abandon;
 pub use again::{Which, manifest_again, release_again};
 pub use answers::{Answers, Wanted};
 pub use conductor::{Conductor, Interrupted, Outcome};

@@ -138,6 +138,8 @@ impl Reply {
 pub enum SecretReply {
     /// The secret.
     Secret(SecretString),
+    /// There is none from this person.
+    None,
     /// As [`Reply`].
     Stop,
     /// As [`Reply`].
@@ -160,6 +162,21 @@ pub trait People {
     /// # Errors
     /// [`Error::Fault`] or [`Error::Stopped`] when there is none.
     fn pin(&mut self, token: &TokenFacts) -> Result<SecretReply, Error>;
+
+    /// A share of this person's, as it is typed; None when that person gives none.
+    ///
+    /// # Errors
+    /// As [`People::pin`].
+    fn share(&mut self, person: &str) -> Result<SecretReply, Error>;
+
+    /// Shows a secret to one person until that person is done, and clears the screen.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] or [`Error::Stopped`] when nobody can see it.
+    fn hand_out(&mut self, person: &str, secret: &str) -> Result<Reply, Error>;
+
+    /// Whether shares that are handed out reach anybody.
+    fn can_hand_out(&self) -> bool;
 
     /// Whether a file answers.
     fn unattended(&self) -> bool;

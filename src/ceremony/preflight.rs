@@ -129,6 +129,16 @@ impl Start {
             seats: &script.people,
             labels: super::record::labels(&script.step).collect(),
         };
+        if script.has("custody") && people.unattended() && !self.rehearsal {
+            return wrong(
+                "the script hands out shares, and a file answers; run it at a terminal where custodians are, or as a --rehearsal",
+            );
+        }
+        if script.has("custody") && !people.can_hand_out() {
+            return wrong(
+                "the script hands out shares; name a new file for those of a rehearsal by --new-share-file",
+            );
+        }
         people.lacks(&wanted).map_or(Ok(()), |lack| wrong(&lack))
     }
 }

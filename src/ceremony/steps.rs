@@ -4,15 +4,12 @@ use serde_json::{Value, json};
 
 use super::conductor::Conductor;
 use super::import::{SHOWN, reasons, refusal_lines};
-use super::script::NetworkRule;
+use super::script::{NetworkRule, PinRule};
 use super::wording::{self, BUNDLE};
 use super::{Error, Prompt};
-use crate::digest::hex;
-use crate::ledger::{KeyRole, StoredKey};
 use crate::media::shown;
 use crate::policy::Approval;
 use crate::request::IndexName;
-use crate::token::{InventoryObject, Pin};
 
 /// So many refusals stand in one record of the transcript.
 const REFUSALS_OF_A_RECORD: usize = 256;
@@ -43,45 +40,14 @@ impl Conductor<'_> {
         self.confirm(Prompt { id: "clock", question: wording::clock(now), expected })
     }
 
-    pub(super) fn open_token(&mut self) -> Result<(), Error> {
+    pub(super) fn open_token(&mut self, rule: PinRule) -> Result<(), Error> {
         let token = self.token.clone();
         self.people.show(&format!("  token  {}", token.line()));
-        let pin = match self.module.wants_pinpad(&token)? {
-            true => Pin::Pinpad,
-            false => Pin::Known(self.typed_pin()?),
-        };
-        self.record("login", json!({ "token": token }))?;
-        self.write_down()?;
-        self.session = Some(self.module.open(&token, &pin, self.final_try)?);
+        let (session, pin) = self.log_in(rule)?;
+        self.session = Some(session);
+        // Kept only for a step that changes it.
+        self.old_pin = pin.filter(|_| self.plan.script().has("custody"));
         self.record("token-open", json!({ "token_serial": token.serial }))
-    }
-
-    /// Lists the objects, and proves every key of the ledger that is in this token.
-    pub(super) fn inventory(&mut self) -> Result<(), Error> {
-        let objects = self.session()?.inventory()?;
-        let keys: Vec<StoredKey> =
-            self.ledger.keys()?.into_iter().filter(|key| key.token_serial == self.token.serial).collect();
-        let stranger = |object: &InventoryObject| !keys.iter().any(|key| hex(&key.key_id) == object.id);
-        for object in objects.iter().take(SHOWN) {
-            let note = if stranger(object) { "  (not of this ledger)" } else { "" };
-            self.people.show(&format!("  {:<16} {}{note}", object.class, object.label));
-        }
-        if objects.is_empty() {
-            self.people.show("  the token holds no object that its user can see");
-        }
-        let strangers = objects.iter().filter(|object| stranger(object)).count();
-        self.record("inventory", json!({ "objects": objects, "not_of_this_ledger": strangers }))?;
-        for key in &keys {
-            let Some(certificate) = &key.certificate else { continue };
-            let session = self.session()?;
-            let attributes = match key.role {
-                KeyRole::Authority => session.authority_key(key, certificate.key())?.1,
-                KeyRole::Manifest => session.manifest_key(key, certificate.key())?.1,
-            };
-            self.people.show(&format!("  proved: the token holds the key of {}", key.name));
-            self.record("key-proved", json!({ "name": key.name, "attributes": attributes }))?;
-        }
-        Ok(())
     }
 
     pub(super) fn import(&mut self) -> Result<(), Error> {

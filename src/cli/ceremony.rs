@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::secrets::ShareSource;
 use super::terminal::{Operators, PinSource, say};
 use super::{Failure, paper, stop, system};
-use crate::ceremony::{Conductor, Error, Interrupted, MAX_FILE, Outcome, Plan, Start};
+use crate::ceremony::{Conductor, Error, Interrupted, MAX_FILE, Outcome, Plan, Start, abandon};
 use crate::ledger::Ledger;
 use crate::media::{read_file, shown};
 use crate::token::Selector;
@@ -27,6 +28,8 @@ pub enum Command {
     Run(Run),
     /// Finish a ceremony that was interrupted
     Resume(Resume),
+    /// Give up an unfinished ceremony in which nothing was made
+    Abandon(Abandon),
 }
 
 /// Arguments of `ceremony run`.
@@ -69,6 +72,20 @@ pub struct Resume {
     common: Common,
 }
 
+/// Arguments of `ceremony abandon`.
+#[derive(Debug, Args)]
+pub struct Abandon {
+    /// The ledger's folder
+    #[arg(long, value_name = "DIR")]
+    ledger: PathBuf,
+    /// Who gives it up
+    #[arg(long, value_name = "NAME")]
+    by: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
 #[derive(Debug, Args)]
 struct Common {
     /// Take confirmations from this file; transcript and manifest then say unattended
@@ -76,6 +93,8 @@ struct Common {
     answers: Option<PathBuf>,
     #[command(flatten)]
     pin: PinSource,
+    #[command(flatten)]
+    shares: ShareSource,
     /// Try the PIN although the token says that one more wrong one locks it
     #[arg(long)]
     accept_final_try: bool,
@@ -89,6 +108,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Report(arguments) => paper::report(&arguments),
         Command::Run(arguments) => perform(arguments),
         Command::Resume(arguments) => resume(arguments),
+        Command::Abandon(arguments) => give_up(&arguments),
     }
 }
 
@@ -117,7 +137,8 @@ fn perform(arguments: Run) -> Result<(), Failure> {
     let hsm = read_file(&arguments.hsm, MAX_FILE).map_err(|e| Failure::wrong(e.to_string()))?;
     let hsm =
         String::from_utf8(hsm).map_err(|e| Failure::wrong(format!("{}: {e}", arguments.hsm.display())))?;
-    let mut people = Operators::new(arguments.common.answers.as_deref(), arguments.common.pin)?;
+    let mut people =
+        Operators::new(arguments.common.answers.as_deref(), arguments.common.pin, arguments.common.shares)?;
     let surroundings = system::surroundings();
     let out = arguments
         .out
@@ -140,7 +161,8 @@ fn perform(arguments: Run) -> Result<(), Failure> {
 }
 
 fn resume(arguments: Resume) -> Result<(), Failure> {
-    let mut people = Operators::new(arguments.common.answers.as_deref(), arguments.common.pin)?;
+    let mut people =
+        Operators::new(arguments.common.answers.as_deref(), arguments.common.pin, arguments.common.shares)?;
     let surroundings = system::surroundings();
     let ledger = Ledger::open(&arguments.ledger).map_err(|e| before_signing(e.into()))?;
     let signed = match ledger.open_ceremony() {
@@ -153,6 +175,14 @@ fn resume(arguments: Resume) -> Result<(), Failure> {
             |error| if signed { after_signing(&error, &arguments.ledger) } else { before_signing(error) },
         )?;
     finish(conductor, &arguments.ledger)
+}
+
+fn give_up(arguments: &Abandon) -> Result<(), Failure> {
+    let mut ledger = Ledger::open(&arguments.ledger).map_err(|e| before_signing(e.into()))?;
+    let number =
+        abandon(&mut ledger, &arguments.by, &arguments.reason, system::now()).map_err(before_signing)?;
+    say(&format!("ceremony {number} is given up; nothing was signed in it"));
+    Ok(())
 }
 
 /// What a failure means while nothing is signed.
@@ -171,8 +201,11 @@ fn finish(conductor: Conductor<'_>, ledger: &std::path::Path) -> Result<(), Fail
             Ok(())
         }
         Err(Interrupted { error, signed: true, .. }) => Err(after_signing(&error, ledger)),
+        Err(Interrupted { error: Error::Stopped(message), open: false, .. }) => Err(Failure::refused(
+            format!("{message}\nThe ceremony is closed, nothing was signed. Run it again to begin anew."),
+        )),
         Err(Interrupted { error, open: false, .. }) => Err(before_signing(error)),
-        Err(Interrupted { error, .. }) => Err(before_signing(error).and_resume(ledger)),
+        Err(Interrupted { error, .. }) => Err(before_signing(error).and_resume(ledger).and_abandon(ledger)),
     }
 }
 

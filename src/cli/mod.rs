@@ -7,6 +7,7 @@ mod paper;
 mod progress;
 mod rehearse;
 mod request;
+mod secrets;
 mod release;
 mod stop;
 mod system;
@@ -84,6 +85,15 @@ impl Failure {
         let ledger = ledger.display();
         self.message +=
             &format!("\nWhen the cause is mended, go on with\n  keyrite ceremony resume --ledger {ledger}");
+        self
+    }
+
+    /// Adds how to give up a ceremony in which nothing was made.
+    pub(crate) fn and_abandon(mut self, ledger: &std::path::Path) -> Self {
+        let ledger = ledger.display();
+        self.message += &format!(
+            "\nor give it up with\n  keyrite ceremony abandon --ledger {ledger} --by NAME --reason TEXT"
+        );
         self
     }
 

@@ -8,7 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::progress::Work;
-use super::{Failure, stop};
+use super::secrets::{ShareSource, Shares};
+use super::{Failure, secrets, stop};
 use crate::ceremony::{Answers, Error, People, Progress, Question, Reply, SecretReply, Wanted};
 use crate::media::{read_file, shown};
 use crate::token::TokenFacts;
@@ -64,12 +65,14 @@ fn from_file(path: &Path) -> Result<SecretString, Failure> {
 pub struct Operators {
     answers: Option<Answers>,
     pin: PinSource,
+    shares: Shares,
     bar: Option<Work>,
 }
 
 impl Operators {
     /// Takes answers from a file when one is named, from the terminal otherwise.
-    pub fn new(answers: Option<&Path>, pin: PinSource) -> Result<Self, Failure> {
+    pub fn new(answers: Option<&Path>, pin: PinSource, shares: ShareSource) -> Result<Self, Failure> {
+        secrets::check_new(&shares)?;
         let answers = match answers {
             None => None,
             Some(path) => {
@@ -84,7 +87,7 @@ impl Operators {
                 "no terminal to type confirmations at; run keyrite at one, or use --answers",
             ));
         }
-        Ok(Self { answers, pin, bar: None })
+        Ok(Self { answers, pin, shares: Shares::new(shares), bar: None })
     }
 }
 
@@ -121,6 +124,41 @@ impl People for Operators {
             }
         }
         Ok(SecretReply::Secret(pin))
+    }
+
+    fn share(&mut self, person: &str) -> Result<SecretReply, Error> {
+        if self.shares.come_from_file() || self.unattended() {
+            return self.shares.next();
+        }
+        self.show(&format!(
+            "  {person}: type your share. Nothing is shown; \"show\" shows it, \"none\" if you have none."
+        ));
+        secrets::ask("Share")
+    }
+
+    fn hand_out(&mut self, person: &str, secret: &str) -> Result<Reply, Error> {
+        if self.unattended() {
+            return self.shares.keep(secret).map(|()| Reply::Text(String::new()));
+        }
+        self.show(&format!(
+            "\n  {person}: come to the screen alone; everybody else turns away.\n  Type \"show\" to see your share"
+        ));
+        let reply = Reply::of(&type_line("  > ")?);
+        if !matches!(reply, Reply::Text(_)) {
+            return Ok(reply);
+        }
+        secrets::clear();
+        secrets::show(&format!(
+            "  {person}: your share of the token's PIN\n\n    {secret}\n\n  Write it on paper in these groups: digits, and letters but b, i and o.\n"
+        ))?;
+        self.show("  When it is written, type \"written\": the screen is cleared then");
+        let reply = type_line("  > ").map(|line| Reply::of(&line));
+        secrets::clear();
+        reply
+    }
+
+    fn can_hand_out(&self) -> bool {
+        !self.unattended() || self.shares.go_to_file()
     }
 
     fn unattended(&self) -> bool {

@@ -170,6 +170,18 @@ impl Ledger {
         Ok(())
     }
 
+    /// Every line of this event, with the number of its ceremony, the oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn lines_of(&self, event: &str) -> Result<Vec<(i64, String)>, Error> {
+        let sql = "SELECT ceremony, line FROM transcript WHERE instr(line, ?1) > 0 ORDER BY ceremony, number";
+        let mut statement = self.db.prepare(sql)?;
+        let rows =
+            statement.query_map([format!("\"event\":\"{event}\"")], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// The last line of the last transcript, to which a new one is chained.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Attributes: what is asked of a key, what the token says it did, and what else lies there.
 
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::hsm_profile::Omittable;
 use super::{Error, HsmProfile};
@@ -13,7 +13,7 @@ use crate::media::shown;
 pub struct KeyAttributes(pub std::collections::BTreeMap<&'static str, bool>);
 
 /// One object on the token.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct InventoryObject {
     /// Class, as "private key".
     pub class: String,

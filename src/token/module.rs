@@ -42,6 +42,9 @@ pub struct TokenFacts {
     pub pin_locked: bool,
     /// CKF_PROTECTED_AUTHENTICATION_PATH: the PIN is entered at the device.
     pub pinpad: bool,
+    /// The longest PIN that it takes, in octets (ulMaxPinLen).
+    #[serde(skip)]
+    pub longest_pin: usize,
     #[serde(skip)]
     slot: Option<Slot>,
 }
@@ -126,6 +129,7 @@ impl Module {
             pin_final_try: info.user_pin_final_try(),
             pin_locked: info.user_pin_locked(),
             pinpad: info.protected_authentication_path(),
+            longest_pin: info.max_pin_length(),
             slot: Some(slot),
         })
     }

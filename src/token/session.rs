@@ -4,6 +4,9 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
+use cryptoki::session::UserType;
+
+use secrecy::SecretString;
 
 use super::attributes::{self, Inventory, KeyAttributes};
 use super::{Error, HsmProfile, TokenFacts};
@@ -65,6 +68,22 @@ impl Session {
             return Err(Error::Fault("C_GenerateRandom gave nothing but zeros".into()));
         }
         Ok(octets)
+    }
+
+    /// Gives the token another user PIN (C_SetPIN), and logs in with it.
+    ///
+    /// # Errors
+    /// [`Error::Pkcs11`] when the token refuses: then the old PIN holds. [`Error::Fault`] when it
+    /// took the new one and then refused the login with it.
+    pub fn change_pin(&self, old: &SecretString, new: &SecretString) -> Result<(), Error> {
+        self.session.set_pin(old, new)?;
+        let proved = self.session.logout().and_then(|()| self.session.login(UserType::User, Some(new)));
+        proved.map_err(|e| {
+            Error::Fault(format!(
+                "C_SetPIN went well, the login with the new PIN did not: {}",
+                Error::from(e)
+            ))
+        })
     }
 
     /// All objects that the user sees.

@@ -23,6 +23,8 @@
  *     kill           n-th C_Sign: SIGKILL before the token is called
  *     killafter      n-th C_Sign: SIGKILL after the token has signed
  *     slow           every C_Sign is delayed
+ *     killsetpin     C_SetPIN: SIGKILL before the token is called
+ *     killsetpinafter  C_SetPIN: SIGKILL after the token is done
  *     killgen        n-th C_GenerateKeyPair: SIGKILL after the token is done
  *     pinlocked      every C_Login: CKR_PIN_LOCKED, token not called
  *     pinincorrect   every C_Login: CKR_PIN_INCORRECT, token not called
@@ -97,6 +99,7 @@ typedef CK_RV (*forwarded)(void);
 typedef CK_RV (*get_function_list_fn)(CK_FUNCTION_LIST **);
 typedef CK_RV (*get_token_info_fn)(CK_ULONG, CK_TOKEN_INFO *);
 typedef CK_RV (*open_session_fn)(CK_ULONG, CK_ULONG, void *, void *, CK_ULONG *);
+typedef CK_RV (*set_pin_fn)(CK_ULONG, CK_BYTE *, CK_ULONG, CK_BYTE *, CK_ULONG);
 typedef CK_RV (*login_fn)(CK_ULONG, CK_ULONG, CK_BYTE *, CK_ULONG);
 typedef CK_RV (*get_attribute_value_fn)(CK_ULONG, CK_ULONG, CK_ATTRIBUTE *, CK_ULONG);
 typedef CK_RV (*sign_fn)(CK_ULONG, CK_BYTE *, CK_ULONG, CK_BYTE *, CK_ULONG *);
@@ -118,7 +121,7 @@ struct CK_FUNCTION_LIST {
     forwarded C_GetMechanismInfo;
     forwarded C_InitToken;
     forwarded C_InitPIN;
-    forwarded C_SetPIN;
+    set_pin_fn C_SetPIN;
     open_session_fn C_OpenSession;
     forwarded C_CloseSession;
     forwarded C_CloseAllSessions;
@@ -185,13 +188,14 @@ _Static_assert(offsetof(CK_TOKEN_INFO, flags) == 96, "flags follow the texts");
 enum mode {
     NONE, FLIP, SHORT, REMOVED, GENERAL, SESSIONCLOSED, KILL, KILLAFTER,
     SLOW, KILLGEN, PINLOCKED, PININCORRECT, TOKENFLAGS, EXTRACTABLE, SESSIONS,
+    KILLSETPIN, KILLSETPINAFTER,
     MODES
 };
 
 static const char *const mode_names[MODES] = {
     "none", "flip", "short", "removed", "general", "sessionclosed", "kill", "killafter",
     "slow", "killgen", "pinlocked", "pinincorrect", "tokenflags", "extractable",
-    "sessions",
+    "sessions", "killsetpin", "killsetpinafter",
 };
 
 static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -299,6 +303,17 @@ static CK_RV faulty_get_token_info(CK_ULONG slot, CK_TOKEN_INFO *info)
     return rv;
 }
 
+static CK_RV faulty_set_pin(CK_ULONG session, CK_BYTE *old, CK_ULONG old_len, CK_BYTE *pin,
+                            CK_ULONG pin_len)
+{
+    if (mode == KILLSETPIN)
+        die();
+    CK_RV rv = real->C_SetPIN(session, old, old_len, pin, pin_len);
+    if (mode == KILLSETPINAFTER)
+        die();
+    return rv;
+}
+
 static CK_RV faulty_generate_key_pair(CK_ULONG session, CK_MECHANISM *mechanism,
                                       CK_ATTRIBUTE *public_template, CK_ULONG public_count,
                                       CK_ATTRIBUTE *private_template, CK_ULONG private_count,
@@ -403,6 +418,7 @@ static CK_RV load(void)
     table.C_Login = faulty_login;
     table.C_GetAttributeValue = faulty_get_attribute_value;
     table.C_Sign = faulty_sign;
+    table.C_SetPIN = faulty_set_pin;
     table.C_GenerateKeyPair = faulty_generate_key_pair;
     real = found;
     return CKR_OK;

@@ -10,7 +10,7 @@ import os, pty, re, sys, json, select, signal, struct, termios, fcntl
 steps, command = json.loads(open(sys.argv[1]).read()), sys.argv[2:]
 pid, fd = pty.fork()
 if pid == 0:
-    os.execv(command[0], command)
+    os.execvp(command[0], command)
 fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
 screen = ""
 def until(text):
@@ -47,8 +47,10 @@ for wait, line in steps:
     if "{date}" in line:
         line = line.replace("{date}", re.search(r"clock says (\d{4}-\d\d-\d\d)T", flat(screen)).group(1))
     for number in re.findall(r"\{share (\d+)\}", line):
-        shares = re.findall(r"ms1 (?:[02-9ac-hj-np-z]{4,5} ?)+", flat(screen))
-        line = line.replace("{share %s}" % number, shares[int(number) - 1].strip())
+        shares = list(dict.fromkeys(re.findall(r"ms1(?: [a-z0-9]{5}){9}", screen)))
+        line = line.replace("{share %s}" % number, shares[int(number) - 1])
+    if line == "{pin}":
+        line = re.findall(r"set pin [a-z0-9]{4}", screen)[-1]
     # The question stands there a moment before the echo is off.
     while wait.endswith(": ") and termios.tcgetattr(fd)[3] & termios.ECHO:
         pass
@@ -63,12 +65,35 @@ sys.exit(max(os.waitstatus_to_exitcode(status), -1) % 256)
 
 /// Types these answers to a run of keyrite; the exit code of a killed program is 255.
 pub fn typed<W: AsRef<str>, L: AsRef<str>>(lab: &Lab, steps: &[(W, L)], arguments: &str) -> Ran {
+    typed_under(lab, steps, "", arguments)
+}
+
+/// As [`typed`], run by another program.
+pub fn typed_under<W: AsRef<str>, L: AsRef<str>>(
+    lab: &Lab,
+    steps: &[(W, L)],
+    under: &str,
+    arguments: &str,
+) -> Ran {
     let steps: Vec<(&str, &str)> = steps.iter().map(|(wait, line)| (wait.as_ref(), line.as_ref())).collect();
     lab.write("driver.py", DRIVER);
     lab.write("steps.json", serde_json::to_string(&steps).unwrap());
-    let mut words = vec!["driver.py", "steps.json", env!("CARGO_BIN_EXE_keyrite")];
+    let mut words = vec!["driver.py", "steps.json"];
+    words.extend(under.split_whitespace());
+    words.push(env!("CARGO_BIN_EXE_keyrite"));
     words.extend(arguments.split_whitespace());
     lab.run("python3", &words)
+}
+
+/// Every share that was shown, in order.
+pub fn shares(screen: &str) -> Vec<String> {
+    let group = |word: &&str| word.len() == 5 && word.bytes().all(|b| b.is_ascii_alphanumeric());
+    let lines = screen.lines().filter_map(|line| line.trim().strip_prefix("ms1 "));
+    lines
+        .map(|rest| rest.split(' ').collect::<Vec<_>>())
+        .filter(|groups| groups.len() == 9 && groups.iter().all(|word| group(word)))
+        .map(|groups| format!("ms1 {}", groups.join(" ")))
+        .collect()
 }
 
 /// What one operator types through the small root script.

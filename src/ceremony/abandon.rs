@@ -1,0 +1,43 @@
+//! Giving up a ceremony that waits to be resumed and in which nothing was made.
+
+use der::DateTime;
+use serde_json::json;
+
+use super::Error;
+use super::people::Person;
+use super::preflight::check_clock;
+use super::seats::Role;
+use super::transcript::Transcript;
+use crate::ledger::Ledger;
+
+/// Closes the ledger's unfinished ceremony; returns its number.
+///
+/// # Errors
+/// [`Error::Wrong`] when there is none, or when something was made in it.
+pub fn abandon(ledger: &mut Ledger, by: &str, reason: &str, now: DateTime) -> Result<i64, Error> {
+    let open = ledger
+        .open_ceremony()?
+        .ok_or_else(|| Error::Wrong(format!("{}: no ceremony is unfinished", ledger.folder().display())))?;
+    Person::new(Role::Operator, by).map_err(Error::Wrong)?;
+    if reason.trim().is_empty() || reason.chars().count() > 1000 || reason.chars().any(char::is_control) {
+        return Err(Error::Wrong("the reason is 1 to 1000 characters in one line".into()));
+    }
+    check_clock(ledger, now)?;
+    let keys = ledger.keys()?.iter().filter(|key| key.ceremony == open.id).count();
+    let reserved = ledger.reservations(open.id)?;
+    let handed_out = ledger
+        .lines_of("custody")?
+        .iter()
+        .any(|(ceremony, line)| *ceremony == open.id && line.contains("\"phase\":\"handed-out\""));
+    if keys > 0 || reserved > 0 || handed_out {
+        let what = if handed_out { "and a new PIN was under way" } else { "and no new PIN" };
+        return Err(Error::Wrong(format!(
+            "ceremony {}: {keys} keys were begun and {reserved} serial numbers reserved, {what}; it can only be resumed",
+            open.id
+        )));
+    }
+    let mut transcript = Transcript::open(ledger, open.id)?;
+    transcript.note(now, "abandoned", json!({ "reason": reason, "by": by }))?;
+    ledger.finish(open.id, transcript.noted())?;
+    Ok(open.id)
+}

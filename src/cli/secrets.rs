@@ -1,0 +1,157 @@
+//! Secrets at the terminal: typed without echo or with it, shown to one person, cleared away.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use super::Failure;
+use crate::ceremony::{Error, Reply, SecretReply};
+
+/// The longest line of a secret, in octets.
+const LONGEST: u64 = 1024;
+
+/// Where shares come from and go to when nobody types them.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ShareSource {
+    /// Read custodians' shares from this file, one a line
+    #[arg(long, value_name = "FILE")]
+    share_file: Option<PathBuf>,
+    /// Read custodians' shares from this file descriptor, one a line
+    #[arg(long, value_name = "N", conflicts_with = "share_file")]
+    share_fd: Option<u32>,
+    /// Rehearsals only: write the shares that an unattended run hands out to this new file
+    #[arg(long, value_name = "FILE")]
+    new_share_file: Option<PathBuf>,
+}
+
+/// Shares as they come and go.
+#[derive(Debug)]
+pub struct Shares {
+    source: ShareSource,
+    lines: Option<BufReader<File>>,
+}
+
+impl Shares {
+    /// Shares from and to these places.
+    pub fn new(source: ShareSource) -> Self {
+        Self { source, lines: None }
+    }
+
+    /// Whether shares come from a file.
+    pub fn come_from_file(&self) -> bool {
+        self.source.share_file.is_some() || self.source.share_fd.is_some()
+    }
+
+    /// Whether there is a file for new ones.
+    pub fn go_to_file(&self) -> bool {
+        self.source.new_share_file.is_some()
+    }
+
+    /// The next share of the file; None when there is no further line.
+    pub fn next(&mut self) -> Result<SecretReply, Error> {
+        let path = match (&self.source.share_file, self.source.share_fd) {
+            (Some(path), _) => path.clone(),
+            (None, Some(number)) => PathBuf::from(format!("/dev/fd/{number}")),
+            (None, None) => {
+                return Err(Error::Stopped(
+                    "no shares: run keyrite at a terminal, or use --share-file".into(),
+                ));
+            }
+        };
+        let fault = |e: std::io::Error| Error::Fault(format!("shares from {}: {e}", path.display()));
+        let reader = match &mut self.lines {
+            Some(reader) => reader,
+            None => self.lines.insert(BufReader::new(File::open(&path).map_err(fault)?)),
+        };
+        let mut line = Zeroizing::new(String::new());
+        Read::take(reader, LONGEST).read_line(&mut line).map_err(fault)?;
+        match line.trim() {
+            "" => Ok(SecretReply::None),
+            share => Ok(SecretReply::Secret(SecretString::from(share))),
+        }
+    }
+
+    /// Adds a share to the new file.
+    pub fn keep(&self, share: &str) -> Result<(), Error> {
+        let Some(path) = &self.source.new_share_file else {
+            return Err(Error::Stopped("nobody is there to take a share".into()));
+        };
+        let fault = |e: std::io::Error| Error::Fault(format!("{}: {e}", path.display()));
+        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(fault)?;
+        writeln!(file, "{share}").and_then(|()| file.sync_all()).map_err(fault)
+    }
+}
+
+/// Asks for a secret, which is not shown as it is typed, unless whoever types says "show".
+pub fn ask(what: &str) -> Result<SecretReply, Error> {
+    let hidden = rpassword::prompt_password(format!("  {what}: ")).map(SecretString::from).map_err(gone)?;
+    let shown = match meaning(hidden.expose_secret()) {
+        Some(reply) => return Ok(reply),
+        None if !hidden.expose_secret().trim().eq_ignore_ascii_case("show") => {
+            return Ok(SecretReply::Secret(hidden));
+        }
+        None => line(&format!("  {what}, shown as you type\n  > "))?,
+    };
+    clear();
+    Ok(meaning(shown.expose_secret()).unwrap_or(SecretReply::Secret(shown)))
+}
+
+/// Words that are no secret.
+fn meaning(typed: &str) -> Option<SecretReply> {
+    match Reply::of(typed) {
+        Reply::Stop => Some(SecretReply::Stop),
+        Reply::Exception => Some(SecretReply::Exception),
+        Reply::Text(text) if text.eq_ignore_ascii_case("none") => Some(SecretReply::None),
+        Reply::Text(_) => None,
+    }
+}
+
+/// A line that is shown as it is typed, octet by octet from the terminal, so that no buffer that
+/// is not wiped ever holds it.
+fn line(prompt: &str) -> Result<SecretString, Error> {
+    let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(gone)?;
+    terminal.write_all(prompt.as_bytes()).map_err(gone)?;
+    let mut line = Zeroizing::new(Vec::with_capacity(LONGEST as usize));
+    let mut octet = Zeroizing::new([0; 1]);
+    while line.len() < LONGEST as usize && terminal.read(octet.as_mut_slice()).map_err(gone)? == 1 {
+        match octet.first() {
+            Some(b'\n') | None => break,
+            Some(octet) => line.push(*octet),
+        }
+    }
+    let text = std::str::from_utf8(&line).map_err(|_| Error::Stopped("terminal: no UTF-8 text".into()))?;
+    Ok(SecretString::from(text))
+}
+
+/// Writes a secret to the terminal itself: redirected output never gets it.
+pub fn show(text: &str) -> Result<(), Error> {
+    let mut terminal = OpenOptions::new().write(true).open("/dev/tty").map_err(gone)?;
+    terminal.write_all(text.as_bytes()).map_err(gone)
+}
+
+/// Clears the screen and what was scrolled off it; a plain terminal scrolls it out of sight.
+pub fn clear() {
+    let plain = std::env::var_os("TERM").is_none_or(|name| name.is_empty() || name == "dumb");
+    let text = if plain { "\r\n".repeat(100) } else { "\u{1b}[H\u{1b}[2J\u{1b}[3J".to_owned() };
+    // A terminal that is gone shows nothing any more.
+    let _ = show(&text);
+}
+
+fn gone(error: std::io::Error) -> Error {
+    Error::Stopped(format!("terminal: {error}"))
+}
+
+/// Checks that a new file is one.
+pub fn check_new(source: &ShareSource) -> Result<(), Failure> {
+    match &source.new_share_file {
+        Some(path) if Path::new(path).exists() => {
+            Err(Failure::wrong(format!("{}: is there already; shares go to a new file", path.display())))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,309 @@
+//! Split custody: shares in a published format, any M of N of them open the token, no PIN that
+//! nobody can give, and no secret in any file.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use keyrite::shares::{Collected, Error, Share, split};
+use secrecy::ExposeSecret;
+use support::typist::typed;
+use support::{Lab, PIN};
+
+fn collected(texts: &[&str]) -> Result<Collected, Error> {
+    let mut set = Collected::default();
+    texts.iter().try_for_each(|text| set.add(Share::read(text)?))?;
+    Ok(set)
+}
+
+/// Test vectors 2 and 3 of BIP-93: the payload of the string with index s is the secret.
+#[test]
+fn published_vectors() {
+    let two = [
+        "MS12NAMEA320ZYXWVUTSRQPNMLKJHGFEDCAXRPP870HKKQRM",
+        "MS12NAMECACDEFGHJKLMNPQRSTUVWXYZ023FTR2GDZMPY6PN",
+    ];
+    let set = collected(&two).unwrap();
+    assert_eq!(set.secret().unwrap().expose_secret(), "6xqguzttxkeqnjsjzv4jv3nz5k");
+    let derived = "MS12NAMEDLL4F8JLH4E5VDVULDLFXU2JHDNLSM97XVENRXEG";
+    assert_eq!(
+        collected(&[two[1], derived]).unwrap().secret().unwrap().expose_secret(),
+        "6xqguzttxkeqnjsjzv4jv3nz5k"
+    );
+    let three = [
+        "ms13casha320zyxwvutsrqpnmlkjhgfedca2a8d0zehn8a0t",
+        "ms13cashcacdefghjklmnpqrstuvwxyz023949xq35my48dr",
+        "ms13cashd0wsedstcdcts64cd7wvy4m90lm28w4ffupqs7rm",
+        "ms13casheekgpemxzshcrmqhaydlp6yhms3ws7320xyxsar9",
+        "ms13cashf8jh6sdrkpyrsp5ut94pj8ktehhw2hfvyrj48704",
+    ];
+    for [a, b, c] in [[0, 1, 2], [4, 3, 2], [0, 2, 4], [1, 4, 3]] {
+        let set = collected(&[three[a], three[b], three[c]]).unwrap();
+        assert_eq!(set.secret().unwrap().expose_secret(), "llhdmn9m42vcsamx24zrxgs3qq");
+    }
+    assert_eq!(collected(&three[..2]).unwrap().secret().unwrap_err(), Error::TooFew { have: 2, need: 3 });
+    assert_eq!(
+        collected(&[three[0], two[0]]).unwrap_err(),
+        Error::Foreign { found: "name".into(), wanted: "cash".into() }
+    );
+    assert_eq!(collected(&[three[0], three[0]]).unwrap_err(), Error::Repeated('a'));
+    // The secret itself is no share, nor is a set of one.
+    let secret = "ms13cashsllhdmn9m42vcsamx24zrxgs3qqjzqud4m0d6nln";
+    assert_eq!(Share::read(secret).unwrap_err(), Error::NoShare);
+    let single = "ms10testsxxxxxxxxxxxxxxxxxxxxxxxxxx4nzvca9cmczlw";
+    assert_eq!(Share::read(single).unwrap_err(), Error::NoShare);
+}
+
+#[test]
+fn every_single_mistake_is_told() {
+    let good = "ms13casha320zyxwvutsrqpnmlkjhgfedca2a8d0zehn8a0t";
+    assert!(Share::read(&format!(" {} ", good.to_uppercase().replace("CASH", "CA-SH "))).is_ok());
+    for at in 3..good.len() {
+        for other in "qpzry9x8gf2tvdw0s3jn54khce6mua7l".chars().filter(|c| *c != good.as_bytes()[at] as char)
+        {
+            let mut bad = good.to_owned();
+            bad.replace_range(at..=at, &other.to_string());
+            assert_eq!(Share::read(&bad).unwrap_err(), Error::Checksum, "{bad}");
+        }
+        let mut bad = good.to_owned();
+        bad.replace_range(at..=at, "b");
+        assert_eq!(Share::read(&bad).unwrap_err(), Error::Character(at + 1));
+        bad.replace_range(at..=at, "");
+        assert_eq!(Share::read(&bad).unwrap_err(), Error::Form(47));
+    }
+    for bad in ["", "ms1", "xx13casha320zyxwvutsrqpnmlkjhgfedca2a8d0zehn8a0t", "ms1\u{e9}", "\u{1f600}"] {
+        assert!(Share::read(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn sets_of_every_size() {
+    let mut state = 1u32;
+    let mut random = |octets: &mut [u8]| -> Result<(), Error> {
+        for octet in octets {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *octet = (state >> 24) as u8;
+        }
+        Ok(())
+    };
+    for threshold in 2..=9 {
+        for count in [threshold, threshold + 2, 16] {
+            let shares = split(threshold, count, &mut random).unwrap();
+            let secret = |from: usize| {
+                let mut set = Collected::default();
+                shares
+                    .iter()
+                    .cycle()
+                    .skip(from)
+                    .take(threshold)
+                    .for_each(|share| set.add(share.clone()).unwrap());
+                set.secret().unwrap().expose_secret().to_owned()
+            };
+            let first = secret(0);
+            assert_eq!(first.len(), 26);
+            assert!((1..count).all(|from| secret(from) == first), "{threshold} of {count}");
+        }
+    }
+    assert_eq!(split(1, 3, &mut random).unwrap_err(), Error::Numbers { threshold: 1, count: 3 });
+    assert_eq!(split(3, 2, &mut random).unwrap_err(), Error::Numbers { threshold: 3, count: 2 });
+}
+
+fn script(people: &str, pin: &str, custody: &str) -> String {
+    format!(
+        "title = \"custody\"\npurpose = \"test\"\n[people]\noperator = 1\n{people}\n[[step]]\nact = \"machine\"\nnetwork = \"report\"\n[[step]]\nact = \"open-token\"\npin = \"{pin}\"\n[[step]]\nact = \"inventory\"\n{custody}"
+    )
+}
+
+const SPLIT: &str = "[[step]]\nact = \"custody\"\nthreshold = 2\nshares = 3\n";
+
+/// A token whose PIN is split 2 of 3 by an unattended rehearsal; the shares are in `shares`.
+fn ready() -> Lab {
+    let lab = Lab::new();
+    lab.write("split.toml", script("custodian = 3", "typed", SPLIT));
+    lab.write("open.toml", script("custodian = 3", "shares", ""));
+    lab
+}
+
+fn run(lab: &Lab, script: &str, more: &str) -> support::Ran {
+    lab.ceremony(script, &format!("--rehearsal {more}"))
+}
+
+#[test]
+fn any_two_of_three_open_the_token() {
+    let lab = ready();
+    run(&lab, "split.toml", "").fails(2, &["--new-share-file"]);
+    lab.ceremony("split.toml", "--new-share-file shares").fails(2, &["at a terminal where custodians are"]);
+    run(&lab, "split.toml", "--new-share-file shares").ok();
+    let text = lab.read("shares");
+    let shares: Vec<&str> = text.lines().collect();
+    assert_eq!(shares.len(), 3);
+    let open = |list: &[&str]| {
+        lab.write("some", list.join("\n") + "\n");
+        run(&lab, "open.toml", "--share-file some")
+    };
+    for [one, other] in [[0, 1], [1, 2], [2, 0]] {
+        open(&[shares[one], shares[other]]).ok();
+    }
+    open(&[shares[0]]).fails(1, &["1 shares were given by 3 custodians, 2 are needed"]);
+    open(&[shares[0], shares[0]]).fails(2, &["share a was given already"]);
+    let wrong = shares[1].replace("ms1 2", "ms1 3");
+    open(&[shares[0], &wrong]).fails(2, &["the checksum is wrong"]);
+    let foreign = "MS12NAMEA320ZYXWVUTSRQPNMLKJHGFEDCAXRPP870HKKQRM";
+    open(&[foreign]).fails(2, &["belongs to the set name"]);
+    // The PIN of the beginning opens nothing any more.
+    lab.keyrite("token inspect --hsm hsm.toml --pin-file pin").fails(3, &["CKR_PIN_INCORRECT"]);
+    // Another set: the shares of the one before are foreign then.
+    lab.write("again.toml", script("custodian = 3", "shares", SPLIT));
+    lab.write("some", format!("{}\n{}\n", shares[0], shares[2]));
+    run(&lab, "again.toml", "--share-file some --new-share-file more").ok();
+    open(&[shares[0], shares[1]]).fails(2, &["wanted is one of"]);
+    let text = lab.read("more");
+    let more: Vec<&str> = text.lines().collect();
+    open(&[more[2], more[1]]).ok();
+}
+
+/// Killed before and after C_SetPIN: the token opens with the old PIN or with shares that people hold.
+#[test]
+fn killed_while_the_pin_changes() {
+    for (mode, changed) in [("killsetpin", false), ("killsetpinafter", true)] {
+        let mut lab = ready();
+        lab.faulty();
+        lab.set("FAULTY_TOKEN_MODE", mode);
+        assert_eq!(run(&lab, "split.toml", "--new-share-file shares").code, -1, "{mode}");
+        lab.set("FAULTY_TOKEN_MODE", "none");
+        let resume = format!(
+            "ceremony resume --ledger ledger --answers {}/ceremony/answers-accept.toml --pin-file pin --share-file shares --new-share-file more",
+            support::repository().display()
+        );
+        let ran = lab.keyrite(&resume).ok();
+        let void = ran.out.contains("destroy them");
+        assert_eq!(void, !changed, "{mode}: {}", ran.out);
+        assert_eq!(lab.path("more").exists(), !changed, "{mode}");
+        let hold = if changed { "shares" } else { "more" };
+        run(&lab, "open.toml", &format!("--share-file {hold}")).ok();
+    }
+}
+
+const SHOW: &str = "to see your share";
+
+fn handed_out() -> Vec<(&'static str, &'static str)> {
+    let mut steps = vec![
+        ("operator: type your name", "Olga Operator"),
+        ("custodian 1 of 3: type your name", "Cara One"),
+        ("custodian 2 of 3: type your name", "olga  OPERATOR"),
+        ("is there as operator already", "Carl Two"),
+        ("custodian 3 of 3: type your name", "Cleo Three"),
+        ("type words", "{words}"),
+        ("type the date in UTC", "{date}"),
+        ("User PIN of token lab: ", PIN),
+    ];
+    for shares in [["{share 1}"], ["{share 2}"], ["{share 3}"]] {
+        steps.extend([(SHOW, "show"), ("type \"written\"", "written"), ("Share: ", shares[0])]);
+    }
+    steps
+}
+
+#[test]
+fn handed_out_and_typed_in_at_a_terminal() {
+    let lab = ready();
+    let run = "ceremony run split.toml --hsm hsm.toml --ledger ledger";
+    let mut steps = handed_out();
+    // A mistake and another's share are told, and it can be seen once more.
+    steps.splice(
+        13..14,
+        [
+            ("Share: ", "ms1 2"),
+            ("were typed", ""),
+            ("Share: ", "{share 1}"),
+            ("not yours", ""),
+            ("Share: ", "none"),
+            (SHOW, "show"),
+            ("type \"written\"", "written"),
+            ("Share: ", "show"),
+            ("shown as you type", "{share 2}"),
+        ],
+    );
+    steps.retain(|(_, line)| !line.is_empty());
+    steps.push(("type: set pin", "{pin}"));
+    let ran = typed(&lab, &steps, run);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    let shares: Vec<String> = support::typist::shares(&ran.out);
+    assert_eq!(shares.len(), 4, "three, and one of them twice:\n{}", ran.out);
+    // The screen is cleared after each.
+    assert!(
+        ran.out.matches("\u{1b}[2J").count() >= 8 || ran.out.contains(&"\r\n".repeat(100)),
+        "{}",
+        ran.out
+    );
+
+    let steps = [
+        ("operator: type your name", "Olga Operator"),
+        ("custodian 1 of 3: type your name", "Cara One"),
+        ("custodian 2 of 3: type your name", "Carl Two"),
+        ("custodian 3 of 3: type your name", "Cleo Three"),
+        ("type words", "{words}"),
+        ("type the date in UTC", "{date}"),
+        ("Share: ", "ms1 2xxxx"),
+        ("Share: ", "none"),
+        ("Share: ", &shares[0]),
+        ("Share: ", &shares[0]),
+        ("Share: ", &shares[3]),
+    ];
+    let trace = "-f -s 4096 -e trace=!read -o trace.txt";
+    let ran = support::typist::typed_under(
+        &lab,
+        &steps,
+        &format!("strace {trace}"),
+        "ceremony run open.toml --hsm hsm.toml --ledger ledger",
+    );
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert!(ran.out.contains("was given already"), "{}", ran.out);
+    assert!(ran.out.contains("These shares give the PIN"), "{}", ran.out);
+    // Neither a share nor the PIN is in any file, in any form, nor in any system call but the
+    // terminal's reads.
+    let mut set = Collected::default();
+    set.add(Share::read(&shares[0]).unwrap()).unwrap();
+    set.add(Share::read(&shares[3]).unwrap()).unwrap();
+    let pin = set.secret().unwrap();
+    let mut secrets = vec![pin.expose_secret().to_owned()];
+    for share in &shares {
+        secrets.push(share.clone());
+        secrets.push(share.replace(' ', ""));
+    }
+    for file in support::walk(lab.dir.path()) {
+        if ["steps.json", "driver.py"].contains(&file.file_name().unwrap().to_str().unwrap()) {
+            continue;
+        }
+        let octets = std::fs::read(&file).unwrap();
+        for secret in &secrets {
+            let found = octets.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "{}: holds {secret}", file.display());
+        }
+    }
+    assert!(!ran.out.contains(&shares[0]), "typed shares are not echoed");
+}
+
+/// Stopped when the shares are out and the PIN is not changed: the old PIN opens, the step begins anew.
+#[test]
+fn stopped_before_the_pin_changes() {
+    let lab = ready();
+    let mut steps = handed_out();
+    steps.push(("type: set pin", "stop"));
+    let ran = typed(&lab, &steps, "ceremony run split.toml --hsm hsm.toml --ledger ledger");
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert!(ran.out.contains("ceremony resume --ledger ledger"), "{}", ran.out);
+    let shares = support::typist::shares(&ran.out);
+    let mut steps = handed_out();
+    steps.splice(7..7, [("Share: ", shares[0].as_str()), ("Share: ", shares[1].as_str())]);
+    let at = steps.len();
+    steps.push(("type: set pin", "{pin}"));
+    assert_eq!(at, 19);
+    let ran = typed(&lab, &steps, "ceremony resume --ledger ledger");
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert!(ran.out.contains("destroy them"), "{}", ran.out);
+}
