@@ -206,7 +206,7 @@ fn objects_are_signed_for_their_signer() {
     write(&lab, "in", &listed);
     let ran = lab.sign("in", "out").ok();
     assert!(
-        ran.out.contains("object csr-1 for example.test/serving, asked by robot-7 (team), approved by boss"),
+        ran.out.contains("object csr-1 for example.test/serving, asked by robot-7 (team), approved (boss)"),
         "{}",
         ran.out
     );

@@ -3,6 +3,7 @@
 mod check;
 mod cluster;
 mod collect;
+mod objects;
 
 use clap::{Args, Subcommand};
 use der::DateTime;
@@ -18,6 +19,8 @@ pub enum Command {
     Cluster(cluster::Arguments),
     /// Judge bundles as the offline side will, with the same code and the same words
     Check(check::Arguments),
+    /// Take the approved CertificateSigningRequest objects of a cluster
+    Objects(objects::Arguments),
     /// Collect the *.csr files below a folder
     Collect(collect::Arguments),
 }
@@ -58,6 +61,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Cluster(arguments) => cluster::run(&arguments),
+        Command::Objects(arguments) => objects::run(&arguments),
         Command::Collect(arguments) => collect::run(&arguments),
     }
 }

@@ -35,14 +35,18 @@ mod keys;
 mod kubeconfig;
 mod layout;
 mod make;
+mod objects;
 mod requests;
 mod script;
+mod signers;
 
 pub use cluster::{AltNames, Authorities, Cluster, Layout, Node, Role};
 pub use keys::{KeyType, Pair};
 pub use layout::{Config, Party, parties};
 pub use make::{Made, Making, make};
+pub use objects::{Picked, pick};
 pub use requests::{NewKey, request, request_for};
+pub use signers::BUILT_IN as BUILT_IN_SIGNERS;
 
 /// Why no request was made.
 #[derive(Debug, thiserror::Error)]

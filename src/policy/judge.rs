@@ -212,7 +212,7 @@ impl Policy {
                 Control::NameMissing,
                 "subject is empty and no alternative name is asked for (RFC 5280 4.1.2.6)",
             )),
-            _ => violations.extend(names::check_alternatives(asked, line, first)),
+            _ => violations.extend(names::check_alternatives(asked, line, first, attributes)),
         }
         violations
     }

@@ -13,6 +13,7 @@ mod roster;
 
 pub use approval::{Approval, Judgement, NamedProfile, Objection};
 pub use judge::Policy;
+pub use names::attributes as subject_attributes;
 pub use names::{SubjectError, subject_from, subject_text};
 pub use profile::{CertificateProfile, ExtendedUse, Kind, Names, ProfileFile, Use};
 use roster::Roster;

@@ -168,7 +168,14 @@ pub fn check_subject(
 }
 
 /// Holds DNS names and addresses against a roster line.
-pub fn check_alternatives(requested: &Requested, line: &RosterLine, first: Option<&str>) -> Vec<Violation> {
+pub fn check_alternatives(
+    requested: &Requested,
+    line: &RosterLine,
+    first: Option<&str>,
+    attributes: &[String],
+) -> Vec<Violation> {
+    let subject = from_subject(line, first, attributes);
+    let allowed: Vec<String> = line.dns.iter().filter_map(|pattern| bound(pattern, subject)).collect();
     let mut violations: Vec<Violation> = requested
         .other_names
         .iter()
@@ -176,7 +183,7 @@ pub fn check_alternatives(requested: &Requested, line: &RosterLine, first: Optio
             Violation::new(Control::NameType, format!("name {name} is neither DNS name nor IP address"))
         })
         .collect();
-    violations.extend(requested.dns.iter().filter_map(|dns| check_dns(dns, line, first)));
+    violations.extend(requested.dns.iter().filter_map(|dns| check_dns(dns, line, &allowed, first)));
     violations.extend(requested.ip.iter().filter_map(|ip| check_ip(*ip, line)));
     violations.extend(twice(
         &requested.dns.iter().map(|d| d.to_ascii_lowercase()).collect::<Vec<_>>(),
@@ -191,7 +198,27 @@ fn twice<T: PartialEq + std::fmt::Display>(names: &[T], control: Control) -> Opt
     Some(Violation::new(control, format!("name {} stands there twice", shown(&doubled.1.to_string()))))
 }
 
-fn check_dns(dns: &str, line: &RosterLine, first: Option<&str>) -> Option<Violation> {
+/// What the first `*` of the line's subject patterns stands for in this subject.
+fn from_subject<'a>(line: &RosterLine, first: Option<&str>, attributes: &'a [String]) -> Option<&'a str> {
+    let with_star = line.subject.iter().find(|pattern| pattern.contains('*'))?;
+    let expanded = with_star.replace("{1}", first.unwrap_or("{1}"));
+    attributes
+        .iter()
+        .find_map(|text| pattern::capture(&expanded, text, pattern::in_subject)?.first().copied())
+}
+
+/// A pattern with `{subject}` replaced; none where there is nothing that it stands for.
+fn bound(pattern: &str, subject: Option<&str>) -> Option<String> {
+    match (pattern.contains("{subject}"), subject) {
+        (false, _) => Some(pattern.to_owned()),
+        // A star in the subject itself would be a pattern of the request's making.
+        (true, subject) => {
+            subject.filter(|text| !text.contains('*')).map(|text| pattern.replace("{subject}", text))
+        }
+    }
+}
+
+fn check_dns(dns: &str, line: &RosterLine, allowed: &[String], first: Option<&str>) -> Option<Violation> {
     let bad = |why: &str| Some(Violation::new(Control::NameDns, format!("DNS name {} {why}", shown(dns))));
     if dns.contains('*') {
         return match line
@@ -211,7 +238,7 @@ fn check_dns(dns: &str, line: &RosterLine, first: Option<&str>) -> Option<Violat
     }
     let lower = dns.to_ascii_lowercase();
     let allowed =
-        line.dns.iter().any(|p| pattern::matches(&p.to_ascii_lowercase(), first, &lower, pattern::in_label));
+        allowed.iter().any(|p| pattern::matches(&p.to_ascii_lowercase(), first, &lower, pattern::in_label));
     if allowed { None } else { bad("is not allowed by the roster line") }
 }
 

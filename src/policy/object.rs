@@ -69,7 +69,7 @@ pub fn described(object: &Object) -> String {
         true => String::new(),
         false => format!(" ({})", object.groups.join(", ")),
     };
-    let approver = object.approver.as_deref().unwrap_or("someone the server does not name");
+    let approver = object.approver.as_deref().unwrap_or("the server does not say by whom");
     let Object { name, signer, requester, .. } = object;
-    format!("object {name} for {signer}, asked by {requester}{groups}, approved by {approver}")
+    format!("object {name} for {signer}, asked by {requester}{groups}, approved ({approver})")
 }

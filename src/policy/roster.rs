@@ -172,6 +172,11 @@ pub fn check(line: &RosterLine, profiles: &ProfileFile) -> Result<(), Error> {
     if !line.path.contains('*') && texts.any(|text| text.contains("{1}")) {
         return Err(at("{1} stands for what * of path matched, and path has no *".into()));
     }
+    if line.dns.iter().any(|text| text.contains("{subject}"))
+        && !line.subject.iter().any(|text| text.contains('*'))
+    {
+        return Err(at("{subject} stands for what * of subject matched, and subject has no *".into()));
+    }
     if line.signer.is_none() && !(line.requester.is_empty() && line.usages.is_empty()) {
         return Err(at("requester and usages are for objects, so signer must be there".into()));
     }

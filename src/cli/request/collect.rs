@@ -28,7 +28,8 @@ pub struct Arguments {
     dating: Dating,
 }
 
-fn name(text: &str) -> Result<IndexName, String> {
+/// A name as an index has it.
+pub fn name(text: &str) -> Result<IndexName, String> {
     IndexName::try_from(text.to_owned())
 }
 

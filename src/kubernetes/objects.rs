@@ -1,0 +1,220 @@
+//! CertificateSigningRequest objects (certificates.k8s.io/v1) as `kubectl get csr -o json` prints
+//! them: those that are approved and unsigned become requests.
+
+use base64ct::{Base64, Encoding};
+use serde::Deserialize;
+
+use super::{Error, signers};
+use crate::digest::Digest;
+use crate::media::{RelativePath, shown};
+use crate::request::{Entry, Object, Requests};
+
+/// The longest component of a path that holds an object's name, in characters.
+const COMPONENT: usize = 90;
+
+/// What an API server answers, as far as it counts here: it may say more.
+#[derive(Deserialize)]
+struct List {
+    kind: String,
+    #[serde(default)]
+    items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    #[serde(rename = "apiVersion")]
+    api_version: String,
+    kind: String,
+    metadata: Metadata,
+    spec: Spec,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Spec {
+    request: String,
+    signer_name: String,
+    #[serde(default)]
+    username: String,
+    #[serde(default)]
+    groups: Vec<String>,
+    #[serde(default)]
+    usages: Vec<String>,
+    expiration_seconds: Option<std::num::NonZeroU32>,
+}
+
+#[derive(Default, Deserialize)]
+struct Status {
+    #[serde(default)]
+    conditions: Vec<Condition>,
+    #[serde(default)]
+    certificate: String,
+}
+
+#[derive(Deserialize)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// What became of a list of objects.
+#[derive(Debug, Default)]
+pub struct Picked {
+    /// Requests to be carried.
+    pub requests: Requests,
+    /// Objects that are left out, and why: not approved, signed already, for other signers.
+    pub left: Vec<(String, String)>,
+    /// Objects that are approved and break a rule, and every rule that they break.
+    pub refused: Vec<(String, Vec<String>)>,
+}
+
+/// Picks the approved and unsigned objects of these signers.
+///
+/// # Errors
+/// [`Error::Wrong`] when this is no list of CertificateSigningRequest objects.
+pub fn pick(json: &[u8], chosen: &[String]) -> Result<Picked, Error> {
+    let mut picked = Picked::default();
+    for item in items(json)? {
+        let name = item.metadata.name.clone();
+        match standing(&item, chosen) {
+            Some(why) => picked.left.push((name, why)),
+            None => match request(item) {
+                Ok(request) => picked.requests.push(request),
+                Err(why) => picked.refused.push((name, why)),
+            },
+        }
+    }
+    Ok(picked)
+}
+
+fn items(json: &[u8]) -> Result<Vec<Item>, Error> {
+    let wrong = |why: String| Error::Wrong(format!("{why}; make it with `kubectl get csr -o json`"));
+    let bad = |e: serde_json::Error| wrong(format!("is no list of API objects: {}", shown(&e.to_string())));
+    let list: List = serde_json::from_slice(json).map_err(bad)?;
+    let items = match list.kind.as_str() {
+        "CertificateSigningRequest" => vec![serde_json::from_slice(json).map_err(bad)?],
+        "List" | "CertificateSigningRequestList" => list.items,
+        other => return Err(wrong(format!("is of kind {}", shown(other)))),
+    };
+    let fits = |item: &&Item| {
+        item.kind == "CertificateSigningRequest" && item.api_version == "certificates.k8s.io/v1"
+    };
+    match items.iter().find(|item| !fits(item)) {
+        None => Ok(items),
+        Some(other) => Err(wrong(format!(
+            "holds {} {}, required is certificates.k8s.io/v1 CertificateSigningRequest",
+            shown(&other.api_version),
+            shown(&other.kind)
+        ))),
+    }
+}
+
+/// Why an object is not to be signed here and now.
+fn standing(item: &Item, chosen: &[String]) -> Option<String> {
+    let is = |kind: &str| item.status.conditions.iter().any(|one| one.kind == kind && one.status != "False");
+    let signer = &item.spec.signer_name;
+    if !chosen.contains(signer) {
+        return Some(format!("signer {} is not chosen; choose it with --signer", shown(signer)));
+    }
+    // The server allows no object that is approved and denied; whoever made this file may.
+    match (is("Denied"), is("Failed"), item.status.certificate.is_empty(), is("Approved")) {
+        (true, ..) => Some("is denied".to_owned()),
+        (_, true, ..) => Some("has failed".to_owned()),
+        (_, _, false, _) => Some("is signed already".to_owned()),
+        (.., false) => {
+            Some(format!("is not approved; `kubectl certificate approve {}`", shown(&item.metadata.name)))
+        }
+        _ => None,
+    }
+}
+
+fn request(item: Item) -> Result<(Entry, Vec<u8>), Vec<String>> {
+    let one = |why: String| vec![why];
+    let octets =
+        Base64::decode_vec(&item.spec.request).map_err(|_| one("spec.request is no base64".into()))?;
+    let path = path(&item.metadata.name).map_err(one)?;
+    let (usages, unknown): (Vec<_>, Vec<_>) =
+        item.spec.usages.iter().map(|usage| usage_name(usage)).partition(Result::is_ok);
+    let mut found: Vec<String> = unknown.into_iter().filter_map(Result::err).collect();
+    let approval = item.status.conditions.into_iter().find(|one| one.kind == "Approved");
+    let object = Object {
+        name: item.metadata.name,
+        signer: item.spec.signer_name,
+        requester: item.spec.username,
+        groups: item.spec.groups,
+        approver: approval.map(|one| format!("{}: {}", one.reason, one.message)),
+        usages: usages.into_iter().filter_map(Result::ok).map(str::to_owned).collect(),
+        expiration_seconds: item.spec.expiration_seconds,
+    };
+    found.extend(signers::check(&object, &octets));
+    match found.is_empty() {
+        true => {
+            let sha256 = Digest::of(&octets);
+            Ok((Entry { path, sha256, profile: None, object: Some(object) }, octets))
+        }
+        false => Err(found),
+    }
+}
+
+/// Where the request of an object of this name is in a bundle; see [`super`] for the escapes.
+fn path(name: &str) -> Result<RelativePath, String> {
+    let mut text = String::from("objects");
+    let mut room = 0;
+    for c in name.chars() {
+        let plain = c.is_ascii_lowercase()
+            || c.is_ascii_digit()
+            || c == '-'
+            || (c == '.' && room > 0 && room < COMPONENT);
+        let mut buffer = [0; 4];
+        let escaped = match plain {
+            true => c.to_string(),
+            false => c.encode_utf8(&mut buffer).bytes().map(|octet| format!("_{octet:02x}")).collect(),
+        };
+        if escaped.len() > room {
+            text.push('/');
+            room = COMPONENT;
+        }
+        room -= escaped.len();
+        text.push_str(&escaped);
+    }
+    RelativePath::new(&format!("{text}.csr")).map_err(|e| e.to_string())
+}
+
+/// The standard's name of a usage as Kubernetes writes it (certificates.k8s.io/v1 KeyUsage).
+fn usage_name(usage: &str) -> Result<&'static str, String> {
+    const NAMES: [(&str, &str); 18] = [
+        ("signing", "digitalSignature"),
+        ("digital signature", "digitalSignature"),
+        ("content commitment", "nonRepudiation"),
+        ("key encipherment", "keyEncipherment"),
+        ("key agreement", "keyAgreement"),
+        ("data encipherment", "dataEncipherment"),
+        ("cert sign", "keyCertSign"),
+        ("crl sign", "cRLSign"),
+        ("encipher only", "encipherOnly"),
+        ("decipher only", "decipherOnly"),
+        ("any", "anyExtendedKeyUsage"),
+        ("server auth", "serverAuth"),
+        ("client auth", "clientAuth"),
+        ("code signing", "codeSigning"),
+        ("email protection", "emailProtection"),
+        ("s/mime", "emailProtection"),
+        ("timestamping", "timeStamping"),
+        ("ocsp signing", "OCSPSigning"),
+    ];
+    let found = NAMES.iter().find(|(theirs, _)| *theirs == usage);
+    found.map(|(_, ours)| *ours).ok_or_else(|| format!("usage {:?} is unknown", shown(usage)))
+}

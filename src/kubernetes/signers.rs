@@ -1,0 +1,135 @@
+//! What Kubernetes demands of the requests to its own signers (Kubernetes docs 'Certificates and
+//! Certificate Signing Requests', Kubernetes signers), checked before anything travels. The offline
+//! side demands the same by `ceremony/kubernetes-objects.toml`.
+
+use crate::media::shown;
+use crate::policy::subject_attributes;
+use crate::request::{CertificationRequest, Object, Violation, Wishes};
+
+/// The signers that Kubernetes documents and keyrite signs for.
+pub const BUILT_IN: [&str; 3] = [CLIENT, KUBELET_CLIENT, KUBELET_SERVING];
+
+const CLIENT: &str = "kubernetes.io/kube-apiserver-client";
+const KUBELET_CLIENT: &str = "kubernetes.io/kube-apiserver-client-kubelet";
+const KUBELET_SERVING: &str = "kubernetes.io/kubelet-serving";
+
+/// What a kubelet calls itself before it has a certificate.
+const BOOTSTRAP: &str = "system:bootstrap:";
+const NODE: &str = "system:node:";
+
+/// Everything that stands against a request to a built-in signer, or against the request itself.
+pub fn check(object: &Object, request: &[u8]) -> Vec<String> {
+    let wishes = match CertificationRequest::from_file(request) {
+        Ok(request) => request.wishes().clone(),
+        Err(rejection) => return rejection.violations.iter().map(Violation::to_string).collect(),
+    };
+    let subject = match subject_attributes(&wishes.subject) {
+        Ok(subject) => subject,
+        Err(error) => return vec![error.0],
+    };
+    let subject = Subject(&subject);
+    let mut found = match object.signer.as_str() {
+        CLIENT => client(object, &subject),
+        KUBELET_CLIENT => kubelet_client(object, &subject, &wishes),
+        KUBELET_SERVING => kubelet_serving(object, &subject, &wishes),
+        _ => Vec::new(),
+    };
+    if BUILT_IN.contains(&object.signer.as_str()) {
+        found.extend(usages(object));
+    }
+    found
+}
+
+struct Subject<'a>(&'a [String]);
+
+impl Subject<'_> {
+    fn all(&self, kind: &str) -> Vec<&str> {
+        self.0.iter().filter_map(|text| text.strip_prefix(kind)?.strip_prefix('=')).collect()
+    }
+
+    fn common_name(&self) -> &str {
+        self.all("CN").first().copied().unwrap_or_default()
+    }
+}
+
+fn client(_: &Object, subject: &Subject<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    if subject.common_name().is_empty() {
+        found.push("subject has no CN, which is the user's name".to_owned());
+    }
+    if subject.all("O").contains(&"system:masters") {
+        found
+            .push("subject has O=system:masters, which the API server itself lets nobody ask for".to_owned());
+    }
+    found
+}
+
+fn kubelet_client(object: &Object, subject: &Subject<'_>, wishes: &Wishes) -> Vec<String> {
+    let mut found = node(subject);
+    let asked = &wishes.requested;
+    let names = asked.dns.len() + asked.ip.len() + asked.other_names.len();
+    if names > 0 {
+        found.push(format!("{names} alternative names are asked for, the signer allows none"));
+    }
+    // A kubelet's first request is made by a bootstrap token, each later one by the node itself.
+    let bootstraps = object.requester.starts_with(BOOTSTRAP);
+    if !bootstraps && object.requester != subject.common_name() {
+        found.push(differs(object, subject));
+    }
+    found
+}
+
+fn kubelet_serving(object: &Object, subject: &Subject<'_>, wishes: &Wishes) -> Vec<String> {
+    let mut found = node(subject);
+    let asked = &wishes.requested;
+    if asked.dns.is_empty() && asked.ip.is_empty() {
+        found.push("no DNS name or IP address is asked for, the signer requires one".to_owned());
+    }
+    found.extend(
+        asked.other_names.iter().map(|name| format!("name {name} is neither DNS name nor IP address")),
+    );
+    if object.requester != subject.common_name() {
+        found.push(differs(object, subject));
+    }
+    found
+}
+
+fn differs(object: &Object, subject: &Subject<'_>) -> String {
+    format!("CN is {}, the requester is {}", shown(subject.common_name()), shown(&object.requester))
+}
+
+fn node(subject: &Subject<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    if subject.all("O") != ["system:nodes"] {
+        found.push(format!("O is {}, required is exactly system:nodes", shown(&subject.all("O").join(", "))));
+    }
+    if subject.common_name().strip_prefix(NODE).is_none_or(str::is_empty) {
+        found.push(format!("CN is {}, required is {NODE}NAME", shown(subject.common_name())));
+    }
+    found
+}
+
+/// keyEncipherment may be there or not; the rest is exact, but for clients, which need only one.
+fn usages(object: &Object) -> Option<String> {
+    let required: &[&str] = match object.signer.as_str() {
+        KUBELET_SERVING => &["digitalSignature", "serverAuth"],
+        KUBELET_CLIENT => &["digitalSignature", "clientAuth"],
+        _ => &["clientAuth"],
+    };
+    let allowed = [
+        "digitalSignature",
+        "keyEncipherment",
+        if object.signer == KUBELET_SERVING { "serverAuth" } else { "clientAuth" },
+    ];
+    let has = |usage: &str| object.usages.iter().any(|asked| asked == usage);
+    let fits = required.iter().all(|usage| has(usage))
+        && object.usages.iter().all(|asked| allowed.contains(&asked.as_str()));
+    (!fits).then(|| {
+        format!(
+            "usages are {}, required are {} and allowed {}",
+            shown(&object.usages.join(", ")),
+            required.join(", "),
+            allowed.join(", ")
+        )
+    })
+}
