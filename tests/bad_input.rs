@@ -463,3 +463,70 @@ for name, n in (("close", close), ("infected", infected), ("divisible", divisibl
         refused(&lab, "KEY-STRENGTH", &[text]);
     }
 }
+
+/// What may sign for the cluster outside the token is named in the script, whole and once.
+#[test]
+fn authorities_that_are_not_delegated() {
+    let lab = Lab::new();
+    lab.root("ecdsa-p256");
+    let profile = "[signer]\nsource = \"test\"\nkind = \"delegated\"\ndays = 30\nkey_usage = [\"keyCertSign\"]\nextended_key_usage = [\"clientAuth\"]\npath_length = 0\n";
+    let line = "[[roster]]\npath = \"signer.csr\"\nprofile = \"signer\"\nauthority = \"root-ca\"\nsubject = [\"CN=signer\"]\n";
+    let good = format!("{line}delegate = true\n");
+    let with = |profile: &str, roster: &str| {
+        lab.write("profiles.toml", format!("{}{profile}", support::PROFILES));
+        lab.sign_script(roster);
+        lab.sign("in", "out")
+    };
+    lab.csr("in/signer.csr", "/CN=signer", "", "-algorithm RSA -pkeyopt rsa_keygen_bits:2048");
+    with(profile, &good).fails(
+        1,
+        &[
+            "CA-DELEGATE",
+            "the key is RSA 2048, a delegated authority's is ECDSA or RSA of at least 3072 bits",
+        ],
+    );
+    for (roster, needle) in [
+        (line.to_owned(), "so delegate = true must be there"),
+        (good.replace("signer.csr", "*.csr"), "path has no *"),
+        (good.replace("CN=signer", "CN=*"), "subject exactly"),
+        (good.replace("subject = [\"CN=signer\"]\n", ""), "subject exactly"),
+        (format!("{good}subject_optional = [\"O=*\"]\n"), "subject_optional must be absent"),
+        (format!("{good}reuse_key = true\n"), "reuse_key must be absent"),
+        (good.replace("\"signer\"", "\"client\""), "certificate profile client is a leaf"),
+        (good.replace("\"signer\"", "\"root\""), "certificate profile root is neither leaf nor delegated"),
+    ] {
+        with(profile, &roster).fails(2, &[needle]);
+    }
+    for (from, to, needle) in [
+        ("path_length = 0\n", "", "path_length must be 0"),
+        ("path_length = 0", "path_length = 1", "path_length must be 0"),
+        ("extended_key_usage = [\"clientAuth\"]\n", "", "extended_key_usage must be there"),
+        ("[\"clientAuth\"]", "[\"clientAuth\", \"emailProtection\"]", "emailProtection is not for delegated"),
+        ("[\"keyCertSign\"]", "[\"digitalSignature\"]", "keyCertSign must be there"),
+    ] {
+        with(&profile.replace(from, to), &good).fails(2, &[needle]);
+    }
+    // Another key is fit to sign, but its request must not ask for what the script gives.
+    std::fs::remove_dir_all(lab.path("keys")).unwrap();
+    lab.csr_with("in/signer.csr", "/CN=signer", vec!["basicConstraints=critical,CA:TRUE".into()], P256);
+    with(profile, &good).fails(1, &["ASK-CA"]);
+    // An authority of path length 0 has none below it.
+    lab.write(
+        "mid.toml",
+        support::root_script("ecdsa-p256")
+            .replace(
+                "name = \"root-ca\"\nprofile = \"root\"",
+                "name = \"mid-ca\"\nissuer = \"root-ca\"\nprofile = \"intermediate\"",
+            )
+            .replace(
+                "days = 3650\n[[step]]\nact = \"create-manifest-key\"",
+                "days = 1000\n[[step]]\nact = \"create-manifest-key\"",
+            )
+            .replace("name = \"manifest\"", "name = \"manifest-2\"")
+            .replace("act = \"release\"", "act = \"release\"\nmanifest_key = \"manifest-2\""),
+    );
+    lab.ceremony("mid.toml", "--out mid").ok();
+    lab.csr("in2/signer.csr", "/CN=signer", "", P256);
+    lab.sign_script(&good.replace("root-ca", "mid-ca"));
+    lab.sign("in2", "out").fails(2, &["mid-ca: has path length 0, so nothing can be delegated under it"]);
+}

@@ -201,3 +201,42 @@ fn a_ca_of_the_same_name_is_another_one() {
         .fails(1, &["ca.crt: holds another CA, CN=kubernetes-ca with SHA-256", "--rotate-ca"]);
     assert_eq!(ours.listing("node"), before);
 }
+
+/// The cluster's own signer: its certificate goes to its key, and to what has to trust its leaves.
+#[test]
+fn a_delegated_authority_is_trusted_where_it_is_said() {
+    let lab = Lab::cluster();
+    for node in ["node", "other"] {
+        lab.control_plane(node, &format!("bundle-{node}"));
+        lab.sign_cluster(&format!("bundle-{node}"), &format!("release-{node}")).ok();
+        lab.install(&format!("release-{node}"), node, "").ok();
+    }
+    lab.party("node/pki/cluster-signer.key", "in/pki/cluster-signer.csr", "/CN=cluster-signer", "", "pkcs8");
+    lab.ceremony("ceremony/kubernetes-signer.toml", "--in in --out signed").ok();
+    lab.install("signed", "node", "")
+        .fails(1, &["ca.crt: holds another CA", "CN=cluster-signer", "--rotate-ca"]);
+    let ran = lab.install("signed", "node", "--rotate-ca").ok();
+    assert!(ran.out.contains("restart    kube-apiserver, kube-controller-manager"), "{}", ran.out);
+    assert_eq!(subjects(&lab, "node/pki/cluster-signer.crt"), ["CN = cluster-signer"]);
+    let both = ["CN = kubernetes-ca", "CN = cluster-signer"];
+    assert_eq!(subjects(&lab, "node/pki/ca.crt"), both);
+    // A control plane without the key has to trust it, too.
+    let path = "certificates/pki/cluster-signer.crt";
+    let more = format!("--ca kubernetes-ca=ca.crt --ca {path}=ca.crt --rotate-ca");
+    lab.install("signed", "other", &more).ok();
+    assert_eq!(subjects(&lab, "other/pki/ca.crt"), both);
+    assert!(!lab.path("other/pki/cluster-signer.crt").exists());
+    // It is not forgotten while its certificate is here.
+    lab.control_plane("next", "bundle-next");
+    lab.sign_cluster("bundle-next", "release-next").ok();
+    lab.run(
+        "sh",
+        &["-c", "cd next && for f in $(find . -name '*.key' -o -name '*.conf'); do cp $f ../node/$f; done"],
+    )
+    .ok();
+    lab.install("release-next", "node", "--drop-old-ca")
+        .fails(1, &["cluster-signer.crt: is still under the CA that would leave"]);
+    lab.run("rm", &["node/pki/cluster-signer.crt", "node/pki/cluster-signer.key"]).ok();
+    lab.install("release-next", "node", "--drop-old-ca").ok();
+    assert_eq!(subjects(&lab, "node/pki/ca.crt"), ["CN = kubernetes-ca"]);
+}

@@ -226,6 +226,45 @@ fn shipped_single_scripts_run() {
     lab.keyrite("verify mid --root root/authorities/root-ca.crt").ok();
 }
 
+/// An authority outside the token: one request, told to people, limited by its certificate.
+#[test]
+fn shipped_signer_script_delegates() {
+    let lab = Lab::cluster();
+    lab.party("signer.key", "in/pki/cluster-signer.csr", "/CN=cluster-signer", "", "pkcs8");
+    let ran = lab.ceremony("ceremony/kubernetes-signer.toml", "--in in --out out").ok();
+    assert!(
+        ran.out.contains("cluster-signer.csr: AN AUTHORITY OUTSIDE THE TOKEN, cluster-signer"),
+        "{}",
+        ran.out
+    );
+    assert_eq!(lab.manifest("out")["certificates"][0]["delegated"], true);
+    lab.keyrite("verify out --root roots/authorities/kubernetes-ca.crt").ok();
+    let (signer, root) = ("out/certificates/pki/cluster-signer.crt", "roots/authorities/kubernetes-ca.crt");
+    let text = lab.openssl(&format!("x509 -in {signer} -noout -text")).ok().out;
+    for part in ["CA:TRUE, pathlen:0", "TLS Web Server Authentication, TLS Web Client Authentication"] {
+        assert!(text.contains(part), "{text}");
+    }
+    // As the controller manager signs: a kubelet's certificate holds, another authority's does not,
+    // nor does one for a purpose that was not delegated.
+    lab.write("client.ext", "extendedKeyUsage=clientAuth\n");
+    lab.write("mail.ext", "extendedKeyUsage=emailProtection\n");
+    lab.write("sub.ext", "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n");
+    for (name, ext) in [("client", "client"), ("mail", "mail"), ("sub", "sub")] {
+        lab.party(&format!("{name}.key"), &format!("{name}.csr"), &format!("/CN={name}"), "", "pkcs8");
+        lab.openssl(&format!("x509 -req -in {name}.csr -CA {signer} -CAkey signer.key -days 1 -extfile {ext}.ext -out {name}.crt")).ok();
+    }
+    lab.openssl(
+        "x509 -req -in client.csr -CA sub.crt -CAkey sub.key -days 1 -extfile client.ext -out below.crt",
+    )
+    .ok();
+    let verify = |leaf: &str, purpose: &str, more: &str| {
+        lab.openssl(&format!("verify -purpose {purpose} -CAfile {root} -untrusted {signer}{more} {leaf}"))
+    };
+    verify("client.crt", "sslclient", "").ok();
+    assert_ne!(verify("mail.crt", "smimesign", "").code, 0);
+    assert!(verify("below.crt", "sslclient", " -untrusted sub.crt").err.contains("path length"));
+}
+
 /// Attributes of the keys, read by a program that is not ours.
 #[test]
 fn keys_cannot_leave_the_token() {

@@ -71,7 +71,10 @@ fn printed_steps_are_the_executed_ones_for_every_shipped_script() {
     let other = Lab::new();
     other.ceremony_files();
     other.ceremony("ceremony/kubernetes-single-ca-roots.toml", "--rehearsal --out root").ok();
+    other.party("signer.key", "in/pki/cluster-signer.csr", "/CN=cluster-signer", "", "pkcs8");
+    other.ceremony("ceremony/kubernetes-signer.toml", "--rehearsal --in in --out signed").ok();
     let pairs = [
+        (&other, "kubernetes-signer.toml", "signed"),
         (&other, "kubernetes-single-ca-roots.toml", "root"),
         (&lab, "kubernetes-roots.toml", "show/roots"),
         (&lab, "kubernetes-sign.toml", "show/release"),

@@ -10,7 +10,7 @@ use super::import::import;
 use super::plan::PlanFiles;
 use super::{BundleFacts, Error, People, Plan, Step, Surroundings};
 use crate::digest::Digest;
-use crate::issuance::Certificate;
+use crate::issuance::{Authority, Certificate};
 use crate::ledger::{KeyRole, Ledger, StoredKey};
 use crate::media::Output;
 use crate::policy::Policy;
@@ -190,6 +190,7 @@ fn check_ledger(
         let uses = needed(plan).iter().any(|(name, _, _)| *name == stored.name);
         if uses {
             check_still_valid(&stored, now)?;
+            check_delegation(plan, &stored)?;
         }
         if uses && stored.token_serial != token.serial {
             return Err(Error::Fault(format!(
@@ -211,6 +212,20 @@ fn check_still_valid(stored: &StoredKey, now: der::DateTime) -> Result<(), Error
         "{} is valid from {} to {}, the clock says {now}; set the clock right (UTC), or create a successor",
         stored.name, validity.not_before, validity.not_after
     )))
+}
+
+/// An authority that may have none below it cannot delegate.
+fn check_delegation(plan: &Plan, stored: &StoredKey) -> Result<(), Error> {
+    let delegates = plan.script().roster.iter().any(|line| line.delegate && line.authority == stored.name);
+    let Some(certificate) = stored.certificate.clone().filter(|_| delegates) else { return Ok(()) };
+    match Authority::new(&stored.name, certificate).map(|authority| authority.path_length()) {
+        Ok(Some(0)) => Err(Error::Wrong(format!(
+            "{}: has path length 0, so nothing can be delegated under it (RFC 5280 4.2.1.9)",
+            stored.name
+        ))),
+        // Whatever else is wrong with it is told where it is to sign.
+        _ => Ok(()),
+    }
 }
 
 /// The clock must not run behind what is written down.

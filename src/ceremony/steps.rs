@@ -120,8 +120,9 @@ pub fn issue_lines(approval: &Approval) -> String {
     let names = approval.names();
     let names = if names.is_empty() { String::new() } else { format!(" [{}]", names.join(", ")) };
     let mut lines = format!(
-        "  issue   {}: {} under {}, {}{}",
+        "  issue   {}: {}{} under {}, {}{}",
         approval.path(),
+        if approval.delegates() { "AN AUTHORITY OUTSIDE THE TOKEN, " } else { "" },
         approval.profile_name(),
         approval.authority(),
         shown(&approval.subject_text()),

@@ -72,7 +72,8 @@ pub struct Install {
     #[command(flatten)]
     places: Places,
     /// An authority's CA file, for example root-ca=ca.crt; may be given several times. kubeadm's
-    /// are known: kubernetes-ca=ca.crt, etcd-ca=etcd/ca.crt, front-proxy-ca=front-proxy-ca.crt
+    /// are known: kubernetes-ca=ca.crt, etcd-ca=etcd/ca.crt, front-proxy-ca=front-proxy-ca.crt. An
+    /// authority outside the token goes by its certificate's path in the release
     #[arg(long = "ca", value_name = "NAME=FILE", value_parser = ca_file)]
     authorities: Vec<(String, String)>,
     /// Let CA files take in another CA; the one in use comes first, the old one stays behind it
@@ -132,7 +133,8 @@ fn perform(arguments: Install) -> Result<(), Failure> {
     let keys = target.public_keys();
     let elsewhere = Mutex::new(BTreeSet::new());
     let keep = |entry: &CertificateEntry| {
-        let here = keys.contains(&entry.spki_sha256);
+        let here = keys.contains(&entry.spki_sha256)
+            || arguments.authorities.iter().any(|(name, _)| entry.delegated && entry.path.as_str() == name);
         if let (false, Ok(mut elsewhere)) = (here, elsewhere.lock()) {
             elsewhere.insert(entry.path.clone());
             if elsewhere.len() > NAMED {

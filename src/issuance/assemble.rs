@@ -1,10 +1,11 @@
 //! From signed octets to a certificate, and certificates read back from files.
 
-use const_oid::ObjectIdentifier;
+use const_oid::{AssociatedOid, ObjectIdentifier};
 use der::asn1::{AnyRef, BitStringRef};
 use der::{Decode, Encode, Reader, Sequence, SliceReader};
 use spki::AlgorithmIdentifierOwned;
 use x509_cert::Certificate as Parsed;
+use x509_cert::ext::pkix::BasicConstraints;
 
 use super::check::Parts;
 use super::{Error, IssuedFacts, ToBeSigned, Validity, signature_algorithm};
@@ -222,6 +223,15 @@ impl Certificate {
             Some(extension) => Ok(Some(T::from_der(extension.extn_value.as_bytes())?)),
             None => Ok(None),
         }
+    }
+
+    /// Whether it may sign certificates (RFC 5280 4.2.1.9).
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when basicConstraints are malformed.
+    pub fn is_authority(&self) -> Result<bool, Error> {
+        let constraints: Option<BasicConstraints> = self.extension(BasicConstraints::OID)?;
+        Ok(constraints.is_some_and(|constraints| constraints.ca))
     }
 
     /// SHA-256 over the DER octets, which `openssl x509 -fingerprint -sha256` prints.

@@ -14,7 +14,7 @@ use x509_cert::ext::pkix::{
 
 use super::Error;
 use crate::keys::{KeyKind, PublicKey};
-use crate::policy::{CertificateProfile, Kind, Use};
+use crate::policy::{CertificateProfile, Use};
 
 fn extension<T: AssociatedOid + Encode>(value: &T, critical: bool) -> Result<Extension, Error> {
     Ok(Extension { extn_id: T::OID, critical, extn_value: OctetString::new(value.to_der()?)? })
@@ -70,7 +70,7 @@ pub fn closing(profile: &CertificateProfile) -> Result<Vec<Extension>, Error> {
     let constraints =
         BasicConstraints { ca: profile.is_authority(), path_len_constraint: profile.path_length };
     let mut list = vec![extension(&constraints, true)?];
-    if profile.kind == Kind::Leaf || profile.kind == Kind::Manifest {
+    if !profile.extended_key_usage.is_empty() {
         let purposes = profile.extended_key_usage.iter().map(|purpose| purpose.oid()).collect();
         list.push(extension(&ExtendedKeyUsage(purposes), false)?);
     }

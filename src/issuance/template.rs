@@ -47,6 +47,13 @@ impl Template {
     /// # Errors
     /// [`Error::Internal`] when it cannot be encoded.
     pub fn new(authority: Arc<Authority>, profile: &NamedProfile) -> Result<Self, Error> {
+        if profile.profile.is_authority() && authority.path_length() == Some(0) {
+            return Err(Error::Refused(format!(
+                "{} has path length 0, so certificate profile {} cannot be issued under it (RFC 5280 4.2.1.9)",
+                authority.name(),
+                profile.name
+            )));
+        }
         let profile = &profile.profile;
         let closing = extensions::closing(profile)?;
         Ok(Self {

@@ -164,9 +164,10 @@ impl Report {
     pub fn certificate(&mut self, entry: &CertificateEntry) {
         let names = entry.dns.iter().chain(&entry.ip).cloned().collect::<Vec<_>>().join(" ");
         let names = if names.is_empty() { names } else { format!(" [{names}]") };
+        let outside = if entry.delegated { ", AN AUTHORITY OUTSIDE THE TOKEN" } else { "" };
         self.issued.push([
             entry.request_path.to_string(),
-            format!("{}{names}: {} under {}", entry.subject, entry.profile, entry.authority),
+            format!("{}{names}: {} under {}{outside}", entry.subject, entry.profile, entry.authority),
             format!("{} {}", entry.serial, entry.sha256),
             entry.not_after.clone(),
         ]);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Report;
 use crate::ceremony::{Plan, Setup};
 use crate::digest::Digest;
-use crate::issuance::IssuedFacts;
+use crate::issuance::{Certificate, IssuedFacts};
 use crate::ledger::{self, Ledger, RequestRow};
 use crate::media::{Limits, RelativePath, Tree, open_file};
 use crate::release::{self, CertificateEntry, Head, MANIFEST, Reader, Reason, RefusalEntry, TRANSCRIPT};
@@ -92,6 +92,7 @@ fn row(row: &RequestRow, report: &mut Report) -> Result<(), Error> {
     let (Some(reserved), Some(kept)) = (&row.reserved, &row.approval) else { return Ok(()) };
     let Some(signature) = &reserved.signature else { return Ok(()) };
     let (_, facts) = IssuedFacts::of_parts(&reserved.tbs, signature).map_err(fault)?;
+    let certificate = Certificate::from_parts(&reserved.tbs, signature).map_err(fault)?;
     let kept: Value = serde_json::from_str(kept).map_err(fault)?;
     let list = |key: &str| -> Vec<String> {
         serde_json::from_value(kept.get(key).cloned().unwrap_or_default()).unwrap_or_default()
@@ -112,6 +113,7 @@ fn row(row: &RequestRow, report: &mut Report) -> Result<(), Error> {
         not_after: facts.not_after.to_string(),
         spki_sha256: facts.spki_sha256,
         notes: Vec::new(),
+        delegated: certificate.is_authority().map_err(fault)?,
     });
     Ok(())
 }

@@ -7,7 +7,7 @@ use der::Decode;
 use serde::{Deserialize, Serialize};
 use x509_cert::name::Name;
 
-use super::{CertificateProfile, Error};
+use super::{CertificateProfile, Error, Kind};
 use crate::digest::{Digest, hex, unhex};
 use crate::keys::PublicKey;
 use crate::media::RelativePath;
@@ -70,6 +70,11 @@ impl Approval {
     /// The certificate profile's name.
     pub fn profile_name(&self) -> &str {
         &self.profile.name
+    }
+
+    /// Whether what is issued is an authority, whose key is outside the token.
+    pub fn delegates(&self) -> bool {
+        self.profile.profile.kind == Kind::Delegated
     }
 
     /// The issuing authority's name.

@@ -8,11 +8,11 @@ use x509_cert::name::Name;
 
 use super::approval::Kept;
 use super::{
-    Approval, CertificateProfile, Error, Judgement, NamedProfile, Names, Objection, ProfileFile, Roster,
-    RosterLine, names, object, roster,
+    Approval, CertificateProfile, Error, Judgement, Kind, NamedProfile, Names, Objection, ProfileFile,
+    Roster, RosterLine, names, object, roster,
 };
 use crate::digest::Digest;
-use crate::keys::PublicKey;
+use crate::keys::{KeyKind, PublicKey};
 use crate::media::{RelativePath, shown};
 use crate::request::{CertificationRequest, Control, Entry, Requested, Violation, Wishes};
 
@@ -142,13 +142,30 @@ impl Policy {
         let own = self.own_keys.get(&key);
         let own = own
             .map(|name| Violation::new(Control::KeyAuthority, format!("the key is that of {name} itself")));
-        let violations: Vec<Violation> = own.into_iter().chain(by_names).collect();
+        let weak = line.and_then(|line| self.check_signer(&line.profile, request.key().kind()));
+        let violations: Vec<Violation> = own.into_iter().chain(weak).chain(by_names).collect();
         match (line, subject) {
             (Some(line), Some(subject)) if violations.is_empty() => {
                 self.approve(path, request, line, &subject, entry)
             }
             _ => Err(violations),
         }
+    }
+
+    /// A key that signs certificates must last longer than those, and every verifier must know it.
+    fn check_signer(&self, profile: &str, key: KeyKind) -> Option<Violation> {
+        let delegated = self.profiles.get(profile).is_some_and(|named| named.profile.kind == Kind::Delegated);
+        let fit = match key {
+            KeyKind::P256 | KeyKind::P384 | KeyKind::P521 => true,
+            KeyKind::Rsa(bits) => bits >= 3072,
+            KeyKind::Ed25519 => false,
+        };
+        (delegated && !fit).then(|| {
+            Violation::new(
+                Control::CaDelegate,
+                format!("the key is {key}, a delegated authority's is ECDSA or RSA of at least 3072 bits"),
+            )
+        })
     }
 
     /// Holds path and names against the roster.

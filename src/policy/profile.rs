@@ -24,7 +24,8 @@ pub struct CertificateProfile {
     pub days: u32,
     /// keyUsage (RFC 5280 4.2.1.3). keyEncipherment is left out for keys that cannot encipher.
     pub key_usage: Vec<Use>,
-    /// extendedKeyUsage (RFC 5280 4.2.1.12); none in a certificate of an authority.
+    /// extendedKeyUsage (RFC 5280 4.2.1.12); none in a certificate of an authority in the token. In
+    /// that of a delegated one it limits what its leaves are for.
     #[serde(default)]
     pub extended_key_usage: Vec<ExtendedUse>,
     /// pathLenConstraint (RFC 5280 4.2.1.9), only for authorities.
@@ -45,6 +46,8 @@ pub enum Kind {
     Root,
     /// An authority under another one.
     Intermediate,
+    /// An authority under another one whose key is outside the token: a signer of a cluster's own.
+    Delegated,
     /// A party of TLS.
     Leaf,
     /// The signer of manifests.
@@ -136,7 +139,7 @@ impl ExtendedUse {
 impl CertificateProfile {
     /// Whether certificates of this profile sign others.
     pub fn is_authority(&self) -> bool {
-        matches!(self.kind, Kind::Root | Kind::Intermediate)
+        matches!(self.kind, Kind::Root | Kind::Intermediate | Kind::Delegated)
     }
 
     /// Checks that the profile does not contradict itself.
@@ -157,17 +160,26 @@ impl CertificateProfile {
         let signs = self.key_usage.contains(&Use::KeyCertSign);
         if signs != self.is_authority() || (!signs && self.key_usage.contains(&Use::CrlSign)) {
             return bad(
-                "keyCertSign and cRLSign belong to root and intermediate, and keyCertSign must be there (RFC 5280 4.2.1.3)",
+                "keyCertSign and cRLSign belong to root, intermediate and delegated, and keyCertSign must be there (RFC 5280 4.2.1.3)",
             );
         }
-        if self.extended_key_usage.is_empty() != self.is_authority() {
-            return bad("extended_key_usage must be there for leaf and manifest, and not for authorities");
+        let in_token = matches!(self.kind, Kind::Root | Kind::Intermediate);
+        if self.extended_key_usage.is_empty() != in_token {
+            return bad(
+                "extended_key_usage must be there for leaf, manifest and delegated, and not for root and intermediate",
+            );
+        }
+        if self.kind == Kind::Delegated && self.path_length != Some(0) {
+            return bad("path_length must be 0 for delegated: no authority below it (RFC 5280 4.2.1.9)");
         }
         if self.path_length.is_some() && !self.is_authority() {
-            return bad("path_length belongs to root and intermediate (RFC 5280 4.2.1.9)");
+            return bad("path_length belongs to root, intermediate and delegated (RFC 5280 4.2.1.9)");
         }
         if self.names != Names::Forbidden && self.kind != Kind::Leaf {
             return bad("names belongs to leaf");
+        }
+        if self.kind == Kind::Delegated && self.extended_key_usage.contains(&ExtendedUse::EmailProtection) {
+            return bad("emailProtection is not for delegated: it must not sign for manifests");
         }
         let mail_only = self.extended_key_usage == [ExtendedUse::EmailProtection];
         if mail_only != (self.kind == Kind::Manifest) {

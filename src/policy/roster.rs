@@ -39,6 +39,9 @@ pub struct RosterLine {
     /// Whether a key that was certified before may be certified again.
     #[serde(default)]
     pub reuse_key: bool,
+    /// Whether the line makes an authority of who holds the key; it must say so itself.
+    #[serde(default)]
+    pub delegate: bool,
     /// The signer of objects that this line is for; without it the line is for requests that no
     /// object carried.
     pub signer: Option<String>,
@@ -152,8 +155,13 @@ pub fn check(line: &RosterLine, profiles: &ProfileFile) -> Result<(), Error> {
     let profile = profiles.get(&line.profile).ok_or_else(|| {
         at(format!("certificate profile {:?} is in no file that the script names", line.profile))
     })?;
-    if profile.kind != Kind::Leaf {
-        return Err(at(format!("certificate profile {} is no leaf", line.profile)));
+    match profile.kind {
+        Kind::Leaf if line.delegate => {
+            return Err(at(format!("delegate is true, but certificate profile {} is a leaf", line.profile)));
+        }
+        Kind::Leaf => {}
+        Kind::Delegated => check_delegation(line).map_err(at)?,
+        _ => return Err(at(format!("certificate profile {} is neither leaf nor delegated", line.profile))),
     }
     if line.days.is_some_and(|days| days == 0 || days > profile.days) {
         return Err(at(format!(
@@ -190,5 +198,28 @@ pub fn check(line: &RosterLine, profiles: &ProfileFile) -> Result<(), Error> {
             line.profile,
             given.join(", ")
         ))),
+    }
+}
+
+/// An authority outside the token is made on purpose: one request, one subject, a key of its own.
+fn check_delegation(line: &RosterLine) -> Result<(), String> {
+    let open = |texts: &[String]| texts.iter().any(|text| text.contains(['*', '{']));
+    let rules = [
+        (line.delegate, "certificate profile is delegated, so delegate = true must be there"),
+        (!line.path.contains('*'), "delegate is for one request, so path has no *"),
+        (
+            !line.subject.is_empty() && !open(&line.subject),
+            "delegate needs its subject exactly, without * and {1}",
+        ),
+        (
+            line.subject_optional.is_empty(),
+            "delegate needs its subject exactly, so subject_optional must be absent",
+        ),
+        (!line.reuse_key, "delegate is for a new key, so reuse_key must be absent"),
+        (line.signer.is_none(), "delegate is for no object, so signer must be absent"),
+    ];
+    match rules.into_iter().find(|(holds, _)| !holds) {
+        None => Ok(()),
+        Some((_, message)) => Err(message.to_owned()),
     }
 }

@@ -76,6 +76,7 @@ pub fn compose_leaf(approval: &Approval, tbs: &[u8], signature: &[u8]) -> Result
         not_after: facts.not_after.to_string(),
         spki_sha256: facts.spki_sha256,
         notes: approval.notes.clone(),
+        delegated: approval.delegates(),
     })?;
     Ok(Leaf { path, pem, entry })
 }

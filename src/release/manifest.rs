@@ -176,6 +176,9 @@ pub struct CertificateEntry {
     pub spki_sha256: Digest,
     /// What the request asked for and did not get.
     pub notes: Vec<String>,
+    /// Whether it is the certificate of an authority, whose key is outside the token.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub delegated: bool,
 }
 
 /// A refused request.

@@ -49,6 +49,8 @@ controls! {
     AskCa = "ASK-CA";
     /// The request does not ask for keyCertSign or cRLSign.
     AskKeyCertSign = "ASK-KEYCERTSIGN";
+    /// The key of a delegated authority is fit to sign certificates.
+    CaDelegate = "CA-DELEGATE";
     /// Exactly one roster line matches the request's path.
     RosterLine = "ROSTER-LINE";
     /// The profile that the bundle's index names is that of the roster line.

@@ -41,7 +41,7 @@ impl Lab {
     /// The shipped scripts, for a machine whose network is up and a cluster on the loopback.
     pub fn cluster_scripts(&self) {
         self.ceremony_files();
-        for script in ["kubernetes-roots", "kubernetes-sign"] {
+        for script in ["kubernetes-roots", "kubernetes-sign", "kubernetes-signer"] {
             let path = format!("ceremony/{script}.toml");
             let text = self
                 .read(&path)

@@ -77,7 +77,7 @@ impl<'a> Plan<'a> {
         }
         leaves.iter().try_for_each(|leaf| leaf.check_time(now))?;
         let issuers: BTreeSet<&str> = leaves.iter().map(|leaf| leaf.entry.authority.as_str()).collect();
-        let trust = Trust::new(&report.authorities, &options.authorities, &issuers)?;
+        let trust = Trust::new(report, &options.authorities, &issuers)?;
         let mut plan = Self {
             target,
             steps: Vec::new(),
@@ -87,7 +87,7 @@ impl<'a> Plan<'a> {
             notes: Vec::new(),
         };
         let rotation = Rotation { add: options.rotate_ca || options.drop_old_ca, drop: options.drop_old_ca };
-        let files = plan.ca_files(&trust, &issuers, rotation)?;
+        let files = plan.ca_files(&trust, &leaves, &issuers, rotation)?;
         plan.put_ca_files(&files, now)?;
         plan.put_certificates(&leaves, &trust)?;
         plan.put_kubeconfigs(&leaves, &trust, &files)?;
@@ -101,6 +101,7 @@ impl<'a> Plan<'a> {
     fn ca_files(
         &self,
         trust: &Trust<'_>,
+        leaves: &[Leaf<'_>],
         issuers: &BTreeSet<&str>,
         rotation: Rotation,
     ) -> Result<Vec<CaFile>, Error> {
@@ -123,6 +124,12 @@ impl<'a> Plan<'a> {
         }
         for (name, path) in trust.explicit() {
             wanted.entry(path).or_default().1.push(trust.certificate(name)?);
+        }
+        // Whoever verifies what a delegated authority signs has to know it: its leaves come alone.
+        for leaf in leaves.iter().filter(|leaf| leaf.entry.delegated) {
+            for path in trust.files_of(trust.chain(&leaf.entry.authority)?.anchor) {
+                wanted.entry(path).or_default().1.push(leaf.certificate);
+            }
         }
         let pki = self.target.folders.pki();
         wanted

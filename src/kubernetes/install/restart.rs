@@ -8,7 +8,11 @@ const COMPONENTS: [(&str, &[&str], &str); 7] = [
         &["ca.", "apiserver", "kube-apiserver", "front-proxy", "kubernetes.", "etcd/ca."],
         STATIC_POD,
     ),
-    ("kube-controller-manager", &["ca.", "controller-manager.", "kube-controller-manager."], STATIC_POD),
+    (
+        "kube-controller-manager",
+        &["ca.", "controller-manager.", "kube-controller-manager.", "cluster-signer."],
+        STATIC_POD,
+    ),
     ("kube-scheduler", &["ca.", "scheduler.", "kube-scheduler."], STATIC_POD),
     ("kubelet", &["ca.", "kubelet.", "kubelet-server."], "systemctl restart kubelet"),
     (

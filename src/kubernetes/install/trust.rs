@@ -3,12 +3,12 @@
 //! A leaf's chain goes up from its issuer to the first authority that a CA file is for, its anchor;
 //! those in between follow the leaf in its own file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Error;
 use crate::issuance::Certificate;
 use crate::media::shown;
-use crate::release::AuthorityEntry;
+use crate::release::{AuthorityEntry, Report};
 
 /// The CA files of kubeadm's layout.
 const KUBEADM: [(&str, &str); 3] =
@@ -22,6 +22,8 @@ pub const FRONT_PROXY: &str = "front-proxy-ca.crt";
 #[derive(Debug)]
 pub struct Trust<'a> {
     authorities: &'a [(AuthorityEntry, Certificate)],
+    /// Authorities outside the token, by the paths of their certificates.
+    delegated: BTreeMap<&'a str, &'a Certificate>,
     /// Name and path, the explicitly named first.
     places: Vec<(String, String)>,
     explicit: usize,
@@ -37,7 +39,7 @@ pub struct Chain<'a> {
 impl<'a> Trust<'a> {
     /// Assigns the authorities that issued these leaves to CA files.
     pub fn new(
-        authorities: &'a [(AuthorityEntry, Certificate)],
+        report: &'a Report,
         explicit: &[(String, String)],
         issuers: &BTreeSet<&str>,
     ) -> Result<Self, Error> {
@@ -45,9 +47,12 @@ impl<'a> Trust<'a> {
         let taken = |path: &str| explicit.iter().any(|(_, named)| named == path);
         let default = KUBEADM.iter().filter(|(_, path)| !taken(path));
         places.extend(default.map(|(name, path)| ((*name).to_owned(), (*path).to_owned())));
-        let mut trust = Self { authorities, places, explicit: explicit.len() };
+        let delegated = report.kept.iter().filter(|(entry, _)| entry.delegated);
+        let delegated = delegated.map(|(entry, certificate)| (entry.path.as_str(), certificate)).collect();
+        let authorities = &report.authorities;
+        let mut trust = Self { authorities, delegated, places, explicit: explicit.len() };
         for (name, path) in explicit {
-            trust.entry(name).map_err(|e| match e {
+            trust.certificate(name).map_err(|e| match e {
                 Error::Refused(why) => Error::Refused(format!("--ca {}={}: {why}", shown(name), shown(path))),
                 other => other,
             })?;
@@ -59,7 +64,7 @@ impl<'a> Trust<'a> {
     /// Only kubeadm's CA files count; everything else is trusted by its root.
     pub fn of_roots(authorities: &'a [(AuthorityEntry, Certificate)]) -> Self {
         let places = KUBEADM.iter().map(|(name, path)| ((*name).to_owned(), (*path).to_owned()));
-        Self { authorities, places: places.collect(), explicit: 0 }
+        Self { authorities, delegated: BTreeMap::new(), places: places.collect(), explicit: 0 }
     }
 
     /// Where all that no CA file is for comes from one root, that is the cluster's CA.
@@ -132,8 +137,11 @@ impl<'a> Trust<'a> {
         self.places.iter().take(self.explicit).map(|(name, path)| (name.as_str(), path.as_str()))
     }
 
-    /// An authority's certificate.
+    /// An authority's certificate; one outside the token goes by the path of its certificate.
     pub fn certificate(&self, name: &str) -> Result<&'a Certificate, Error> {
-        self.entry(name).map(|(_, certificate)| certificate)
+        match self.delegated.get(name) {
+            Some(certificate) => Ok(certificate),
+            None => self.entry(name).map(|(_, certificate)| certificate),
+        }
     }
 }

@@ -29,9 +29,14 @@ pub fn check(tree: &Tree, authorities: &Authorities, entry: &CertificateEntry) -
     same_names(entry, &certificate)?;
     signed_by(&entry.path, &certificate, authorities.issuer(&entry.authority, entry.path.as_str())?)?;
     let constraints: Option<BasicConstraints> = certificate.extension(BasicConstraints::OID)?;
-    match constraints.is_some_and(|constraints| constraints.ca) {
-        true => Err(Error(format!("{}: is a certificate of an authority", entry.path))),
-        false => Ok(certificate),
+    let allowed = constraints.filter(|constraints| constraints.ca).map(|ca| ca.path_len_constraint);
+    match (allowed, entry.delegated) {
+        (None, false) | (Some(Some(0)), true) => Ok(certificate),
+        (Some(_), false) => Err(Error(format!("{}: is a certificate of an authority", entry.path))),
+        (_, true) => Err(Error(format!(
+            "{}: the manifest calls it an authority of path length 0, which it is not",
+            entry.path
+        ))),
     }
 }
 

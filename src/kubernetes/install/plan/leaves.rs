@@ -15,7 +15,7 @@ use crate::release::{CertificateEntry, Report};
 /// A certificate and the one place that it belongs to: beside a key, or into a kubeconfig.
 pub struct Leaf<'a> {
     pub entry: &'a CertificateEntry,
-    certificate: &'a Certificate,
+    pub certificate: &'a Certificate,
     pub key: Option<&'a KeyFile>,
     pub kubeconfig: Option<usize>,
 }
@@ -143,15 +143,17 @@ pub fn staying(target: &Target, leaves: &[Leaf<'_>]) -> Result<Vec<(String, Pres
     Ok(staying)
 }
 
-/// Whether a certificate was issued by another.
+/// Whether a certificate is another one, or was issued by it.
 pub fn is_under(certificate: &Present, issuer: &Present) -> bool {
     let (inner, outer) = (certificate.parsed.tbs_certificate(), issuer.parsed.tbs_certificate());
     let Ok(key) = PublicKey::new(outer.subject_public_key_info().clone()) else {
         return inner.issuer() == outer.subject();
     };
     let signature = certificate.parsed.signature().as_bytes().unwrap_or_default();
+    if certificate.der == issuer.der {
+        return true;
+    }
     inner.issuer() == outer.subject()
-        && certificate.der != issuer.der
         && inner.to_der().is_ok_and(|octets| {
             verify(&key, certificate.parsed.signature_algorithm(), &octets, signature).is_ok()
         })
