@@ -73,7 +73,8 @@ impl Plan {
                 }
             }
         }
-        script.check(&profiles).map_err(|e| Error::Wrong(format!("{name}: {e}")))?;
+        let placed = |e: Error| format!("{name}: {}", e.to_string().replace('\n', &format!("\n{name}: ")));
+        script.check(&profiles).map_err(|e| Error::Wrong(placed(e)))?;
         Ok(Self { files, script, profiles })
     }
 

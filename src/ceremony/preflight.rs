@@ -239,7 +239,7 @@ pub fn check_clock(ledger: &Ledger, now: der::DateTime) -> Result<(), Error> {
 }
 
 /// Every key that a step uses: name, role, whether the step makes it.
-fn needed(plan: &Plan) -> Vec<(&str, KeyRole, bool)> {
+pub fn needed(plan: &Plan) -> Vec<(&str, KeyRole, bool)> {
     let mut list: Vec<(&str, KeyRole, bool)> = Vec::new();
     for step in &plan.script().step {
         match step {

@@ -1,12 +1,10 @@
 //! The script: a strict TOML file. Unknown keys are errors; nothing in it belongs to a token.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::seats::{Count, Role, Seats};
 use super::{Error, record};
-use crate::policy::{Kind, Policy, ProfileFile, RosterLine, subject_from};
+use crate::policy::{Kind, ProfileFile, RosterLine, check_line, subject_from};
 use crate::request::{Approvals, IndexName};
 use crate::token::KeyRequest;
 
@@ -277,56 +275,62 @@ impl Script {
     /// Checks the order of steps, the names and the profiles.
     ///
     /// # Errors
-    /// [`Error::Wrong`] names step, key and what is required.
+    /// [`Error::Wrong`] names each step and key, and what is required, a line each.
     pub fn check(&self, profiles: &ProfileFile) -> Result<(), Error> {
-        for (name, profile) in profiles {
-            profile.check(name).map_err(|e| Error::Wrong(e.0))?;
+        match self.problems(profiles) {
+            problems if problems.is_empty() => Ok(()),
+            problems => Err(Error::Wrong(problems.join("\n"))),
         }
-        self.people.check().map_err(|message| Error::Wrong(format!("people: {message}")))?;
-        self.check_order()?;
+    }
+
+    fn problems(&self, profiles: &ProfileFile) -> Vec<String> {
+        let mut found: Vec<String> =
+            profiles.iter().filter_map(|(name, profile)| profile.check(name).err()).map(|e| e.0).collect();
+        found.extend(self.people.check().err().map(|message| format!("people: {message}")));
+        found.extend(self.order_problems());
         let mut names = Vec::new();
         for (at, step) in self.step.iter().enumerate() {
-            step.check_people(&self.people)
-                .and_then(|()| step.check(profiles, &mut names))
-                .map_err(|message| Error::Wrong(format!("step {} ({}): {message}", at + 1, step.act())))?;
+            let people = step.check_people(&self.people).err();
+            let own = step.check(profiles, &mut names).err();
+            let place = |message| format!("step {} ({}): {message}", at + 1, step.act());
+            found.extend(people.into_iter().chain(own).map(place));
         }
-        record::check_labels(&self.step).map_err(Error::Wrong)?;
-        Policy::new(profiles, &self.roster, HashMap::new()).map_err(|e| Error::Wrong(e.0))?;
+        found.extend(record::check_labels(&self.step).err());
+        found.extend(self.roster.iter().filter_map(|line| check_line(line, profiles).err()).map(|e| e.0));
         if let Some(approvals) = &self.approvals {
-            approvals.check().map_err(Error::Wrong)?;
+            found.extend(approvals.check().err());
             if !self.has("import") {
-                return Err(Error::Wrong("approvals are for bundles, and the script imports none".into()));
+                found.push("approvals are for bundles, and the script imports none".into());
             }
         }
         if self.has("issue") == self.roster.is_empty() {
-            return Err(Error::Wrong("a roster is needed for the step issue, and only for it".into()));
+            found.push("a roster is needed for the step issue, and only for it".into());
         }
-        Ok(())
+        found
     }
 
-    fn check_order(&self) -> Result<(), Error> {
+    fn order_problems(&self) -> Vec<String> {
+        let mut found = Vec::new();
         for (at, step) in self.step.iter().enumerate() {
-            let wrong = |what: String| Err(Error::Wrong(format!("step {} ({}): {what}", at + 1, step.act())));
+            let mut wrong = |what: String| found.push(format!("step {} ({}): {what}", at + 1, step.act()));
             let before: Vec<&str> = self.step.iter().take(at).map(Step::act).collect();
-            if let Some(missing) = step.needs().iter().find(|act| !before.contains(act)) {
-                return wrong(format!("needs the step {missing} before it"));
+            for missing in step.needs().iter().filter(|act| !before.contains(act)) {
+                wrong(format!("needs the step {missing} before it"));
             }
             if step.is_single() && before.contains(&step.act()) {
-                return wrong("stands there twice".into());
+                wrong("stands there twice".into());
             }
             if before.contains(&"release") && step.act() != "record" {
-                return wrong("comes after the release; only record may follow it".into());
+                wrong("comes after the release; only record may follow it".into());
             }
         }
         if self.has("import") && !self.has("issue") {
-            return Err(Error::Wrong("step import: nothing is issued after it".into()));
+            found.push("step import: nothing is issued after it".into());
         }
         if self.has("issue") && !self.has("release") {
-            return Err(Error::Wrong(
-                "step issue: no release follows, so the certificates would go nowhere".into(),
-            ));
+            found.push("step issue: no release follows, so the certificates would go nowhere".into());
         }
-        Ok(())
+        found
     }
 }
 

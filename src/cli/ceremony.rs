@@ -6,20 +6,17 @@ use clap::{Args, Subcommand};
 
 use super::secrets::ShareSource;
 use super::terminal::{Operators, PinSource, say};
-use super::{Failure, paper, stop, system};
+use super::{Failure, check, paper, stop, system};
 use crate::ceremony::{Conductor, Error, Interrupted, MAX_FILE, Outcome, Plan, Start, abandon};
 use crate::ledger::Ledger;
-use crate::media::{read_file, shown};
+use crate::media::read_file;
 use crate::token::Selector;
 
 /// What can be done with a ceremony.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Check a script and show its plan digest
-    Check {
-        /// The script
-        script: PathBuf,
-    },
+    /// Find what would fail in the room, and show the plan digest
+    Check(check::Check),
     /// Print the paper script
     Print(paper::Print),
     /// Write the report of a ceremony: its script, with what happened at each step
@@ -103,33 +100,13 @@ struct Common {
 /// Performs the command.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Check { script } => check(&script),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Print(arguments) => paper::print(&arguments),
         Command::Report(arguments) => paper::report(&arguments),
         Command::Run(arguments) => perform(arguments),
         Command::Resume(arguments) => resume(arguments),
         Command::Abandon(arguments) => give_up(&arguments),
     }
-}
-
-fn check(script: &std::path::Path) -> Result<(), Failure> {
-    let plan = Plan::read(script).map_err(before_signing)?;
-    say(&format!("{}\n{}\n", shown(&plan.script().title), shown(&plan.script().purpose)));
-    for (at, step) in plan.script().step.iter().enumerate() {
-        say(&format!("  step {}: {}", at + 1, step.act()));
-    }
-    say("");
-    for (path, digest) in plan.listing() {
-        say(&format!("{digest}  {path}"));
-    }
-    let names: Vec<&str> = plan.listing().iter().map(|(path, _)| *path).collect();
-    say(&format!(
-        "\nplan digest  {}\nin words     {}\nthe same by  sha256sum {} | sha256sum",
-        plan.digest(),
-        plan.digest().words(),
-        names.join(" ")
-    ));
-    Ok(())
 }
 
 fn perform(arguments: Run) -> Result<(), Failure> {

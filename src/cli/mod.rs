@@ -2,6 +2,7 @@
 
 mod audit;
 mod ceremony;
+mod check;
 mod install;
 mod paper;
 mod progress;

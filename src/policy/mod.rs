@@ -6,6 +6,7 @@
 mod approval;
 mod judge;
 mod names;
+mod never;
 mod object;
 mod pattern;
 mod profile;
@@ -15,9 +16,11 @@ pub use approval::{Approval, Judgement, NamedProfile, Objection};
 pub use judge::Policy;
 pub use names::attributes as subject_attributes;
 pub use names::{SubjectError, subject_from, subject_text};
+pub use never::never_matching;
 pub use profile::{CertificateProfile, ExtendedUse, Kind, Names, ProfileFile, Use};
 use roster::Roster;
 pub use roster::RosterLine;
+pub use roster::check as check_line;
 
 /// What is wrong with certificate profiles or a roster.
 #[derive(Debug, thiserror::Error)]

@@ -242,7 +242,8 @@ fn check_dns(dns: &str, line: &RosterLine, allowed: &[String], first: Option<&st
     if allowed { None } else { bad("is not allowed by the roster line") }
 }
 
-fn is_host(dns: &str) -> bool {
+/// Preferred name syntax (RFC 5280 4.2.1.6).
+pub fn is_host(dns: &str) -> bool {
     dns.len() <= 253
         && dns.split('.').all(|label| {
             (1..=63).contains(&label.len())

@@ -150,6 +150,9 @@ impl Roster {
 }
 
 /// Checks that a line fits its certificate profile.
+///
+/// # Errors
+/// [`Error`] names line, key and what is required.
 pub fn check(line: &RosterLine, profiles: &ProfileFile) -> Result<(), Error> {
     let at = |message: String| Error(format!("roster line {:?}: {message}", line.path));
     let profile = profiles.get(&line.profile).ok_or_else(|| {

@@ -325,7 +325,7 @@ act = "release"
     )
 }
 
-const SIGN_STEPS: &str = r#"title = "sign"
+pub const SIGN_STEPS: &str = r#"title = "sign"
 purpose = "test"
 profiles = ["profiles.toml"]
 [[step]]

@@ -1,0 +1,177 @@
+//! What would fail in the room, found beforehand: everything that script, certificate profiles,
+//! ledger and arguments tell without a token.
+
+use std::collections::BTreeMap;
+
+use der::DateTime;
+
+use super::preflight::{check_clock, needed};
+use super::{Plan, Step};
+use crate::issuance::Certificate;
+use crate::ledger::{KeyRole, Ledger, StoredKey};
+use crate::policy::{ExtendedUse, Kind, Use, never_matching};
+
+/// An authority, as far as it is known beforehand.
+#[derive(Clone, Debug)]
+struct Issuer {
+    /// How many days it lasts, or the rest of them.
+    days: u64,
+    path_length: Option<u8>,
+}
+
+/// Everything that is wrong with a plan, with place and remedy; the ledger, when it is known.
+///
+/// # Errors
+/// [`super::Error::Fault`] when the ledger cannot be read.
+pub fn findings(plan: &Plan, ledger: Option<&Ledger>, now: DateTime) -> Result<Vec<String>, super::Error> {
+    let mut found = Vec::new();
+    let keys = ledger.map(Ledger::keys).transpose()?.unwrap_or_default();
+    if let Some(ledger) = ledger {
+        if let Some(open) = ledger.open_ceremony()? {
+            found.push(format!("ledger: ceremony {} is not finished; resume it first", open.id));
+        }
+        found.extend(check_clock(ledger, now).err().map(|error| format!("ledger: {error}")));
+    }
+    found.extend(names(plan, &keys, ledger.is_some()));
+    found.extend(validity(plan, &keys, now));
+    found.extend(profiles(plan));
+    found.extend(never_matching(&plan.script().roster, plan.profiles()));
+    Ok(found)
+}
+
+/// Names that are taken, missing, or used for something else than they are.
+fn names(plan: &Plan, keys: &[StoredKey], complete: bool) -> Vec<String> {
+    let mut known: BTreeMap<&str, KeyRole> = keys.iter().map(|key| (key.name.as_str(), key.role)).collect();
+    let made: Vec<&str> = plan.script().step.iter().filter_map(Step::creates).collect();
+    let mut found = Vec::new();
+    for (name, role, makes) in needed(plan) {
+        let what = match (known.get(name), makes) {
+            (Some(_), true) => {
+                format!(
+                    "key {name}: the ledger has a key of that name already; choose another, names are never used again"
+                )
+            }
+            (None, true) => {
+                known.insert(name, role);
+                continue;
+            }
+            (Some(other), false) if *other != role => {
+                format!(
+                    "key {name}: is for {}, the script uses it for {}; name the right one",
+                    other.as_str(),
+                    role.as_str()
+                )
+            }
+            (None, false) if made.contains(&name) => {
+                format!("key {name}: is used before the step that creates it; put that step first")
+            }
+            (None, false) if complete => {
+                format!(
+                    "key {name}: neither the ledger nor the script has it; create it first, or name another ledger"
+                )
+            }
+            _ => continue,
+        };
+        if !found.contains(&what) {
+            found.push(what);
+        }
+    }
+    found
+}
+
+/// Certificates that would end after their issuer, and so be cut short; issuers that may have
+/// nothing below them; keys of the ledger that sign nothing more.
+fn validity(plan: &Plan, keys: &[StoredKey], now: DateTime) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut issuers: BTreeMap<&str, Issuer> = BTreeMap::new();
+    for key in keys {
+        let Some(certificate) = &key.certificate else { continue };
+        if needed(plan).iter().any(|(name, _, _)| *name == key.name) {
+            found.extend(ended(key, certificate, now));
+        }
+        issuers.insert(&key.name, issuer_of(plan, key, certificate, now));
+    }
+    for (at, step) in plan.script().step.iter().enumerate() {
+        let place = format!("step {} ({})", at + 1, step.act());
+        let (name, days, issuer, profile) = match step {
+            Step::CreateAuthority { name, days, issuer, profile, .. } => {
+                (name, *days, issuer.as_deref(), profile)
+            }
+            Step::CreateManifestKey { name, days, issuer, profile, .. } => {
+                (name, *days, Some(issuer.as_str()), profile)
+            }
+            _ => continue,
+        };
+        let profile = plan.profiles().get(profile);
+        if let Some((issuer, above)) = issuer.and_then(|name| Some((name, issuers.get(name)?))) {
+            if u64::from(days) > above.days {
+                found.push(format!(
+                    "{place}: {name} is for {days} days, its issuer {issuer} lasts {}; it would be cut short, ask for no more days than that",
+                    above.days
+                ));
+            }
+            if above.path_length == Some(0)
+                && profile.is_some_and(|profile| profile.kind == Kind::Intermediate)
+            {
+                found.push(format!(
+                    "{place}: {issuer} has path length 0, so {name} cannot be an authority below it (RFC 5280 4.2.1.9); choose another issuer or profile"
+                ));
+            }
+        }
+        let path_length = profile.and_then(|profile| profile.path_length);
+        issuers.insert(name, Issuer { days: days.into(), path_length });
+    }
+    found.extend(leaves(plan, &issuers));
+    found
+}
+
+fn leaves(plan: &Plan, issuers: &BTreeMap<&str, Issuer>) -> Vec<String> {
+    let lines = plan.script().roster.iter().enumerate();
+    lines
+        .filter_map(|(at, line)| {
+            let days = line.days.or_else(|| plan.profiles().get(&line.profile).map(|profile| profile.days))?;
+            let issuer = issuers.get(line.authority.as_str())?;
+            (u64::from(days) > issuer.days).then(|| {
+                format!(
+                    "roster line {} ({:?}): certificates are for {days} days, their issuer {} lasts {}; they would be cut short, set days in the line",
+                    at + 1, line.path, line.authority, issuer.days
+                )
+            })
+        })
+        .collect()
+}
+
+fn issuer_of(plan: &Plan, key: &StoredKey, certificate: &Certificate, now: DateTime) -> Issuer {
+    let left = certificate.validity().not_after.unix_duration().saturating_sub(now.unix_duration());
+    let path_length = plan.profiles().get(&key.profile).and_then(|profile| profile.path_length);
+    let authority = crate::issuance::Authority::new(&key.name, certificate.clone()).ok();
+    let path_length = authority.and_then(|authority| authority.path_length()).or(path_length);
+    // A day that has begun counts: its last second is in it.
+    Issuer { days: left.as_secs().div_ceil(86_400), path_length }
+}
+
+fn ended(key: &StoredKey, certificate: &Certificate, now: DateTime) -> Option<String> {
+    let validity = certificate.validity();
+    (now < validity.not_before || now > validity.not_after).then(|| {
+        format!(
+            "key {}: is valid from {} to {}, the clock says {now}; set the clock right (UTC), or create a successor",
+            key.name, validity.not_before, validity.not_after
+        )
+    })
+}
+
+/// Certificate profiles whose parts do not go together.
+fn profiles(plan: &Plan) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, profile) in plan.profiles() {
+        let tls = [ExtendedUse::ServerAuth, ExtendedUse::ClientAuth];
+        let signs = profile.key_usage.contains(&Use::DigitalSignature);
+        if profile.kind == Kind::Leaf && profile.extended_key_usage.iter().any(|u| tls.contains(u)) && !signs
+        {
+            found.push(format!(
+                "certificate profile {name}: has no digitalSignature, without which TLS uses neither an EC key nor TLS 1.3 at all (RFC 5280 4.2.1.12); add it to key_usage"
+            ));
+        }
+    }
+    found
+}

@@ -1,0 +1,135 @@
+//! `keyrite ceremony check`: what would fail in the room, all of it at once.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::ceremony::before_signing;
+use super::terminal::say;
+use super::{Failure, system};
+use crate::ceremony::{MAX_FILE, Plan, RefusalRule, Step, Surroundings, findings, judge_bundles, wording};
+use crate::ledger::Ledger;
+use crate::media::{Output, read_file, shown};
+use crate::token::{HsmProfile, Module};
+
+/// Arguments of `ceremony check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The script
+    script: PathBuf,
+    /// The ledger that it will run on; it is read only
+    #[arg(long, value_name = "DIR")]
+    ledger: Option<PathBuf>,
+    /// The HSM profile that it will run with
+    #[arg(long, value_name = "HSM-PROFILE")]
+    hsm: Option<PathBuf>,
+    /// The bundles that it will import
+    #[arg(long = "in", value_name = "BUNDLE")]
+    bundles: Vec<PathBuf>,
+    /// Where its release will go
+    #[arg(long, value_name = "RELEASE")]
+    out: Option<PathBuf>,
+}
+
+/// Performs the command.
+pub fn run(arguments: &Check) -> Result<(), Failure> {
+    let plan = Plan::read(&arguments.script).map_err(before_signing)?;
+    let surroundings = system::surroundings();
+    let mut found = plan_and_ledger(arguments, &plan, &surroundings)?;
+    found.extend(hsm(arguments.hsm.as_deref()));
+    found.extend(output(arguments, &plan));
+    found.extend(bundles(arguments, &plan, &surroundings));
+    if !found.is_empty() {
+        let lines: Vec<String> = found.iter().map(|one| format!("  {one}")).collect();
+        let name = arguments.script.display();
+        return Err(Failure::wrong(format!(
+            "{name}: {} would fail or surprise in the room:\n{}",
+            if found.len() == 1 { "one thing".to_owned() } else { format!("{} things", found.len()) },
+            lines.join("\n")
+        )));
+    }
+    tell(&plan);
+    Ok(())
+}
+
+fn plan_and_ledger(
+    arguments: &Check,
+    plan: &Plan,
+    surroundings: &Surroundings<'_>,
+) -> Result<Vec<String>, Failure> {
+    let ledger = arguments.ledger.as_deref().filter(|folder| Ledger::is_in(folder));
+    let ledger = ledger.map(|folder| Ledger::read(folder, &system::temporary()));
+    let ledger = ledger.transpose().map_err(|e| before_signing(e.into()))?;
+    let mut found = Vec::new();
+    if let (Some(folder), None) = (&arguments.ledger, &ledger) {
+        found.extend(Ledger::check_place(folder).err().map(|e| e.to_string()));
+    }
+    found.extend(findings(plan, ledger.as_ref(), (surroundings.now)()).map_err(before_signing)?);
+    Ok(found)
+}
+
+fn hsm(profile: Option<&Path>) -> Option<String> {
+    let path = profile?;
+    let text = read_file(path, MAX_FILE).map_err(|e| e.to_string());
+    let text = text.and_then(|octets| String::from_utf8(octets).map_err(|e| e.to_string()));
+    let parsed = text.and_then(|text| HsmProfile::parse(&text).map_err(|e| e.to_string()));
+    let loaded = parsed.and_then(|profile| Module::load(profile).map(|_| ()).map_err(|e| e.to_string()));
+    loaded.err().map(|error| format!("{}: {error}", path.display()))
+}
+
+fn output(arguments: &Check, plan: &Plan) -> Option<String> {
+    let makes = plan.script().has("release");
+    match &arguments.out {
+        Some(_) if !makes => Some("--out: the script makes no release; leave it out".into()),
+        Some(out) => Output::check_free(out).err().map(|e| format!("--out: {e}")),
+        None => None,
+    }
+}
+
+fn bundles(arguments: &Check, plan: &Plan, surroundings: &Surroundings<'_>) -> Option<String> {
+    if arguments.bundles.is_empty() {
+        return None;
+    }
+    if !plan.script().has("import") {
+        return Some("--in: the script imports no bundle; leave it out".into());
+    }
+    let judged = judge_bundles(plan, &arguments.bundles, true, surroundings, &mut |_| {}, &mut |_| Ok(()));
+    let verdict = match judged {
+        Ok(verdict) => verdict,
+        Err(error) => return Some(format!("--in: {error}")),
+    };
+    let stops = plan
+        .script()
+        .step
+        .iter()
+        .any(|step| matches!(step, Step::Review { refusals: RefusalRule::Stop, .. }));
+    let all = verdict.approved + verdict.refused;
+    let see = "see which by keyrite request check";
+    match (verdict.approved, verdict.refused) {
+        (0, refused) => Some(format!("--in: every request would be refused ({refused} of {all}); {see}")),
+        (_, refused) if refused > 0 && stops => Some(format!(
+            "--in: {refused} of {all} requests would be refused, and the script then issues none; {see}"
+        )),
+        _ => None,
+    }
+}
+
+fn tell(plan: &Plan) {
+    let script = plan.script();
+    say(&format!("{}\n{}\n", shown(&script.title), shown(&script.purpose)));
+    say(&format!("  people: {}", script.people.count().text()));
+    for at in 0..script.step.len() {
+        say(&format!("  {}", wording::step_line(&script.step, at)));
+    }
+    say("");
+    for (path, digest) in plan.listing() {
+        say(&format!("{digest}  {path}"));
+    }
+    let names: Vec<&str> = plan.listing().iter().map(|(path, _)| *path).collect();
+    say(&format!(
+        "\nplan digest  {}\nin words     {}\nthe same by  sha256sum {} | sha256sum",
+        plan.digest(),
+        plan.digest().words(),
+        names.join(" ")
+    ));
+}
