@@ -265,6 +265,10 @@ fn rewritten_chains_are_found() {
         &step("[x for x in r if x['event'] == 'confirmed'][2]['data']['by'] = 'Somebody Else'"),
         "AUDIT-CONFIRMED",
     );
+    fails(
+        &step("[x for x in r if x['event'] == 'inventory'][-1]['data']['accepted'] = False"),
+        "AUDIT-OBJECTS",
+    );
     let root = |edit: &str| transcript("root/transcript.jsonl", "root.toml", edit);
     root("pass").ok();
     fails(

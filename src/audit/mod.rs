@@ -9,6 +9,7 @@ mod claim;
 mod history;
 mod ledger;
 mod people;
+mod records;
 mod release;
 mod steps;
 mod story;

@@ -91,3 +91,16 @@ pub fn keys(story: &Story, plan: &Plan) -> Result<String, String> {
         )),
     }
 }
+
+/// What lay on the token, as far as the transcript goes: nothing that nobody expected.
+pub fn objects(story: &Story) -> Result<String, String> {
+    let looks = &story.looks;
+    match (looks.count, looks.accepted) {
+        (0, _) => Ok("nobody looked at the token's objects".to_owned()),
+        (count, true) => Ok(format!(
+            "{count} looks at the token, {} objects at first and {} at last, none that neither ledger nor script expect",
+            looks.first, looks.last
+        )),
+        (_, false) => Err("the last look at the token found an object that nobody expected".to_owned()),
+    }
+}

@@ -3,6 +3,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::records::{
+    Confirmed, Import, InventoryData, IssuedData, KeyData, Present, RefusedData, Released, Review, Sequence,
+    StepData,
+};
 use crate::ceremony::Role;
 use crate::digest::{Digest, Hasher};
 use crate::release::{Record, chain_head};
@@ -101,7 +105,19 @@ pub struct Story {
     pub ended: bool,
     pub abandoned: bool,
     pub exceptions: usize,
+    pub looks: Looks,
     file: Hasher,
+}
+
+/// Looks at the token.
+#[derive(Debug, Default)]
+pub struct Looks {
+    pub count: usize,
+    /// Objects at the first look and at the last.
+    pub first: usize,
+    pub last: usize,
+    /// Whether the last look found nothing that nobody expects.
+    pub accepted: bool,
 }
 
 /// Refusals as a number and the digest of their list.
@@ -231,6 +247,7 @@ impl Story {
                 let Review { approved, refused } = serde_json::from_value(data)?;
                 self.reviewed = Some((approved, refused));
             }
+            "inventory" => self.look(&serde_json::from_value(data)?),
             "issued" => self.issued = Some(serde_json::from_value::<IssuedData>(data)?.certificates),
             "released" => {
                 let Released { sequence, manifest_sha256 } = serde_json::from_value(data)?;
@@ -269,96 +286,23 @@ impl Story {
         }
     }
 
+    fn look(&mut self, found: &InventoryData) {
+        let count = found.objects.len();
+        if self.looks.count == 0 {
+            self.looks.first = count;
+        }
+        self.looks = Looks {
+            count: self.looks.count + 1,
+            first: self.looks.first,
+            last: count,
+            accepted: found.accepted,
+        };
+    }
+
     fn refused(&mut self, data: &RefusedData) {
         for one in &data.requests {
             let reasons = one.reasons.iter().map(|reason| (reason.control.as_str(), reason.message.as_str()));
             self.refusals.take(&one.path, &one.request_sha256, reasons);
         }
     }
-}
-
-/// What must be so for a key to stay in its token (PKCS#11).
-const KEPT: [(&str, bool); 6] = [
-    ("CKA_SENSITIVE", true),
-    ("CKA_ALWAYS_SENSITIVE", true),
-    ("CKA_EXTRACTABLE", false),
-    ("CKA_NEVER_EXTRACTABLE", true),
-    ("CKA_LOCAL", true),
-    ("CKA_SIGN", true),
-];
-
-#[derive(Deserialize)]
-struct KeyData {
-    name: String,
-    attributes: std::collections::BTreeMap<String, bool>,
-}
-
-impl KeyData {
-    /// The first attribute that is not as it must be.
-    fn weak(&self) -> Option<(&'static str, String)> {
-        KEPT.iter().find_map(|(name, wanted)| match self.attributes.get(*name) {
-            Some(value) if value == wanted => None,
-            Some(value) => Some((*name, format!("{value}, required is {wanted}"))),
-            None => Some((*name, format!("not there, required is {wanted}"))),
-        })
-    }
-}
-
-#[derive(Deserialize)]
-struct StepData {
-    number: usize,
-    act: String,
-}
-
-#[derive(Deserialize)]
-struct Confirmed {
-    prompt: String,
-    answer: String,
-    role: Role,
-    by: String,
-}
-
-#[derive(Deserialize)]
-struct Present {
-    role: Role,
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct Sequence {
-    sequence: u64,
-}
-
-#[derive(Deserialize)]
-struct Released {
-    sequence: u64,
-    manifest_sha256: Digest,
-}
-
-#[derive(Deserialize)]
-struct Import {
-    bundle_sha256: Option<Digest>,
-}
-
-#[derive(Deserialize)]
-struct Review {
-    approved: u64,
-    refused: u64,
-}
-
-#[derive(Deserialize)]
-struct IssuedData {
-    certificates: u64,
-}
-
-#[derive(Deserialize)]
-struct RefusedData {
-    requests: Vec<RefusedRequest>,
-}
-
-#[derive(Deserialize)]
-struct RefusedRequest {
-    path: String,
-    request_sha256: Digest,
-    reasons: Vec<crate::release::Reason>,
 }

@@ -79,6 +79,7 @@ pub fn claims(story: &Story, plan: Option<&Plan>, wrong: Option<String>, what: &
     held("AUDIT-PEOPLE", people::present(story, plan));
     held("AUDIT-CONFIRMED", people::confirmed(story, plan));
     held("AUDIT-KEYS", steps::keys(story, plan));
+    held("AUDIT-OBJECTS", steps::objects(story));
 }
 
 fn told(what: &str) -> impl Fn(String) -> String {

@@ -118,10 +118,8 @@ fn sentence(record: &Record) -> Option<String> {
             )
         }
         "token-open" => format!("the token of serial {} is open", t("token_serial")),
-        "inventory" => {
-            let objects = data.get("objects").and_then(Value::as_array).map_or(0, Vec::len);
-            format!("{objects} objects on the token, {} not of this ledger", t("not_of_this_ledger"))
-        }
+        "inventory" => inventory(data),
+        "custody" => custody(data),
         "key-generated" => format!(
             "key {} generated in the token: {}, SPKI SHA-256 {}",
             t("name"),
@@ -145,10 +143,49 @@ fn sentence(record: &Record) -> Option<String> {
             t("manifest_key")
         ),
         "released" => format!("release {}, manifest SHA-256 {}", t("sequence"), t("manifest_sha256")),
+        "abandoned" if !t("by").is_empty() => format!("given up by {}: {}", t("by"), t("reason")),
         "interrupted" | "abandoned" => format!("{}: {}", record.event, t("reason")),
         "end" => "the ceremony ends".into(),
         other => format!("{other}: {}", members(data)),
     })
+}
+
+/// A look at the token, and what was not there before.
+fn inventory(data: &Value) -> String {
+    let count = |key: &str| data.get(key).and_then(Value::as_array).map_or(0, Vec::len);
+    let mut line = format!(
+        "{} objects on the token, {} not of this ledger",
+        count("objects"),
+        text(data, "not_of_this_ledger")
+    );
+    for (key, what) in [("appeared", "APPEARED"), ("gone", "gone")] {
+        let list = data.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let names: Vec<String> =
+            list.iter().map(|one| format!("{} {}", text(one, "class"), text(one, "label"))).collect();
+        if !names.is_empty() {
+            line.push_str(&format!("; {what} since the last look: {}", names.join(", ")));
+        }
+    }
+    if data.get("accepted") == Some(&Value::Bool(false)) {
+        line.push_str("; NOT ACCEPTED");
+    }
+    line
+}
+
+/// A step of the custody of the PIN; shares are told by their numbers, never by themselves.
+fn custody(data: &Value) -> String {
+    let t = |key: &str| text(data, key);
+    match t("phase").as_str() {
+        "handed-out" => {
+            format!("a new PIN was split, {} shares open the token, and each was handed out", t("threshold"))
+        }
+        "changed" => "the new PIN became the token's".into(),
+        "void" => "the new PIN did not become the token's: its shares are void".into(),
+        "share" => format!("{} typed share {}", t("by"), t("share")),
+        "shown-again" => format!("share {} was shown again to {}", t("share"), t("to")),
+        "collected" => "enough shares were typed".into(),
+        other => format!("custody, {other}: {}", members(data)),
+    }
 }
 
 /// Whatever else stands in a record.
