@@ -104,7 +104,7 @@ impl Conductor<'_> {
     /// the PIN that they give.
     fn try_new_shares(&mut self, set: &str) -> Result<Option<(Session, Option<SecretString>)>, Error> {
         self.people.show(&format!(
-            "  A change of the PIN was under way when the ceremony was interrupted. If the token took\n  the new PIN, the shares of set {set} open it. They are tried once, then the old PIN."
+            "  A change of the PIN was under way when the ceremony was interrupted. If the token took the new PIN, the shares of set {set} open it. They are tried once, then the old PIN."
         ));
         let pin = self.pin_of_shares(Some(set.to_owned()))?;
         match self.open_and_keep(&pin) {
@@ -259,7 +259,7 @@ impl Conductor<'_> {
         self.session()?.change_pin(&old, &new)?;
         self.told_changed(&set)?;
         self.people.show(&format!(
-            "  The token has the new PIN, and the login with it went well. Older shares and the old\n  PIN open nothing any more. Write on the envelopes: set {set}, token {}.",
+            "  The token has the new PIN, and the login with it went well. Older shares and the old PIN open nothing any more. Write on the envelopes: set {set}, token {}.",
             self.token.serial
         ));
         Ok(())

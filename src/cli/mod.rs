@@ -3,6 +3,7 @@
 mod audit;
 mod ceremony;
 mod check;
+mod fold;
 mod install;
 mod paper;
 mod progress;

@@ -19,7 +19,9 @@ pub struct Work {
 impl Work {
     /// Work that begins.
     pub fn new(progress: &Progress) -> Self {
-        let plain = !std::io::stderr().is_terminal();
+        // A terminal that cannot move its cursor gets lines, and so does a screen reader that asks for it.
+        let dumb = std::env::var_os("TERM").is_none_or(|name| name.is_empty() || name == "dumb");
+        let plain = dumb || !std::io::stderr().is_terminal();
         let bar = match progress.all {
             Some(all) => ProgressBar::new(all as u64),
             None => ProgressBar::no_length(),
@@ -29,7 +31,7 @@ impl Work {
         }
         let template = match progress.all {
             Some(_) => {
-                "  {bar:24} {pos} of {len} {prefix}, {percent} %, {per_sec}, {eta} left, {msg} refused"
+                "  {bar:12} {pos} of {len} {prefix}, {percent} %, {per_sec}, {eta} left, {msg} refused"
             }
             None => "  {pos} {prefix}, {per_sec}, {msg} refused so far",
         };

@@ -7,6 +7,7 @@ use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
+use super::fold::{WIDTH, fold};
 use super::progress::Work;
 use super::secrets::{ShareSource, Shares};
 use super::{Failure, secrets, stop};
@@ -130,9 +131,8 @@ impl People for Operators {
         if self.shares.come_from_file() || self.unattended() {
             return self.shares.next();
         }
-        self.show(&format!(
-            "  {person}: type your share. Nothing is shown; \"show\" shows it, \"none\" if you have none."
-        ));
+        self.show(&format!("  {person}: type your share"));
+        say("  (nothing is shown as you type; \"show\" shows it, \"none\" if you have none)");
         secrets::ask("Share")
     }
 
@@ -190,10 +190,18 @@ fn type_line(prompt: &str) -> Result<String, Error> {
 
 /// Writes a line to standard output. A reader that went away is no reason to stop signing.
 pub fn say(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let mut out = std::io::stdout();
+    let _ = match out.is_terminal() {
+        true => writeln!(out, "{}", fold(text, WIDTH)),
+        false => writeln!(out, "{text}"),
+    };
 }
 
 /// Writes an error to standard error.
 pub fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr(), "keyrite: {text}");
+    let mut out = std::io::stderr();
+    let _ = match out.is_terminal() {
+        true => writeln!(out, "{}", fold(&format!("keyrite: {text}"), WIDTH)),
+        false => writeln!(out, "keyrite: {text}"),
+    };
 }

@@ -112,6 +112,11 @@ impl Lab {
         fs::read_to_string(self.path(relative)).unwrap_or_else(|e| panic!("{relative}: {e}"))
     }
 
+    /// A file of the repository's `ceremony/`.
+    pub fn read_shipped(&self, name: &str) -> String {
+        fs::read_to_string(repository().join("ceremony").join(name)).expect("shipped file")
+    }
+
     pub fn init_token(&self, label: &str) {
         self.keyrite(&format!(
             "token init --hsm hsm.toml --label {label} --so-pin-file so-pin --pin-file pin"

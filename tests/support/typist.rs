@@ -15,7 +15,9 @@ fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
 screen = ""
 def until(text):
     global screen
-    while text not in screen[until.at:]:
+    # Where a line is folded is no matter.
+    wanted = re.compile(r"\s+".join(re.escape(word) for word in text.split(" ")))
+    while not wanted.search(screen, until.at):
         ready, _, _ = select.select([fd], [], [], 20)
         try:
             data = os.read(fd, 4096) if ready else b""
@@ -24,7 +26,7 @@ def until(text):
         if not data:
             return False
         screen += data.decode(errors="replace")
-    until.at = screen.index(text, until.at) + len(text)
+    until.at = wanted.search(screen, until.at).end()
     return True
 until.at = 0
 def flat(text):
@@ -40,6 +42,10 @@ for wait, line in steps:
     if line == "{kill}":
         os.kill(pid, signal.SIGKILL)
         break
+    shell = re.match(r"\{sh (.*?)\}(.*)", line)
+    if shell:
+        assert os.system(shell.group(1)) == 0
+        line = shell.group(2)
     # The question is whole when the prompt stands there.
     if not wait.endswith(": ") and not until("> "):
         break
@@ -50,7 +56,7 @@ for wait, line in steps:
         shares = list(dict.fromkeys(re.findall(r"ms1(?: [a-z0-9]{5}){9}", screen)))
         line = line.replace("{share %s}" % number, shares[int(number) - 1])
     if line == "{pin}":
-        line = re.findall(r"set pin [a-z0-9]{4}", screen)[-1]
+        line = re.findall(r"set pin [a-z0-9]{4}", flat(screen))[-1]
     # The question stands there a moment before the echo is off.
     while wait.endswith(": ") and termios.tcgetattr(fd)[3] & termios.ECHO:
         pass
@@ -91,7 +97,7 @@ pub fn shares(screen: &str) -> Vec<String> {
     let lines = screen.lines().filter_map(|line| line.trim().strip_prefix("ms1 "));
     lines
         .map(|rest| rest.split(' ').collect::<Vec<_>>())
-        .filter(|groups| groups.len() == 9 && groups.iter().all(|word| group(word)))
+        .filter(|groups| groups.len() == 9 && groups.iter().all(&group))
         .map(|groups| format!("ms1 {}", groups.join(" ")))
         .collect()
 }

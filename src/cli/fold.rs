@@ -1,0 +1,54 @@
+//! Lines no longer than a terminal is wide: broken at spaces, and indented like their beginning.
+
+/// The width of a terminal that everybody has.
+pub const WIDTH: usize = 79;
+
+/// Folds every line that is longer than `width` characters. A word that is longer stands by itself.
+pub fn fold(text: &str, width: usize) -> String {
+    text.split('\n').map(|line| fold_line(line, width)).collect::<Vec<_>>().join("\n")
+}
+
+fn fold_line(line: &str, width: usize) -> String {
+    if line.chars().count() <= width {
+        return line.to_owned();
+    }
+    let text = line.trim_start_matches(' ');
+    let indent = line.len() - text.len();
+    let next = if indent == 0 { 0 } else { indent + 2 };
+    let mut lines = vec![" ".repeat(indent)];
+    let mut length = indent;
+    for word in text.split(' ') {
+        let long = word.chars().count();
+        let begins = length == indent || (lines.len() > 1 && length == next);
+        if !begins && length + 1 + long > width {
+            lines.push(" ".repeat(next));
+            length = next;
+        } else if !begins {
+            length += 1;
+            if let Some(last) = lines.last_mut() {
+                last.push(' ');
+            }
+        }
+        if let Some(last) = lines.last_mut() {
+            last.push_str(word);
+        }
+        length += long;
+    }
+    lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fold;
+
+    #[test]
+    fn long_lines_are_folded_and_nothing_is_lost() {
+        assert_eq!(fold("short\n  line", 10), "short\n  line");
+        assert_eq!(fold("  one two three four", 11), "  one two\n    three\n    four");
+        assert_eq!(fold("  one abcdefghijklmnop x", 10), "  one\n    abcdefghijklmnop\n    x");
+        let text = "Ann (operator): compare all of it with the approved digest, then type words 1, 2 and 3";
+        let folded = fold(text, 40);
+        assert!(folded.lines().all(|line| line.chars().count() <= 40), "{folded}");
+        assert_eq!(folded.split_whitespace().collect::<Vec<_>>().join(" "), text);
+    }
+}
