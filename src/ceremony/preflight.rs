@@ -238,6 +238,19 @@ pub fn check_clock(ledger: &Ledger, now: der::DateTime) -> Result<(), Error> {
     }
 }
 
+/// The keys that must be there before a plan runs: it uses them and does not create them.
+pub fn keys_from_before(plan: &Plan) -> Vec<(String, KeyRole)> {
+    let all = needed(plan);
+    let made = |name: &str| all.iter().any(|(other, _, made)| *made && *other == name);
+    let mut found: Vec<(String, KeyRole)> = Vec::new();
+    for (name, role, _) in all.iter().filter(|(name, _, _)| !made(name)) {
+        if !found.iter().any(|(known, _)| known == name) {
+            found.push(((*name).to_owned(), *role));
+        }
+    }
+    found
+}
+
 /// Every key that a step uses: name, role, whether the step makes it.
 pub fn needed(plan: &Plan) -> Vec<(&str, KeyRole, bool)> {
     let mut list: Vec<(&str, KeyRole, bool)> = Vec::new();

@@ -6,6 +6,9 @@ use std::process::{Command, Stdio};
 
 use clap::Args;
 
+mod plan;
+mod preview;
+
 use super::Failure;
 use super::terminal::say;
 use crate::kubernetes::request;
@@ -23,13 +26,28 @@ const SHIPPED: [(&str, &str); 11] = [
     ("plan/profiles/kubernetes.toml", include_str!("../../ceremony/profiles/kubernetes.toml")),
     ("plan/profiles/etcd.toml", include_str!("../../ceremony/profiles/etcd.toml")),
     ("plan/softhsm2.toml", include_str!("../../hsm-profiles/softhsm2.toml")),
-    ("token/pin", "rehearsal-user-pin\n"),
+    ("token/pin", concat!("rehearsal-user-pin", "\n")),
     ("token/so-pin", "rehearsal-officer-pin\n"),
 ];
+
+/// The PIN of a throwaway token, as `token/pin` has it.
+const PIN: &str = "rehearsal-user-pin";
 
 /// Arguments of `rehearse`.
 #[derive(Debug, Args)]
 pub struct Arguments {
+    /// The script to rehearse, as it will run; without it, the shipped scripts for a small cluster
+    script: Option<PathBuf>,
+    /// The bundles that it will import; may be given several times
+    #[arg(long = "in", value_name = "BUNDLE", requires = "script")]
+    bundles: Vec<PathBuf>,
+    /// A script that runs before it, unattended, as the one that creates the authorities; without
+    /// it, stand-ins take their place
+    #[arg(long, value_name = "SCRIPT", requires = "script")]
+    after: Vec<PathBuf>,
+    /// Take confirmations from this file instead of people at the terminal
+    #[arg(long, value_name = "FILE", requires = "script")]
+    answers: Option<PathBuf>,
     /// Where everything goes: a folder that does not exist yet
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -37,8 +55,11 @@ pub struct Arguments {
 
 /// Performs the command.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let folder = place(arguments.out)?;
+    let folder = place(arguments.out.clone())?;
     let stage = Stage { folder: folder.clone() };
+    if let Some(script) = &arguments.script {
+        return plan::run(script, &arguments, &stage);
+    }
     stage.lay_out()?;
     say(&format!("Rehearsal in {}: everything made here is marked as such.\n", folder.display()));
 
@@ -86,6 +107,21 @@ fn place(out: Option<PathBuf>) -> Result<PathBuf, Failure> {
     std::path::absolute(&folder).map_err(|e| Failure::wrong(format!("{}: {e}", folder.display())))
 }
 
+/// This very program.
+fn program() -> Result<PathBuf, Failure> {
+    std::env::current_exe().map_err(|e| Failure::fault(format!("own program: {e}")))
+}
+
+/// The failure that an exit code of this program means.
+fn failure(code: Option<i32>, message: String) -> Failure {
+    match code {
+        Some(1) => Failure::refused(message),
+        Some(2) => Failure::wrong(message),
+        Some(4) => Failure::after_signing(message),
+        _ => Failure::fault(message),
+    }
+}
+
 struct Stage {
     folder: PathBuf,
 }
@@ -110,11 +146,15 @@ impl Stage {
     }
 
     fn write(&self, path: &str, text: &str, mode: u32) -> Result<(), Failure> {
+        self.write_octets(path, text.as_bytes(), mode)
+    }
+
+    fn write_octets(&self, path: &str, octets: &[u8], mode: u32) -> Result<(), Failure> {
         let relative = RelativePath::new(path).map_err(|e| Failure::fault(e.to_string()))?;
         if let Some(parent) = Path::new(relative.as_str()).parent() {
             self.make_dir(parent)?;
         }
-        write_new(&self.folder.join(relative.as_str()), text.as_bytes(), mode)
+        write_new(&self.folder.join(relative.as_str()), octets, mode)
             .map_err(|e| Failure::fault(e.to_string()))
     }
 
@@ -127,8 +167,7 @@ impl Stage {
     /// Runs this very program in the rehearsal's folder with its own token configuration.
     fn keyrite(&self, title: &str, arguments: &str) -> Result<(), Failure> {
         say(&format!("{title}\n   keyrite {arguments}"));
-        let program = std::env::current_exe().map_err(|e| Failure::fault(format!("own program: {e}")))?;
-        let output = Command::new(program)
+        let output = Command::new(program()?)
             .args(arguments.split(' '))
             .current_dir(&self.folder)
             .env("SOFTHSM2_CONF", self.folder.join("token/softhsm2.conf"))
@@ -147,12 +186,7 @@ impl Stage {
             why.trim().trim_start_matches("keyrite: "),
             self.folder.display()
         );
-        Err(match output.status.code() {
-            Some(1) => Failure::refused(message),
-            Some(2) => Failure::wrong(message),
-            Some(4) => Failure::after_signing(message),
-            _ => Failure::fault(message),
-        })
+        Err(failure(output.status.code(), message))
     }
 
     fn manifest(&self) -> Result<Told, Failure> {

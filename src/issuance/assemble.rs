@@ -164,7 +164,10 @@ impl Certificate {
     }
 
     /// The octets that were signed, as they stand in the certificate.
-    fn tbs_octets(&self) -> Result<&[u8], Error> {
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when they are not there.
+    pub fn tbs_octets(&self) -> Result<&[u8], Error> {
         let mut content = SliceReader::new(AnyRef::from_der(&self.der)?.value())?;
         Ok(content.tlv_bytes()?)
     }

@@ -6,12 +6,14 @@ mod authority;
 mod build;
 mod check;
 mod extensions;
+mod preview;
 mod template;
 
 pub use assemble::{Certificate, Signed};
 pub use authority::{Authority, signature_algorithm};
 pub use build::{Serial, ToBeSigned, Validity};
 pub use check::IssuedFacts;
+pub use preview::preview;
 pub use template::Template;
 
 /// Why something was not built or not accepted.

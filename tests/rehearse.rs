@@ -1,0 +1,82 @@
+//! `keyrite rehearse SCRIPT`: the very script and bundle on a throwaway token, with the same plan
+//! digest, and what would be signed to be read beforehand.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod support;
+
+use support::{Lab, P256};
+
+fn ready() -> Lab {
+    let lab = Lab::without_token();
+    lab.ceremony_files();
+    lab.csr("bundle/servers/www.csr", "/O=Example/CN=www", "DNS:www.example.internal,IP:10.0.0.1", P256);
+    lab.csr("bundle/clients/b.csr", "/CN=b", "", P256);
+    lab
+}
+
+const ANSWERS: &str = "--answers ceremony/answers-accept.toml";
+
+#[test]
+fn script_and_bundle_run_as_they_will_and_are_previewed() {
+    let lab = ready();
+    let before = lab.files(".");
+    let ran =
+        lab.keyrite(&format!("rehearse ceremony/single-sign.toml --in bundle --out show {ANSWERS}")).ok();
+    let checked = lab.keyrite("ceremony check ceremony/single-sign.toml").ok().out;
+    let digest = checked.lines().find_map(|line| line.strip_prefix("plan digest  ")).unwrap();
+    let manifest = lab.manifest("show/release");
+    assert_eq!(manifest["plan"]["sha256"], digest, "the approved digest is the rehearsed one");
+    assert_eq!(manifest["kind"], "rehearsal");
+    for shown in [
+        digest,
+        "REHEARSAL: Single root: sign requests",
+        "Step 5 of 7: review",
+        "THE RECORD HOLDS",
+        "preview      2",
+    ] {
+        assert!(ran.out.contains(shown), "no {shown:?} in:\n{}", ran.out);
+    }
+    // What is previewed is what was signed, octet by octet.
+    for (name, says) in
+        [("servers/www", "DNS www.example.internal, IP 10.0.0.1"), ("clients/b", "id-kp-clientAuth")]
+    {
+        let text = lab.read(&format!("show/preview/{name}.txt"));
+        assert!(text.contains("REHEARSAL") && text.contains(says), "{text}");
+        lab.openssl(&format!("x509 -in show/release/certificates/{name}.crt -outform DER -out c.der")).ok();
+        let tbs = std::fs::read(lab.path(&format!("show/preview/{name}.tbs.der"))).unwrap();
+        let certificate = std::fs::read(lab.path("c.der")).unwrap();
+        assert_eq!(&certificate[4..4 + tbs.len()], tbs);
+    }
+    assert!(lab.read("show/report.html").contains("REHEARSAL"));
+    // Nothing was made anywhere else.
+    let after: Vec<String> = lab.files(".").into_iter().filter(|file| !file.starts_with("show/")).collect();
+    let known = ["c.der"];
+    assert!(after.iter().all(|file| before.contains(file) || known.contains(&file.as_str())), "{after:?}");
+}
+
+#[test]
+fn scripts_before_it_create_what_it_needs() {
+    let lab = ready();
+    let after = "--after ceremony/single-root.toml";
+    let ran = lab.keyrite(&format!("rehearse ceremony/intermediate.toml {after} --out show {ANSWERS}")).ok();
+    assert!(!ran.out.contains("Stand-ins"), "{}", ran.out);
+    let text = lab.read("show/preview/authorities/issuing-ca.txt");
+    assert!(text.contains("CA true, path length 0") && text.contains("KeyCertSign"), "{text}");
+    let manifest = lab.manifest("show/release");
+    let names: Vec<&str> =
+        manifest["authorities"].as_array().unwrap().iter().map(|a| a["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["root-ca", "issuing-ca"]);
+}
+
+#[test]
+fn what_would_fail_fails_in_the_rehearsal() {
+    let lab = ready();
+    let sign = "rehearse ceremony/single-sign.toml";
+    lab.csr("bad/servers/x.csr", "/CN=x", "DNS:x.example.org", P256);
+    lab.keyrite(&format!("{sign} --in bad --out one {ANSWERS}")).fails(1, &["NAME-DNS"]);
+    lab.keyrite(&format!("{sign} --in bundle --out two")).fails(2, &["no terminal"]);
+    lab.keyrite(&format!("{sign} --out three {ANSWERS}")).fails(2, &["--in"]);
+    lab.keyrite(&format!("{sign} --in bundle --out bad {ANSWERS}")).fails(2, &["bad: exists"]);
+    lab.keyrite("rehearse --in bundle").fails(2, &["SCRIPT"]);
+    lab.keyrite("rehearse absent.toml").fails(2, &["absent.toml"]);
+}
