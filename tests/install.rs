@@ -49,11 +49,10 @@ fn release_becomes_the_files_of_a_node_and_goes_back() {
 
     let ran = lab.install("release", "node", "").ok();
     assert_eq!(ran.out.lines().last(), Some("INSTALLED"));
-    for part in
-        ["restart    etcd, kube-apiserver", "kubelet: systemctl restart kubelet", "sa.key: no certificate"]
-    {
+    for part in ["restart    etcd, kube-apiserver", "kubelet: systemctl restart kubelet"] {
         assert!(ran.out.contains(part), "{part} in {}", ran.out);
     }
+    assert!(!ran.out.contains("sa.key"), "no certificate belongs to it: {}", ran.out);
     for (stem, _, _) in PKI {
         let (key, certificate) = (format!("node/pki/{stem}.key"), format!("node/pki/{stem}.crt"));
         assert_eq!(public_of_key(&lab, &key), public_of_certificate(&lab, &certificate), "{stem}");
@@ -495,4 +494,57 @@ fn failing_calls_leave_the_target_as_it_was() {
     assert_ne!(lab.listing("node"), bare);
     lab.keyrite("install undo --pki node/pki").fails(1, &["nothing was installed here"]);
     assert_eq!(lab.listing("node"), bare);
+}
+
+/// Lists that somebody else could have written undo nothing and put nothing back.
+#[test]
+fn lists_of_others_are_not_followed() {
+    let lab = signed();
+    lab.write("victim/file", "precious\n");
+    let digest = lab.run("sha256sum", &["victim/file"]).ok().out;
+    let digest = digest.split(' ').next().unwrap();
+    let victim = lab.path("victim");
+    let journal = format!(
+        r#"{{"format":"keyrite-journal-1","id":"000001-{0}","made":[],"entries":[{{"folder":"{1}","path":"file","before":null,"after":"{digest}"}}]}}"#,
+        "0".repeat(12),
+        victim.display()
+    );
+    lab.write("node/pki/.keyrite/journal.json", &journal);
+    lab.run("chmod", &["700", "node/pki/.keyrite"]).ok();
+    lab.install("release", "node", "").fails(1, &["also changed files in", "victim"]);
+    for path in ["../../victim/file", "/etc/hostname"] {
+        let escaping = journal
+            .replace(&format!("\"{}\"", victim.display()), "null")
+            .replace("\"file\"", &format!("{path:?}"));
+        lab.write("node/pki/.keyrite/journal.json", escaping);
+        lab.install("release", "node", "").fails(3, &["does not lie below its folder"]);
+    }
+    assert_eq!(lab.read("victim/file"), "precious\n");
+    lab.write("node/pki/.keyrite/journal.json", &journal);
+    for (owner, mode) in [("1234", "700"), ("0", "777")] {
+        lab.run("chown", &[owner, "node/pki/.keyrite"]).ok();
+        lab.run("chmod", &[mode, "node/pki/.keyrite"]).ok();
+        lab.install("release", "node", "").fails(1, &["pki/.keyrite: belongs to user", "is not trusted"]);
+        lab.keyrite("install undo --pki node/pki").fails(1, &["is not trusted"]);
+    }
+    assert_eq!(lab.read("victim/file"), "precious\n");
+}
+
+/// Two at once: the second waits for nobody and changes nothing.
+#[test]
+fn two_installations_at_once() {
+    let lab = signed();
+    let bare = lab.listing("node");
+    let lock = "import fcntl,os,sys;d=os.open('node/pki',os.O_RDONLY);fcntl.flock(d,fcntl.LOCK_EX);print('held',flush=True);sys.stdin.read()";
+    let mut holder = lab.command("python3", &["-c", lock]);
+    holder.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut holder = holder.spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(holder.stdout.take().unwrap()), &mut line)
+        .unwrap();
+    lab.install("release", "node", "").fails(3, &["another installation is at work here"]);
+    assert_eq!(lab.listing("node"), bare);
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+    lab.install("release", "node", "").ok();
 }

@@ -209,6 +209,26 @@ impl Folder {
         self.find(path, OFlags::RDONLY | OFlags::DIRECTORY).is_ok()
     }
 
+    /// Whether a folder of this name is there; if so, nobody but this user may write in it.
+    pub fn has_own_folder(&self, path: &str) -> Result<bool, Error> {
+        let opened = match self.find(path, OFlags::RDONLY | OFlags::DIRECTORY) {
+            Ok(opened) => opened,
+            Err(Errno::NOENT) => return Ok(false),
+            Err(e) => return Err(self.explained(path, e)),
+        };
+        let status = fstat(&opened).map_err(|e| self.fault(path, e))?;
+        let user = rustix::process::geteuid().as_raw();
+        if status.st_uid == user && status.st_mode & 0o022 == 0 {
+            return Ok(true);
+        }
+        Err(Error::Refused(format!(
+            "{}: belongs to user {} with mode {:o}, required is user {user} and that nobody else may write there; what lies in it is not trusted, remove it",
+            self.name(path),
+            status.st_uid,
+            status.st_mode & 0o7777
+        )))
+    }
+
     /// Makes a folder, unless it is there; tells whether it was made.
     pub fn make_folder(&self, path: &str, mode: u32) -> Result<bool, Error> {
         let (parent, name) = self.parent(path)?;

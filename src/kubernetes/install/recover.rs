@@ -15,7 +15,7 @@ use crate::digest::Digest;
 pub fn recover(folders: &Folders) -> Result<bool, Error> {
     let pki = folders.pki();
     let mut restored = false;
-    if pki.has_folder(STATE) {
+    if pki.has_own_folder(STATE)? {
         pki.remove(DRAFT)?;
         if let Some(journal) = Journal::read(pki, JOURNAL)? {
             roll_back(folders, &journal)?;
@@ -23,6 +23,9 @@ pub fn recover(folders: &Folders) -> Result<bool, Error> {
         }
     }
     for folder in folders.iter() {
+        if !folder.has_own_folder(STATE)? {
+            continue;
+        }
         sweep(pki, folder)?;
     }
     Ok(restored)
@@ -41,8 +44,8 @@ pub fn require_whole(pki: &Folder) -> Result<(), Error> {
 
 fn roll_back(folders: &Folders, journal: &Journal) -> Result<(), Error> {
     for (number, entry) in journal.entries.iter().enumerate().rev() {
-        let folder = journal.folder(folders, entry)?;
-        restore(&folder, &journal.id, number, entry)?;
+        let folder = folders.at(journal.folder(folders, entry)?);
+        restore(folder, &journal.id, number, entry)?;
         folder.sync_parent(&entry.path).or_else(|e| if entry.before.is_none() { Ok(()) } else { Err(e) })?;
     }
     let pki = folders.pki();

@@ -1,7 +1,7 @@
 //! Which components read a file, and how each takes in a new one.
 
 /// Components by the files that they read at their start, and how they are restarted.
-const COMPONENTS: [(&str, &[&str], &str); 7] = [
+const COMPONENTS: [(&str, &[&str], &str); 6] = [
     ("etcd", &["etcd/", "etcdserver.", "etcd."], STATIC_POD),
     (
         "kube-apiserver",
@@ -20,7 +20,6 @@ const COMPONENTS: [(&str, &[&str], &str); 7] = [
         &["ca.", "kube-proxy."],
         "kubectl -n kube-system rollout restart daemonset kube-proxy; as a service, systemctl restart it",
     ),
-    ("kubectl", &["admin.", "super-admin."], "nothing runs with it: hand the file to who uses it"),
 ];
 
 const STATIC_POD: &str = "as a static pod, move its file out of /etc/kubernetes/manifests, wait until the container is gone, move it back; as a service, systemctl restart it";

@@ -90,6 +90,12 @@ impl Folders {
         number.checked_sub(1).and_then(|at| self.others.get(at)).unwrap_or(&self.pki)
     }
 
+    /// The number of a folder that is one of them.
+    pub fn number(&self, path: &Path) -> Option<usize> {
+        let folder = Folder::open(path).ok()?;
+        self.iter().position(|known| known.is(&folder))
+    }
+
     /// The number of a folder, which joins them if it is new.
     pub fn add(&mut self, path: &Path) -> Result<usize, Error> {
         let folder = Folder::open(path)?;

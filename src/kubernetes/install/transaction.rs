@@ -14,6 +14,7 @@ use super::record::STATE;
 use super::target::{Folders, Where};
 use super::{Error, recover};
 use crate::digest::Digest;
+use crate::media::shown;
 
 /// The list of the changes that are under way.
 pub const JOURNAL: &str = ".keyrite/journal.json";
@@ -83,40 +84,28 @@ impl Journal {
         let Some(found) = folder.read(path)? else { return Ok(None) };
         let journal: Self = serde_json::from_slice(&found.octets)
             .map_err(|e| Error::Fault(format!("{}: {e}", folder.name(path))))?;
+        let bad = |what: String| Err(Error::Fault(format!("{}: {what}", folder.name(path))));
+        let inside = |path: &str| !path.split('/').any(|part| matches!(part, "" | "." | ".."));
+        let paths = journal.entries.iter().map(|entry| &entry.path).chain(&journal.made).chain([&journal.id]);
+        if let Some(outside) = paths.into_iter().find(|path| !inside(path)) {
+            return bad(format!("{:?} does not lie below its folder", shown(outside)));
+        }
         match journal.format.as_str() {
             FORMAT => Ok(Some(journal)),
-            other => Err(Error::Fault(format!(
-                "{}: format is {other:?}, this version reads {FORMAT:?}",
-                folder.name(path)
-            ))),
+            other => bad(format!("format is {other:?}, this version reads {FORMAT:?}")),
         }
     }
 
-    /// The folder of an entry.
-    pub fn folder<'a>(&self, folders: &'a Folders, entry: &Entry) -> Result<Place<'a>, Error> {
-        let Some(path) = &entry.folder else { return Ok(Place::Known(folders.pki())) };
-        let opened = Folder::open(Path::new(path))?;
-        Ok(match folders.iter().find(|folder| folder.is(&opened)) {
-            Some(folder) => Place::Known(folder),
-            None => Place::Opened(opened),
+    /// The number of an entry's folder, which must be one that this run was told of.
+    pub fn folder(&self, folders: &Folders, entry: &Entry) -> Result<usize, Error> {
+        let Some(path) = &entry.folder else { return Ok(0) };
+        folders.number(Path::new(path)).ok_or_else(|| {
+            Error::Refused(format!(
+                "{}: the installation before also changed files in {}; name that folder too, by --kubeconfig-dir or --kubeconfig",
+                folders.pki().name(""),
+                shown(path)
+            ))
         })
-    }
-}
-
-/// A folder of the target, or one that an earlier run named.
-pub enum Place<'a> {
-    Known(&'a Folder),
-    Opened(Folder),
-}
-
-impl std::ops::Deref for Place<'_> {
-    type Target = Folder;
-
-    fn deref(&self) -> &Folder {
-        match self {
-            Self::Known(folder) => folder,
-            Self::Opened(folder) => folder,
-        }
     }
 }
 
@@ -243,15 +232,11 @@ pub fn undo(places: &Where) -> Result<Vec<String>, Error> {
             pki.name("")
         )));
     };
-    let mut all = folders;
     let mut steps = Vec::new();
     let mut told = Vec::new();
     for (number, entry) in journal.entries.iter().enumerate().rev() {
-        let folder = match &entry.folder {
-            Some(path) => all.add(Path::new(path))?,
-            None => 0,
-        };
-        let place = all.at(folder);
+        let folder = journal.folder(&folders, entry)?;
+        let place = folders.at(folder);
         if place.digest(&entry.path)? != entry.after {
             return Err(Error::Refused(format!(
                 "{}: was changed since it was installed; nothing was undone",
@@ -268,9 +253,9 @@ pub fn undo(places: &Where) -> Result<Vec<String>, Error> {
         }
         steps.push(Step { folder, path: entry.path.clone(), before: entry.after, new });
     }
-    perform(&all, &steps, Vec::new(), Some(&id))?;
+    perform(&folders, &steps, Vec::new(), Some(&id))?;
     for folder in journal.made.iter().rev() {
-        all.pki().remove_folder(folder);
+        pki.remove_folder(folder);
     }
     told.reverse();
     Ok(told)
