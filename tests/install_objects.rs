@@ -155,3 +155,44 @@ fn nothing_is_written_when_something_is_wrong() {
     lab.sign("in2", "release2").ok();
     of("release2", "--out new").fails(1, &["a_2fb.crt: is no name of an object"]);
 }
+
+/// From what an API server prints back to its objects: each gets the certificate of its own request.
+#[test]
+fn objects_get_their_certificates_back() {
+    let lab = Lab::new();
+    let fixture = support::repository().join("tests/fixtures/csr-list.json");
+    lab.write("csr.json", std::fs::read(fixture).unwrap());
+    lab.keyrite("request objects csr.json --out objects.tar --cluster prod-1 --expires-in 7").ok();
+    lab.ceremony_files();
+    lab.ceremony("ceremony/kubernetes-roots.toml", "--rehearsal --out roots").ok();
+    lab.ceremony("ceremony/kubernetes-objects.toml", "--rehearsal --in objects.tar --out release").ok();
+    let root = "--root roots/authorities/kubernetes-ca.crt --out out";
+    lab.keyrite(&format!("install objects release {root}")).fails(1, &["REHEARSAL"]);
+    lab.keyrite(&format!("install objects release {root} --rehearsal")).ok();
+    assert!(lab.read("out/trust-bundle.json").contains("keyrite/rehearsal"));
+    // In the API server's place: the object of that name, merged by the real kubectl.
+    lab.write(
+        "bin/kubectl",
+        "#!/bin/sh\nset -e\nfor word; do case $word in --patch-file=*) patch=$(cat \"${word#*=}\");; esac; name=$word; done\nPYTHONUTF8=1 python3 -c 'import json,sys; print(json.dumps([i for i in json.load(open(sys.argv[1]))[\"items\"] if i[\"metadata\"][\"name\"]==sys.argv[2]][0]))' \"$TOP/csr.json\" \"$name\" > \"$TOP/object.json\"\n\"$REAL\" patch --local -f \"$TOP/object.json\" --type=merge -p \"$patch\" -o json >> \"$TOP/patched.json\"\necho , >> \"$TOP/patched.json\"\n",
+    );
+    lab.run("chmod", &["755", "bin/kubectl"]).ok();
+    let script = "REAL=$(command -v kubectl) TOP=$PWD; export REAL TOP; PATH=$PWD/bin:$PATH sh out/status.sh";
+    lab.run("sh", &["-c", script]).ok();
+    let text = lab.read("patched.json");
+    let patched: Vec<Value> =
+        serde_json::from_str(&format!("[{}]", text.trim_end_matches([',', '\n']))).unwrap();
+    assert_eq!(patched.len(), 4);
+    for object in patched {
+        lab.write("of.csr", Base64::decode_vec(object["spec"]["request"].as_str().unwrap()).unwrap());
+        lab.write("of.crt", decoded(&object["status"]["certificate"]));
+        let asked = lab.openssl("req -in of.csr -noout -pubkey").ok().out;
+        assert_eq!(
+            asked,
+            lab.openssl("x509 -in of.crt -noout -pubkey").ok().out,
+            "{}",
+            object["metadata"]["name"]
+        );
+        lab.openssl("verify -x509_strict -CAfile roots/authorities/kubernetes-ca.crt of.crt").ok();
+        assert!(object["status"]["conditions"].is_array());
+    }
+}
