@@ -128,3 +128,17 @@ fn controls_are_documented_and_tested() {
         }
     }
 }
+
+/// Each claim of an audit stands in the runbook, and the runbook names no other.
+#[test]
+fn claims_of_an_audit_are_documented() {
+    let ids = |text: &str| -> std::collections::BTreeSet<String> {
+        let after = text.split("AUDIT-").skip(1);
+        after.map(|rest| rest.chars().take_while(|c| c.is_ascii_uppercase()).collect()).collect()
+    };
+    let sources = sources().into_iter().filter(|(_, module, _)| module == "audit");
+    let code: String = sources.map(|(_, _, text)| text).collect();
+    let document = fs::read_to_string(repository().join("ceremony/README.md")).unwrap();
+    assert!(ids(&code).len() > 15, "{:?}", ids(&code));
+    assert_eq!(ids(&code), ids(&document));
+}

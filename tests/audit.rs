@@ -316,3 +316,54 @@ fn edits_of_releases_and_missing_ones_are_found() {
         "AUDIT-ROOT",
     );
 }
+
+/// Witnesses sign with a stock tool; whose signatures are there and whether they hold is told.
+#[test]
+fn witnesses_sign_afterwards() {
+    let lab = released();
+    for (who, kind) in [("anna", "ed25519"), ("bert", "ecdsa"), ("eve", "ed25519")] {
+        lab.run("ssh-keygen", &["-q", "-t", kind, "-N", "", "-C", who, "-f", who]).ok();
+    }
+    let sign = |who: &str, namespace: &str, file: &str, to: &str| {
+        let line = format!("ssh-keygen -q -Y sign -n {namespace} -f {who} < {file} > {to}");
+        lab.run("sh", &["-c", &line]).ok();
+    };
+    let key = |who: &str| lab.read(&format!("{who}.pub")).trim().to_owned();
+    lab.write(
+        "allowed",
+        format!(
+            "# witnesses\nanna@example {}\nbert@example namespaces=\"keyrite-transcript\" {}\n",
+            key("anna"),
+            key("bert")
+        ),
+    );
+    sign("anna", "keyrite-transcript", "first/transcript.jsonl", "first.anna.sig");
+    sign("bert", "keyrite-transcript", "first/transcript.jsonl", "first.bert.sig");
+    let ran = lab.keyrite(&format!("audit first ledger {ROOT} --allowed-signers allowed")).ok();
+    for who in ["anna@example signed the transcript of first", "bert@example signed the transcript of first"]
+    {
+        assert!(ran.out.contains(who), "no {who:?} in:\n{}", ran.out);
+    }
+    // What is printed beside holds.
+    let line = "ssh-keygen -Y verify -f allowed -I anna@example -n keyrite-transcript -s first.anna.sig < first/transcript.jsonl";
+    lab.run("sh", &["-c", line]).ok();
+    // Without a list it is told by which key; over a copy of the transcript, and named.
+    let unknown = lab.keyrite("audit first").ok();
+    assert!(unknown.out.contains("whose that is, tell by --allowed-signers"), "{}", unknown.out);
+    lab.run("cp", &["first/transcript.jsonl", "t.jsonl"]).ok();
+    lab.keyrite("audit t.jsonl --witness-signature first.anna.sig --allowed-signers allowed").ok();
+    // By somebody else, over something else, for something else, or no signature at all.
+    sign("eve", "keyrite-transcript", "first/transcript.jsonl", "eve.sig");
+    let with = |signature: &str| {
+        lab.keyrite(&format!("audit first --allowed-signers allowed --witness-signature {signature}"))
+    };
+    fails(&with("eve.sig"), "AUDIT-WITNESS");
+    sign("anna", "keyrite-transcript", "root/transcript.jsonl", "other.sig");
+    fails(&with("other.sig"), "AUDIT-WITNESS");
+    sign("anna", "keyrite-bundle", "first/transcript.jsonl", "bundle.sig");
+    fails(&with("bundle.sig"), "AUDIT-WITNESS");
+    fails(&with("allowed"), "AUDIT-WITNESS");
+    with("absent.sig").fails(2, &["absent.sig"]);
+    lab.write("odd", format!("anna@example valid-after=\"20200101\" {}\n", key("anna")));
+    lab.keyrite("audit first --allowed-signers odd").fails(2, &["odd: line 1: option"]);
+}

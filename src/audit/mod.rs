@@ -14,10 +14,12 @@ mod release;
 mod steps;
 mod story;
 mod transcript;
+mod witness;
 
 use std::path::PathBuf;
 
 pub use claim::{Claim, Outcome, Report, Section};
+pub use witness::{NAMESPACE, Signer, allowed_signers};
 
 use crate::ceremony::Plan;
 use crate::release::Root;
@@ -54,6 +56,10 @@ pub struct Order {
     pub plans: Vec<Plan>,
     /// The root that the auditor trusts.
     pub root: Option<Root>,
+    /// Witnesses' signatures, besides those that lie beside the sources.
+    pub signatures: Vec<PathBuf>,
+    /// Who may have signed, when the auditor knows.
+    pub signers: Option<Vec<Signer>>,
     /// Where a copy of a ledger goes that was cut off.
     pub scratch: PathBuf,
     /// How many threads check side by side.
@@ -72,7 +78,7 @@ pub fn audit(order: &Order) -> Result<Report, Error> {
     let mut sources = kinds.collect::<Result<Vec<_>, Error>>()?;
     // Ledgers first: they have the plans of transcripts and releases.
     sources.sort_by_key(|(kind, _)| *kind);
-    for (kind, source) in sources {
+    for (kind, source) in &sources {
         let mut section = Section::new(source.display().to_string());
         match kind {
             Kind::Ledger => ledger::audit(source, order, &mut section, &mut history)?,
@@ -82,6 +88,9 @@ pub fn audit(order: &Order) -> Result<Report, Error> {
         report.sections.push(section);
     }
     report.sections.push(history.close(order));
+    let mut witnesses = Section::new("witnesses".to_owned());
+    witness::audit(order, &sources, &mut witnesses)?;
+    report.sections.push(witnesses);
     Ok(report)
 }
 

@@ -27,6 +27,12 @@ pub struct Arguments {
     /// SHA-256 of that certificate's DER octets, its fingerprint
     #[arg(long, value_name = "HEX", conflicts_with = "root")]
     root_sha256: Option<Digest>,
+    /// A witness's signature over a transcript; those beside a source (SOURCE.WHO.sig) are found
+    #[arg(long = "witness-signature", value_name = "FILE")]
+    signatures: Vec<PathBuf>,
+    /// Whose keys witnesses have, as `ssh-keygen -Y verify` takes it
+    #[arg(long, value_name = "FILE")]
+    allowed_signers: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -41,17 +47,21 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     let plans = arguments.scripts.iter().map(|script| Plan::read(script));
     let plans = plans.collect::<Result<_, _>>().map_err(|e| Failure::wrong(e.to_string()))?;
+    let failure = |error| match error {
+        audit::Error::Wrong(message) => Failure::wrong(message),
+        audit::Error::Fault(message) => Failure::fault(message),
+    };
+    let signers = arguments.allowed_signers.as_deref().map(audit::allowed_signers);
     let order = Order {
+        signatures: arguments.signatures,
+        signers: signers.transpose().map_err(failure)?,
         sources: arguments.sources,
         plans,
         root,
         scratch: system::temporary(),
         processors: system::processors(),
     };
-    let report = audit(&order).map_err(|e| match e {
-        audit::Error::Wrong(message) => Failure::wrong(message),
-        audit::Error::Fault(message) => Failure::fault(message),
-    })?;
+    let report = audit(&order).map_err(failure)?;
     let verdict = verdict(&report);
     if arguments.json {
         let value = serde_json::json!({

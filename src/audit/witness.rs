@@ -1,0 +1,219 @@
+//! Witnesses' own signatures over a transcript, made afterwards with `ssh-keygen -Y sign`
+//! (PROTOCOL.sshsig), held against a file of allowed signers (ssh-keygen, ALLOWED SIGNERS).
+
+use std::path::{Path, PathBuf};
+
+use ssh_key::{PublicKey, SshSig};
+
+use super::{Error, Kind, Order, Section};
+use crate::media::{Limits, RelativePath, Tree, read_file, shown};
+use crate::release::TRANSCRIPT;
+
+/// The namespace of these signatures.
+pub const NAMESPACE: &str = "keyrite-transcript";
+
+/// The largest transcript that is held to be verified, in octets.
+const LIMIT: usize = 256 << 20;
+/// The largest signature or file of allowed signers, in octets.
+const SMALL: usize = 1 << 20;
+
+/// One who may sign.
+#[derive(Clone, Debug)]
+pub struct Signer {
+    name: String,
+    key: PublicKey,
+    namespaces: Option<Vec<String>>,
+}
+
+/// Reads a file of allowed signers.
+///
+/// # Errors
+/// [`Error::Wrong`] names the line and what is wrong with it.
+pub fn allowed_signers(path: &Path) -> Result<Vec<Signer>, Error> {
+    let octets = read_file(path, SMALL).map_err(|e| Error::Wrong(e.to_string()))?;
+    let text = String::from_utf8(octets).map_err(|e| Error::Wrong(format!("{}: {e}", path.display())))?;
+    let mut found = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let signer = signer(line)
+            .map_err(|why| Error::Wrong(format!("{}: line {}: {why}", path.display(), number + 1)))?;
+        found.push(signer);
+    }
+    Ok(found)
+}
+
+/// One line: who, options, key.
+fn signer(line: &str) -> Result<Signer, String> {
+    let (name, rest) = line.split_once([' ', '\t']).ok_or("has no key")?;
+    let (rest, mut namespaces) = (rest.trim_start(), None);
+    let key = match rest.parse::<PublicKey>() {
+        Ok(key) => key,
+        Err(_) => {
+            let (options, key) = rest.split_once([' ', '\t']).ok_or("has no key")?;
+            for option in options.split("\",").map(|option| option.trim_end_matches('"')) {
+                match option.split_once("=\"") {
+                    Some(("namespaces", list)) => {
+                        namespaces = Some(list.split(',').map(str::to_owned).collect());
+                    }
+                    _ => {
+                        return Err(format!(
+                            "option {:?} is not known here; check this signature by ssh-keygen -Y verify",
+                            shown(option)
+                        ));
+                    }
+                }
+            }
+            key.trim_start().parse().map_err(|e| format!("no public key of OpenSSH: {e}"))?
+        }
+    };
+    Ok(Signer { name: name.trim_matches('"').to_owned(), key, namespaces })
+}
+
+/// The signatures that lie beside a source: its name, a dot, anything, and `.sig`.
+pub fn beside(source: &Path) -> Vec<PathBuf> {
+    let Some(name) = source.file_name().and_then(|name| name.to_str()) else { return Vec::new() };
+    let folder = source.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let other = path.file_name().and_then(|other| other.to_str()).unwrap_or_default();
+            other.starts_with(&format!("{name}.")) && other.ends_with(".sig") && path.is_file()
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// Claims of every signature over the transcripts of these sources.
+pub fn audit(order: &Order, sources: &[(Kind, &PathBuf)], section: &mut Section) -> Result<(), Error> {
+    let mut signatures = order.signatures.clone();
+    for (_, source) in sources {
+        signatures.extend(beside(source).into_iter().filter(|path| !order.signatures.contains(path)));
+    }
+    if signatures.is_empty() {
+        return Ok(());
+    }
+    let mut transcripts: Vec<(String, Vec<u8>)> = Vec::new();
+    for (kind, source) in sources {
+        let octets = match kind {
+            Kind::Ledger => continue,
+            Kind::Transcript => read_file(source, LIMIT).map_err(|e| e.to_string()),
+            Kind::Release => of_release(source),
+        };
+        match octets {
+            Ok(octets) => transcripts.push((source.display().to_string(), octets)),
+            Err(why) => section.untold(
+                "AUDIT-WITNESS",
+                format!("signatures over the transcript of {}: {why}", source.display()),
+            ),
+        }
+    }
+    for path in &signatures {
+        one(path, &transcripts, order.signers.as_deref(), section)?;
+    }
+    section.note(format!(
+        "the same by  ssh-keygen -Y verify -f ALLOWED -I WHO -n {NAMESPACE} -s SIGNATURE < {TRANSCRIPT}"
+    ));
+    Ok(())
+}
+
+fn of_release(source: &Path) -> Result<Vec<u8>, String> {
+    let limits = Limits { file: 8 << 30, total: 32 << 30, files: 4_000_000 };
+    let tree = Tree::open(source, limits).map_err(|e| e.to_string())?;
+    let path = RelativePath::new(TRANSCRIPT).map_err(|e| e.to_string())?;
+    tree.read(&path, LIMIT as u64).map_err(|e| e.to_string())
+}
+
+fn one(
+    path: &Path,
+    transcripts: &[(String, Vec<u8>)],
+    signers: Option<&[Signer]>,
+    section: &mut Section,
+) -> Result<(), Error> {
+    let name = path.display().to_string();
+    let octets = read_file(path, SMALL).map_err(|e| Error::Wrong(e.to_string()))?;
+    let signature: Result<SshSig, String> = match String::from_utf8(octets) {
+        Ok(text) => text.trim().parse().map_err(|e| format!("{name}: is no SSH signature: {e}")),
+        Err(_) => Err(format!("{name}: is no SSH signature")),
+    };
+    let signature = match signature {
+        Ok(signature) => signature,
+        Err(wrong) => {
+            section.compared("AUDIT-WITNESS", Err(wrong));
+            return Ok(());
+        }
+    };
+    if signature.namespace() != NAMESPACE {
+        let other = shown(signature.namespace());
+        section.compared(
+            "AUDIT-WITNESS",
+            Err(format!("{name}: is for the namespace {other:?}, required is {NAMESPACE:?}")),
+        );
+        return Ok(());
+    }
+    let key = PublicKey::from(signature.public_key().clone());
+    let print = key.fingerprint(Default::default());
+    let over = transcripts.iter().find(|(_, octets)| key.verify(NAMESPACE, octets, &signature).is_ok());
+    let Some((source, _)) = over else {
+        match known(&key) {
+            true => section.compared(
+                "AUDIT-WITNESS",
+                Err(format!("{name}: is no signature of {print} over a transcript that was given")),
+            ),
+            false => section.untold(
+                "AUDIT-WITNESS",
+                format!("{name}: is by a key of {}, which only ssh-keygen can verify", key.algorithm()),
+            ),
+        }
+        return Ok(());
+    };
+    whose(&name, source, &key, &print.to_string(), signers, section);
+    Ok(())
+}
+
+/// Whether signatures of such a key can be verified here.
+fn known(key: &PublicKey) -> bool {
+    use ssh_key::{Algorithm, EcdsaCurve};
+    match key.algorithm() {
+        Algorithm::Ed25519 | Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256 => true,
+        Algorithm::Ecdsa { curve } => curve != EcdsaCurve::NistP521,
+        _ => false,
+    }
+}
+
+fn whose(
+    name: &str,
+    source: &str,
+    key: &PublicKey,
+    print: &str,
+    signers: Option<&[Signer]>,
+    section: &mut Section,
+) {
+    let Some(signers) = signers else {
+        return section.untold(
+            "AUDIT-WITNESS",
+            format!("{name}: is over the transcript of {source}, by the key {print}; whose that is, tell by --allowed-signers"),
+        );
+    };
+    let found = signers.iter().find(|signer| {
+        let allowed = signer.namespaces.as_ref().is_none_or(|list| list.iter().any(|one| one == NAMESPACE));
+        allowed && signer.key.key_data() == key.key_data()
+    });
+    section.compared(
+        "AUDIT-WITNESS",
+        match found {
+            Some(signer) => {
+                Ok(format!("{} signed the transcript of {source} ({name}, key {print})", signer.name))
+            }
+            None => Err(format!(
+                "{name}: is over the transcript of {source}, by the key {print}, who is no allowed signer"
+            )),
+        },
+    );
+}
