@@ -5,7 +5,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::Advice;
+use rustix::fs::{Advice, CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::Error;
@@ -37,11 +38,49 @@ pub fn create_empty(path: &Path, mode: u32) -> Result<File, Error> {
 
 /// Reads a synced file back, past the page cache, and compares.
 pub fn read_back(path: &Path, octets: &[u8]) -> Result<(), Error> {
-    let fault = |e: std::io::Error| Error::fault(path.display(), e);
-    let mut file = from_device(path)?;
-    let mut back = Vec::with_capacity(octets.len() + 1);
-    file.read_to_end(&mut back).map_err(fault)?;
-    if back == octets { Ok(()) } else { Err(reads_differently(path)) }
+    ReadBack::default().compare(path, octets)
+}
+
+/// What direct reads must be aligned to, in octets: the largest sector of common devices.
+const SECTOR: usize = 4096;
+
+/// Reads files back, one after the other, with a buffer that direct reads can use.
+#[derive(Default)]
+pub struct ReadBack(Vec<u8>);
+
+impl ReadBack {
+    /// Reads a synced file from its device and compares.
+    pub fn compare(&mut self, path: &Path, octets: &[u8]) -> Result<(), Error> {
+        let fault = |e: std::io::Error| Error::fault(path.display(), e);
+        let same = match self.direct(path, octets) {
+            // Some file systems have no direct reads.
+            Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
+                let mut back = Vec::with_capacity(octets.len() + 1);
+                from_device(path)?.read_to_end(&mut back).map_err(fault)?;
+                back == octets
+            }
+            other => other.map_err(fault)?,
+        };
+        if same { Ok(()) } else { Err(reads_differently(path)) }
+    }
+
+    fn direct(&mut self, path: &Path, octets: &[u8]) -> std::io::Result<bool> {
+        let flags = OFlags::RDONLY | OFlags::DIRECT | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut file = File::from(openat(CWD, path, flags, Mode::empty())?);
+        let length = (octets.len() + 1).next_multiple_of(SECTOR);
+        self.0.resize(length + SECTOR, 0);
+        let start = self.0.as_ptr().align_offset(SECTOR);
+        let buffer = self.0.get_mut(start..start + length).unwrap_or_default();
+        let mut filled = 0;
+        // A read that ends within a sector has come to the end of the file.
+        while filled % SECTOR == 0 && filled < length {
+            match file.read(buffer.get_mut(filled..).unwrap_or_default())? {
+                0 => break,
+                read => filled += read,
+            }
+        }
+        Ok(buffer.get(..filled) == Some(octets))
+    }
 }
 
 /// A sum over what is written and read back: it finds a device that fails, not one that lies.
@@ -152,7 +191,6 @@ pub fn check_parent(path: &Path) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Fault`] when the file system cannot make one.
 pub fn spool(folder: &Path) -> Result<File, Error> {
-    use rustix::fs::{CWD, Mode, OFlags, openat};
     let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
     let file = openat(CWD, folder, flags, Mode::RUSR | Mode::WUSR);
     Ok(File::from(file.map_err(|e| Error::fault(folder.display(), e))?))

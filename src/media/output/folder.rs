@@ -1,29 +1,59 @@
-//! A release as a folder of files: written in groups that are synced and read back together.
+//! A release as a folder of files: written in groups, each of which is synced and read back while
+//! the next is written.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Sender, bounded};
 
 use super::Spooled;
 use crate::media::read::open_file;
 use crate::media::write::{
-    Sum, check_parent, copy, create, create_empty, make_dir, read_back, read_back_sum, sync_parent,
+    ReadBack, Sum, check_parent, copy, create, create_empty, make_dir, read_back_sum, sync_parent,
 };
 use crate::media::{Error, RelativePath};
 
-/// So many octets are held at most until they are read back.
-const GROUP: usize = 8 << 20;
+/// Octets of a group; three groups are held at most: written, waiting, being read back.
+const GROUP: usize = 2 << 20;
 
 /// So many files are read back side by side.
 const READERS: usize = 16;
+
+/// Files that were written together, with their octets.
+type Group = Vec<(PathBuf, Vec<u8>)>;
 
 #[derive(Debug)]
 pub struct Folder {
     root: PathBuf,
     /// The folder that the last file went to: it need not be made again.
     last: PathBuf,
-    written: Vec<(PathBuf, Vec<u8>)>,
+    written: Group,
     held: usize,
+    checker: Option<Checker>,
+}
+
+/// A thread that syncs groups and reads them back.
+#[derive(Debug)]
+struct Checker {
+    groups: Sender<Group>,
+    outcome: JoinHandle<Result<(), Error>>,
+}
+
+impl Checker {
+    fn start(root: &Path) -> Self {
+        let (groups, queue) = bounded::<Group>(1);
+        let root = root.to_owned();
+        let work = move || queue.iter().try_for_each(|group| sync_and_read_back(&root, &group));
+        Self { groups, outcome: std::thread::spawn(work) }
+    }
+
+    /// Waits for what was handed over.
+    fn end(self) -> Result<(), Error> {
+        drop(self.groups);
+        self.outcome.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
 }
 
 pub fn check_free(root: &Path) -> Result<(), Error> {
@@ -47,7 +77,7 @@ pub fn check_free(root: &Path) -> Result<(), Error> {
 impl Folder {
     pub fn open(root: &Path) -> Result<Self, Error> {
         make_dir(root)?;
-        Ok(Self { root: root.to_owned(), last: root.to_owned(), written: Vec::new(), held: 0 })
+        Ok(Self { root: root.to_owned(), last: root.to_owned(), written: Vec::new(), held: 0, checker: None })
     }
 
     pub fn put(&mut self, path: &RelativePath, octets: &[u8]) -> Result<(), Error> {
@@ -64,7 +94,7 @@ impl Folder {
         }
         self.held += octets.len();
         self.written.push((target, octets.to_vec()));
-        if self.held > GROUP { self.sync() } else { Ok(()) }
+        if self.held > GROUP { self.hand_over() } else { Ok(()) }
     }
 
     pub fn put_file(&mut self, path: &RelativePath, from: &File, size: u64) -> Result<(), Error> {
@@ -84,27 +114,21 @@ impl Folder {
         read_back_sum(&target, hasher.finish())
     }
 
+    /// Everything that was put is on the device, and was read back.
     pub fn sync(&mut self) -> Result<(), Error> {
-        let fault = |e: std::io::Error| Error::fault(self.root.display(), e);
-        let root = File::open(&self.root).map_err(fault)?;
-        // One call for the group: a call for each file costs more than all that comes before.
-        rustix::fs::syncfs(&root).map_err(|e| Error::fault(self.root.display(), e))?;
-        let written = std::mem::take(&mut self.written);
+        self.hand_over()?;
+        self.checker.take().map_or(Ok(()), Checker::end)
+    }
+
+    fn hand_over(&mut self) -> Result<(), Error> {
+        let group = std::mem::take(&mut self.written);
         self.held = 0;
-        // Each file is fetched from the device: side by side, for a device serves many at once.
-        std::thread::scope(|scope| {
-            let readers: Vec<_> = written
-                .chunks(written.len().div_ceil(READERS).max(1))
-                .map(|files| {
-                    scope.spawn(move || files.iter().try_for_each(|(path, octets)| read_back(path, octets)))
-                })
-                .collect();
-            let read = readers
-                .into_iter()
-                .map(|reader| reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            // All are waited for; the first failure in the order of the files is told.
-            read.collect::<Vec<_>>().into_iter().collect()
-        })
+        let checker = self.checker.get_or_insert_with(|| Checker::start(&self.root));
+        match checker.groups.send(group) {
+            Ok(()) => Ok(()),
+            // The checker is gone: an earlier group failed.
+            Err(_) => self.checker.take().map_or(Ok(()), Checker::end),
+        }
     }
 
     fn place(&mut self, path: &RelativePath) -> Result<PathBuf, Error> {
@@ -121,6 +145,29 @@ impl Folder {
         }
         Ok(target)
     }
+}
+
+fn sync_and_read_back(root: &Path, group: &Group) -> Result<(), Error> {
+    let folder = File::open(root).map_err(|e| Error::fault(root.display(), e))?;
+    // One call for the group: a call for each file costs more than all that comes before.
+    rustix::fs::syncfs(&folder).map_err(|e| Error::fault(root.display(), e))?;
+    // Each file is fetched from the device: side by side, for a device serves many at once.
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = group
+            .chunks(group.len().div_ceil(READERS).max(1))
+            .map(|files| {
+                scope.spawn(move || {
+                    let mut back = ReadBack::default();
+                    files.iter().try_for_each(|(path, octets)| back.compare(path, octets))
+                })
+            })
+            .collect();
+        let read = readers
+            .into_iter()
+            .map(|reader| reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        // All are waited for; the first failure in the order of the files is told.
+        read.collect::<Vec<_>>().into_iter().collect()
+    })
 }
 
 struct Both<'a>(&'a mut File, &'a mut Sum);
