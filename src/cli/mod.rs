@@ -5,6 +5,7 @@ mod ceremony;
 mod check;
 mod fold;
 mod install;
+mod ledger;
 mod paper;
 mod progress;
 mod rehearse;
@@ -48,6 +49,9 @@ enum Command {
     /// Write a release again from the ledger
     #[command(subcommand)]
     Release(release::Command),
+    /// Ask a ledger what ends when
+    #[command(subcommand)]
+    Ledger(ledger::Command),
     /// Hold ledgers, transcripts and releases against one another, for who was not there
     Audit(audit::Arguments),
     /// Make, collect or check requests, on the cluster's side; needs no token
@@ -121,6 +125,7 @@ pub fn run() -> ExitCode {
         Command::Token(command) => token::run(command),
         Command::Rehearse(arguments) => rehearse::run(arguments),
         Command::Release(command) => release::run(command),
+        Command::Ledger(command) => ledger::run(command),
         Command::Audit(arguments) => audit::run(arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Install(arguments) => install::run(arguments),

@@ -126,6 +126,7 @@ pub struct ToBeSigned {
     issuer: Arc<str>,
     issuer_key: Arc<PublicKey>,
     serial: Serial,
+    not_after: DateTime,
 }
 
 impl ToBeSigned {
@@ -191,7 +192,8 @@ impl ToBeSigned {
         meant: &check::Meant<'_>,
     ) -> Result<Self, Error> {
         check::before_signing(&octets, meant)?;
-        Ok(Self { octets, issuer: issuer_name, issuer_key: Arc::clone(issuer_key), serial: meant.serial })
+        let (serial, not_after) = (meant.serial, meant.validity.not_after);
+        Ok(Self { octets, issuer: issuer_name, issuer_key: Arc::clone(issuer_key), serial, not_after })
     }
 
     /// Takes up octets again that the ledger reserved before an interruption.
@@ -208,6 +210,11 @@ impl ToBeSigned {
         let validity = check::Parts::of(&octets)?.validity();
         let meant = check::Meant { issuer, issuer_key, serial, validity, holder: None };
         Self::checked(octets, issuer_name.into(), &Arc::new(issuer_key.clone()), &meant)
+    }
+
+    /// The last second in which the certificate is valid.
+    pub fn not_after(&self) -> DateTime {
+        self.not_after
     }
 
     /// The exact octets.

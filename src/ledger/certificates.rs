@@ -292,7 +292,10 @@ fn approved(row: &rusqlite::Row<'_>) -> Result<Approved, Error> {
 }
 
 fn insert(db: &Connection, row: i64, tbs: ToBeSigned) -> Result<Reservation, Error> {
-    db.prepare_cached("INSERT INTO certificate (id, authority, serial, tbs) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![row, tbs.issuer(), tbs.serial().as_bytes(), tbs.octets()])?;
+    let seconds = i64::try_from(tbs.not_after().unix_duration().as_secs()).unwrap_or(i64::MAX);
+    db.prepare_cached(
+        "INSERT INTO certificate (id, authority, serial, tbs, not_after) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![row, tbs.issuer(), tbs.serial().as_bytes(), tbs.octets(), seconds])?;
     Ok(Reservation { row, tbs })
 }

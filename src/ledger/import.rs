@@ -7,7 +7,7 @@ use std::hash::BuildHasher;
 
 use rusqlite::{Transaction, params};
 
-use super::{Error, Ledger};
+use super::{Error, Ledger, renewals};
 use crate::digest::{Digest, Hasher};
 use crate::media::{RelativePath, shown};
 use crate::policy::{Judgement, Objection, Policy};
@@ -304,6 +304,7 @@ impl Import<'_> {
             "INSERT INTO ceremony (id, plan, cluster, first_request, approved, refused, next_step, done) VALUES (?1, ?2, ?6, ?3, ?4, ?5, 0, 0)",
             params![self.ceremony, plan, self.first, approved as i64, refused as i64, cluster],
         )?;
+        renewals::link(&self.transaction, self.first)?;
         self.transaction.commit()?;
         Ok(self.ceremony)
     }

@@ -9,6 +9,7 @@ mod certificates;
 mod import;
 mod keys;
 mod reading;
+mod renewals;
 mod schema;
 
 use std::fs::DirBuilder;
@@ -23,6 +24,7 @@ pub use certificates::{Advance, Approved, Issued, Pending, Reservation};
 pub use import::{Import, Imported, Refused};
 pub use keys::{KeyRole, StoredKey};
 pub use reading::{RequestRow, ReservedRow};
+pub use renewals::Ending;
 
 /// What went wrong with the ledger.
 #[derive(Debug, thiserror::Error)]

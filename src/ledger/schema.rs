@@ -12,7 +12,7 @@ pub const FILE: &str = "ledger.sqlite";
 /// Marks a SQLite file as a keyrite ledger ("kyrt").
 const APPLICATION_ID: i64 = 0x6b79_7274;
 /// Version of the tables below.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 const TABLES: &str = "
 CREATE TABLE ledger (rehearsal INTEGER NOT NULL) STRICT;
@@ -67,8 +67,20 @@ CREATE TABLE certificate (
     id INTEGER PRIMARY KEY,         -- of the request that it answers
     authority TEXT NOT NULL,
     serial BLOB NOT NULL,
-    tbs BLOB NOT NULL
+    tbs BLOB NOT NULL,
+    not_after INTEGER NOT NULL      -- seconds since 1970
 ) STRICT;
+-- Where approved requests belong, and the certificate that a request is to replace.
+CREATE TABLE place (
+    path TEXT NOT NULL,
+    request INTEGER NOT NULL,
+    PRIMARY KEY (path, request)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE renewal (
+    id INTEGER PRIMARY KEY,         -- of the request
+    replaces INTEGER NOT NULL       -- id of the certificate before it
+) STRICT;
+CREATE INDEX renewal_of ON renewal (replaces);
 -- Issued: signed and verified.
 CREATE TABLE issued (
     id INTEGER PRIMARY KEY,

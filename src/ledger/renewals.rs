@@ -1,0 +1,155 @@
+//! What ends when, and which certificate took the place of which.
+//!
+//! A renewal is a certificate for the same cluster, path, authority and subject as one before it,
+//! with a new key or the same.
+
+use der::{DateTime, Decode};
+use rusqlite::{Connection, Row, params};
+use x509_cert::name::Name;
+
+use super::{Error, Ledger};
+use crate::digest::{hex, unhex};
+use crate::policy::subject_text;
+
+/// Notes where the approved requests of a ceremony belong, and links each to the last certificate
+/// that was issued for the same place. Requests are in the order of their paths, so that the
+/// places grow from left to right.
+pub fn link(db: &Connection, first: i64) -> Result<(), Error> {
+    let history: bool = db.query_row("SELECT EXISTS (SELECT 1 FROM place)", [], |row| row.get(0))?;
+    if history {
+        db.execute(
+            "INSERT INTO renewal (id, replaces)
+             SELECT n.id, max(o.id)
+             FROM request n
+             JOIN place p ON p.path = n.path AND p.request < ?1
+             JOIN issued i ON i.id = p.request
+             JOIN request o ON o.id = p.request
+             WHERE n.id >= ?1 AND n.approval IS NOT NULL
+               AND o.approval ->> 'authority' = n.approval ->> 'authority'
+               AND o.approval ->> 'subject' = n.approval ->> 'subject'
+               AND (SELECT coalesce(b.cluster, c.cluster) FROM ceremony c LEFT JOIN bundle b ON b.ceremony = c.id AND b.number = o.bundle WHERE c.id = o.ceremony)
+                IS (SELECT coalesce(b.cluster, c.cluster) FROM ceremony c LEFT JOIN bundle b ON b.ceremony = c.id AND b.number = n.bundle WHERE c.id = n.ceremony)
+             GROUP BY n.id",
+            [first],
+        )?;
+    }
+    db.execute(
+        "INSERT INTO place (path, request) SELECT path, id FROM request WHERE id >= ?1 AND approval IS NOT NULL ORDER BY id",
+        [first],
+    )?;
+    Ok(())
+}
+
+/// A certificate that ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// The cluster that it is of.
+    pub cluster: Option<String>,
+    /// When it ends.
+    pub end: DateTime,
+    /// Its request's path; none for a key in the token.
+    pub path: Option<String>,
+    /// Name of the key, when it is one in the token: an authority's or a manifest signer's.
+    pub key: Option<String>,
+    /// Name of the issuing authority.
+    pub authority: String,
+    /// Serial number, hexadecimal digits.
+    pub serial: String,
+    /// Subject, as RFC 4514 writes it.
+    pub subject: String,
+    /// Number of the ceremony that issued it.
+    pub ceremony: i64,
+    /// Numbers of the ceremonies that issued what it replaces, and what replaces it.
+    pub replaces: Option<i64>,
+    /// See [`Ending::replaces`].
+    pub replaced_by: Option<i64>,
+}
+
+const ENDINGS: &str = "
+SELECT coalesce(b.cluster, m.cluster) AS cluster, c.not_after, r.path, c.authority, c.serial,
+       r.approval ->> 'subject', r.ceremony,
+       (SELECT o.ceremony FROM renewal n JOIN request o ON o.id = n.replaces WHERE n.id = c.id),
+       (SELECT max(o.ceremony) FROM renewal n JOIN issued j ON j.id = n.id JOIN request o ON o.id = n.id WHERE n.replaces = c.id)
+FROM issued i
+JOIN certificate c ON c.id = i.id
+JOIN request r ON r.id = i.id
+JOIN ceremony m ON m.id = r.ceremony
+LEFT JOIN bundle b ON b.ceremony = r.ceremony AND b.number = r.bundle
+WHERE r.approval IS NOT NULL AND c.not_after <= ?1
+ORDER BY cluster, c.not_after, r.path, c.id";
+
+impl Ledger {
+    /// Visits every certificate that ends by `until`, cluster by cluster, the first to end first;
+    /// those that name no cluster come first. Memory stays flat, whatever the ledger holds.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails; whatever `each` returns.
+    pub fn endings<E: From<Error>>(
+        &self,
+        until: DateTime,
+        each: &mut dyn FnMut(Ending) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut keys = self.key_endings(until)?.into_iter().peekable();
+        let mut statement = self.db.prepare(ENDINGS).map_err(Error::from)?;
+        let until = i64::try_from(until.unix_duration().as_secs()).unwrap_or(i64::MAX);
+        let mut rows = statement.query(params![until]).map_err(Error::from)?;
+        while let Some(row) = rows.next().map_err(Error::from)? {
+            let ending = read(row)?;
+            let before = |key: &Ending| (&key.cluster, key.end) <= (&ending.cluster, ending.end);
+            while let Some(key) = keys.next_if(before) {
+                each(key)?;
+            }
+            each(ending)?;
+        }
+        keys.try_for_each(each)
+    }
+
+    /// The keys in the token, which are few.
+    fn key_endings(&self, until: DateTime) -> Result<Vec<Ending>, Error> {
+        let mut endings = Vec::new();
+        for key in self.keys()? {
+            let Some(certificate) = key.certificate else { continue };
+            let end = certificate.validity().not_after;
+            if end > until {
+                continue;
+            }
+            let cluster = "SELECT cluster FROM ceremony WHERE id = ?1";
+            let facts = certificate.facts();
+            endings.push(Ending {
+                cluster: self.db.query_row(cluster, [key.ceremony], |row| row.get(0))?,
+                end,
+                path: None,
+                key: Some(key.name),
+                authority: key.issuer,
+                serial: facts.serial,
+                subject: facts.subject,
+                ceremony: key.ceremony,
+                replaces: None,
+                replaced_by: None,
+            });
+        }
+        endings.sort_by(|a, b| (&a.cluster, a.end, &a.key).cmp(&(&b.cluster, b.end, &b.key)));
+        Ok(endings)
+    }
+}
+
+fn read(row: &Row<'_>) -> Result<Ending, Error> {
+    let end: i64 = row.get(1)?;
+    let end = DateTime::from_unix_duration(std::time::Duration::from_secs(end.unsigned_abs()));
+    let serial: [u8; 20] = row.get(4)?;
+    let subject: String = row.get(5)?;
+    let subject =
+        Name::from_der(&unhex(&subject).unwrap_or_default()).map_err(|e| Error::Fault(e.to_string()))?;
+    Ok(Ending {
+        cluster: row.get(0)?,
+        end: end.map_err(|e| Error::Fault(e.to_string()))?,
+        path: Some(row.get(2)?),
+        key: None,
+        authority: row.get(3)?,
+        serial: hex(&serial),
+        subject: subject_text(&subject),
+        ceremony: row.get(6)?,
+        replaces: row.get(7)?,
+        replaced_by: row.get(8)?,
+    })
+}
