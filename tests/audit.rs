@@ -187,7 +187,7 @@ fn edits_of_a_ledger_are_found() {
             "AUDIT-REQUESTS",
         ),
         (
-            "q(\"INSERT INTO request (id, ceremony, path, sha256, spki_sha256, spki, octets, approval) SELECT 1000, ceremony, 'web/x.csr', sha256, spki_sha256, spki, octets, approval FROM request WHERE path = 'web/c.csr'\"); q(\"INSERT INTO certificate SELECT 1000, authority, serial, tbs FROM certificate JOIN request USING (id) WHERE path = 'web/c.csr'\"); q(\"INSERT INTO issued SELECT 1000, signature FROM issued JOIN request USING (id) WHERE path = 'web/c.csr'\")",
+            "q(\"INSERT INTO request (id, ceremony, path, sha256, spki_sha256, spki, octets, approval) SELECT 1000, ceremony, 'web/x.csr', sha256, spki_sha256, spki, octets, approval FROM request WHERE path = 'web/c.csr'\"); q(\"INSERT INTO certificate SELECT 1000, authority, serial, tbs, not_after FROM certificate JOIN request USING (id) WHERE path = 'web/c.csr'\"); q(\"INSERT INTO issued SELECT 1000, signature FROM issued JOIN request USING (id) WHERE path = 'web/c.csr'\")",
             "AUDIT-SERIALS",
         ),
         (
