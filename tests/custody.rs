@@ -308,3 +308,28 @@ fn stopped_before_the_pin_changes() {
     let told = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(told.contains("destroy them"), "{}", ran.out);
 }
+
+/// The shipped scripts: split, then changed, then opened by the new shares alone.
+#[test]
+fn shipped_scripts_split_and_change() {
+    let lab = Lab::new();
+    lab.ceremony_files();
+    run(&lab, "ceremony/custody.toml", "--new-share-file one").ok();
+    run(&lab, "ceremony/custody-change.toml", "--share-file one --new-share-file two").ok();
+    run(&lab, "ceremony/custody-change.toml", "--share-file one --new-share-file three")
+        .fails(2, &["wanted is one of"]);
+    assert_eq!(lab.read("two").lines().count(), 5);
+    // The printed steps are the executed ones.
+    for (ceremony, script) in [(1, "custody.toml"), (2, "custody-change.toml")] {
+        let steps = format!(
+            "import json, sqlite3; rows = [json.loads(r[0]) for r in sqlite3.connect('ledger/ledger.sqlite').execute('SELECT line FROM transcript WHERE ceremony = {ceremony} ORDER BY number')]; steps = [r['data'] for r in rows if r['event'] == 'step']; [print('### Step %d of %d: %s' % (s['number'], len(steps), s['act'])) for s in steps]"
+        );
+        let executed = lab.run("python3", &["-c", &steps]).ok().out;
+        let paper = lab.keyrite(&format!("ceremony print ceremony/{script} --format markdown")).ok().out;
+        let printed: Vec<&str> = paper.lines().filter(|line| line.starts_with("### Step ")).collect();
+        assert_eq!(executed.lines().collect::<Vec<_>>(), printed, "{script}");
+    }
+    assert!(!lab.path("three").exists());
+    lab.write("open.toml", script("custodian = 5", "shares", ""));
+    run(&lab, "open.toml", "--share-file two").ok();
+}

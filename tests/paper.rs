@@ -92,6 +92,8 @@ fn printed_steps_are_the_executed_ones_for_every_shipped_script() {
     }
     // A shipped script that this test does not know would not be tried.
     let known = pairs.map(|(_, script, _)| script);
+    // Those of custody make no release; tests/custody.rs runs them and compares the steps.
+    let known: Vec<&str> = known.into_iter().chain(["custody.toml", "custody-change.toml"]).collect();
     for file in std::fs::read_dir(repository().join("ceremony")).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();

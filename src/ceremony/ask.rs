@@ -59,7 +59,12 @@ impl Conductor<'_> {
         expected: String,
         whole: Option<String>,
     ) -> Result<(), Error> {
-        let text = format!("{}: {question}", person.title());
+        // What must be typed stands on a line of its own, which is never folded.
+        let told = match question.strip_suffix(&expected) {
+            Some(told) => format!("{}\n    {expected}", told.trim_end()),
+            None => question.to_owned(),
+        };
+        let text = format!("{}: {told}", person.title());
         let answer = self.answer(&Question { text, wanted: Answer::Exactly { id, expected, whole } })?;
         self.record(
             "confirmed",

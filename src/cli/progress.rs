@@ -36,7 +36,7 @@ impl Work {
             None => "  {pos} {prefix}, {per_sec}, {msg} refused so far",
         };
         let style = ProgressStyle::with_template(template);
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("##-"));
         bar.set_prefix(progress.doing);
         Self { bar, doing: progress.doing, plain, tenths: 0 }
     }
