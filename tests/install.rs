@@ -548,3 +548,57 @@ fn two_installations_at_once() {
     holder.wait().unwrap();
     lab.install("release", "node", "").ok();
 }
+
+/// New keys come in with their certificates, and go with them.
+#[test]
+fn a_renewal_brings_keys_and_certificates_together() {
+    let lab = signed();
+    lab.install("release", "node", "").ok();
+    lab.run("chown", &["1234:1234", "node/pki/etcd/server.key"]).ok();
+    let old = lab.listing("node");
+    lab.control_plane("next", "bundle3");
+    lab.write("next/pki/extra.key", lab.read("next/pki/sa.key"));
+    lab.sign_cluster("bundle3", "release3").ok();
+    let renewal = lab.listing("next");
+    lab.install("release3", "node", "--renewal next --dry-run").ok();
+    assert_eq!(lab.listing("node"), old);
+    // Killed in the middle of it, and put back.
+    let traced = format!(
+        "-f -o /dev/null -e trace=renameat -e inject=renameat:signal=SIGKILL:when=9 {} install release3 --root roots/authorities/kubernetes-ca.crt --pki node/pki --renewal next",
+        env!("CARGO_BIN_EXE_keyrite")
+    );
+    assert_eq!(lab.run("strace", &traced.split(' ').collect::<Vec<_>>()).code, -1);
+    assert_ne!(lab.listing("node"), old);
+    lab.install("release", "node", "").ok();
+    assert_eq!(lab.listing("node"), old);
+
+    let ran = lab.install("release3", "node", "--renewal next").ok();
+    assert!(
+        ran.out.contains("replace    ") && ran.out.contains("pki/apiserver.key: the new private key"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.contains("extra.key: no certificate of this release is for it"), "{}", ran.out);
+    for (stem, _, _) in PKI {
+        let (key, certificate) = (format!("node/pki/{stem}.key"), format!("node/pki/{stem}.crt"));
+        assert_eq!(lab.read(&key), lab.read(&format!("next/pki/{stem}.key")));
+        assert_eq!(public_of_key(&lab, &key), public_of_certificate(&lab, &certificate), "{stem}");
+    }
+    assert_eq!(lab.listing("next"), renewal, "the renewal's folder was touched");
+    let new = lab.listing("node");
+    assert!(new.contains("pki/etcd/server.key f 600 1234:1234") && new.contains("pki/apiserver.key f 600"));
+    assert!(!lab.path("node/pki/extra.key").exists());
+    for more in ["--renewal next", ""] {
+        let again = lab.install("release3", "node", more).ok();
+        assert!(again.out.contains("NOTHING TO DO"), "{more}: {}", again.out);
+    }
+    assert_eq!(lab.listing("node"), new);
+    lab.keyrite("install undo --pki node/pki").ok();
+    assert_eq!(lab.listing("node"), old);
+    // A new kubeconfig that the release has nothing for stops everything.
+    lab.write("next/admin.conf", kubeconfig("someone", &lab.read("next/pki/sa.key")));
+    lab.install("release3", "node", "--renewal next")
+        .fails(1, &["admin.conf: no certificate of this release is for its key"]);
+    lab.install("release3", "node", "--renewal absent").fails(3, &["absent"]);
+    assert_eq!(lab.listing("node"), old);
+}

@@ -76,6 +76,10 @@ pub struct Install {
     /// authority outside the token goes by its certificate's path in the release
     #[arg(long = "ca", value_name = "NAME=FILE", value_parser = ca_file)]
     authorities: Vec<(String, String)>,
+    /// New private keys and kubeconfigs, in a folder as request cluster makes it: they take the
+    /// places of those here, together with their certificates
+    #[arg(long, value_name = "DIR")]
+    renewal: Option<PathBuf>,
     /// Let CA files take in another CA; the one in use comes first, the old one stays behind it
     #[arg(long)]
     rotate_ca: bool,
@@ -106,7 +110,12 @@ pub struct Places {
 
 impl Places {
     fn places(self) -> Where {
-        Where { pki: self.pki, kubeconfig_dir: self.kubeconfig_dir, kubeconfigs: self.kubeconfigs }
+        Where {
+            pki: self.pki,
+            kubeconfig_dir: self.kubeconfig_dir,
+            kubeconfigs: self.kubeconfigs,
+            renewal: None,
+        }
     }
 }
 
@@ -126,7 +135,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 fn perform(arguments: Install) -> Result<(), Failure> {
-    let target = Target::open(&arguments.places.places(), arguments.dry_run).map_err(failure)?;
+    let places = Where { renewal: arguments.renewal, ..arguments.places.places() };
+    let target = Target::open(&places, arguments.dry_run).map_err(failure)?;
     if target.restored() {
         say("restored   an installation was interrupted here; everything is as it was before it");
     }

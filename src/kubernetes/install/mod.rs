@@ -14,6 +14,7 @@ mod plan;
 mod private_key;
 mod record;
 mod recover;
+mod renewal;
 mod restart;
 mod target;
 mod transaction;

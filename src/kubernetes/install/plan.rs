@@ -110,6 +110,11 @@ impl<'a> Plan<'a> {
                 }
                 None => {}
             }
+            if let Some(new) = &key.new {
+                let old = pki.read(&key.path)?.map(|found| (found.digest(), found.owner));
+                self.make_parent(&key.path);
+                self.put_octets(0, &key.path, new.clone(), (old, 0o600), "the new private key".to_owned());
+            }
             match before {
                 Some((digest, _)) if digest == Digest::of(text.as_bytes()) => self.keep(0, &key.certificate),
                 before => self.put(0, &key.certificate, text.into_bytes(), before, leaf.story()),
@@ -137,15 +142,18 @@ impl<'a> Plan<'a> {
                 leaf.check_newer(&name, &file.config.client)?;
             }
             let client = leaf.map(|leaf| leaf.text(trust)).transpose()?;
-            let done =
-                kubeconfig::complete(&file.found.octets, &ca.text()?, client.as_deref()).map_err(wrong)?;
-            if kubeconfig::same(&file.found.octets, &done).map_err(wrong)? {
+            let done = kubeconfig::complete(&file.octets, &ca.text()?, client.as_deref()).map_err(wrong)?;
+            let here = file.before.map(|(digest, _)| digest);
+            let same = match file.renewed {
+                true => here == Some(Digest::of(&done)),
+                false => kubeconfig::same(&file.octets, &done).map_err(wrong)?,
+            };
+            if same {
                 self.keep(file.folder, &file.path);
                 continue;
             }
             let story = leaf.map_or_else(|| format!("the CA of {}", ca.path), Leaf::story);
-            let before = Some((file.found.digest(), file.found.owner));
-            self.put_octets(file.folder, &file.path, done, before, story);
+            self.put_octets(file.folder, &file.path, done, (file.before, 0o600), story);
         }
         Ok(())
     }
@@ -190,7 +198,7 @@ impl<'a> Plan<'a> {
         before: Option<(Digest, Owner)>,
         what: String,
     ) {
-        self.put_octets(folder, path, Zeroizing::new(octets), before, what);
+        self.put_octets(folder, path, Zeroizing::new(octets), (before, 0o644), what);
     }
 
     fn put_octets(
@@ -198,10 +206,10 @@ impl<'a> Plan<'a> {
         folder: usize,
         path: &str,
         octets: Zeroizing<Vec<u8>>,
-        before: Option<(Digest, Owner)>,
+        (before, mode): (Option<(Digest, Owner)>, u32),
         what: String,
     ) {
-        let owner = before.map_or(Owner { mode: 0o644, ids: None }, |(_, owner)| owner);
+        let owner = before.map_or(Owner { mode, ids: None }, |(_, owner)| owner);
         let file = self.target.folders.at(folder).name(path);
         self.actions.push(Action { file, what, replaces: before.is_some() });
         let before = before.map(|(digest, _)| digest);

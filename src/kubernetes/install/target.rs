@@ -3,10 +3,13 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::folder::{Folder, Found};
+use zeroize::Zeroizing;
+
+use super::folder::{Folder, Owner};
 use super::kubeconfig::{self, Kubeconfig};
 use super::private_key::public_key;
 use super::record::Record;
+use super::renewal::Renewal;
 use super::{Error, recover};
 use crate::digest::Digest;
 
@@ -31,6 +34,8 @@ pub struct Where {
     pub kubeconfig_dir: Option<PathBuf>,
     /// Kubeconfigs of other names.
     pub kubeconfigs: Vec<PathBuf>,
+    /// New keys and kubeconfigs, which take the places of those here.
+    pub renewal: Option<PathBuf>,
 }
 
 /// A private key, and where its certificate belongs.
@@ -39,6 +44,8 @@ pub struct KeyFile {
     pub path: String,
     pub certificate: String,
     pub public: Digest,
+    /// The key itself, when it is not here yet.
+    pub new: Option<Zeroizing<Vec<u8>>>,
 }
 
 /// A kubeconfig.
@@ -46,8 +53,13 @@ pub struct KeyFile {
 pub struct KubeconfigFile {
     pub folder: usize,
     pub path: String,
-    pub found: Found,
+    /// What it says, here or in a renewal.
+    pub octets: Zeroizing<Vec<u8>>,
     pub config: Kubeconfig,
+    /// What stands in its place; none when nothing does.
+    pub before: Option<(Digest, Owner)>,
+    /// Whether it comes from a renewal.
+    pub renewed: bool,
 }
 
 /// The folders of a node: keys and certificates first, then those of kubeconfigs.
@@ -131,8 +143,14 @@ impl Target {
             false => recover::recover(&folders)?,
         };
         let record = Record::read(folders.pki())?;
-        let keys = keys(folders.pki())?;
-        let kubeconfigs = kubeconfigs(&mut folders, places)?;
+        let mut keys = keys(folders.pki())?;
+        let at = folders.add(&folders.kubeconfig_dir(places))?;
+        let mut kubeconfigs = kubeconfigs(&mut folders, at, places)?;
+        if let Some(path) = &places.renewal {
+            let renewal = Renewal::open(path)?;
+            renewal.keys(&mut keys)?;
+            renewal.kubeconfigs(at, &mut kubeconfigs)?;
+        }
         Ok(Self { folders, keys, kubeconfigs, record, restored })
     }
 
@@ -148,11 +166,26 @@ impl Target {
     }
 }
 
+/// The names under which kubeconfigs are looked for.
+pub fn known_names() -> impl Iterator<Item = String> {
+    STEMS.iter().flat_map(|stem| ["conf", "kubeconfig"].map(|end| format!("{stem}.{end}")))
+}
+
+impl KubeconfigFile {
+    /// Reads a kubeconfig, or finds none.
+    pub fn read(folder: &Folder, number: usize, path: &str) -> Result<Option<Self>, Error> {
+        let Some(found) = folder.read(path)? else { return Ok(None) };
+        let config = kubeconfig::read(&found.octets)
+            .map_err(|why| Error::Refused(format!("{}: {why}", folder.name(path))))?;
+        let before = Some((found.digest(), found.owner));
+        let path = path.to_owned();
+        Ok(Some(Self { folder: number, path, octets: found.octets, config, before, renewed: false }))
+    }
+}
+
 /// The kubeconfigs that are there; one that was named must be.
-fn kubeconfigs(folders: &mut Folders, places: &Where) -> Result<Vec<KubeconfigFile>, Error> {
-    let at = folders.add(&folders.kubeconfig_dir(places))?;
-    let known = STEMS.iter().flat_map(|stem| ["conf", "kubeconfig"].map(|end| format!("{stem}.{end}")));
-    let mut wanted: Vec<(usize, String, bool)> = known.map(|name| (at, name, false)).collect();
+fn kubeconfigs(folders: &mut Folders, at: usize, places: &Where) -> Result<Vec<KubeconfigFile>, Error> {
+    let mut wanted: Vec<(usize, String, bool)> = known_names().map(|name| (at, name, false)).collect();
     for file in &places.kubeconfigs {
         let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
         let place = (folders.add(parent(file))?, name);
@@ -162,12 +195,8 @@ fn kubeconfigs(folders: &mut Folders, places: &Where) -> Result<Vec<KubeconfigFi
     let mut files = Vec::new();
     for (number, path, required) in wanted {
         let folder = folders.at(number);
-        match folder.read(&path)? {
-            Some(found) => {
-                let config = kubeconfig::read(&found.octets)
-                    .map_err(|why| Error::Refused(format!("{}: {why}", folder.name(&path))))?;
-                files.push(KubeconfigFile { folder: number, path, found, config });
-            }
+        match KubeconfigFile::read(folder, number, &path)? {
+            Some(file) => files.push(file),
             None if required => return Err(Error::Fault(format!("{}: no such file", folder.name(&path)))),
             None => {}
         }
@@ -193,7 +222,7 @@ pub fn keys(folder: &Folder) -> Result<Vec<KeyFile>, Error> {
                 folder.name(&path)
             ))
         })?;
-        keys.push(KeyFile { path, certificate, public });
+        keys.push(KeyFile { path, certificate, public, new: None });
     }
     Ok(keys)
 }

@@ -93,7 +93,7 @@ impl Plan<'_> {
         )))
     }
 
-    fn make_parent(&mut self, path: &str) {
+    pub(super) fn make_parent(&mut self, path: &str) {
         let Some((parent, _)) = path.rsplit_once('/') else { return };
         let mut made = String::new();
         for part in parent.split('/') {
