@@ -142,3 +142,23 @@ fn claims_of_an_audit_are_documented() {
     assert!(ids(&code).len() > 15, "{:?}", ids(&code));
     assert_eq!(ids(&code), ids(&document));
 }
+
+/// The auditors' checklist is whole, and the tests that it names exist.
+#[test]
+fn auditors_checklist_names_tests_that_exist() {
+    let document = fs::read_to_string(repository().join("ceremony/README.md")).unwrap();
+    let tests: String = walk(&repository().join("tests"))
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|ending| ending == "rs"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    for number in 1..=21 {
+        let row = document.lines().find(|line| line.starts_with(&format!("| A{number} |")));
+        let row = row.unwrap_or_else(|| panic!("A{number} is not in ceremony/README.md"));
+        let named: Vec<&str> = row.rsplit('|').nth(1).unwrap().split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty() || row.contains("absent: "), "A{number}: no test is named");
+        for test in named {
+            assert!(tests.contains(&format!("fn {test}(")), "A{number}: there is no test {test}");
+        }
+    }
+}

@@ -73,7 +73,18 @@ fn printed_steps_are_the_executed_ones_for_every_shipped_script() {
     other.ceremony("ceremony/kubernetes-single-ca-roots.toml", "--rehearsal --out root").ok();
     other.party("signer.key", "in/pki/cluster-signer.csr", "/CN=cluster-signer", "", "pkcs8");
     other.ceremony("ceremony/kubernetes-signer.toml", "--rehearsal --in in --out signed").ok();
+    // With stand-ins for the authorities that they need.
+    lab.csr("signer/pki/cluster-signer.csr", "/CN=cluster-signer", "", P256);
+    let objects = repository().join("tests/fixtures/csr-list.json");
+    let collect = "--out objects.tar --cluster prod-1 --expires-in 7";
+    lab.keyrite(&format!("request objects {} {collect}", objects.display())).ok();
+    for (script, bundle) in [("signer", "signer"), ("objects", "objects.tar")] {
+        let more = format!("--in {bundle} --out show-{script} --answers ceremony/answers-accept.toml");
+        lab.keyrite(&format!("rehearse ceremony/kubernetes-{script}.toml {more}")).ok();
+    }
     let pairs = [
+        (&lab, "kubernetes-signer.toml", "show-signer/release"),
+        (&lab, "kubernetes-objects.toml", "show-objects/release"),
         (&other, "kubernetes-signer.toml", "signed"),
         (&other, "kubernetes-single-ca-roots.toml", "root"),
         (&lab, "kubernetes-roots.toml", "show/roots"),

@@ -49,7 +49,7 @@ fn overlaps(one: &RosterLine, other: &RosterLine) -> Option<&'static str> {
 }
 
 fn example(text: &str) -> String {
-    text.replace("{1}", EXAMPLE).replace('*', EXAMPLE)
+    text.replace("{1}", EXAMPLE).replace("{subject}", EXAMPLE).replace('*', EXAMPLE)
 }
 
 fn subjects(line: &RosterLine) -> Vec<String> {
