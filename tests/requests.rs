@@ -342,6 +342,15 @@ fn bundles_need_their_approvals() {
     let ran = lab.sign("in", "out").ok();
     assert!(ran.out.contains("approved by alice, bob, carol"), "{}", ran.out);
     assert!(lab.read("out/transcript.jsonl").contains("\"approvers\":[\"alice\",\"bob\",\"carol\"]"));
+    // Who was not there is told, and finds it when one of them is taken out.
+    let audit = lab.keyrite("audit out --script sign.toml").ok();
+    assert!(audit.out.contains("each approved by 2 of those whom the script names"), "{}", audit.out);
+    let report = lab.keyrite("ceremony report out --format markdown").ok();
+    assert!(report.out.contains("approved by alice, bob, carol"), "{}", report.out);
+    let one = lab.read("out/transcript.jsonl").replace("[\"alice\",\"bob\",\"carol\"]", "[\"alice\",\"x\"]");
+    lab.write("one.jsonl", one);
+    let found = lab.keyrite("audit one.jsonl --script sign.toml");
+    assert!(found.out.contains("was approved by 1 of 2 required"), "{}", found.out);
     // Approvers are different people with keys that a script may name.
     let rsa = ssh_key(&lab, "dave", &["rsa"]);
     for (from, to, text) in [

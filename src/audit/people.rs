@@ -1,7 +1,7 @@
 //! The people that a transcript tells of, held against the script: who signed in, and who
 //! confirmed what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::steps::is_over;
 use super::story::{Mark, Story};
@@ -98,6 +98,31 @@ pub fn confirmed(story: &Story, plan: &Plan) -> Result<String, String> {
             .map_err(|few| format!("step {} ({}): {prompt} was not confirmed: {few}", at + 1, one.act()))?;
     }
     Ok(format!("{count} confirmations, each by those of whom the script asks it"))
+}
+
+/// Bundles came in with the approvals that the script names; nothing to say where it names none.
+pub fn approvals(story: &Story, plan: &Plan) -> Option<Result<String, String>> {
+    let approvals = plan.script().approvals.as_ref()?;
+    story.imported?;
+    let may = |name: &&String| approvals.signers.iter().any(|signer| signer.name == **name);
+    let few = story.indexes.iter().find(|index| {
+        let different: BTreeSet<&String> = index.approvers.iter().filter(may).collect();
+        different.len() < approvals.required
+    });
+    Some(match (few, story.indexes.len()) {
+        (Some(index), _) => Err(format!(
+            "the index {} was approved by {} of {} required, who are named {}",
+            index.index_sha256,
+            index.approvers.iter().filter(may).count(),
+            approvals.required,
+            index.approvers.join(", ")
+        )),
+        (None, 0) => Err("the script wants approvals, and no bundle had an index".to_owned()),
+        (None, count) => Ok(format!(
+            "{count} bundles came in, each approved by {} of those whom the script names",
+            approvals.required
+        )),
+    })
 }
 
 /// So many different people of each role.

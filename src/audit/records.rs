@@ -72,6 +72,15 @@ pub struct Released {
 #[derive(Deserialize)]
 pub struct Import {
     pub bundle_sha256: Option<Digest>,
+    #[serde(default)]
+    pub indexes: Vec<IndexFacts>,
+}
+
+/// What the transcript says of a bundle's index.
+#[derive(Clone, Debug, Deserialize)]
+pub struct IndexFacts {
+    pub index_sha256: Digest,
+    pub approvers: Vec<String>,
 }
 
 #[derive(Deserialize)]

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::records::{
-    Confirmed, Import, InventoryData, IssuedData, KeyData, Present, RefusedData, Released, Review, Sequence,
-    StepData,
+    Confirmed, Import, IndexFacts, InventoryData, IssuedData, KeyData, Present, RefusedData, Released,
+    Review, Sequence, StepData,
 };
 use crate::ceremony::Role;
 use crate::digest::{Digest, Hasher};
@@ -102,6 +102,8 @@ pub struct Story {
     pub reviewed: Option<(u64, u64)>,
     pub issued: Option<u64>,
     pub imported: Option<Digest>,
+    /// The indexes of the bundles that came in.
+    pub indexes: Vec<IndexFacts>,
     pub ended: bool,
     pub abandoned: bool,
     pub exceptions: usize,
@@ -242,7 +244,10 @@ impl Story {
 
     fn outcome(&mut self, event: &str, data: Value) -> Result<(), serde_json::Error> {
         match event {
-            "import" => self.imported = serde_json::from_value::<Import>(data)?.bundle_sha256,
+            "import" => {
+                let Import { bundle_sha256, indexes } = serde_json::from_value(data)?;
+                (self.imported, self.indexes) = (bundle_sha256, indexes);
+            }
             "review" => {
                 let Review { approved, refused } = serde_json::from_value(data)?;
                 self.reviewed = Some((approved, refused));

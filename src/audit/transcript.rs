@@ -78,6 +78,9 @@ pub fn claims(story: &Story, plan: Option<&Plan>, wrong: Option<String>, what: &
     held("AUDIT-ORDER", steps::order(story, plan));
     held("AUDIT-PEOPLE", people::present(story, plan));
     held("AUDIT-CONFIRMED", people::confirmed(story, plan));
+    if let Some(approvals) = people::approvals(story, plan) {
+        held("AUDIT-APPROVALS", approvals);
+    }
     held("AUDIT-KEYS", steps::keys(story, plan));
     held("AUDIT-OBJECTS", steps::objects(story));
 }

@@ -134,7 +134,7 @@ fn sentence(record: &Record) -> Option<String> {
             t("not_after"),
             t("sha256")
         ),
-        "import" => format!("{} requests came in, bundle digest {}", t("requests"), t("bundle_sha256")),
+        "import" => import(data),
         "review" => format!("{} approved, {} refused", t("approved"), t("refused")),
         "issued" => format!("{} certificates issued in all", t("certificates")),
         "seal" => format!(
@@ -148,6 +148,24 @@ fn sentence(record: &Record) -> Option<String> {
         "end" => "the ceremony ends".into(),
         other => format!("{other}: {}", members(data)),
     })
+}
+
+/// What came in, and who approved it.
+fn import(data: &Value) -> String {
+    let mut line =
+        format!("{} requests came in, bundle digest {}", text(data, "requests"), text(data, "bundle_sha256"));
+    let indexes = data.get("indexes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    for index in indexes {
+        let approvers = text(index, "approvers");
+        line.push_str(&format!(
+            "; index {}: cluster {}, sequence {}, made {}, approved by {approvers}",
+            text(index, "index_sha256"),
+            Some(text(index, "cluster")).filter(|name| !name.is_empty()).unwrap_or_else(|| "none".into()),
+            text(index, "sequence"),
+            text(index, "created"),
+        ));
+    }
+    line
 }
 
 /// A look at the token, and what was not there before.
