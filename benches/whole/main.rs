@@ -146,27 +146,45 @@ fn compare(rounds: usize) {
     table::write("results.md", &text);
 }
 
-/// One batch of each size: what a certificate costs, and what is held in memory.
+/// One batch of each size: what a certificate costs each command, and what it holds in memory.
 fn growth(counts: &[&str]) {
-    let mut text = table::heading("one batch of each size, tar to tar");
-    text += "| requests | seconds | µs a certificate | peak MiB | verify µs | verify MiB |\n|---|---|---|---|---|---|\n";
+    let mut text = table::heading("one batch of each size, tar to tar: µs a certificate, and peak MiB");
+    text += "| requests | run | | verify | | audit | | ledger due | | resume of half | |\n|---|---|---|---|---|---|---|---|---|---|---|\n";
     for count in counts {
-        let lab = lab("ecdsa-p256");
-        let count: usize = count.parse().expect("count");
-        corpus::make(&lab, "in", count, false);
         let start = Instant::now();
-        let (seconds, memory) = sign(&lab, "in.tar", "out.tar");
-        let (verify, verify_memory) = timed(&lab, "verify out.tar --root root/authorities/root-ca.crt");
-        let each = |seconds: f64| seconds * 1e6 / count as f64;
-        let line = format!(
-            "| {count} | {seconds:.2} | {:.1} | {:.0} | {:.1} | {:.0} |\n",
-            each(seconds),
-            memory / 1024.0,
-            each(verify),
-            verify_memory / 1024.0
-        );
+        let count: usize = count.parse().expect("count");
+        let line = format!("| {count} | {} |\n", grown(count).join(" | "));
         table::say(&format!("{line}({:.0} s in all)", start.elapsed().as_secs_f64()));
         text += &line;
     }
     table::write("growth.md", &text);
+}
+
+/// What one batch of this size takes: two cells for each command.
+fn grown(count: usize) -> Vec<String> {
+    let mut lab = lab("ecdsa-p256");
+    corpus::make(&lab, "in", count, false);
+    let answers = support::repository().join("ceremony/answers-accept.toml");
+    let common = format!("--answers {} --pin-file pin", answers.display());
+    let run = format!("ceremony run sign.toml --hsm hsm.toml --in in.tar {common}");
+    let mut cells = Vec::new();
+    let mut measure = |lab: &Lab, arguments: &str, of: usize| {
+        let (seconds, memory) = timed(lab, arguments);
+        cells.push(format!("{:.1}", seconds * 1e6 / of as f64));
+        cells.push(format!("{:.0}", memory / 1024.0));
+    };
+    measure(&lab, &format!("{run} --ledger ledger --out out.tar"), count);
+    measure(&lab, "verify out.tar --root root/authorities/root-ca.crt", count);
+    measure(&lab, "audit ledger out.tar root --root root/authorities/root-ca.crt", count);
+    measure(&lab, "ledger due --ledger ledger --within 400d", count);
+    lab.faulty();
+    let hsm = lab.read("hsm.toml");
+    lab.write("hsm.toml", format!("{hsm}sessions = 2\n"));
+    lab.set("FAULTY_TOKEN_MODE", "kill");
+    lab.set("FAULTY_TOKEN_AT", &(count / 2).to_string());
+    let killed = lab.keyrite(&format!("{run} --ledger fresh --out half.tar"));
+    assert_eq!(killed.code, -1, "was not killed: {killed:?}");
+    lab.set("FAULTY_TOKEN_MODE", "none");
+    measure(&lab, &format!("ceremony resume --ledger fresh {common}"), count / 2);
+    cells
 }
