@@ -333,3 +333,18 @@ fn shipped_scripts_split_and_change() {
     lab.write("open.toml", script("custodian = 5", "shares", ""));
     run(&lab, "open.toml", "--share-file two").ok();
 }
+
+/// Scripts of custody are rehearsed like any other: on a throwaway token whose PIN is split for it.
+#[test]
+fn custody_is_rehearsed() {
+    let lab = Lab::without_token();
+    lab.ceremony_files();
+    let answers = "--answers ceremony/answers-accept.toml";
+    lab.keyrite(&format!("rehearse ceremony/custody.toml {answers} --out first")).ok();
+    lab.keyrite(&format!("rehearse ceremony/custody-change.toml {answers} --out change")).ok();
+    lab.keyrite(&format!(
+        "rehearse ceremony/custody-change.toml --after ceremony/custody.toml {answers} --out both"
+    ))
+    .ok();
+    assert_eq!(lab.read("both/token/shares-2").lines().count(), 5);
+}

@@ -344,13 +344,12 @@ fn golden_screens() {
         assert!(line.len() <= 80 || line.contains('/'), "longer than 80 columns: {line}");
     }
     let found = normalised(&screen);
-    let path = support::repository().join("tests/screens/root.txt");
-    if std::env::var_os("WRITE_SCREENS").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let path = support::repository().join("tests/golden/root-screens.txt");
+    if std::env::var("GOLDEN").is_ok_and(|value| value == "write") {
         std::fs::write(&path, &found).unwrap();
     }
     let golden = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(found, golden, "look at the screens, then write them with WRITE_SCREENS=1");
+    assert!(found == golden, "root-screens.txt differs, see with GOLDEN=write and git diff:\n{found}");
 }
 
 /// What changes from run to run becomes a word in capitals.

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use clap::Args;
 
+mod custody;
 mod plan;
 mod preview;
 

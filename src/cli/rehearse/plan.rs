@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Arguments, Stage, preview};
-use crate::ceremony::{Plan, keys_from_before};
+use super::{Arguments, Stage, custody, preview};
+use crate::ceremony::{PinRule, Plan, Step, keys_from_before};
 use crate::cli::Failure;
 use crate::cli::ceremony::before_signing;
 use crate::cli::terminal::say;
@@ -45,8 +45,16 @@ pub fn run(script: &Path, arguments: &Arguments, stage: &Stage) -> Result<(), Fa
             arguments.answers.clone().unwrap_or_else(|| stage.folder.join("plan/answers-accept.toml"));
         stage.perform(path, plan, &[], &out, Some(&answers))?;
     }
+    if opens_by_shares(&plan) && custody::shares(stage).is_none() {
+        custody::split(stage, &plan)?;
+    }
     stage.perform(script, &plan, &arguments.bundles, "release", arguments.answers.as_deref())?;
     conclude(&plan, stage)
+}
+
+/// Whether custodians' shares open the token.
+pub fn opens_by_shares(plan: &Plan) -> bool {
+    plan.script().step.iter().any(|step| matches!(step, Step::OpenToken { pin: PinRule::Shares, .. }))
 }
 
 /// Checks, previews and reports what came out.
@@ -128,17 +136,23 @@ impl Stage {
         if plan.script().has("release") {
             words.extend(["--out".into(), out.into()]);
         }
+        let by_shares = opens_by_shares(plan);
         match answers {
+            Some(answers) if by_shares => {
+                words.extend(["--answers".into(), absolute(answers)?.into()]);
+            }
             Some(answers) => words.extend([
                 "--answers".into(),
                 absolute(answers)?.into(),
                 "--pin-file".into(),
                 "token/pin".into(),
             ]),
+            None if by_shares => {}
             None => {
                 say(&format!("The throwaway token's PIN, to be typed when it is asked for: {}", super::PIN))
             }
         }
+        words.extend(custody::arguments(self, plan, answers.is_some()));
         say(&format!(
             "\nkeyrite {}",
             words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
