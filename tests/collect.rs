@@ -154,3 +154,30 @@ fn what_must_not_travel_is_not_collected() {
     assert_eq!(lab.files("new"), before, "the folder is as it was");
     assert!(!lab.path("bundle").exists());
 }
+
+/// A disk that fails at the end: a fault, and nothing half made is left.
+#[test]
+fn a_failing_disk_leaves_nothing() {
+    let lab = generated();
+    lab.write("cluster.toml", std::fs::read(support::repository().join("ceremony/cluster.toml")).unwrap());
+    for (call, arguments, out) in [
+        ("syncfs", "request collect new --out bundle", "bundle"),
+        ("fsync", "request collect new --out bundle.tar", "bundle.tar"),
+        ("syncfs", "request cluster cluster.toml --out c", "c"),
+        ("mkdir", "request cluster cluster.toml --out c", "c"),
+    ] {
+        let mut words = vec!["-f", "-qq", "-o", "/dev/null"];
+        let inject = format!("inject={call}:error=ENOSPC:when=1+");
+        words.extend(["-e", &inject, env!("CARGO_BIN_EXE_keyrite")]);
+        words.extend(arguments.split(' '));
+        lab.run("strace", &words).fails(3, &["No space left on device"]);
+        assert!(
+            !lab.path(out).exists() && !lab.path(&format!("{out}.partial")).exists(),
+            "{call}: {arguments}"
+        );
+    }
+    // What an interrupted run left is told, and never taken for a bundle.
+    lab.write("bundle.partial/x", "");
+    lab.keyrite("request collect new --out bundle")
+        .fails(1, &["bundle.partial: exists; an interrupted run left it"]);
+}

@@ -106,7 +106,7 @@ fn indexes_that_do_not_fit_their_bundle() {
         refused(&["in: ", text, "[BUNDLE-INDEX]"]);
     }
     with("created", json!("2999-01-01T00:00:00Z"));
-    refused(&["was made at 2999-01-01T00:00:00Z, the clock says", "[BUNDLE-TIME]"]);
+    refused(&["in: bundle.json: was made at 2999-01-01T00:00:00Z, the clock says", "[BUNDLE-TIME]"]);
     with("expires", json!("2026-01-02T00:00:00Z"));
     refused(&["was to be used until 2026-01-02T00:00:00Z", "[BUNDLE-TIME]"]);
     let mut twice = good.clone();
@@ -293,8 +293,10 @@ fn bundles_need_their_approvals() {
     };
     let approvals = signers(["alice", "bob", "carol"]);
     lab.sign_script(&format!("{approvals}{WEB}"));
+    let plan = lab.keyrite("ceremony check sign.toml").ok().out;
+    assert!(plan.contains("approvals of a bundle: 2 of alice, bob, carol"), "{plan}");
     // Without an index there is nothing to approve.
-    lab.sign("in", "out").fails(1, &["a bundle has no bundle.json", "[BUNDLE-APPROVAL]"]);
+    lab.sign("in", "out").fails(1, &["in: has no bundle.json", "[BUNDLE-APPROVAL]"]);
     write(&lab, "in", &index(&lab, "in", json!({ "cluster": "test-1" })));
     lab.write("pin", "wrong, but never asked for");
     let refused = |texts: &[&str]| {

@@ -119,20 +119,23 @@ impl Gate for Gatekeeper<'_> {
     type Error = Error;
 
     fn open(&mut self, opened: &Opened) -> Result<(), Error> {
-        let facts = self.facts(opened).map_err(|why| MediaError::Refused(format!("{INDEX}: {why}")));
+        let facts = self
+            .facts(opened)
+            .map_err(|why| MediaError::Refused(format!("{}: {INDEX}: {why}", opened.medium)));
         let mut facts = facts?;
         if let Some(approvals) = self.approvals {
             let approvers = approvals.verify(&opened.octets, &opened.signatures);
-            facts.approvers = approvers.map_err(MediaError::Refused)?;
+            let refused = |why| MediaError::Refused(format!("{}: {why}", opened.medium));
+            facts.approvers = approvers.map_err(refused)?;
         }
         self.accepted.push(facts);
         Ok(())
     }
 
-    fn open_without_index(&mut self) -> Result<(), Error> {
+    fn open_without_index(&mut self, medium: &str) -> Result<(), Error> {
         if self.approvals.is_some() {
             let why = format!(
-                "a bundle has no {INDEX}, and the script wants it approved; make the bundle with `keyrite request` and have its index signed [BUNDLE-APPROVAL]"
+                "{medium}: has no {INDEX}, and the script wants it approved; make the bundle with `keyrite request` and have its index signed [BUNDLE-APPROVAL]"
             );
             return Err(MediaError::Refused(why).into());
         }

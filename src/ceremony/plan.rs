@@ -10,7 +10,7 @@ use crate::media::{RelativePath, read_file};
 use crate::policy::ProfileFile;
 
 /// The largest script or file of profiles, in octets.
-pub const MAX_FILE: usize = 1 << 20;
+pub const MAX_FILE: usize = 16 << 20;
 
 /// A script and the files it names, as they were read.
 #[derive(Clone, Debug)]

@@ -118,6 +118,13 @@ fn tell(plan: &Plan) {
     let script = plan.script();
     say(&format!("{}\n{}\n", shown(&script.title), shown(&script.purpose)));
     say(&format!("  people: {}", script.people.count().text()));
+    if let Some(cluster) = &script.cluster {
+        say(&format!("  cluster: {}", cluster.as_str()));
+    }
+    if let Some(approvals) = &script.approvals {
+        let names: Vec<&str> = approvals.signers.iter().map(|one| one.name.as_str()).collect();
+        say(&format!("  approvals of a bundle: {} of {}", approvals.required, names.join(", ")));
+    }
     for at in 0..script.step.len() {
         say(&format!("  {}", wording::step_line(&script.step, at)));
     }

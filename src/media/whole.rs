@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::output::Output;
-use super::write::{create, read_back, sync_parent};
+use super::write::{Sum, create, read_back_secret, sync_parent};
 use super::{Error, RelativePath};
 
 /// A folder, or a tar when its name ends in `.tar`, that nobody sees half made.
@@ -19,7 +19,8 @@ pub struct Whole {
 
 #[derive(Debug)]
 enum Kind {
-    Folder,
+    /// The files so far, each with the sum of its octets.
+    Folder(Vec<(PathBuf, u128)>),
     Tar(Option<Output>),
 }
 
@@ -71,7 +72,7 @@ impl Whole {
             true => Kind::Tar(Some(Output::open(target, time)?)),
             false => {
                 DirBuilder::new().mode(mode).create(&part).map_err(|e| Error::fault(part.display(), e))?;
-                Kind::Folder
+                Kind::Folder(Vec::new())
             }
         };
         Ok(Self { target: target.to_owned(), kind, done: false })
@@ -89,8 +90,13 @@ impl Whole {
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder).map_err(|e| Error::fault(folder.display(), e))?;
         }
-        create(&file, octets, mode)?.sync_all().map_err(|e| Error::fault(file.display(), e))?;
-        read_back(&file, octets)
+        create(&file, octets, mode)?;
+        let mut sum = Sum::default();
+        sum.update(octets);
+        if let Kind::Folder(files) = &mut self.kind {
+            files.push((file, sum.finish()));
+        }
+        Ok(())
     }
 
     /// Syncs, and gives it its name.
@@ -104,10 +110,12 @@ impl Whole {
                     output.finish()?;
                 }
             }
-            Kind::Folder => {
+            Kind::Folder(files) => {
                 let part = partial(&self.target);
                 let opened = fs::File::open(&part).map_err(|e| Error::fault(part.display(), e))?;
+                // One call for all files: a call for each costs more than making its key.
                 rustix::fs::syncfs(&opened).map_err(|e| Error::fault(part.display(), e))?;
+                files.iter().try_for_each(|(file, sum)| read_back_secret(file, *sum))?;
                 // A folder takes the place of an empty one, and of nothing else.
                 fs::rename(&part, &self.target).map_err(|e| Error::fault(self.target.display(), e))?;
                 sync_parent(&self.target)?;
@@ -126,7 +134,7 @@ impl Drop for Whole {
         let part = partial(&self.target);
         // What cannot be removed is told by the next run, which finds it there.
         let _ = match self.kind {
-            Kind::Folder => fs::remove_dir_all(&part),
+            Kind::Folder(_) => fs::remove_dir_all(&part),
             Kind::Tar(_) => fs::remove_file(&part),
         };
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 use rustix::fs::{Advice, CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use xxhash_rust::xxh3::Xxh3Default;
+use zeroize::Zeroizing;
 
 use super::Error;
 
@@ -39,6 +40,15 @@ pub fn create_empty(path: &Path, mode: u32) -> Result<File, Error> {
 /// Reads a synced file back, past the page cache, and compares.
 pub fn read_back(path: &Path, octets: &[u8]) -> Result<(), Error> {
     ReadBack::default().compare(path, octets)
+}
+
+/// As [`read_back_sum`], for a secret: what was read is wiped.
+pub fn read_back_secret(path: &Path, sum: u128) -> Result<(), Error> {
+    let mut back = Zeroizing::new(Vec::with_capacity(1 << 13));
+    let mut found = Sum::default();
+    from_device(path)?.read_to_end(&mut back).map_err(|e| Error::fault(path.display(), e))?;
+    found.update(&back);
+    if found.finish() == sum { Ok(()) } else { Err(reads_differently(path)) }
 }
 
 /// What direct reads must be aligned to, in octets: the largest sector of common devices.

@@ -47,6 +47,8 @@ impl BundleFile {
 pub struct Opened {
     /// Which of the media it came on, from 0.
     pub bundle: usize,
+    /// That medium, as people named it.
+    pub medium: String,
     /// What it says.
     pub index: Index,
     /// The very octets that approvers sign.
@@ -66,11 +68,11 @@ pub trait Gate {
     /// Why it may not be used.
     fn open(&mut self, opened: &Opened) -> Result<(), Self::Error>;
 
-    /// A bundle without index begins.
+    /// A bundle without index begins, on this medium.
     ///
     /// # Errors
     /// Why it may not be used.
-    fn open_without_index(&mut self) -> Result<(), Self::Error>;
+    fn open_without_index(&mut self, medium: &str) -> Result<(), Self::Error>;
 }
 
 /// Reads media of requests, side by side into one tree: each a folder or one tar.
@@ -143,7 +145,8 @@ impl<G: Gate> Reader<'_, G> {
         match &mut self.state {
             State::Start if path.as_str() == INDEX => {
                 let index = Index::parse(&octets).map_err(|e| self.refused(&e.to_string()))?;
-                let opened = Opened { bundle: self.bundle, index, octets, signatures: Vec::new() };
+                let (bundle, medium) = (self.bundle, self.named.clone());
+                let opened = Opened { bundle, medium, index, octets, signatures: Vec::new() };
                 self.state = State::Opening(Box::new(opened));
                 Ok(())
             }
@@ -167,7 +170,7 @@ impl<G: Gate> Reader<'_, G> {
     /// The first request is there, or the end: now the gate has all to judge the bundle by.
     fn begin(&mut self) -> Result<(), G::Error> {
         match std::mem::replace(&mut self.state, State::Plain) {
-            State::Start => self.gate.open_without_index(),
+            State::Start => self.gate.open_without_index(&self.named),
             State::Opening(opened) => {
                 self.gate.open(&opened)?;
                 self.state = State::Listed(opened.index.into_entries());
