@@ -23,7 +23,7 @@ fn installed() -> Lab {
     lab.control_plane("node", "bundle");
     lab.party(
         "node/pki/kubelet-server.key",
-        "bundle/nodes/cp-1/kubelet-server.csr",
+        "bundle/nodes/cp-1/pki/kubelet-server.csr",
         "/O=system:nodes/CN=system:node:cp-1",
         "DNS:cp-1,IP:127.0.0.1",
         "pkcs8",
