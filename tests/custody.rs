@@ -348,3 +348,24 @@ fn custody_is_rehearsed() {
     .ok();
     assert_eq!(lab.read("both/token/shares-2").lines().count(), 5);
 }
+
+/// Ctrl-C while a share stands on the screen, and at a prompt without echo: the screen is cleared,
+/// the terminal echoes again, and the ceremony goes on later.
+#[test]
+fn interrupted_at_a_share() {
+    let lab = ready();
+    let run = "ceremony run split.toml --hsm hsm.toml --ledger ledger";
+    for (at, wait) in [(9, "type \"written\""), (10, "Share: ")] {
+        let mut steps = handed_out()[..at].to_vec();
+        if at == 10 {
+            steps.truncate(at);
+        }
+        steps.push((wait, "{interrupt}"));
+        let ran = typed(&lab, &steps, if at == 9 { run } else { "ceremony resume --ledger ledger" });
+        assert_ne!(ran.code, 0, "{}", ran.out);
+        assert!(ran.out.contains("echo is on"), "{}", ran.out);
+        let last = ran.out.rfind("ms1 ").unwrap();
+        let after = &ran.out[last..];
+        assert!(after.contains("\u{1b}[2J") || after.contains(&"\r\n".repeat(100)), "{}", ran.out);
+    }
+}

@@ -4,8 +4,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
@@ -14,6 +17,11 @@ use crate::ceremony::{Error, Reply, SecretReply};
 
 /// The longest line of a secret, in octets.
 const LONGEST: u64 = 1024;
+
+/// Whether a secret stands on the screen, or the terminal does not echo.
+static EXPOSED: AtomicBool = AtomicBool::new(false);
+/// How the terminal was set up when the program began.
+static TERMINAL: OnceLock<Termios> = OnceLock::new();
 
 /// Where shares come from and go to when nobody types them.
 #[derive(Clone, Debug, Default, Args)]
@@ -87,6 +95,25 @@ impl Shares {
     }
 }
 
+/// Remembers how the terminal is set up.
+pub fn remember_terminal() {
+    if let Ok(setup) = tcgetattr(std::io::stdin()) {
+        TERMINAL.get_or_init(|| setup);
+    }
+}
+
+/// Before the program ends in the middle of a prompt: no secret stays on the screen, and the
+/// terminal echoes again.
+pub fn leave_terminal() {
+    if EXPOSED.load(Ordering::Relaxed) {
+        clear();
+    }
+    if let Some(setup) = TERMINAL.get() {
+        // A terminal that is gone needs no echo.
+        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, setup);
+    }
+}
+
 /// Asks for a secret, which is not shown as it is typed, unless whoever types says "show".
 pub fn ask(what: &str) -> Result<SecretReply, Error> {
     let hidden = rpassword::prompt_password(format!("  {what}: ")).map(SecretString::from).map_err(gone)?;
@@ -116,6 +143,7 @@ fn meaning(typed: &str) -> Option<SecretReply> {
 fn line(prompt: &str) -> Result<SecretString, Error> {
     let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(gone)?;
     terminal.write_all(prompt.as_bytes()).map_err(gone)?;
+    EXPOSED.store(true, Ordering::Relaxed);
     let mut line = Zeroizing::new(Vec::with_capacity(LONGEST as usize));
     let mut octet = Zeroizing::new([0; 1]);
     while line.len() < LONGEST as usize && terminal.read(octet.as_mut_slice()).map_err(gone)? == 1 {
@@ -130,6 +158,11 @@ fn line(prompt: &str) -> Result<SecretString, Error> {
 
 /// Writes a secret to the terminal itself: redirected output never gets it.
 pub fn show(text: &str) -> Result<(), Error> {
+    EXPOSED.store(true, Ordering::Relaxed);
+    write(text)
+}
+
+fn write(text: &str) -> Result<(), Error> {
     let mut terminal = OpenOptions::new().write(true).open("/dev/tty").map_err(gone)?;
     terminal.write_all(text.as_bytes()).map_err(gone)
 }
@@ -139,7 +172,8 @@ pub fn clear() {
     let plain = std::env::var_os("TERM").is_none_or(|name| name.is_empty() || name == "dumb");
     let text = if plain { "\r\n".repeat(100) } else { "\u{1b}[H\u{1b}[2J\u{1b}[3J".to_owned() };
     // A terminal that is gone shows nothing any more.
-    let _ = show(&text);
+    let _ = write(&text);
+    EXPOSED.store(false, Ordering::Relaxed);
 }
 
 fn gone(error: std::io::Error) -> Error {

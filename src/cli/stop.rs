@@ -7,6 +7,7 @@ use signal_hook::consts::SIGINT;
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
+use super::secrets;
 use super::terminal::say;
 
 static WORKING: AtomicBool = AtomicBool::new(false);
@@ -25,6 +26,7 @@ pub fn working(on: bool) {
 /// Begins to listen for Ctrl-C. Where the system does not let us, Ctrl-C ends the program at once,
 /// and the ledger is as safe as in a power cut.
 pub fn listen() {
+    secrets::remember_terminal();
     let Ok(mut signals) = Signals::new([SIGINT]) else { return };
     std::thread::spawn(move || {
         for signal in signals.forever() {
@@ -32,6 +34,7 @@ pub fn listen() {
                 say("\n  stopping when what is under way is written down; Ctrl-C again ends it at once");
                 continue;
             }
+            secrets::leave_terminal();
             // What the system does without us.
             let _ = emulate_default_handler(signal);
         }

@@ -39,6 +39,13 @@ def words():
 for wait, line in steps:
     if not until(wait):
         break
+    if line == "{interrupt}":
+        while wait.endswith(": ") and termios.tcgetattr(fd)[3] & termios.ECHO:
+            pass
+        os.write(fd, b"\x03")
+        until("\0never")
+        screen += "echo is on" if termios.tcgetattr(fd)[3] & termios.ECHO else "echo is off"
+        break
     if line == "{kill}":
         os.kill(pid, signal.SIGKILL)
         break
