@@ -180,6 +180,13 @@ fn killed_while_the_pin_changes() {
             "ceremony resume --ledger ledger --answers {}/ceremony/answers-accept.toml --pin-file pin --share-file shares --new-share-file more",
             support::repository().display()
         );
+        if !changed {
+            // With a wrong old PIN nothing is void yet: neither PIN is known to be the one.
+            lab.write("wrong", "0000-wrong\n");
+            let ran = lab.keyrite(&resume.replace("--pin-file pin", "--pin-file wrong"));
+            let ran = ran.fails(3, &["CKR_PIN_INCORRECT"]);
+            assert!(!ran.out.contains("destroy them") && ran.out.contains("Keep the shares"), "{}", ran.out);
+        }
         let ran = lab.keyrite(&resume).ok();
         let void = ran.out.contains("destroy them");
         assert_eq!(void, !changed, "{mode}: {}", ran.out);

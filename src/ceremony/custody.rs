@@ -53,10 +53,11 @@ impl Conductor<'_> {
         }
         let told = self.custody_told()?;
         let mine = told.iter().rev().find(|(ceremony, _)| *ceremony == self.id).map(|(_, told)| told.clone());
-        if let Some(told) = mine.as_ref().filter(|told| told.phase == "handed-out")
-            && let Some(opened) = self.try_new_shares(&told.set)?
+        let tried = mine.as_ref().filter(|told| told.phase == "handed-out").map(|told| told.set.clone());
+        if let Some(set) = &tried
+            && let Some(session) = self.try_new_shares(set)?
         {
-            return Ok(opened);
+            return Ok((session, None));
         }
         let changed = mine.is_some_and(|told| told.phase == "changed");
         let pin = match rule {
@@ -70,7 +71,16 @@ impl Conductor<'_> {
                 self.pin_of_shares(last.map(|(_, told)| told.set.clone()))?
             }
         };
-        Ok((self.open_and_keep(&pin)?, Some(pin)))
+        let session = self.open_and_keep(&pin)?;
+        if let Some(set) = tried {
+            // Only now is it sure that nothing but paper is lost with them.
+            self.record("custody", json!({ "phase": "void", "set": set }))?;
+            self.write_down()?;
+            self.people.show(&format!(
+                "  The token has the old PIN still. The shares of set {set} open nothing: destroy them. The step custody will hand out others."
+            ));
+        }
+        Ok((session, (!changed).then_some(pin)))
     }
 
     fn open_and_keep(&mut self, pin: &SecretString) -> Result<Session, Error> {
@@ -102,7 +112,7 @@ impl Conductor<'_> {
 
     /// After an interruption between handing out and the end: the new shares, if the token took
     /// the PIN that they give.
-    fn try_new_shares(&mut self, set: &str) -> Result<Option<(Session, Option<SecretString>)>, Error> {
+    fn try_new_shares(&mut self, set: &str) -> Result<Option<Session>, Error> {
         self.people.show(&format!(
             "  A change of the PIN was under way when the ceremony was interrupted. If the token took the new PIN, the shares of set {set} open it. They are tried once, then the old PIN."
         ));
@@ -111,15 +121,13 @@ impl Conductor<'_> {
             Ok(session) => {
                 self.told_changed(set)?;
                 self.people.show("  The token has the new PIN.");
-                Ok(Some((session, Some(pin))))
+                Ok(Some(session))
             }
             Err(Error::Fault(message)) if message.contains("CKR_PIN_INCORRECT") => {
-                self.record("custody", json!({ "phase": "void", "set": set }))?;
-                self.write_down()?;
                 // What the token says of its PIN has changed.
                 self.look_at_token()?;
                 self.people.show(&format!(
-                    "  The token has the old PIN still. The shares of set {set} open nothing: destroy them.\n  The step custody will hand out others."
+                    "  The token does not take them. Keep the shares of set {set} until the old PIN has opened it."
                 ));
                 Ok(None)
             }
