@@ -15,7 +15,7 @@
 //!                  ->  Certificate            issuance     verified, octets compared
 //!                  ->  recorded               ledger       synced
 //!                  ->  release                release      manifest signed by a key of its own
-//!                  ->  installed files       kubernetes   on a node of the cluster, all or none
+//!                  ->  installed files        kubernetes   on a node of the cluster, all or none
 //! ```
 //!
 //! # The import rule

@@ -136,6 +136,9 @@ fn a_ca_follows_another_step_by_step() {
     let before = lab.listing("node");
     lab.install("release-kubernetes-ca-2", "node", both)
         .fails(1, &["ca.crt: holds another CA", "kubernetes-ca-2", "--rotate-ca"]);
+    // Nor does it come in and push the old one out in one go.
+    lab.install("release-kubernetes-ca-2", "node", "--ca kubernetes-ca-2=ca.crt --drop-old-ca")
+        .fails(1, &["ca.crt: holds another CA", "--rotate-ca"]);
     assert_eq!(lab.listing("node"), before);
     lab.install("release-kubernetes-ca-2", "node", &format!("{both} --rotate-ca")).ok();
     let (old, new) = ("CN = kubernetes-ca", "CN = kubernetes-ca-2");

@@ -85,7 +85,7 @@ impl<'a> Plan<'a> {
             unchanged: Vec::new(),
             notes: Vec::new(),
         };
-        let rotation = Rotation { add: options.rotate_ca || options.drop_old_ca, drop: options.drop_old_ca };
+        let rotation = Rotation { add: options.rotate_ca, drop: options.drop_old_ca };
         let files = plan.ca_files(&trust, &leaves, &issuers, rotation)?;
         plan.put_ca_files(&files, now)?;
         plan.put_certificates(&leaves, &trust)?;
