@@ -161,8 +161,9 @@ impl Ledger {
 impl Held {
     fn copied(&mut self, log: &Path, scratch: &Path) -> Result<PathBuf, Error> {
         let fault = |e: std::io::Error| Error::Fault(format!("{}: {e}", scratch.display()));
-        let number = std::process::id();
-        let copy = scratch.join(format!("keyrite-reading-{number}"));
+        // A new folder that nobody else can look into; one that a killed run left stays.
+        let name = |number| scratch.join(format!("keyrite-reading-{}-{number}", std::process::id()));
+        let copy = (0..100).map(name).find(|copy| !copy.exists()).unwrap_or_else(|| name(100));
         DirBuilder::new().mode(0o700).create(&copy).map_err(fault)?;
         self.copy = Some(copy.clone());
         let to = copy.join(schema::FILE);
