@@ -196,6 +196,29 @@ fn killed_while_the_pin_changes() {
     }
 }
 
+/// What people began at a terminal, a file does not go on with: no share of a real token reaches it.
+#[test]
+fn a_file_does_not_take_up_a_change_of_custody() {
+    let lab = ready();
+    let run = "ceremony run split.toml --hsm hsm.toml --ledger ledger";
+    assert_eq!(typed(&lab, &[("operator: type your name", "{kill}")], run).code, 255);
+    let answers = support::repository().join("ceremony/answers-accept.toml");
+    let resume = format!(
+        "ceremony resume --ledger ledger --answers {} --pin-file pin --new-share-file shares",
+        answers.display()
+    );
+    lab.keyrite(&resume).fails(2, &["split.toml", "hands out shares, and a file answers", "at a terminal"]);
+    assert!(!lab.path("shares").exists());
+    lab.keyrite("token inspect --hsm hsm.toml --pin-file pin").ok();
+    // An answers file that cannot answer is told before anything is done.
+    lab.write("few.toml", "plan = \"accept\"\n");
+    lab.write("open.toml", script("custodian = 3", "typed", ""));
+    let other = run.replace("split.toml", "open.toml").replace("ledger ledger", "ledger other");
+    assert_eq!(typed(&lab, &[("operator: type your name", "{kill}")], &other).code, 255);
+    let resume = "ceremony resume --ledger other --answers few.toml --pin-file pin";
+    lab.keyrite(resume).fails(2, &["open.toml", "\"clock\", which the answers file lacks"]);
+}
+
 const SHOW: &str = "to see your share";
 
 fn handed_out() -> Vec<(&'static str, &'static str)> {

@@ -12,6 +12,7 @@ use super::preflight::{Setup, check_clock, policy};
 use super::screen::heading;
 use super::seats::Count;
 use super::transcript::Transcript;
+use super::unattended::check_people;
 use super::{Error, People, Plan, Prompt, Step, Surroundings};
 use crate::digest::Digest;
 use crate::ledger::Ledger;
@@ -167,6 +168,7 @@ impl<'a> Conductor<'a> {
             serde_json::from_str(&open.plan).map_err(|e| Error::Fault(format!("ledger: plan: {e}")))?;
         check_clock(&ledger, (surroundings.now)())?;
         let plan = Plan::from_files(setup.plan.clone())?;
+        check_people(&plan, ledger.is_rehearsal(), open.next_step, people)?;
         let module = Module::load(HsmProfile::parse(&setup.hsm)?)?;
         let token = module
             .choose(&Selector { serial: Some(setup.token_serial.clone()), label: None })

@@ -236,6 +236,7 @@ impl Conductor<'_> {
                     .into(),
             ));
         };
+        self.people_take_shares()?;
         let holders = self.holders(count)?;
         let shares = self.new_shares(threshold, count)?;
         let set = shares.first().map(Share::identifier).unwrap_or_default();
@@ -318,8 +319,19 @@ impl Conductor<'_> {
         Ok(chosen)
     }
 
+    /// Nobody's share goes to a file, but in a rehearsal.
+    fn people_take_shares(&self) -> Result<(), Error> {
+        match self.people.unattended() && !self.ledger.is_rehearsal() {
+            false => Ok(()),
+            true => Err(Error::Wrong(
+                "a file answers, and shares go to a file in a rehearsal only; resume at a terminal where custodians are".into(),
+            )),
+        }
+    }
+
     /// Shows one share to one custodian, and has it typed back.
     fn hand_out(&mut self, share: &Share, person: &Person) -> Result<(), Error> {
+        self.people_take_shares()?;
         let title = person.title();
         self.seen_by(share, &title)?;
         if self.people.unattended() {

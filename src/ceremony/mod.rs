@@ -29,6 +29,7 @@ mod script;
 mod seats;
 mod steps;
 mod transcript;
+mod unattended;
 mod welcome;
 pub mod wording;
 mod verdict;

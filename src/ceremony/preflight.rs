@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::answers::Wanted;
 use super::conductor::{Conductor, Parts};
 use super::import::import;
 use super::plan::PlanFiles;
+use super::unattended::check_people;
 use super::{BundleFacts, Error, People, Plan, Step, Surroundings};
 use crate::digest::Digest;
 use crate::issuance::{Authority, Certificate};
@@ -124,26 +124,12 @@ impl Start {
             (false, true) => return wrong("the script makes no release; leave out --out"),
             _ => {}
         }
-        let wanted = Wanted {
-            prompts: prompts(script),
-            seats: &script.people,
-            labels: super::record::labels(&script.step).collect(),
-        };
-        if script.has("custody") && people.unattended() && !self.rehearsal {
-            return wrong(
-                "the script hands out shares, and a file answers; run it at a terminal where custodians are, or as a --rehearsal",
-            );
-        }
-        if script.has("custody") && !people.can_hand_out() {
-            return wrong(
-                "the script hands out shares; name a new file for those of a rehearsal by --new-share-file",
-            );
-        }
-        people.lacks(&wanted).map_or(Ok(()), |lack| wrong(&lack))
+        check_people(&self.plan, self.rehearsal, 0, people)
     }
 }
 
-fn prompts(script: &super::Script) -> Vec<&'static str> {
+/// The prompts that a script will ask at, by their names in an answers file.
+pub fn prompts(script: &super::Script) -> Vec<&'static str> {
     let mut ids = vec!["plan", "clock"];
     let asked = [
         ("create-authority", "create"),

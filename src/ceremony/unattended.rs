@@ -1,0 +1,37 @@
+//! What a file may answer for people, and what it may not.
+
+use super::answers::Wanted;
+use super::preflight::prompts;
+use super::{Error, People, Plan};
+
+/// Checks that those who answer can answer what this plan asks: at the beginning, and again
+/// whenever others take a ceremony up.
+///
+/// # Errors
+/// [`Error::Wrong`] with what they lack.
+pub fn check_people(
+    plan: &Plan,
+    rehearsal: bool,
+    next_step: usize,
+    people: &dyn People,
+) -> Result<(), Error> {
+    let script = plan.script();
+    let wrong = |message: &str| Err(Error::Wrong(format!("{}: {message}", plan.name())));
+    if script.has("custody") && people.unattended() && !rehearsal {
+        return wrong(
+            "the script hands out shares, and a file answers; run it at a terminal where custodians are, or as a --rehearsal",
+        );
+    }
+    let to_come = script.step.iter().skip(next_step).any(|step| step.act() == "custody");
+    if to_come && !people.can_hand_out() {
+        return wrong(
+            "the script hands out shares; name a new file for those of a rehearsal by --new-share-file",
+        );
+    }
+    let wanted = Wanted {
+        prompts: prompts(script),
+        seats: &script.people,
+        labels: super::record::labels(&script.step).collect(),
+    };
+    people.lacks(&wanted).map_or(Ok(()), |lack| wrong(&lack))
+}
