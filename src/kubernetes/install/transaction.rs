@@ -177,7 +177,9 @@ fn stage(folders: &Folders, id: &str, steps: &[Step], made: Vec<String>) -> Resu
             after,
         });
     }
-    folders.iter().filter(|folder| folder.has_folder(STATE)).try_for_each(|folder| {
+    // A folder may have older generations, and no part in this one.
+    let generation = format!("{STATE}/{id}");
+    folders.iter().filter(|folder| folder.has_folder(&generation)).try_for_each(|folder| {
         folder
             .sync_parent(&kept(id, 0))
             .and_then(|()| folder.sync_parent(JOURNAL))
