@@ -383,6 +383,10 @@ fn descriptions_that_are_wrong() {
     lab.write("cluster.toml", KUBEADM);
     lab.keyrite("request cluster cluster.toml --out c --node cp-9")
         .fails(2, &["node cp-9: the description has none of that name; it has cp-1, cp-2, w-1"]);
+    // Keys stay: they never go into a tar.
+    lab.keyrite("request cluster cluster.toml --out c.tar")
+        .fails(2, &["choose a name that does not end in .tar"]);
+    assert!(!lab.path("c.tar").exists() && !lab.path("c.tar.partial").exists());
     // What is there is never written over.
     lab.write("c/nodes/cp-1/pki/apiserver.key", "precious");
     lab.keyrite("request cluster cluster.toml --out c").fails(2, &["output folder is not empty"]);

@@ -84,6 +84,12 @@ pub fn make(making: &Making<'_>, out: &Path) -> Result<Made, Error> {
             "no party of the cluster is on that node, so there is nothing to make".into(),
         ));
     }
+    if out.extension().is_some_and(|ending| ending == "tar") {
+        return Err(Error::Wrong(format!(
+            "{}: keys stay here, so this is a folder; choose a name that does not end in .tar",
+            out.display()
+        )));
+    }
     let mut whole = Whole::begin_private(out)?;
     let mut put = |file: File| -> Result<(), Error> {
         Ok(whole.put(&RelativePath::new(&file.path)?, &file.octets, file.mode)?)

@@ -8,7 +8,7 @@ use super::failure;
 use crate::cli::terminal::say;
 use crate::cli::{Failure, system, verify};
 use crate::kubernetes::install::{KeyFolder, ObjectFile, Objects};
-use crate::media::{shown, write_new};
+use crate::media::{self, Whole, shown};
 use crate::release::CertificateEntry;
 
 /// So many commands are shown.
@@ -45,25 +45,24 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// Writes all files into a new folder, or leaves none.
 fn write(out: &Path, files: &[ObjectFile]) -> Result<(), Failure> {
-    let fault = |e: std::io::Error| Failure::fault(format!("{}: {e}", out.display()));
-    match std::fs::create_dir(out) {
-        Ok(()) => {}
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
-            return Err(Failure::wrong(format!("{}: exists; name a folder that does not", out.display())));
+    let wrong = |what: &str| Err(Failure::wrong(format!("{}: {what}", out.display())));
+    if out.symlink_metadata().is_ok() {
+        return wrong("exists; name a folder that does not");
+    }
+    if out.extension().is_some_and(|ending| ending == "tar") {
+        return wrong("the files go to a folder; choose a name that does not end in .tar");
+    }
+    let written = || -> Result<(), media::Error> {
+        let mut whole = Whole::begin_private(out)?;
+        for file in files {
+            whole.put(&file.path, &file.octets, if file.secret { 0o600 } else { 0o644 })?;
         }
-        Err(e) => return Err(fault(e)),
-    }
-    let written = files.iter().try_for_each(|file| {
-        let path = out.join(file.path.as_str());
-        std::fs::create_dir_all(path.parent().unwrap_or(out)).map_err(fault)?;
-        let mode = if file.secret { 0o600 } else { 0o644 };
-        write_new(&path, &file.octets, mode).map_err(|e| Failure::fault(e.to_string()))
-    });
-    if written.is_err() {
-        // It was made here, and the failure is what people are told.
-        let _ = std::fs::remove_dir_all(out);
-    }
-    written
+        whole.finish()
+    };
+    written().map_err(|e| match e {
+        media::Error::Refused(message) => Failure::wrong(message),
+        fault @ media::Error::Fault { .. } => Failure::fault(fault.to_string()),
+    })
 }
 
 fn tell(out: &Path, objects: &Objects) {

@@ -2,7 +2,7 @@
 //!
 //! In: a [`Report`](crate::release::Report) of a verified release, and a [`Target`], the folders of
 //! a node as they are. Out: a [`Plan`] of changes, and its [`Plan::apply`], which makes them all or
-//! none. Private keys are only read.
+//! none. Private keys are only read, but for those that a renewal brings.
 
 mod ca_file;
 mod folder;
