@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::steps::is_over;
 use super::story::{Mark, Story};
-use crate::ceremony::{Count, Person, Plan, Role, Step};
+use crate::ceremony::{Count, Person, Plan, Role};
 
 /// Before the first step, and again after each interruption, everybody whom the script wants
 /// signed in, and no one filled two seats that must be distinct.
@@ -92,7 +92,7 @@ pub fn confirmed(story: &Story, plan: &Plan) -> Result<String, String> {
     for (at, one) in plan.script().step.iter().enumerate() {
         let began = |mark: &Mark| matches!(mark, Mark::Step { number, .. } if *number == at + 1);
         let over = story.marks.iter().any(began) && is_over(story, at + 1);
-        let Some(prompt) = asks(one).filter(|_| over) else { continue };
+        let Some(prompt) = one.prompt().filter(|_| over) else { continue };
         let by = answered.get(&(at + 1, prompt)).map(Vec::as_slice).unwrap_or_default();
         enough(by, one.confirm().unwrap_or(usual))
             .map_err(|few| format!("step {} ({}): {prompt} was not confirmed: {few}", at + 1, one.act()))?;
@@ -148,19 +148,5 @@ fn is_part(plan: &Plan, answer: &str) -> Result<(), String> {
     match all.chunks(3).any(|part| answer.eq_ignore_ascii_case(&part.join(" "))) {
         true => Ok(()),
         false => Err(format!("{answer:?} was typed for the plan digest, whose words are {words:?}")),
-    }
-}
-
-/// The prompt by which a step is confirmed.
-fn asks(step: &Step) -> Option<&'static str> {
-    match step.act() {
-        "machine" => Some("clock"),
-        "create-authority" | "create-manifest-key" => Some("create"),
-        "import" => Some("bundle"),
-        "review" => Some("review"),
-        "release" => Some("manifest"),
-        "custody" => Some("custody"),
-        _ if step.confirm().is_some() => Some("go-on"),
-        _ => None,
     }
 }

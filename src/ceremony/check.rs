@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use der::DateTime;
 
-use super::preflight::{check_clock, needed};
+use super::preflight::{check_clock, check_delegation, check_still_valid, needed};
 use super::{Plan, Step};
 use crate::issuance::Certificate;
 use crate::ledger::{KeyRole, Ledger, StoredKey};
@@ -28,7 +28,10 @@ pub fn findings(plan: &Plan, ledger: Option<&Ledger>, now: DateTime) -> Result<V
     let keys = ledger.map(Ledger::keys).transpose()?.unwrap_or_default();
     if let Some(ledger) = ledger {
         if let Some(open) = ledger.open_ceremony()? {
-            found.push(format!("ledger: ceremony {} is not finished; resume it first", open.id));
+            found.push(format!(
+                "ledger: ceremony {} is not finished; resume it, or abandon it, first",
+                open.id
+            ));
         }
         found.extend(check_clock(ledger, now).err().map(|error| format!("ledger: {error}")));
     }
@@ -87,7 +90,8 @@ fn validity(plan: &Plan, keys: &[StoredKey], now: DateTime) -> Vec<String> {
     for key in keys {
         let Some(certificate) = &key.certificate else { continue };
         if needed(plan).iter().any(|(name, _, _)| *name == key.name) {
-            found.extend(ended(key, certificate, now));
+            found.extend(check_still_valid(key, now).err().map(|e| format!("key {e}")));
+            found.extend(check_delegation(plan, key).err().map(|e| format!("key {e}")));
         }
         issuers.insert(&key.name, issuer_of(plan, key, certificate, now));
     }
@@ -148,16 +152,6 @@ fn issuer_of(plan: &Plan, key: &StoredKey, certificate: &Certificate, now: DateT
     let path_length = authority.and_then(|authority| authority.path_length()).or(path_length);
     // A day that has begun counts: its last second is in it.
     Issuer { days: left.as_secs().div_ceil(86_400), path_length }
-}
-
-fn ended(key: &StoredKey, certificate: &Certificate, now: DateTime) -> Option<String> {
-    let validity = certificate.validity();
-    (now < validity.not_before || now > validity.not_after).then(|| {
-        format!(
-            "key {}: is valid from {} to {}, the clock says {now}; set the clock right (UTC), or create a successor",
-            key.name, validity.not_before, validity.not_after
-        )
-    })
 }
 
 /// Certificate profiles whose parts do not go together.

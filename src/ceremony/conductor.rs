@@ -186,8 +186,8 @@ impl<'a> Conductor<'a> {
     /// Performs the steps that are left.
     ///
     /// # Errors
-    /// [`Interrupted`]. When nothing was signed and no key was made, the ceremony is closed as
-    /// abandoned and a new one can begin.
+    /// [`Interrupted`]. When nothing was made and people had not confirmed the plan, or a file
+    /// answers, the ceremony is closed as abandoned; otherwise it waits to be resumed.
     pub fn run(mut self) -> Result<Outcome, Interrupted> {
         self.perform().map_err(|error| self.interrupted(error))
     }
@@ -256,7 +256,7 @@ impl<'a> Conductor<'a> {
     }
 
     fn step(&mut self, step: &Step) -> Result<(), Error> {
-        if step.confirm().is_some() && !step.asks() {
+        if step.prompt() == Some("go-on") {
             self.confirm(Prompt {
                 id: "go-on",
                 question: super::wording::go_on(step.act()),

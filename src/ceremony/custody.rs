@@ -14,7 +14,7 @@ use super::conductor::Conductor;
 use super::people::{Person, SecretReply};
 use super::script::PinRule;
 use super::seats::Role;
-use super::{Error, Prompt, Reply};
+use super::{Error, Prompt, Reply, wording};
 use crate::media::shown;
 use crate::release::Record;
 use crate::shares::{self, Collected, Share};
@@ -259,9 +259,7 @@ impl Conductor<'_> {
         )?;
         self.confirm(Prompt {
             id: "custody",
-            question: format!(
-                "{count} custodians hold shares of set {set}. To give the token its new PIN, type: set pin {set}"
-            ),
+            question: wording::custody(count, &set),
             expected: format!("set pin {set}"),
         })?;
         self.write_down()?;

@@ -130,18 +130,11 @@ impl Start {
 
 /// The prompts that a script will ask at, by their names in an answers file.
 pub fn prompts(script: &super::Script) -> Vec<&'static str> {
-    let mut ids = vec!["plan", "clock"];
-    let asked = [
-        ("create-authority", "create"),
-        ("create-manifest-key", "create"),
-        ("import", "bundle"),
-        ("review", "review"),
-        ("release", "manifest"),
-        ("custody", "custody"),
-    ];
-    ids.extend(asked.into_iter().filter(|(act, _)| script.has(act)).map(|(_, id)| id));
-    if script.step.iter().any(|step| step.confirm().is_some() && !step.asks()) {
-        ids.push("go-on");
+    let mut ids = vec!["plan"];
+    for id in script.step.iter().filter_map(Step::prompt) {
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
     }
     ids
 }
@@ -189,7 +182,7 @@ fn check_ledger(
 }
 
 /// A key whose certificate has ended signs nothing more.
-fn check_still_valid(stored: &StoredKey, now: der::DateTime) -> Result<(), Error> {
+pub fn check_still_valid(stored: &StoredKey, now: der::DateTime) -> Result<(), Error> {
     let Some(validity) = stored.certificate.as_ref().map(Certificate::validity) else { return Ok(()) };
     if now >= validity.not_before && now <= validity.not_after {
         return Ok(());
@@ -201,7 +194,7 @@ fn check_still_valid(stored: &StoredKey, now: der::DateTime) -> Result<(), Error
 }
 
 /// An authority that may have none below it cannot delegate.
-fn check_delegation(plan: &Plan, stored: &StoredKey) -> Result<(), Error> {
+pub fn check_delegation(plan: &Plan, stored: &StoredKey) -> Result<(), Error> {
     let delegates = plan.script().roster.iter().any(|line| line.delegate && line.authority == stored.name);
     let Some(certificate) = stored.certificate.clone().filter(|_| delegates) else { return Ok(()) };
     match Authority::new(&stored.name, certificate).map(|authority| authority.path_length()) {

@@ -10,9 +10,20 @@ impl Step {
         matches!(self, Self::Machine { .. } | Self::OpenToken { .. } | Self::Inventory { .. })
     }
 
-    /// Whether it asks people something of its own that they confirm.
-    pub fn asks(&self) -> bool {
-        !matches!(self, Self::OpenToken { .. } | Self::Inventory { .. } | Self::Issue { .. })
+    /// The prompt by which people confirm it, if they do.
+    pub fn prompt(&self) -> Option<&'static str> {
+        match self {
+            Self::Machine { .. } => Some("clock"),
+            Self::CreateAuthority { .. } | Self::CreateManifestKey { .. } => Some("create"),
+            Self::Import { .. } => Some("bundle"),
+            Self::Review { .. } => Some("review"),
+            Self::Release { .. } => Some("manifest"),
+            Self::Custody { .. } => Some("custody"),
+            Self::OpenToken { .. } | Self::Inventory { .. } | Self::Issue { .. } => {
+                self.confirm().map(|_| "go-on")
+            }
+            Self::Record { .. } => None,
+        }
     }
 
     /// What happens in it, and who has to do what: one or two sentences.

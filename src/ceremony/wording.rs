@@ -55,6 +55,11 @@ pub fn review(issue: impl Display, refuse: impl Display) -> String {
     format!("{issue} to issue, {refuse} refused. To go on, type: issue {issue} refuse {refuse}")
 }
 
+/// What is asked before the token gets its new PIN.
+pub fn custody(count: impl Display, set: impl Display) -> String {
+    format!("{count} custodians hold shares of set {set}. To give the token its new PIN, type: set pin {set}")
+}
+
 /// What is asked in a step that asks nothing of its own.
 pub fn go_on(act: &str) -> String {
     format!("To go on with this step, type: {act}")

@@ -39,7 +39,7 @@ pub fn step(plan: &Plan, at: usize) -> Sheet {
         ..Sheet::default()
     };
     fill(&mut sheet, step);
-    if step.confirm().is_some() && !step.asks() {
+    if step.prompt() == Some("go-on") {
         sheet.does.push(wording::go_on(step.act()));
     }
     for lines in [&mut sheet.does, &mut sheet.screen, &mut sheet.aloud] {
@@ -52,7 +52,7 @@ pub fn step(plan: &Plan, at: usize) -> Sheet {
 fn confirm(plan: &Plan, step: &Step) -> String {
     match step.confirm() {
         Some(confirm) => confirm.text(),
-        None if step.asks() && step.act() != "record" => plan.script().people.confirm.text(),
+        None if step.prompt().is_some() => plan.script().people.confirm.text(),
         None => String::new(),
     }
 }
@@ -113,8 +113,11 @@ fn fill(sheet: &mut Sheet, step: &Step) {
             ]),
             lines(&["How many objects there are, and any that nobody knows"]),
         ),
-        Step::Custody { .. } => (
-            lines(&["Each custodian alone writes the share down, types it back, and seals it"]),
+        Step::Custody { shares, .. } => (
+            vec![
+                "Each custodian alone writes the share down, types it back, and seals it".to_owned(),
+                wording::custody(shares, "[set]"),
+            ],
             lines(&["One share at a time, to one custodian"]),
             lines(&["The number of each seal"]),
         ),
