@@ -315,6 +315,10 @@ fn edits_of_releases_and_missing_ones_are_found() {
         ),
         "AUDIT-ROOT",
     );
+    // A ledger may have several roots: one of those that are trusted must be above each release.
+    let none = "11".repeat(32);
+    let both = format!("audit first --root-sha256 {none} --root root/authorities/root-ca.crt");
+    assert!(lab.keyrite(&both).ok().out.contains("is under the root you trust, root-ca"));
 }
 
 /// Witnesses sign with a stock tool; whose signatures are there and whether they hold is told.

@@ -176,7 +176,7 @@ impl Book<'_> {
         let again = again.map_err(|e| e.to_string());
         let same = again.and_then(|again| self.same_manifest(&release, &head, again, keys, story));
         self.section.compared("AUDIT-SIGNATURE", same.map(told).map_err(told));
-        release::anchored(&head, self.order.root.as_ref(), &what, self.section);
+        release::anchored(&head, &self.order.roots, &what, self.section);
         self.history.release(Told::of(self.name.clone(), true, release.manifest, &head));
         self.last = Some(release);
         Ok(())

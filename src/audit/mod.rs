@@ -22,7 +22,7 @@ pub use claim::{Claim, Outcome, Report, Section};
 pub use witness::{NAMESPACE, Signer, allowed_signers};
 
 use crate::ceremony::Plan;
-use crate::release::Root;
+use crate::digest::Digest;
 
 /// Why an audit was not made.
 #[derive(Debug, thiserror::Error)]
@@ -54,8 +54,8 @@ pub struct Order {
     pub sources: Vec<PathBuf>,
     /// Plans that are known to be the approved ones.
     pub plans: Vec<Plan>,
-    /// The root that the auditor trusts.
-    pub root: Option<Root>,
+    /// SHA-256 over the certificates of the roots that the auditor trusts.
+    pub roots: Vec<Digest>,
     /// Witnesses' signatures, besides those that lie beside the sources.
     pub signatures: Vec<PathBuf>,
     /// Who may have signed, when the auditor knows.

@@ -8,13 +8,10 @@ use super::history::{Chapter, History, Told};
 use super::story::{Refusals, Story};
 use super::{Error, Order, Section, transcript};
 use crate::digest::{Digest, Hasher};
-use crate::media::{self, Limits, RelativePath, Tree};
+use crate::media::{self, RelativePath, Tree};
 use crate::release::{
-    self, CertificateEntry, Head, MANIFEST, ManifestKind, Reader, RefusalEntry, Root, TRANSCRIPT,
+    self, CertificateEntry, Head, LIMITS, MANIFEST, ManifestKind, Reader, RefusalEntry, Root, TRANSCRIPT,
 };
-
-/// What a release may hold: the manifest and the transcript are its largest files.
-const LIMITS: Limits = Limits { file: 8 << 30, total: 32 << 30, files: 4_000_000 };
 
 /// Audits a release.
 pub fn audit(path: &Path, order: &Order, section: &mut Section, history: &mut History) -> Result<(), Error> {
@@ -36,7 +33,7 @@ pub fn audit(path: &Path, order: &Order, section: &mut Section, history: &mut Hi
     transcript::claims(&story, plan, None, "the transcript", section);
     if let Some(head) = manifest.head.take() {
         verified(path, &head, order, section)?;
-        anchored(&head, order.root.as_ref(), "the release", section);
+        anchored(&head, &order.roots, "the release", section);
         section.compared("AUDIT-SEAL", sealed(&story, &head, "the manifest"));
         section.compared("AUDIT-MANIFEST", same_facts(&story, &head));
         manifest.close(&head, section, history, &name);
@@ -117,24 +114,22 @@ fn own_root(head: &Head) -> Option<(&str, Digest)> {
 }
 
 /// Whether the root is the one that the auditor trusts.
-pub fn anchored(head: &Head, root: Option<&Root>, what: &str, section: &mut Section) {
+pub fn anchored(head: &Head, roots: &[Digest], what: &str, section: &mut Section) {
     let Some((name, own)) = own_root(head) else { return };
-    let trusted = match root {
-        Some(Root::Certificate(certificate)) => certificate.digest(),
-        Some(Root::Sha256(digest)) => *digest,
-        None => {
-            return section.untold(
-                "AUDIT-ROOT",
-                format!("{what}: whether the root {name} with SHA-256 {own} is the one you trust; compare it with the paper, or name yours by --root"),
-            );
-        }
-    };
+    if roots.is_empty() {
+        return section.untold(
+            "AUDIT-ROOT",
+            format!("{what}: whether the root {name} with SHA-256 {own} is the one you trust; compare it with the paper, or name yours by --root"),
+        );
+    }
+    let listed = || roots.iter().map(Digest::to_string).collect::<Vec<_>>().join(" or ");
     section.compared(
         "AUDIT-ROOT",
-        match trusted == own {
+        match roots.contains(&own) {
             true => Ok(format!("{what}: is under the root you trust, {name} with SHA-256 {own}")),
             false => Err(format!(
-                "{what}: is under the root {name} with SHA-256 {own}, the root you trust has {trusted}"
+                "{what}: is under the root {name} with SHA-256 {own}, the root you trust has {}",
+                listed()
             )),
         },
     );

@@ -8,9 +8,7 @@ use super::story::Story;
 use super::{Error, Order, Section, people, steps};
 use crate::ceremony::Plan;
 use crate::media::open_file;
-
-/// The largest line of a transcript, in octets.
-const LINE_LIMIT: u64 = 64 << 20;
+use crate::release::TRANSCRIPT_LINE;
 
 /// Reads a transcript to its end, line by line.
 pub fn read(from: impl Read, name: &str) -> Result<Story, Error> {
@@ -19,7 +17,7 @@ pub fn read(from: impl Read, name: &str) -> Result<Story, Error> {
     let mut line = Vec::new();
     loop {
         line.clear();
-        let read = (&mut reader).take(LINE_LIMIT).read_until(b'\n', &mut line);
+        let read = (&mut reader).take(TRANSCRIPT_LINE).read_until(b'\n', &mut line);
         if read.map_err(|e| Error::Fault(format!("{name}: {e}")))? == 0 {
             return Ok(story);
         }

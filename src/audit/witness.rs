@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use ssh_key::{PublicKey, SshSig};
 
 use super::{Error, Kind, Order, Section};
-use crate::media::{Limits, RelativePath, Tree, read_file, shown};
-use crate::release::TRANSCRIPT;
+use crate::media::{RelativePath, Tree, read_file, shown};
+use crate::release::{LIMITS, TRANSCRIPT};
 
 /// The namespace of these signatures.
 pub const NAMESPACE: &str = "keyrite-transcript";
@@ -124,8 +124,7 @@ pub fn audit(order: &Order, sources: &[(Kind, &PathBuf)], section: &mut Section)
 }
 
 fn of_release(source: &Path) -> Result<Vec<u8>, String> {
-    let limits = Limits { file: 8 << 30, total: 32 << 30, files: 4_000_000 };
-    let tree = Tree::open(source, limits).map_err(|e| e.to_string())?;
+    let tree = Tree::open(source, LIMITS).map_err(|e| e.to_string())?;
     let path = RelativePath::new(TRANSCRIPT).map_err(|e| e.to_string())?;
     tree.read(&path, LIMIT as u64).map_err(|e| e.to_string())
 }

@@ -10,7 +10,6 @@ use super::{Failure, system};
 use crate::audit::{self, Order, Outcome, Report, audit};
 use crate::ceremony::Plan;
 use crate::digest::Digest;
-use crate::release::Root;
 
 /// Arguments of `audit`.
 #[derive(Debug, Args)]
@@ -21,12 +20,12 @@ pub struct Arguments {
     /// The script that was approved; may be given several times
     #[arg(long = "script", value_name = "SCRIPT")]
     scripts: Vec<PathBuf>,
-    /// The certificate of the root that you trust, PEM or DER
-    #[arg(long, value_name = "FILE")]
-    root: Option<PathBuf>,
-    /// SHA-256 of that certificate's DER octets, its fingerprint
-    #[arg(long, value_name = "HEX", conflicts_with = "root")]
-    root_sha256: Option<Digest>,
+    /// The certificate of a root that you trust, PEM or DER; may be given several times
+    #[arg(long = "root", value_name = "FILE")]
+    roots: Vec<PathBuf>,
+    /// SHA-256 of such a certificate's DER octets, its fingerprint; may be given several times
+    #[arg(long = "root-sha256", value_name = "HEX")]
+    root_digests: Vec<Digest>,
     /// A witness's signature over a transcript; those beside a source (SOURCE.WHO.sig) are found
     #[arg(long = "witness-signature", value_name = "FILE")]
     signatures: Vec<PathBuf>,
@@ -40,11 +39,10 @@ pub struct Arguments {
 
 /// Performs the command.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let root = match (arguments.root, arguments.root_sha256) {
-        (Some(path), _) => Some(Root::Certificate(Box::new(certificate(&path)?))),
-        (None, Some(digest)) => Some(Root::Sha256(digest)),
-        (None, None) => None,
-    };
+    let mut roots = arguments.root_digests;
+    for path in &arguments.roots {
+        roots.push(certificate(path)?.digest());
+    }
     let plans = arguments.scripts.iter().map(|script| Plan::read(script));
     let plans = plans.collect::<Result<_, _>>().map_err(|e| Failure::wrong(e.to_string()))?;
     let failure = |error| match error {
@@ -57,7 +55,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         signers: signers.transpose().map_err(failure)?,
         sources: arguments.sources,
         plans,
-        root,
+        roots,
         scratch: system::temporary(),
         processors: system::processors(),
     };

@@ -27,7 +27,7 @@ pub use system::harden;
 /// Runs offline CA key ceremonies. The CA's key is generated in a PKCS#11 token and never leaves
 /// it; a reviewed script decides what it signs.
 ///
-/// Exit codes: 0 done; 1 refused, nothing signed; 2 script, arguments or profile wrong; 3 fault,
+/// Exit codes: 0 done; 1 refused or stopped, nothing signed; 2 script, arguments or profile wrong; 3 fault,
 /// nothing signed; 4 stopped after something was signed (the ledger tells what).
 #[derive(Debug, Parser)]
 #[command(name = "keyrite", version, max_term_width = 100)]
@@ -38,7 +38,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Check, run or resume a ceremony
+    /// Check, print, run, resume, report on or give up a ceremony
     #[command(subcommand)]
     Ceremony(ceremony::Command),
     /// List, initialise or inspect tokens

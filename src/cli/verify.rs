@@ -9,11 +9,8 @@ use super::{Failure, system};
 use crate::ceremony::MAX_FILE;
 use crate::digest::Digest;
 use crate::issuance::Certificate;
-use crate::media::{self, Limits, Tree, read_file, shown};
-use crate::release::{self, CertificateEntry, ManifestKind, Report, Root};
-
-/// What a release may hold: the manifest and the transcript are its largest files.
-const LIMITS: Limits = Limits { file: 8 << 30, total: 32 << 30, files: 4_000_000 };
+use crate::media::{self, Tree, read_file, shown};
+use crate::release::{self, CertificateEntry, LIMITS, ManifestKind, Report, Root};
 
 /// A release, and the root that is trusted.
 #[derive(Debug, Args)]

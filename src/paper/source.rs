@@ -10,13 +10,11 @@ use crate::ceremony::{Plan, Setup};
 use crate::digest::Digest;
 use crate::issuance::{Certificate, IssuedFacts};
 use crate::ledger::{self, Ledger, RequestRow};
-use crate::media::{Limits, RelativePath, Tree, open_file};
-use crate::release::{self, CertificateEntry, Head, MANIFEST, Reader, Reason, RefusalEntry, TRANSCRIPT};
+use crate::media::{RelativePath, Tree, open_file};
+use crate::release::{
+    self, CertificateEntry, Head, LIMITS, MANIFEST, Reader, Reason, RefusalEntry, TRANSCRIPT, TRANSCRIPT_LINE,
+};
 
-/// What a release may hold.
-const LIMITS: Limits = Limits { file: 8 << 30, total: 32 << 30, files: 4_000_000 };
-/// The largest line of a transcript, in octets.
-const LINE_LIMIT: u64 = 64 << 20;
 /// Rows of a ledger that are read at a time.
 const GROUP: usize = 256;
 
@@ -153,7 +151,7 @@ fn lines(from: impl Read, report: &mut Report) -> Result<(), Error> {
     let mut line = String::new();
     loop {
         line.clear();
-        if (&mut reader).take(LINE_LIMIT).read_line(&mut line).map_err(fault)? == 0 {
+        if (&mut reader).take(TRANSCRIPT_LINE).read_line(&mut line).map_err(fault)? == 0 {
             return Ok(());
         }
         report.line(line.trim_end_matches('\n')).map_err(Error::Fault)?;

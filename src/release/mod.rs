@@ -10,6 +10,8 @@ mod stream;
 mod transcript;
 mod verify;
 
+use crate::media::Limits;
+
 pub use cms::{sign_manifest, verify_manifest};
 pub use compose::{Authorities, KeyEntry, Leaf, compose_authorities, compose_leaf};
 pub use manifest::{
@@ -20,6 +22,10 @@ pub use stream::{ManifestWriter, Reader, TextReader, decode, entry, read, read_t
 pub use transcript::{Chain, FIRST, Record, chain_head};
 pub use verify::{Report, Root, verify};
 
+/// What a release may hold: the manifest and the transcript are its largest files.
+pub const LIMITS: Limits = Limits { file: 8 << 30, total: 32 << 30, files: 4_000_000 };
+/// The longest line of a transcript, in octets.
+pub const TRANSCRIPT_LINE: u64 = 64 << 20;
 /// Name of the manifest in a release.
 pub const MANIFEST: &str = "manifest.json";
 /// Name of its detached signature.

@@ -180,7 +180,7 @@ pub fn read_texts(from: impl Read, reader: &mut dyn TextReader) -> Result<(), Er
             Some(empty) => break empty,
             None => head.push_str(line),
         }
-        if head.len() > LINE_LIMIT {
+        if head.len() > MANIFEST_LINE {
             return Err(lines.unexpected());
         }
     };
@@ -207,7 +207,7 @@ fn opening(line: &str, list: &str) -> Option<bool> {
 }
 
 /// The longest line, and the longest head, in octets.
-const LINE_LIMIT: usize = 16 << 20;
+const MANIFEST_LINE: usize = 16 << 20;
 
 /// The lines of a manifest.
 struct Lines<R> {
@@ -220,7 +220,7 @@ impl<R: Read> Lines<R> {
     fn fill(&mut self) -> Result<usize, Error> {
         self.octets.clear();
         self.number += 1;
-        (&mut self.from).take(LINE_LIMIT as u64).read_until(b'\n', &mut self.octets).map_err(failed)
+        (&mut self.from).take(MANIFEST_LINE as u64).read_until(b'\n', &mut self.octets).map_err(failed)
     }
 
     /// The next line, with its line feed.

@@ -11,7 +11,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::sync::OnceLock;
 
 use super::manifest::{AuthorityEntry, CertificateEntry, FORMAT, Head, RefusalEntry};
-use super::{Chain, Error, MANIFEST, SIGNATURE, TRANSCRIPT, TextReader, cms, decode, read_texts};
+use super::{
+    Chain, Error, MANIFEST, SIGNATURE, TRANSCRIPT, TRANSCRIPT_LINE, TextReader, cms, decode, read_texts,
+};
 use crate::digest::{Digest, Hasher};
 use crate::issuance::Certificate;
 use crate::media::{Member, RelativePath, Tree};
@@ -21,8 +23,6 @@ use serde::de::DeserializeOwned;
 
 /// The largest file but manifest and transcript, in octets.
 const FILE_LIMIT: u64 = 1 << 20;
-/// The largest line of a transcript, in octets.
-const LINE_LIMIT: u64 = 64 << 20;
 /// Certificates that one thread checks at a time.
 const GROUP: usize = 64;
 /// So many refusals are kept to be shown.
@@ -299,7 +299,7 @@ fn check_transcript(tree: &Tree, head: &Head) -> Result<(), Error> {
     let mut line = Vec::new();
     loop {
         line.clear();
-        let read = (&mut hashed).take(LINE_LIMIT).read_until(b'\n', &mut line).map_err(unreadable)?;
+        let read = (&mut hashed).take(TRANSCRIPT_LINE).read_until(b'\n', &mut line).map_err(unreadable)?;
         if read == 0 {
             break;
         }
