@@ -143,6 +143,24 @@ fn claims_of_an_audit_are_documented() {
     assert_eq!(ids(&code), ids(&document));
 }
 
+/// What bundles, media and tokens are refused for stands in `controls.md`, and nothing else does.
+#[test]
+fn controls_of_bundles_media_and_tokens_are_documented() {
+    let code: String = sources().into_iter().map(|(_, _, text)| text).collect();
+    let document = fs::read_to_string(repository().join("ceremony/controls.md")).unwrap();
+    // In messages they stand in brackets, in the document in a row of their own.
+    let ids = |text: &str| -> std::collections::BTreeSet<String> {
+        let prefixes = ["BUNDLE-", "MEDIA-", "TOKEN-"];
+        let is_id = |word: &&str| {
+            prefixes.iter().any(|prefix| word.starts_with(prefix))
+                && word.bytes().all(|b| b.is_ascii_uppercase() || b == b'-')
+        };
+        text.split(['[', ']', '|']).map(str::trim).filter(is_id).map(str::to_owned).collect()
+    };
+    assert!(ids(&code).len() > 10, "{:?}", ids(&code));
+    assert_eq!(ids(&code), ids(&document));
+}
+
 /// The auditors' checklist is whole, and the tests that it names exist.
 #[test]
 fn auditors_checklist_names_tests_that_exist() {

@@ -96,7 +96,7 @@ impl Approvals {
         let mut names: Vec<String> = Vec::new();
         for (path, octets) in signatures {
             let name = self.signer(index, octets).map_err(|why| {
-                format!("{path}: {why}; take it away, or have {INDEX} signed anew: ssh-keygen -Y sign -n {NAMESPACE} -f KEY {INDEX} [BUNDLE-APPROVAL]")
+                format!("{path}: {why}; take it away, or have {INDEX} signed anew: ssh-keygen -Y sign -n {NAMESPACE} -f KEY < {INDEX} > {INDEX}.NAME.sig [BUNDLE-APPROVAL]")
             })?;
             if !names.iter().any(|known| known == name) {
                 names.push(name.to_owned());
@@ -108,7 +108,7 @@ impl Approvals {
         let have = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
         let may: Vec<&str> = self.signers.iter().map(|one| one.name.as_str()).collect();
         Err(format!(
-            "{INDEX}: approved by {}{have} of {} required; approvers are {}; have it signed: ssh-keygen -Y sign -n {NAMESPACE} -f KEY {INDEX} [BUNDLE-APPROVAL]",
+            "{INDEX}: approved by {}{have} of {} required; approvers are {}; have it signed: ssh-keygen -Y sign -n {NAMESPACE} -f KEY < {INDEX} > {INDEX}.NAME.sig [BUNDLE-APPROVAL]",
             names.len(),
             self.required,
             may.join(", ")
