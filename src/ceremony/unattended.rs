@@ -31,7 +31,7 @@ pub fn check_people(
     let wanted = Wanted {
         prompts: prompts(script),
         seats: &script.people,
-        labels: super::record::labels(&script.step).collect(),
+        labels: super::record::labels(script.step.get(next_step..).unwrap_or_default()).collect(),
     };
     people.lacks(&wanted).map_or(Ok(()), |lack| wrong(&lack))
 }
