@@ -47,3 +47,48 @@ fn keys_and_certificates_alone_change_later() {
     lab.keyrite("install undo --pki node/pki").ok();
     assert_eq!(lab.listing("node"), without);
 }
+
+/// A file is one thing: a CA file is no certificate's place, whatever lies there now.
+#[test]
+fn no_file_is_two_things_at_once() {
+    let lab = installed();
+    lab.keyrite("install undo --pki node/pki").ok();
+    let refused = |release: &str, more: &str, needles: &[&str]| {
+        let before = lab.listing("node");
+        lab.install(release, "node", more).fails(1, needles);
+        assert_eq!(lab.listing("node"), before, "{more}");
+    };
+    let both = ["apiserver.crt: is both the CA file of etcd-ca and the certificate of", "rename the key"];
+    refused("release", "--ca etcd-ca=apiserver.crt", &both);
+    // As much when one of them is there already.
+    lab.install("release", "node", "").ok();
+    refused("release", "--ca etcd-ca=apiserver.crt --rotate-ca", &both);
+    std::fs::copy(lab.path("node/pki/etcd/ca.crt"), lab.path("node/pki/apiserver.crt")).unwrap();
+    refused("release", "--ca etcd-ca=apiserver.crt", &both);
+    std::fs::remove_file(lab.path("node/pki/apiserver.crt")).unwrap();
+    lab.install("release", "node", "").ok();
+
+    // A signer of the cluster whose key has the name of the cluster's CA.
+    lab.party("node/pki/ca.key", "in/pki/cluster-signer.csr", "/CN=cluster-signer", "", "pkcs8");
+    lab.ceremony("ceremony/kubernetes-signer.toml", "--in in --out signed").ok();
+    let both = ["pki/ca.crt: is both the CA file of kubernetes-ca and the certificate of", "pki/ca.key"];
+    refused("signed", "--rotate-ca", &both);
+    lab.run("mv", &["node/pki/ca.key", "node/pki/cluster-signer.key"]).ok();
+    lab.install("signed", "node", "--rotate-ca").ok();
+}
+
+/// A list that has a file twice is not followed.
+#[test]
+fn a_list_with_a_file_twice_undoes_nothing() {
+    let lab = installed();
+    let list = lab.run("find", &["node/pki/.keyrite", "-name", "undo.json"]).ok().out;
+    let list = list.trim_end();
+    let mut undo: serde_json::Value = serde_json::from_str(&lab.read(list)).unwrap();
+    let entries = undo["entries"].as_array_mut().unwrap();
+    let twice = entries.iter().find(|entry| entry["path"] == "apiserver.crt").unwrap().clone();
+    entries.push(twice);
+    lab.write(list, undo.to_string());
+    let before = lab.listing("node");
+    lab.keyrite("install undo --pki node/pki").fails(1, &["apiserver.crt: would change twice at once"]);
+    assert_eq!(lab.listing("node"), before);
+}

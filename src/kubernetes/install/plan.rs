@@ -2,6 +2,7 @@
 
 mod authorities;
 mod leaves;
+mod places;
 
 use std::collections::BTreeSet;
 
@@ -87,6 +88,7 @@ impl<'a> Plan<'a> {
         };
         let rotation = Rotation { add: options.rotate_ca, drop: options.drop_old_ca };
         let files = plan.ca_files(&trust, &leaves, &issuers, rotation)?;
+        plan.check_places(&leaves, &trust, &files)?;
         plan.put_ca_files(&files, now)?;
         plan.put_certificates(&leaves, &trust)?;
         plan.put_kubeconfigs(&leaves, &trust, &files)?;

@@ -4,6 +4,7 @@
 //! list of both is synced: only then names change, one atomic step after the other. Until the list
 //! is put away, [`recover`](super::recover) can take every step back.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -145,8 +146,21 @@ fn perform(folders: &Folders, steps: &[Step], made: Vec<String>, undoes: Option<
     }
 }
 
+/// Two changes of one file could not be taken back.
+fn each_once(folders: &Folders, steps: &[Step]) -> Result<(), Error> {
+    let mut places = HashSet::new();
+    match steps.iter().find(|step| !places.insert((step.folder, &step.path))) {
+        None => Ok(()),
+        Some(step) => Err(Error::Refused(format!(
+            "{}: would change twice at once, which cannot be taken back",
+            folders.at(step.folder).name(&step.path)
+        ))),
+    }
+}
+
 /// Writes what is new, gives what is old a second name, and syncs the list of both.
 fn stage(folders: &Folders, id: &str, steps: &[Step], made: Vec<String>) -> Result<Journal, Error> {
+    each_once(folders, steps)?;
     let mut journal = Journal { format: FORMAT.to_owned(), id: id.to_owned(), made, entries: Vec::new() };
     for (number, step) in steps.iter().enumerate() {
         let folder = folders.at(step.folder);

@@ -132,6 +132,12 @@ impl<'a> Trust<'a> {
         self.places.iter().filter(move |(name, _)| name == anchor).map(|(_, path)| path.as_str())
     }
 
+    /// The authorities of this release that a CA file is for.
+    pub fn authorities_of(&self, file: &str) -> Vec<&str> {
+        let of_file = self.places.iter().filter(|(_, path)| path == file).map(|(name, _)| name.as_str());
+        of_file.filter(|name| self.certificate(name).is_ok()).collect()
+    }
+
     /// The authorities that were explicitly named for CA files, with those files.
     pub fn explicit(&self) -> impl Iterator<Item = (&str, &str)> {
         self.places.iter().take(self.explicit).map(|(name, path)| (name.as_str(), path.as_str()))

@@ -1,0 +1,46 @@
+//! The places of a plan: each is for one thing.
+
+use std::collections::HashMap;
+
+use super::Plan;
+use super::leaves::Leaf;
+use crate::kubernetes::install::Error;
+use crate::kubernetes::install::ca_file::CaFile;
+use crate::kubernetes::install::trust::Trust;
+
+impl Plan<'_> {
+    /// No file may be two things at once, whether it changes or is right already: one would push
+    /// the other out, and neither undo nor a repair could tell them apart.
+    pub(super) fn check_places(
+        &self,
+        leaves: &[Leaf<'_>],
+        trust: &Trust<'_>,
+        files: &[CaFile],
+    ) -> Result<(), Error> {
+        let authorities = files.iter().map(|file| {
+            (
+                0,
+                file.path.as_str(),
+                format!("the CA file of {}", trust.authorities_of(&file.path).join(" and ")),
+            )
+        });
+        let keys = self.target.keys.iter().map(|key| (0, key.path.as_str(), "a private key".to_owned()));
+        let certificates = leaves.iter().filter_map(|leaf| leaf.key).map(|key| {
+            let what = format!("the certificate of {}", self.target.folders.pki().name(&key.path));
+            (0, key.certificate.as_str(), what)
+        });
+        let kubeconfigs = self.target.kubeconfigs.iter();
+        let kubeconfigs =
+            kubeconfigs.map(|file| (file.folder, file.path.as_str(), "a kubeconfig".to_owned()));
+        let mut places = HashMap::new();
+        for (folder, path, what) in authorities.chain(keys).chain(certificates).chain(kubeconfigs) {
+            if let Some(other) = places.insert((folder, path), what.clone()) {
+                return Err(Error::Refused(format!(
+                    "{}: is both {other} and {what}; name another file by --ca, or rename the key",
+                    self.target.folders.at(folder).name(path)
+                )));
+            }
+        }
+        Ok(())
+    }
+}
