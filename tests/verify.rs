@@ -65,7 +65,40 @@ fn every_change_is_found() {
     broken("sed -i s/production/rehearsal/ manifest.json", "over other octets");
     broken("cd ../root && cp manifest.json manifest.json.p7s ../bad && cd ../bad", "");
     broken("cp ../root/manifest.json.p7s .", "over other octets");
+    // What nobody signed is not taken apart, however it is made.
+    let signed = "transcript.jsonl: SHA-256 is";
+    broken("sed -i '2s/.*/{\"data\":/' transcript.jsonl", signed);
+    broken("printf 'begin' > transcript.jsonl", signed);
     broken("mkdir extra && echo x > extra/file", "extra/file: is not in the manifest");
+}
+
+/// A record of refusals is never longer than those who read it let in.
+#[test]
+fn refusals_of_a_hostile_bundle_are_written_so_that_they_can_be_read() {
+    let lab = Lab::new();
+    lab.root("ecdsa-p256");
+    lab.sign_script(WEB);
+    lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
+    let names: Vec<String> = (0..300).map(|number| format!("DNS:{number}")).collect();
+    lab.csr("in/web/bad.csr", "/CN=bad", &names.join(","), P256);
+    let name = |number| format!("DNS:{number}{}", "x".repeat(240));
+    let long: Vec<String> = (0..66).map(name).collect();
+    lab.csr("in/web/long.csr", "/CN=long", &long.join(","), P256);
+    lab.run("sh", &["-c", "for at in $(seq 1 99); do cp in/web/long.csr in/web/long$at.csr; done"]).ok();
+    lab.sign("in", "good").ok();
+    verify(&lab, "good").ok();
+    let refusals = lab.manifest("good")["refusals"].as_array().unwrap().clone();
+    let reasons = refusals[0]["reasons"].as_array().unwrap();
+    assert_eq!(refusals[0]["request_path"], "web/bad.csr");
+    assert_eq!(reasons.len(), 65);
+    assert_eq!(reasons[64]["message"], "and 236 more violations, which are not listed");
+    let longest = lab.read("good/transcript.jsonl").lines().map(str::len).max().unwrap();
+    assert!(longest < 2 << 20, "{longest}");
+    assert!(lab.read("good/transcript.jsonl").matches("\"event\":\"refused\"").count() > 1);
+    lab.keyrite("audit ledger good --root root/authorities/root-ca.crt").ok();
+    // A longer one is nobody's.
+    lab.run("sh", &["-c", "head -c 9000000 /dev/zero | tr '\\0' x > long.jsonl; echo >> long.jsonl"]).ok();
+    lab.keyrite("audit long.jsonl").fails(1, &["THE RECORD DOES NOT HOLD"]);
 }
 
 /// A manifest that the right people did not sign: another key, or a TLS certificate of the same CA.

@@ -13,6 +13,9 @@ use crate::request::IndexName;
 
 /// So many refusals stand in one record of the transcript.
 const REFUSALS_OF_A_RECORD: usize = 256;
+/// A record of refusals ends with the one that makes their reasons so many octets: 256 of a hostile
+/// bundle would be longer than the longest line that [`crate::release::TRANSCRIPT_LINE`] lets in.
+const REASONS_OF_A_RECORD: usize = 1 << 20;
 
 impl Conductor<'_> {
     pub(super) fn machine(&mut self, network: NetworkRule) -> Result<(), Error> {
@@ -103,7 +106,14 @@ impl Conductor<'_> {
     /// Writes down every refusal, so many in a record; what is not refused is approved.
     fn record_refusals(&mut self, mut row: i64) -> Result<(), Error> {
         loop {
-            let refused = self.ledger.refused_after(row, REFUSALS_OF_A_RECORD)?;
+            let mut refused = self.ledger.refused_after(row, REFUSALS_OF_A_RECORD)?;
+            let mut octets = 0;
+            let fit = refused.iter().take_while(|refused| {
+                let fits = octets < REASONS_OF_A_RECORD;
+                octets += refused.reasons.len();
+                fits
+            });
+            refused.truncate(fit.count());
             let Some(last) = refused.last() else { return Ok(()) };
             row = last.row;
             let list = refused

@@ -13,6 +13,9 @@ use crate::media::{RelativePath, shown};
 use crate::policy::{Judgement, Objection, Policy};
 use crate::request::Violation;
 
+/// So many violations of one request are kept: one request may ask for ten thousand wrong names.
+const REASONS: usize = 64;
+
 /// A ceremony that is about to begin, with the requests that came in so far.
 #[derive(Debug)]
 pub struct Import<'l> {
@@ -343,8 +346,12 @@ fn output(path: &RelativePath) -> String {
 }
 
 fn reasons(violations: &[Violation]) -> String {
-    let safe: Vec<Violation> =
-        violations.iter().map(|v| Violation::new(v.control, shown(&v.message))).collect();
+    let kept = violations.iter().take(REASONS);
+    let mut safe: Vec<Violation> = kept.map(|v| Violation::new(v.control, shown(&v.message))).collect();
+    if let Some(next) = violations.get(REASONS) {
+        let more = violations.len() - REASONS;
+        safe.push(Violation::new(next.control, format!("and {more} more violations, which are not listed")));
+    }
     // Texts always have a JSON form.
     serde_json::to_string(&safe).unwrap_or_default()
 }

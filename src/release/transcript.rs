@@ -1,5 +1,6 @@
 //! The transcript's form: JSON Lines, each record carrying the digest of the line before.
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -25,6 +26,20 @@ pub struct Record {
     pub previous: String,
 }
 
+/// One record as the chain needs it: its particulars are passed over, for no memory is worth them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Link {
+    number: u64,
+    #[serde(rename = "time")]
+    _time: String,
+    #[serde(rename = "event")]
+    _event: String,
+    #[serde(rename = "data")]
+    _data: IgnoredAny,
+    previous: String,
+}
+
 /// The digest by which the next line, and the manifest, point at this one.
 pub fn chain_head(line: &str) -> String {
     Digest::of(line.as_bytes()).to_string()
@@ -45,7 +60,7 @@ impl Chain {
     pub fn line(&mut self, line: &str) -> Result<(), Error> {
         self.lines += 1;
         let wrong = |what: &str| Error(format!("transcript line {}: {what}", self.lines));
-        let record: Record = serde_json::from_str(line).map_err(|e| wrong(&e.to_string()))?;
+        let record: Link = serde_json::from_str(line).map_err(|e| wrong(&e.to_string()))?;
         if record.number != self.lines {
             return Err(wrong(&format!("has number {}", record.number)));
         }
