@@ -215,6 +215,13 @@ fn edits_of_a_ledger_are_found() {
     for (python, claim) in cases {
         fails(&edit(python), claim);
     }
+    // Nothing but keyrite's own tables is asked.
+    let view = "q('ALTER TABLE transcript RENAME TO kept'); q('CREATE VIEW transcript AS WITH RECURSIVE t(ceremony, number, time, line) AS (SELECT 1, 1, 1, 1 UNION ALL SELECT ceremony, number + 1, time, line FROM t) SELECT * FROM t')";
+    fails(&edit(view), "AUDIT-LEDGER");
+    fails(
+        &edit("q('CREATE TRIGGER t AFTER INSERT ON issued BEGIN DELETE FROM request; END')"),
+        "AUDIT-LEDGER",
+    );
     // A whole ceremony cut off at the end: the ledger alone cannot know, the release does.
     let cut = "[q(f'DELETE FROM {t} WHERE ceremony = 3') for t in ('transcript', 'release')]; q('DELETE FROM issued WHERE id IN (SELECT id FROM request WHERE ceremony = 3)'); q('DELETE FROM certificate WHERE id IN (SELECT id FROM request WHERE ceremony = 3)'); q('DELETE FROM request WHERE ceremony = 3'); q('DELETE FROM ceremony WHERE id = 3')";
     edit(cut).ok();

@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::Error;
+use crate::media::shown;
 
 /// The database's file name in the ledger's folder.
 pub const FILE: &str = "ledger.sqlite";
@@ -137,6 +138,34 @@ pub fn create(db: &Connection, rehearsal: bool) -> Result<(), Error> {
     Ok(())
 }
 
+/// Checks, before anything else is asked, that the database has the tables above and nothing else: a
+/// view or a trigger in their place would run what somebody else wrote.
+fn check_tables(db: &Connection, folder: &Path) -> Result<(), Error> {
+    db.execute_batch("PRAGMA trusted_schema = OFF")?;
+    let expected = Connection::open_in_memory()?;
+    expected.execute_batch(TABLES)?;
+    let (expected, found) = (made(&expected)?, made(db)?);
+    let strange = found.iter().find(|one| !expected.contains(one));
+    let strange = strange.or_else(|| expected.iter().find(|one| !found.contains(one)));
+    match strange {
+        None => Ok(()),
+        Some((kind, name, _)) => Err(Error::Fault(format!(
+            "{}: {FILE}: {} {} is not what keyrite made; the database was changed",
+            folder.display(),
+            shown(kind),
+            shown(name)
+        ))),
+    }
+}
+
+/// Kind, name and text of what a database is made of; one more than a ledger has is enough to see.
+fn made(db: &Connection) -> Result<Vec<(String, String, String)>, Error> {
+    let sql = "SELECT type, name, coalesce(sql, '') FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name LIMIT 100";
+    let mut statement = db.prepare(sql)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Checks that the file is a ledger of this version and intact; tells whether it is a rehearsal's.
 pub fn check(db: &Connection, folder: &Path) -> Result<bool, Error> {
     let id: i64 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
@@ -147,6 +176,7 @@ pub fn check(db: &Connection, folder: &Path) -> Result<bool, Error> {
             folder.display()
         )));
     }
+    check_tables(db, folder)?;
     let intact: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if intact != "ok" {
         return Err(Error::Fault(format!("{}: {FILE} is damaged: {intact}", folder.display())));
