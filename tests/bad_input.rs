@@ -63,6 +63,13 @@ fn scripts_are_strict() {
         &["needs the step review"],
     );
     lab.ceremony("none.toml", "--out out").fails(2, &["none.toml"]);
+    // What a script says is quoted, and never reaches the terminal as it is.
+    lab.write("evil.toml", "title = \u{1b}]0;owned\u{7}\n");
+    let ran = lab.keyrite("ceremony check evil.toml").fails(2, &["\\u{1b}]0;owned"]);
+    assert!(
+        !ran.err.contains('\u{1b}') && !ran.err.contains('\u{7}') && ran.err.lines().count() > 1,
+        "{ran:?}"
+    );
     // Names that the ledger does not have, and arguments that do not fit.
     lab.write("x.toml", good.replace("issuer = \"root-ca\"", "issuer = \"ghost-ca\""));
     lab.ceremony("x.toml", "--out out").fails(2, &["ghost-ca: neither the ledger nor an earlier step"]);

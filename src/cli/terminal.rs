@@ -200,6 +200,8 @@ pub fn say(text: &str) {
 /// Writes an error to standard error.
 pub fn complain(text: &str) {
     let mut out = std::io::stderr();
+    // What came from outside may stand in it, quoted by whoever read it.
+    let text = &text.split('\n').map(shown).collect::<Vec<_>>().join("\n");
     let _ = match out.is_terminal() {
         true => writeln!(out, "{}", fold(&format!("keyrite: {text}"), WIDTH)),
         false => writeln!(out, "keyrite: {text}"),
