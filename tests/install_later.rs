@@ -92,3 +92,44 @@ fn a_list_with_a_file_twice_undoes_nothing() {
     lab.keyrite("install undo --pki node/pki").fails(1, &["apiserver.crt: would change twice at once"]);
     assert_eq!(lab.listing("node"), before);
 }
+
+/// Two ledgers share a node: each counts for itself, and neither forgets the other.
+#[test]
+fn an_older_release_stays_out_after_another_ledgers() {
+    let (lab, theirs) = (installed(), Lab::cluster());
+    lab.control_plane("next", "bundle3");
+    lab.sign_cluster("bundle3", "release3").ok();
+    lab.install("release3", "node", "--renewal next").ok();
+    let ours = lab.read("node/pki/.keyrite/installed.json");
+    let command = format!("cp -r {} {}", lab.path("bundle3").display(), theirs.path("bundle").display());
+    lab.run("sh", &["-c", &command]).ok();
+    theirs.sign_cluster("bundle", "release").ok();
+    let (release, root) = (theirs.path("release"), theirs.path("roots/authorities/kubernetes-ca.crt"));
+    let command =
+        format!("install {} --root {} --pki node/pki --rotate-ca", release.display(), root.display());
+    lab.keyrite(&command).ok();
+    let both = lab.read("node/pki/.keyrite/installed.json");
+    let record: serde_json::Value = serde_json::from_str(&both).unwrap();
+    assert_eq!(record["releases"].as_array().map(Vec::len), Some(2), "{both}");
+    let [root, other] = [0, 1].map(|at| record["releases"][at]["root_sha256"].as_str().unwrap().to_owned());
+    let before = lab.listing("node");
+    lab.install("release", "node", "--rotate-ca")
+        .fails(1, &["this release is number 2, installed is number 3"]);
+    assert!(lab.keyrite(&command).ok().out.contains("NOTHING TO DO"));
+    assert_eq!(lab.listing("node"), before);
+
+    // A rehearsal among them, one root twice, and a record of another version.
+    let record = "node/pki/.keyrite/installed.json";
+    for (text, needle) in [
+        (both.replacen("\"production\"", "\"rehearsal\"", 1), "holds a release of kind Rehearsal"),
+        (both.replace(&other, &root), "has two entries for the root"),
+        (both.replace("installed-2", "installed-1"), "format is \"keyrite-installed-1\", this version reads"),
+    ] {
+        assert_ne!(text, both, "{needle}");
+        lab.write(record, text);
+        lab.keyrite(&command).fails(1, &[needle]);
+    }
+    lab.write(record, both);
+    lab.keyrite("install undo --pki node/pki").ok();
+    assert_eq!(lab.read(record), ours);
+}

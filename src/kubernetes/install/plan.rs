@@ -182,7 +182,8 @@ impl<'a> Plan<'a> {
             return Ok(());
         }
         let before = self.target.folders.pki().digest(RECORD)?;
-        let octets = Zeroizing::new(Record::new(report, now).text()?.into_bytes());
+        let octets =
+            Zeroizing::new(Record::with(self.target.record.as_ref(), report, now).text()?.into_bytes());
         let owner = Owner { mode: 0o644, ids: None };
         self.steps.push(Step { folder: 0, path: RECORD.to_owned(), before, new: New::Octets(octets, owner) });
         Ok(())

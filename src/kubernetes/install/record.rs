@@ -1,4 +1,7 @@
-//! What was installed last: a small file in the target, by which an older release is recognised.
+//! What was installed last of each ledger: a small file in the target, by which an older release is
+//! recognised.
+
+use std::collections::HashSet;
 
 use der::DateTime;
 use serde::{Deserialize, Serialize};
@@ -6,19 +9,27 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use super::folder::Folder;
 use crate::digest::Digest;
+use crate::media::shown;
 use crate::release::{ManifestKind, Report};
 
 /// The folder of keyrite's own files in a target.
 pub const STATE: &str = ".keyrite";
 /// The record.
 pub const RECORD: &str = ".keyrite/installed.json";
-const FORMAT: &str = "keyrite-installed-1";
+const FORMAT: &str = "keyrite-installed-2";
 
-/// The release that was installed last.
+/// The releases that were installed last, one of each ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     format: String,
+    releases: Vec<Installed>,
+}
+
+/// The release of a ledger that was installed last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Installed {
     /// Rehearsal or production; a target is one of them for good.
     kind: ManifestKind,
     /// SHA-256 over the DER of the root above the manifest's signer, which stands for the ledger.
@@ -33,34 +44,55 @@ pub struct Record {
     installed: String,
 }
 
+/// What every version of a record has.
+#[derive(Deserialize)]
+struct Head {
+    format: String,
+}
+
 impl Record {
-    /// The record of a release that is installed now.
-    pub fn new(report: &Report, now: DateTime) -> Self {
-        Self {
-            format: FORMAT.to_owned(),
+    /// The record once this release is installed now: in place of its ledger's entry, beside those
+    /// of others.
+    pub fn with(known: Option<&Self>, report: &Report, now: DateTime) -> Self {
+        let root_sha256 = root(report);
+        let others = known.into_iter().flat_map(|record| &record.releases);
+        let mut releases: Vec<_> = others.filter(|entry| entry.root_sha256 != root_sha256).cloned().collect();
+        releases.push(Installed {
             kind: report.head.kind,
-            root_sha256: root(report),
+            root_sha256,
             sequence: report.head.sequence,
             manifest_sha256: report.manifest_sha256,
             plan_sha256: report.head.plan.sha256,
             installed: now.to_string(),
-        }
+        });
+        Self { format: FORMAT.to_owned(), releases }
     }
 
     /// Reads a target's record.
     pub fn read(folder: &Folder) -> Result<Option<Self>, Error> {
         let Some(found) = folder.read(RECORD)? else { return Ok(None) };
-        let bad = |why: String| {
+        Self::parse(&found.octets).map(Some).map_err(|why| {
             Error::Refused(format!(
                 "{}: {why}; if it is not keyrite's, move {} away",
                 folder.name(RECORD),
                 folder.name(STATE)
             ))
-        };
-        let record: Self = serde_json::from_slice(&found.octets).map_err(|e| bad(e.to_string()))?;
-        match record.format.as_str() {
-            FORMAT => Ok(Some(record)),
-            other => Err(bad(format!("format is {other:?}, this version reads {FORMAT:?}"))),
+        })
+    }
+
+    fn parse(octets: &[u8]) -> Result<Self, String> {
+        let head: Head = serde_json::from_slice(octets).map_err(|e| e.to_string())?;
+        if head.format != FORMAT {
+            return Err(format!("format is {:?}, this version reads {FORMAT:?}", shown(&head.format)));
+        }
+        let record: Self = serde_json::from_slice(octets).map_err(|e| e.to_string())?;
+        let mut roots = HashSet::new();
+        match record.releases.iter().find(|entry| !roots.insert(entry.root_sha256)) {
+            None => Ok(record),
+            Some(entry) => Err(format!(
+                "has two entries for the root with SHA-256 {}, required is one",
+                entry.root_sha256
+            )),
         }
     }
 
@@ -69,9 +101,15 @@ impl Record {
         serde_json::to_string_pretty(self).map(|text| text + "\n").map_err(|e| Error::Fault(e.to_string()))
     }
 
-    /// Whether it is of this very release.
+    /// Whether this very release was the last of its ledger.
     pub fn is_of(&self, report: &Report) -> bool {
-        self.manifest_sha256 == report.manifest_sha256
+        self.last(report).is_some_and(|entry| entry.manifest_sha256 == report.manifest_sha256)
+    }
+
+    /// The entry of a release's ledger.
+    fn last(&self, report: &Report) -> Option<&Installed> {
+        let root = root(report);
+        self.releases.iter().find(|entry| entry.root_sha256 == root)
     }
 }
 
@@ -94,39 +132,36 @@ pub fn admit(record: Option<&Record>, report: &Report, rehearsal: bool) -> Resul
         _ => {}
     }
     let Some(record) = record else { return Ok(()) };
-    if record.kind != report.head.kind {
+    if let Some(other) = record.releases.iter().find(|entry| entry.kind != report.head.kind) {
         return Err(Error::refused(format!(
             "this target holds a release of kind {:?}, this one is of kind {:?}: a target is one of them for good; use another folder",
-            record.kind, report.head.kind
+            other.kind, report.head.kind
         )));
     }
-    if record.root_sha256 != root(report) {
-        // Another ledger counts for itself; its CA is another one, which --rotate-ca decides about.
-        return Ok(());
-    }
-    follows(record, report)
+    // A ledger counts for itself; the CA of another one is another, which --rotate-ca decides about.
+    record.last(report).map_or(Ok(()), |installed| follows(installed, report))
 }
 
-fn follows(record: &Record, report: &Report) -> Result<(), Error> {
-    let (new, old) = (report.head.sequence, record.sequence);
+fn follows(installed: &Installed, report: &Report) -> Result<(), Error> {
+    let (new, old) = (report.head.sequence, installed.sequence);
     if new < old {
         return Err(Error::refused(format!(
             "this release is number {new}, installed is number {old} of {}: older releases are not installed; `keyrite install undo` goes back",
-            record.installed
+            installed.installed
         )));
     }
-    if new == old && record.manifest_sha256 != report.manifest_sha256 {
+    if new == old && installed.manifest_sha256 != report.manifest_sha256 {
         return Err(Error::refused(format!(
             "two different releases are number {new}: the manifest's SHA-256 is {}, installed is {}; compare both with the paper of the ceremony",
-            report.manifest_sha256, record.manifest_sha256
+            report.manifest_sha256, installed.manifest_sha256
         )));
     }
     let previous = report.head.previous_manifest_sha256;
-    if new == old + 1 && previous != Some(record.manifest_sha256) {
+    if new == old + 1 && previous != Some(installed.manifest_sha256) {
         return Err(Error::refused(format!(
             "release {new} follows another release {old} than the installed one: the manifest before it has SHA-256 {}, installed is {}",
             previous.map_or_else(|| "none".to_owned(), |digest| digest.to_string()),
-            record.manifest_sha256
+            installed.manifest_sha256
         )));
     }
     Ok(())
