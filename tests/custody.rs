@@ -318,6 +318,41 @@ fn handed_out_and_typed_in_at_a_terminal() {
     assert!(!ran.out.contains(&shares[0]), "typed shares are not echoed");
 }
 
+/// Shares from a file are told as such, and a run at a terminal that takes them is unattended.
+#[test]
+fn shares_of_a_file_were_typed_by_nobody() {
+    let lab = ready();
+    run(&lab, "split.toml", "--new-share-file shares").ok();
+    lab.write("profiles.toml", support::PROFILES);
+    let script = support::root_script("ecdsa-p256")
+        .replacen("[[step]]\n", "[people]\noperator = 1\ncustodian = 3\n[[step]]\n", 1)
+        .replace("\"open-token\"", "\"open-token\"\npin = \"shares\"");
+    lab.write("root.toml", script);
+    let steps = [
+        ("operator: type your name", "Olga Operator"),
+        ("custodian 1 of 3: type your name", "Cara One"),
+        ("custodian 2 of 3: type your name", "Carl Two"),
+        ("custodian 3 of 3: type your name", "Cleo Three"),
+        ("type words", "{words}"),
+        ("type the date in UTC", "{date}"),
+        ("type: root-ca", "root-ca"),
+        ("type: manifest", "manifest"),
+        ("type words", "{words}"),
+    ];
+    let run = "ceremony run root.toml --hsm hsm.toml --ledger real --out out --share-file shares";
+    let ran = typed(&lab, &steps, run);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert!(ran.out.contains("nobody typed it"), "{}", ran.out);
+    assert_eq!(lab.manifest("out")["kind"], "production");
+    assert_eq!(lab.manifest("out")["unattended"], true);
+    assert_eq!(lab.read("out/transcript.jsonl").matches("\"from\":\"file\"").count(), 2);
+    let report = lab.keyrite("ceremony report out --script root.toml --format markdown").ok().out;
+    assert!(
+        report.contains("came from a file: nobody typed it") && !report.contains("One typed"),
+        "{report}"
+    );
+}
+
 /// Stopped when the shares are out and the PIN is not changed: the old PIN opens, the step begins anew.
 #[test]
 fn stopped_before_the_pin_changes() {

@@ -48,7 +48,7 @@ fn release_becomes_the_files_of_a_node_and_goes_back() {
     assert_eq!(lab.listing("node"), bare, "a dry run changed something");
 
     let ran = lab.install("release", "node", "").ok();
-    assert_eq!(ran.out.lines().last(), Some("INSTALLED"));
+    assert_eq!(ran.out.lines().last(), Some("INSTALLED, but UNATTENDED: a file answered for people"));
     for part in ["restart    etcd, kube-apiserver", "kubelet: systemctl restart kubelet"] {
         assert!(ran.out.contains(part), "{part} in {}", ran.out);
     }

@@ -70,8 +70,16 @@ pub fn claims(story: &Story, plan: Option<&Plan>, wrong: Option<String>, what: &
             plan.name()
         )),
     );
+    // A rehearsal claims nothing of people; of production, a file that answered proves nobody.
+    let alone = story.unattended && !begin.rehearsal;
     let mut held = |id, result: Result<String, String>| {
-        section.compared(id, result.map(told(what)).map_err(told(what)));
+        match result {
+        Ok(text) if alone && ["AUDIT-PEOPLE", "AUDIT-CONFIRMED"].contains(&id) => section.untold(
+            id,
+            format!("{what}: a file answered at least once, and nobody is shown to have been there; written down is: {text}"),
+        ),
+        result => section.compared(id, result.map(told(what)).map_err(told(what))),
+    }
     };
     held("AUDIT-ORDER", steps::order(story, plan));
     held("AUDIT-PEOPLE", people::present(story, plan));
@@ -113,7 +121,11 @@ fn chain(story: &Story, what: &str, section: &mut Section) {
     );
     let Some(begin) = &story.begin else { return };
     let kind = if begin.rehearsal { "a rehearsal, " } else { "" };
-    let who = if story.unattended { "a file answered for people at least once" } else { "people answered" };
+    let who = if story.unattended {
+        "a file answered for people, or gave their shares, at least once"
+    } else {
+        "people answered"
+    };
     section.note(format!("{what}: {}, {kind}{who}", begin.title));
     if story.exceptions > 0 {
         section.note(format!(

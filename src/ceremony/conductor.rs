@@ -311,7 +311,8 @@ impl<'a> Conductor<'a> {
             "title": self.plan.script().title,
             "plan": { "sha256": self.plan.digest(), "files": files },
             "rehearsal": self.ledger.is_rehearsal(),
-            "unattended": self.people.unattended(),
+            // Whoever gives shares by a file need not be there.
+            "unattended": self.people.unattended() || self.people.shares_from_file(),
             "tool": { "version": self.surroundings.tool_version, "sha256": self.surroundings.tool_digest()? },
             "hsm_profile": { "name": self.module.profile().name, "sha256": Digest::of(self.setup.hsm.as_bytes()) },
             "module": { "path": self.module.path(), "sha256": self.module.digest() },

@@ -14,7 +14,7 @@ use super::conductor::Conductor;
 use super::people::{Person, SecretReply};
 use super::script::PinRule;
 use super::seats::Role;
-use super::{Error, Prompt, Reply, wording};
+use super::{Error, People, Prompt, Reply, wording};
 use crate::media::shown;
 use crate::release::Record;
 use crate::shares::{self, Collected, Share};
@@ -22,6 +22,9 @@ use crate::token::{Pin, Session};
 
 /// Shorter PINs are worth no custody: 8 characters are 40 bits.
 const SHORTEST_PIN: usize = 8;
+
+/// How a share is asked for.
+type Ask = fn(&mut dyn People, &str) -> Result<SecretReply, Error>;
 
 /// What the transcript says of a set of shares.
 #[derive(Clone, Debug, Deserialize)]
@@ -169,7 +172,7 @@ impl Conductor<'_> {
 
     fn share_of(&mut self, person: &Person, collected: &mut Collected) -> Result<(), Error> {
         loop {
-            let Some(typed) = self.typed_share(person)? else { return Ok(()) };
+            let Some(typed) = self.share(person, |people, title| people.share(title))? else { return Ok(()) };
             let index = match Share::read(typed.expose_secret()) {
                 Ok(share) => {
                     let index = share.index();
@@ -181,13 +184,17 @@ impl Conductor<'_> {
                 Ok(index) => {
                     let (have, need) = collected.count();
                     let need = need.unwrap_or_default();
-                    self.people.show(&format!("  Share {index} is right: {have} of {need}."));
+                    let (from, whence) = match self.people.shares_from_file() {
+                        true => ("file", " It came from a file, nobody typed it."),
+                        false => ("terminal", ""),
+                    };
+                    self.people.show(&format!("  Share {index} is right: {have} of {need}.{whence}"));
                     return self.record(
                         "custody",
-                        json!({ "phase": "share", "set": collected.identifier(), "share": index, "by": person.name }),
+                        json!({ "phase": "share", "set": collected.identifier(), "share": index, "by": person.name, "from": from }),
                     );
                 }
-                Err(wrong) if self.people.unattended() => {
+                Err(wrong) if self.people.shares_from_file() => {
                     return Err(Error::Wrong(format!("share file: {wrong}")));
                 }
                 Err(wrong) => self.people.show(&format!("  Not taken: {wrong}.")),
@@ -195,10 +202,10 @@ impl Conductor<'_> {
         }
     }
 
-    fn typed_share(&mut self, person: &Person) -> Result<Option<SecretString>, Error> {
+    fn share(&mut self, person: &Person, ask: Ask) -> Result<Option<SecretString>, Error> {
         loop {
             self.write_down()?;
-            match self.people.share(&person.title())? {
+            match ask(self.people, &person.title())? {
                 SecretReply::Secret(share) => return Ok(Some(share)),
                 SecretReply::None => return Ok(None),
                 SecretReply::Stop => return Err(Error::Stopped("stopped at the prompt".into())),
@@ -337,7 +344,7 @@ impl Conductor<'_> {
         }
         self.people.show(&format!("  {title}: type your share back from the paper."));
         loop {
-            let Some(typed) = self.typed_share(person)? else {
+            let Some(typed) = self.share(person, |people, title| people.share_back(title))? else {
                 self.people.show("  Once more on the screen; correct the paper.");
                 self.record(
                     "custody",

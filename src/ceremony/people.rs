@@ -163,11 +163,18 @@ pub trait People {
     /// [`Error::Fault`] or [`Error::Stopped`] when there is none.
     fn pin(&mut self, token: &TokenFacts) -> Result<SecretReply, Error>;
 
-    /// A share of this person's, as it is typed; None when that person gives none.
+    /// A share of this person's, as it is typed or, where [`People::shares_from_file`] says so, as
+    /// a file has it; None when there is none.
     ///
     /// # Errors
     /// As [`People::pin`].
     fn share(&mut self, person: &str) -> Result<SecretReply, Error>;
+
+    /// A share that this person just took, typed back from the paper.
+    ///
+    /// # Errors
+    /// As [`People::pin`].
+    fn share_back(&mut self, person: &str) -> Result<SecretReply, Error>;
 
     /// Shows a secret to one person until that person is done, and clears the screen.
     ///
@@ -177,6 +184,9 @@ pub trait People {
 
     /// Whether shares that are handed out reach anybody.
     fn can_hand_out(&self) -> bool;
+
+    /// Whether shares come from a file, so that nobody is shown to have given one.
+    fn shares_from_file(&self) -> bool;
 
     /// Whether a file answers.
     fn unattended(&self) -> bool;

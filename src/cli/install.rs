@@ -177,6 +177,9 @@ fn perform(arguments: Install) -> Result<(), Failure> {
     plan.apply().map_err(failure)?;
     tell_restarts(&restarts);
     match report.head.kind {
+        ManifestKind::Production if report.head.unattended => {
+            say("INSTALLED, but UNATTENDED: a file answered for people");
+        }
         ManifestKind::Production => say("INSTALLED"),
         ManifestKind::Rehearsal => say("INSTALLED, but a REHEARSAL: this target is one for good"),
     }

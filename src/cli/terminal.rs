@@ -128,9 +128,13 @@ impl People for Operators {
     }
 
     fn share(&mut self, person: &str) -> Result<SecretReply, Error> {
-        if self.shares.come_from_file() || self.unattended() {
-            return self.shares.next();
+        match self.shares_from_file() {
+            true => self.shares.next(),
+            false => self.share_back(person),
         }
+    }
+
+    fn share_back(&mut self, person: &str) -> Result<SecretReply, Error> {
         self.show(&format!("  {person}: type your share"));
         say("  (nothing is shown as you type; \"show\" shows it, \"none\" if you have none)");
         secrets::ask("Share")
@@ -159,6 +163,10 @@ impl People for Operators {
 
     fn can_hand_out(&self) -> bool {
         !self.unattended() || self.shares.go_to_file()
+    }
+
+    fn shares_from_file(&self) -> bool {
+        self.shares.come_from_file() || self.unattended()
     }
 
     fn unattended(&self) -> bool {

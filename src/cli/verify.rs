@@ -48,6 +48,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let report = arguments.verified(&|_| false)?;
     tell(&report);
     match report.head.kind {
+        ManifestKind::Production if report.head.unattended => {
+            say("VERIFIED, but UNATTENDED: a file answered for people");
+        }
         ManifestKind::Production => say("VERIFIED"),
         ManifestKind::Rehearsal => say("VERIFIED, but a REHEARSAL: install nothing of it"),
     }

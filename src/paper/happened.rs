@@ -199,9 +199,12 @@ fn custody(data: &Value) -> String {
         }
         "changed" => "the new PIN became the token's".into(),
         "void" => "the new PIN did not become the token's: its shares are void".into(),
+        "share" if t("from") == "file" => {
+            format!("share {}, in the place of {}, came from a file: nobody typed it", t("share"), t("by"))
+        }
         "share" => format!("{} typed share {}", t("by"), t("share")),
         "shown-again" => format!("share {} was shown again to {}", t("share"), t("to")),
-        "collected" => "enough shares were typed".into(),
+        "collected" => "enough shares were given".into(),
         other => format!("custody, {other}: {}", members(data)),
     }
 }
