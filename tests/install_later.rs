@@ -30,7 +30,7 @@ fn keys_and_certificates_alone_change_later() {
     std::fs::remove_file(lab.path("node/pki/apiserver.crt")).unwrap();
     let without = lab.listing("node");
     let ran = lab.install("release", "node", "").ok();
-    assert_eq!(ran.out.lines().last(), Some("INSTALLED"));
+    assert_eq!(ran.out.lines().last(), Some("INSTALLED, but UNATTENDED: a file answered for people"));
     assert_eq!(lab.read("node/pki/apiserver.crt"), certificate);
     lab.keyrite("install undo --pki node/pki").ok();
     assert_eq!(lab.listing("node"), without);
