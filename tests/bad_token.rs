@@ -267,6 +267,15 @@ fn network_that_is_up() {
         lab.ceremony("root.toml", "--out out").fails(3, &["network interface", "is up"]);
         nothing_came_out(&lab);
     }
+    // A machine that does not tell its interfaces may have one that is up.
+    let hidden = format!(
+        "mount -t tmpfs tmpfs /sys && exec {} ceremony run root.toml --hsm hsm.toml --ledger hidden --answers {}/ceremony/answers-accept.toml --pin-file pin --out out",
+        env!("CARGO_BIN_EXE_keyrite"),
+        support::repository().display()
+    );
+    lab.run("unshare", &["--mount", "sh", "-c", &hidden])
+        .fails(3, &["network interface unknown (/sys/class/net cannot be read) is up"]);
+    nothing_came_out(&lab);
     let lab2 = Lab::new();
     root_script(&lab2);
     lab2.write("root.toml", lab.read("root.toml"));

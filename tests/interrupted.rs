@@ -234,6 +234,26 @@ fn clock_behind_the_ledger() {
     assert!(!lab.path("out").exists());
 }
 
+/// A bundle whose time ends while the ceremony waits is not signed; what waits can be given up.
+#[test]
+fn bundle_that_ended_meanwhile() {
+    let mut lab = ready();
+    lab.keyrite("request collect in --out short --cluster lab --expires-in 1").ok();
+    lab.faulty();
+    lab.set("FAULTY_TOKEN_MODE", "kill");
+    lab.set("FAULTY_TOKEN_AT", "1");
+    assert_eq!(lab.sign("short", "out").code, -1);
+    lab.set("FAULTY_TOKEN_MODE", "none");
+    let library =
+        ["x86_64", "aarch64"].map(|cpu| format!("/usr/lib/{cpu}-linux-gnu/faketime/libfaketime.so.1"));
+    let library = library.iter().find(|path| std::path::Path::new(path).exists()).expect("libfaketime");
+    lab.set("LD_PRELOAD", library);
+    lab.set("FAKETIME", "+2d");
+    lab.resume().fails(1, &["was to be used until", "ceremony abandon", "BUNDLE-TIME"]);
+    assert!(!lab.path("out").exists());
+    lab.keyrite("ceremony abandon --ledger ledger --by Ada --reason ended").ok();
+}
+
 #[test]
 fn two_at_once() {
     let lab = ready();

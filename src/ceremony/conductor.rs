@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::people::Person;
-use super::preflight::{Setup, check_clock, policy};
+use super::preflight::{Setup, check_clock, check_still_valid, needed, policy};
 use super::screen::heading;
 use super::seats::Count;
 use super::transcript::Transcript;
@@ -166,8 +166,10 @@ impl<'a> Conductor<'a> {
         })?;
         let setup: Setup =
             serde_json::from_str(&open.plan).map_err(|e| Error::Fault(format!("ledger: plan: {e}")))?;
-        check_clock(&ledger, (surroundings.now)())?;
+        let now = (surroundings.now)();
+        check_clock(&ledger, now)?;
         let plan = Plan::from_files(setup.plan.clone())?;
+        check_time_left(&ledger, open.id, &setup, &plan, now)?;
         check_people(&plan, ledger.is_rehearsal(), open.next_step, people)?;
         let module = Module::load(HsmProfile::parse(&setup.hsm)?)?;
         let token = module
@@ -334,4 +336,30 @@ impl<'a> Conductor<'a> {
             roots: roots.filter_map(|key| Some((key.name, key.certificate?.digest()))).collect(),
         })
     }
+}
+
+/// What may have ended while a ceremony waited: bundles, as long as nothing of them is reserved,
+/// and the keys that it uses, as long as its manifest is not signed.
+fn check_time_left(
+    ledger: &Ledger,
+    ceremony: i64,
+    setup: &Setup,
+    plan: &Plan,
+    now: DateTime,
+) -> Result<(), Error> {
+    let ended = setup.indexes.iter().filter_map(|index| index.expires).find(|expires| expires.0 < now);
+    if let Some(expires) = ended.filter(|_| ledger.reservations(ceremony).is_ok_and(|count| count == 0)) {
+        return Err(Error::Refused(format!(
+            "bundle: was to be used until {}, the clock says {now}; give this ceremony up with `keyrite ceremony abandon --ledger {}` and make the bundle anew [BUNDLE-TIME]",
+            expires.0,
+            ledger.folder().display()
+        )));
+    }
+    if ledger.release(ceremony)?.is_some() {
+        return Ok(());
+    }
+    let used = needed(plan);
+    let keys = ledger.keys()?;
+    let used = keys.iter().filter(|key| used.iter().any(|(name, _, _)| *name == key.name));
+    used.map(|key| check_still_valid(key, now)).collect()
 }

@@ -105,13 +105,19 @@ fn machine() -> MachineFacts {
     }
 }
 
-/// Interfaces with IFF_UP, the loopback left out.
+/// Interfaces with IFF_UP, the loopback left out. One whose state cannot be read counts as up, and
+/// so does a machine that does not tell its interfaces: there is always the loopback.
 fn network_up(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let entries: Vec<_> = std::fs::read_dir(folder).into_iter().flatten().flatten().collect();
+    if entries.is_empty() {
+        return vec![format!("unknown ({} cannot be read)", folder.display())];
+    }
     let mut up: Vec<String> = entries
+        .iter()
+        .filter(|entry| entry.path().is_dir())
         .filter(|entry| {
             let flags = std::fs::read_to_string(entry.path().join("flags")).unwrap_or_default();
-            let flags = u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16).unwrap_or(0);
+            let flags = u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16).unwrap_or(0x1);
             let (is_up, is_loopback) = (flags & 0x1 != 0, flags & 0x8 != 0);
             is_up && !is_loopback
         })
