@@ -234,6 +234,8 @@ fn edits_of_a_ledger_are_found() {
         &edit("q('CREATE TRIGGER t AFTER INSERT ON issued BEGIN DELETE FROM request; END')"),
         "AUDIT-LEDGER",
     );
+    let hidden = "q('PRAGMA writable_schema = ON'); q(\"INSERT INTO sqlite_schema VALUES ('trigger', 'sqlite_t', 'issued', 0, 'CREATE TRIGGER sqlite_t AFTER INSERT ON issued BEGIN DELETE FROM request; END')\")";
+    fails(&edit(hidden), "AUDIT-LEDGER");
     // A whole ceremony cut off at the end: the ledger alone cannot know, the release does.
     let cut = "[q(f'DELETE FROM {t} WHERE ceremony = 3') for t in ('transcript', 'release')]; q('DELETE FROM issued WHERE id IN (SELECT id FROM request WHERE ceremony = 3)'); q('DELETE FROM certificate WHERE id IN (SELECT id FROM request WHERE ceremony = 3)'); q('DELETE FROM request WHERE ceremony = 3'); q('DELETE FROM ceremony WHERE id = 3')";
     edit(cut).ok();

@@ -160,7 +160,7 @@ fn check_tables(db: &Connection, folder: &Path) -> Result<(), Error> {
 
 /// Kind, name and text of what a database is made of; one more than a ledger has is enough to see.
 fn made(db: &Connection) -> Result<Vec<(String, String, String)>, Error> {
-    let sql = "SELECT type, name, coalesce(sql, '') FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name LIMIT 100";
+    let sql = "SELECT type, name, coalesce(sql, '') FROM sqlite_schema ORDER BY name LIMIT 100";
     let mut statement = db.prepare(sql)?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
