@@ -360,6 +360,6 @@ fn check_time_left(
     }
     let used = needed(plan);
     let keys = ledger.keys()?;
-    let used = keys.iter().filter(|key| used.iter().any(|(name, _, _)| *name == key.name));
-    used.map(|key| check_still_valid(key, now)).collect()
+    let mut used = keys.iter().filter(|key| used.iter().any(|(name, _, _)| *name == key.name));
+    used.try_for_each(|key| check_still_valid(key, now))
 }
