@@ -21,7 +21,7 @@ use keyrite::ledger::{Advance, Ledger};
 use keyrite::media::RelativePath;
 use keyrite::policy::{Approval, Policy, ProfileFile, RosterLine, subject_from};
 use keyrite::release::{ManifestWriter, Reader};
-use keyrite::request::CertificationRequest;
+use keyrite::request::{BundleFile, CertificationRequest};
 
 const PROFILES: &str = r#"
 [root]
@@ -138,9 +138,10 @@ fn ledger(c: &mut Criterion) {
             let mut import = ledger.import().unwrap();
             for at in 0..1024 {
                 let path = RelativePath::new(&format!("web/{at:05}.csr")).unwrap();
-                let mut judged = stage.policy.judge(path, &stage.request, None);
+                let mut judged = stage.policy.judge(path.clone(), &stage.request, None);
                 judged.key = None;
-                import.add(&judged, &stage.request, None).unwrap();
+                let file = BundleFile { path, octets: stage.request.clone(), entry: None, bundle: 0 };
+                import.add(&judged, &file).unwrap();
             }
             let imported = import.settle(&stage.policy).unwrap();
             import.commit("{}", None, Some(imported)).unwrap();

@@ -13,7 +13,7 @@ use super::screen::heading;
 use super::seats::Count;
 use super::transcript::Transcript;
 use super::unattended::check_people;
-use super::{Error, People, Plan, Prompt, Step, Surroundings};
+use super::{Error, People, Plan, Prompt, Step, Surroundings, unchanged};
 use crate::digest::Digest;
 use crate::ledger::Ledger;
 use crate::policy::Policy;
@@ -169,9 +169,14 @@ impl<'a> Conductor<'a> {
         let now = (surroundings.now)();
         check_clock(&ledger, now)?;
         let plan = Plan::from_files(setup.plan.clone())?;
+        let hsm = HsmProfile::parse(&setup.hsm)?;
+        // Before anything of it is used: the HSM profile names a file of code that gets the PIN.
+        let facts = lasting(&plan, &hsm, &setup, ledger.is_rehearsal());
+        let reviewed = unchanged::transcript(&ledger, open.id, &facts)?;
+        unchanged::requests(&ledger, open.id, &setup, reviewed)?;
         check_time_left(&ledger, open.id, &setup, &plan, now)?;
         check_people(&plan, ledger.is_rehearsal(), open.next_step, people)?;
-        let module = Module::load(HsmProfile::parse(&setup.hsm)?)?;
+        let module = Module::load(hsm)?;
         let token = module
             .choose(&Selector { serial: Some(setup.token_serial.clone()), label: None })
             .map_err(|e| {
@@ -303,23 +308,18 @@ impl<'a> Conductor<'a> {
     }
 
     fn facts(&self) -> Result<Value, Error> {
-        let files: Vec<Value> = self
-            .plan
-            .listing()
-            .iter()
-            .map(|(path, digest)| json!({ "path": path, "sha256": digest }))
-            .collect();
-        Ok(json!({
-            "title": self.plan.script().title,
-            "plan": { "sha256": self.plan.digest(), "files": files },
-            "rehearsal": self.ledger.is_rehearsal(),
+        let mut facts = lasting(&self.plan, self.module.profile(), &self.setup, self.ledger.is_rehearsal());
+        let now = [
             // Whoever gives shares by a file need not be there.
-            "unattended": self.people.unattended() || self.people.shares_from_file(),
-            "tool": { "version": self.surroundings.tool_version, "sha256": self.surroundings.tool_digest()? },
-            "hsm_profile": { "name": self.module.profile().name, "sha256": Digest::of(self.setup.hsm.as_bytes()) },
-            "module": { "path": self.module.path(), "sha256": self.module.digest() },
-            "bundle_sha256": self.setup.bundle,
-        }))
+            ("unattended", json!(self.people.unattended() || self.people.shares_from_file())),
+            (
+                "tool",
+                json!({ "version": self.surroundings.tool_version, "sha256": self.surroundings.tool_digest()? }),
+            ),
+            ("module", json!({ "path": self.module.path(), "sha256": self.module.digest() })),
+        ];
+        facts.extend(now.map(|(name, fact)| (name.to_owned(), fact)));
+        Ok(Value::Object(facts))
     }
 
     fn outcome(&self) -> Result<Outcome, Error> {
@@ -336,6 +336,21 @@ impl<'a> Conductor<'a> {
             roots: roots.filter_map(|key| Some((key.name, key.certificate?.digest()))).collect(),
         })
     }
+}
+
+/// What does not change from the begin of a ceremony to its end, as its first record says it.
+fn lasting(plan: &Plan, hsm: &HsmProfile, setup: &Setup, rehearsal: bool) -> serde_json::Map<String, Value> {
+    let files = plan.listing();
+    let files: Vec<Value> =
+        files.iter().map(|(path, digest)| json!({ "path": path, "sha256": digest })).collect();
+    let facts = [
+        ("title", json!(plan.script().title)),
+        ("plan", json!({ "sha256": plan.digest(), "files": files })),
+        ("rehearsal", json!(rehearsal)),
+        ("hsm_profile", json!({ "name": hsm.name, "sha256": Digest::of(setup.hsm.as_bytes()) })),
+        ("bundle_sha256", json!(setup.bundle)),
+    ];
+    facts.map(|(name, fact)| (name.to_owned(), fact)).into_iter().collect()
 }
 
 /// What may have ended while a ceremony waited: bundles, as long as nothing of them is reserved,

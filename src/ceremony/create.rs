@@ -1,13 +1,16 @@
 //! Creating keys: an authority's and a manifest signer's.
 
+use std::collections::BTreeMap;
+
+use der::DateTime;
 use serde_json::json;
 
 use super::conductor::Conductor;
-use super::{Error, Prompt, Step, wording};
+use super::{Error, Plan, Prompt, Step, unchanged, wording};
 use crate::digest::Digest;
-use crate::issuance::{Authority, Certificate, Serial, Signed, ToBeSigned, Validity};
+use crate::issuance::{Authority, Certificate, Reserved, Serial, Signed, ToBeSigned, Validity};
 use crate::keys::PublicKey;
-use crate::ledger::{Advance, KeyRole, Pending, Reservation, StoredKey};
+use crate::ledger::{Advance, KeyRole, Reservation, StoredKey};
 use crate::media::shown;
 use crate::policy::subject_from;
 use crate::token::{KeyRequest, Session};
@@ -27,12 +30,12 @@ struct Wish {
 }
 
 impl Wish {
-    fn of(step: &Step) -> Option<Self> {
-        match step.clone() {
+    fn of(step: &Step, rehearsal: bool) -> Option<Self> {
+        let mut wish = match step.clone() {
             Step::CreateAuthority { name, profile, subject, key, days, issuer, .. } => {
-                Some(Self { name, role: KeyRole::Authority, profile, subject, key, days, issuer })
+                Self { name, role: KeyRole::Authority, profile, subject, key, days, issuer }
             }
-            Step::CreateManifestKey { name, profile, subject, days, issuer, .. } => Some(Self {
+            Step::CreateManifestKey { name, profile, subject, days, issuer, .. } => Self {
                 name,
                 role: KeyRole::Manifest,
                 profile,
@@ -40,33 +43,77 @@ impl Wish {
                 key: KeyRequest::EcdsaP256,
                 days,
                 issuer: Some(issuer),
-            }),
-            _ => None,
+            },
+            _ => return None,
+        };
+        if rehearsal {
+            wish.subject.insert(0, REHEARSAL_MARK.to_owned());
         }
+        Some(wish)
     }
 
     fn issuer(&self) -> &str {
         self.issuer.as_deref().unwrap_or(&self.name)
     }
+
+    /// The octets of the key's certificate.
+    fn to_be_signed(
+        &self,
+        plan: &Plan,
+        key: &PublicKey,
+        issuer: Option<&Authority>,
+        serial: Serial,
+        start: DateTime,
+    ) -> Result<ToBeSigned, Error> {
+        let missing = || Error::Wrong(format!("certificate profile {} is missing", self.profile));
+        let profile = plan.profiles().get(&self.profile).ok_or_else(missing)?;
+        let subject = subject_from(&self.subject).map_err(|e| Error::Wrong(e.0))?;
+        let validity = Validity::days(start, self.days)?;
+        Ok(ToBeSigned::for_token_key(&self.name, profile, &subject, key, issuer, serial, validity)?)
+    }
+
+    /// Whether these octets are what comes of the wish, for the key that they name.
+    fn gives(&self, plan: &Plan, issuer: Option<&Authority>, octets: &[u8]) -> Result<bool, Error> {
+        let Reserved { serial, start, key, .. } = Reserved::of(octets)?;
+        Ok(self.to_be_signed(plan, &key, issuer, serial, start)?.octets() == octets)
+    }
+}
+
+/// Whether octets are those of the certificate that the plan wants for a key in the token.
+///
+/// # Errors
+/// [`Error`] when the plan makes no key of this name, or its certificate cannot be made.
+pub fn is_key_of(
+    plan: &Plan,
+    rehearsal: bool,
+    name: &str,
+    authorities: &BTreeMap<String, Authority>,
+    octets: &[u8],
+) -> Result<bool, Error> {
+    let mut wishes = plan.script().step.iter().filter_map(|step| Wish::of(step, rehearsal));
+    let wish = wishes.find(|wish| wish.name == name);
+    let wish = wish.ok_or_else(|| Error::Wrong(format!("{name}: the script makes no key of this name")))?;
+    let absent = |name: &String| Error::Wrong(format!("{name}: is no authority of the ledger"));
+    let issuer = wish.issuer.as_ref().map(|name| authorities.get(name).ok_or_else(|| absent(name)));
+    wish.gives(plan, issuer.transpose()?, octets)
 }
 
 impl Conductor<'_> {
     pub(super) fn create(&mut self, step: &Step) -> Result<(), Error> {
-        let Some(mut wish) = Wish::of(step) else { return Ok(()) };
-        if self.ledger.is_rehearsal() {
-            wish.subject.insert(0, REHEARSAL_MARK.to_owned());
-        }
+        let Some(wish) = Wish::of(step, self.ledger.is_rehearsal()) else { return Ok(()) };
+        let issuer = wish.issuer.as_deref().map(|name| self.authority(name)).transpose()?;
         let stored = self.ledger.key(&wish.name)?;
         if let Some(certificate) = stored.as_ref().and_then(|key| key.certificate.as_ref()) {
             // Interrupted before the transcript had it, or just after.
+            self.check_kept(&wish, issuer.as_ref(), certificate)?;
             return self.record_certificate(&wish, certificate);
         }
         if let Some(certificate) = self.ledger.issued_for_key(self.id, &wish.name)? {
             // Interrupted between the certificate's record and the key's.
+            self.check_kept(&wish, issuer.as_ref(), &certificate)?;
             self.ledger.certify_key(&wish.name, &certificate)?;
             return self.record_certificate(&wish, &certificate);
         }
-        let issuer = wish.issuer.as_deref().map(|name| self.authority(name)).transpose()?;
         self.ask(&wish)?;
         self.write_down()?;
         let (key, stored) = self.key_pair(&wish, stored)?;
@@ -90,6 +137,23 @@ impl Conductor<'_> {
             facts.sha256
         ));
         self.record_certificate(&wish, &certificate)
+    }
+
+    /// A certificate that was made before an interruption is the one that the script wants.
+    fn check_kept(
+        &self,
+        wish: &Wish,
+        issuer: Option<&Authority>,
+        certificate: &Certificate,
+    ) -> Result<(), Error> {
+        let what = || format!("certificate of {}", wish.name);
+        certificate
+            .verify_by(issuer.map_or(certificate.key(), Authority::key))
+            .map_err(|e| unchanged::changed(what(), e))?;
+        match wish.gives(&self.plan, issuer, certificate.tbs_octets()?)? {
+            true => Ok(()),
+            false => Err(unchanged::changed(what(), "it is not the one that the script wants")),
+        }
     }
 
     fn record_certificate(&mut self, wish: &Wish, certificate: &Certificate) -> Result<(), Error> {
@@ -174,21 +238,16 @@ impl Conductor<'_> {
         key: &PublicKey,
         issuer: Option<&Authority>,
     ) -> Result<Reservation, Error> {
+        let parts = |serial, start| wish.to_be_signed(&self.plan, key, issuer, serial, start);
         if let Some(pending) = self.ledger.pending_for_key(self.id, &wish.name)? {
-            return self.resumed(&pending, issuer, wish.issuer(), issuer.map_or(key, Authority::key));
+            let start = unchanged::start(&self.ledger, self.id, &pending, self.now()?)?;
+            let tbs = parts(pending.serial, start)?;
+            return pending.reservation(tbs).ok_or_else(|| unchanged::other_octets(&wish.name));
         }
-        let profile = self
-            .plan
-            .profiles()
-            .get(&wish.profile)
-            .cloned()
-            .ok_or_else(|| Error::Wrong(format!("certificate profile {} is missing", wish.profile)))?;
-        let subject = subject_from(&wish.subject).map_err(|e| Error::Wrong(e.0))?;
-        let validity = Validity::days(self.now()?, wish.days)?;
         let row = self.ledger.next_row()?;
         let system = (self.surroundings.random)().map_err(Error::Fault)?;
         let serial = Serial::derive(&self.session()?.random(32)?, &system, self.id, row);
-        let tbs = ToBeSigned::for_token_key(&wish.name, &profile, &subject, key, issuer, serial, validity)?;
+        let tbs = parts(serial, self.now()?)?;
         Ok(self.ledger.reserve_for_key(self.id, &wish.name, key.digest(), tbs)?)
     }
 
@@ -207,18 +266,6 @@ impl Conductor<'_> {
         }
         self.ledger.advance(Advance { signed: vec![(reservation, signed)], ..Advance::default() })?;
         Ok(certificate)
-    }
-
-    /// A reservation that was made before an interruption.
-    pub(super) fn resumed(
-        &self,
-        pending: &Pending,
-        issuer: Option<&Authority>,
-        issuer_name: &str,
-        issuer_key: &PublicKey,
-    ) -> Result<Reservation, Error> {
-        let tbs = ToBeSigned::resumed(pending.tbs.clone(), issuer, issuer_name, issuer_key, pending.serial)?;
-        Ok(pending.reservation(tbs)?)
     }
 
     /// A key that the ledger must know.

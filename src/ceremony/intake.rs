@@ -42,7 +42,7 @@ impl Intake<'_> {
             |group| {
                 let group = group?;
                 for (judgement, file) in &group {
-                    import.add(judgement, &file.octets, file.entry.as_ref().map(|_| file.bundle))?;
+                    import.add(judgement, file)?;
                     progress.refused += usize::from(judgement.outcome.is_err());
                 }
                 progress.done += group.len();

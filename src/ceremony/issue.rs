@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 
 use super::conductor::Conductor;
-use super::lane::{Event, Lanes, Lot, Signers, Templates};
-use super::{Error, Progress};
+use super::lane::{Event, Lanes, Lot, Order, Signers, Templates};
+use super::{Error, Progress, unchanged};
 use crate::digest::Hasher;
 use crate::issuance::{Serial, Signed, Template, ToBeSigned};
-use crate::ledger::{Advance, Approved, Reservation};
+use crate::ledger::{Advance, Approved, Pending, Reservation};
 use crate::policy::Approval;
 use crate::token::Session;
 
@@ -47,6 +47,7 @@ impl Conductor<'_> {
         let processors = self.surroundings.processors;
         lanes.run(sessions, processors, |link| {
             let mut desk = Desk {
+                lanes: &lanes,
                 row: self.ledger.last_reserved_request(self.id)?,
                 done: self.ledger.answered(self.id)?,
                 conductor: self,
@@ -96,6 +97,7 @@ impl Conductor<'_> {
 /// Where the ledger is written: takes in what the lanes have done, and gives them the next.
 struct Desk<'d, 'c> {
     conductor: &'d mut Conductor<'c>,
+    lanes: &'d Lanes<'d>,
     /// Random octets of the token.
     seed: Vec<u8>,
     /// The last request that was handed out.
@@ -150,15 +152,11 @@ impl Desk<'_, '_> {
         let mut row = self.conductor.ledger.before(self.conductor.id)?;
         loop {
             let pending = self.conductor.ledger.pending_after(row, LOT.0)?;
-            let Some(last) = pending.last() else { return Ok(()) };
+            let Some((last, _)) = pending.last() else { return Ok(()) };
             row = last.row;
             self.conductor.write_down()?;
-            let mut lot = Vec::with_capacity(pending.len());
-            for pending in &pending {
-                let authority = self.conductor.authority(&pending.authority)?;
-                let (name, key) = (authority.name(), authority.key());
-                lot.push(self.conductor.resumed(pending, Some(&authority), name, key)?);
-            }
+            let again = pending.into_iter().map(|(approved, pending)| self.reserved(approved, pending));
+            let lot = again.collect::<Result<_, Error>>()?;
             self.under_way += 1;
             link.sign(Lot { number: self.next_lot, items: lot })?;
             self.next_lot += 1;
@@ -170,6 +168,18 @@ impl Desk<'_, '_> {
                 return Ok(());
             }
         }
+    }
+
+    /// A reservation that was made before the interruption: what came in is judged again, and gives
+    /// the reserved octets again.
+    fn reserved(&self, approved: Approved, pending: Pending) -> Result<Reservation, Error> {
+        let Conductor { ledger, policy, id, .. } = &*self.conductor;
+        let came = ledger.came(approved.row)?;
+        let path = approved.path.clone();
+        let approval = unchanged::approval(policy, approved, &came)?;
+        let start = unchanged::start(ledger, *id, &pending, self.conductor.now()?)?;
+        let tbs = self.lanes.fill(&approval, pending.serial, start)?;
+        pending.reservation(tbs).ok_or_else(|| unchanged::other_octets(&path))
     }
 
     /// Hands the next requests out to be built; false when there are none, or people want to stop.
@@ -184,7 +194,7 @@ impl Desk<'_, '_> {
         self.row = last.row;
         self.handed_out += approved.len();
         let now = self.conductor.now()?;
-        let items = approved.into_iter().map(|approved| Ok((self.serial(approved.row)?, approved)));
+        let items = approved.into_iter().map(|approved| self.order(approved));
         let items = items.collect::<Result<_, Error>>()?;
         link.build(Lot { number: self.next_lot, items }, now)?;
         self.next_lot += 1;
@@ -192,9 +202,12 @@ impl Desk<'_, '_> {
         Ok(true)
     }
 
-    fn serial(&self, row: i64) -> Result<Serial, Error> {
-        let system = (self.conductor.surroundings.random)().map_err(Error::Fault)?;
-        Ok(Serial::derive(&self.seed, &system, self.conductor.id, row))
+    fn order(&self, approved: Approved) -> Result<Order, Error> {
+        let Conductor { ledger, surroundings, id, resumed, .. } = &*self.conductor;
+        let system = (surroundings.random)().map_err(Error::Fault)?;
+        let serial = Serial::derive(&self.seed, &system, *id, approved.row);
+        let again = if *resumed { Some(ledger.came(approved.row)?) } else { None };
+        Ok(Order { serial, approved, again })
     }
 
     fn take(&mut self, event: Event, advance: &mut Advance) {

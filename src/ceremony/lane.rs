@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use der::DateTime;
 
-use super::Error;
+use super::{Error, unchanged};
 use crate::issuance::{Authority, Serial, Signed, Template, ToBeSigned};
 use crate::keys::PublicKey;
-use crate::ledger::{Approved, Reservation, StoredKey};
+use crate::ledger::{Approved, Came, Reservation, StoredKey};
 use crate::policy::{Approval, Policy};
 use crate::token::{AuthorityKey, Session};
 
@@ -29,9 +29,18 @@ pub struct Lot<T> {
     pub items: Vec<T>,
 }
 
+/// A certificate to be built.
+#[derive(Debug)]
+pub struct Order {
+    pub serial: Serial,
+    pub approved: Approved,
+    /// What was approved, to be judged again: the ledger lay there while the ceremony waited.
+    pub again: Option<Came>,
+}
+
 /// What threads that only compute do.
 enum Task {
-    Build(Lot<(Serial, Approved)>, DateTime),
+    Build(Lot<Order>, DateTime),
     Check(Lot<(Reservation, Vec<u8>)>),
 }
 
@@ -74,7 +83,7 @@ impl Link {
         self.most
     }
 
-    pub fn build(&self, lot: Lot<(Serial, Approved)>, now: DateTime) -> Result<(), Error> {
+    pub fn build(&self, lot: Lot<Order>, now: DateTime) -> Result<(), Error> {
         self.tasks.send(Task::Build(lot, now)).map_err(gone)
     }
 
@@ -182,19 +191,26 @@ impl Lanes<'_> {
         }
     }
 
-    fn build(&self, lot: Lot<(Serial, Approved)>, now: DateTime) -> Result<Lot<(i64, ToBeSigned)>, Error> {
+    fn build(&self, lot: Lot<Order>, now: DateTime) -> Result<Lot<(i64, ToBeSigned)>, Error> {
         let mut items = Vec::with_capacity(lot.items.len());
-        for (serial, approved) in lot.items {
+        for Order { serial, approved, again } in lot.items {
             let row = approved.row;
-            let approval = approval(self.policy, approved)?;
-            let template = self
-                .templates
-                .get(approval.profile_name())
-                .and_then(|templates| templates.get(approval.authority()))
-                .ok_or_else(|| Error::Fault(format!("{}: has no template", approval.path())))?;
-            items.push((row, template.fill(&approval, serial, now)?));
+            let approval = match &again {
+                None => approval(self.policy, approved)?,
+                Some(came) => unchanged::approval(self.policy, approved, came)?,
+            };
+            items.push((row, self.fill(&approval, serial, now)?));
         }
         Ok(Lot { number: lot.number, items })
+    }
+
+    /// The octets of the certificate for what was approved.
+    pub fn fill(&self, approval: &Approval, serial: Serial, now: DateTime) -> Result<ToBeSigned, Error> {
+        let templates = self.templates.get(approval.profile_name());
+        let template = templates.and_then(|templates| templates.get(approval.authority()));
+        let template =
+            template.ok_or_else(|| Error::Fault(format!("{}: has no template", approval.path())))?;
+        Ok(template.fill(approval, serial, now)?)
     }
 }
 

@@ -179,8 +179,7 @@ impl ToBeSigned {
         };
         let shared = issuer.map_or_else(|| Arc::new(key.clone()), |issuer| Arc::clone(issuer.shared_key()));
         let (subject, key) = (subject.to_der()?, key.der());
-        let meant =
-            check::Meant { issuer, issuer_key: &shared, serial, validity, holder: Some((&subject, key)) };
+        let meant = check::Meant { issuer, issuer_key: &shared, serial, validity, holder: (&subject, key) };
         Self::checked(tbs.to_der()?, issuer_name.into(), &shared, &meant)
     }
 
@@ -194,22 +193,6 @@ impl ToBeSigned {
         check::before_signing(&octets, meant)?;
         let (serial, not_after) = (meant.serial, meant.validity.not_after);
         Ok(Self { octets, issuer: issuer_name, issuer_key: Arc::clone(issuer_key), serial, not_after })
-    }
-
-    /// Takes up octets again that the ledger reserved before an interruption.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when they are not a TBSCertificate that this issuer may sign.
-    pub fn resumed(
-        octets: Vec<u8>,
-        issuer: Option<&Authority>,
-        issuer_name: &str,
-        issuer_key: &PublicKey,
-        serial: Serial,
-    ) -> Result<Self, Error> {
-        let validity = check::Parts::of(&octets)?.validity();
-        let meant = check::Meant { issuer, issuer_key, serial, validity, holder: None };
-        Self::checked(octets, issuer_name.into(), &Arc::new(issuer_key.clone()), &meant)
     }
 
     /// The last second in which the certificate is valid.
@@ -245,6 +228,34 @@ impl ToBeSigned {
     /// The kind of the signing key.
     pub fn issuer_kind(&self) -> KeyKind {
         self.issuer_key.kind()
+    }
+}
+
+/// What octets say that were made before: by it they can be made again.
+#[derive(Debug)]
+pub struct Reserved {
+    /// The serial number.
+    pub serial: Serial,
+    /// The first second of validity.
+    pub start: DateTime,
+    /// The last one.
+    pub end: DateTime,
+    /// The key that is certified.
+    pub key: PublicKey,
+}
+
+impl Reserved {
+    /// Reads a TBSCertificate that was made here.
+    ///
+    /// # Errors
+    /// [`Error`] when it is none.
+    pub fn of(octets: &[u8]) -> Result<Self, Error> {
+        let parts = check::Parts::of(octets)?;
+        let serial: Result<[u8; 20], _> = parts.serial.as_bytes().try_into();
+        let serial = serial.map_err(|_| Error::Refused("serial number has not 20 octets".into()))?;
+        let key = PublicKey::accepted(&parts.spki.to_der()?).map_err(|e| Error::Refused(e.to_string()))?;
+        let Validity { not_before: start, not_after: end } = parts.validity();
+        Ok(Self { serial: serial.into(), start, end, key })
     }
 }
 

@@ -87,8 +87,8 @@ pub struct Meant<'a> {
     pub issuer_key: &'a PublicKey,
     pub serial: Serial,
     pub validity: Validity,
-    /// DER of the subject and of its SubjectPublicKeyInfo, when it is built just now.
-    pub holder: Option<(&'a [u8], &'a [u8])>,
+    /// DER of the subject and of its SubjectPublicKeyInfo.
+    pub holder: (&'a [u8], &'a [u8]),
 }
 
 /// Checks octets that are to be signed, taken apart again: DER, version 3, the issuer's very
@@ -106,7 +106,8 @@ pub fn before_signing(octets: &[u8], meant: &Meant<'_>) -> Result<(), Error> {
         .any(|(at, one)| extensions.iter().take(at).any(|other| other.id == one.id));
     let found = parts.validity();
     let outlives = meant.issuer.is_some_and(|issuer| found.not_after > issuer.not_after());
-    let holder = meant.holder.map(|(subject, key)| (AnyRef::from_der(subject), AnyRef::from_der(key)));
+    let (subject, key) = meant.holder;
+    let holder = AnyRef::from_der(subject)? == parts.subject && AnyRef::from_der(key)? == parts.spki;
     let checks = [
         (parts.version.value() == [2, 1, 2], "version is not 3"),
         (parts.issuer == expected_issuer, "issuer octets differ from the authority's subject octets"),
@@ -119,10 +120,7 @@ pub fn before_signing(octets: &[u8], meant: &Meant<'_>) -> Result<(), Error> {
         (found == meant.validity, "validity is not the one that was meant"),
         (found.not_before <= found.not_after, "validity ends before it starts"),
         (!outlives, "validity ends after the issuer's"),
-        (
-            holder.is_none_or(|(subject, key)| subject == Ok(parts.subject) && key == Ok(parts.spki)),
-            "subject or key is not the approved one",
-        ),
+        (holder, "subject or key is not the approved one"),
         (!extensions.is_empty() && !doubled, "an extension stands there twice, or none at all"),
         (
             encoded_length(&extensions)? == parts.extensions.value().len(),

@@ -11,7 +11,7 @@ mod template;
 
 pub use assemble::{Certificate, Signed};
 pub use authority::{Authority, signature_algorithm};
-pub use build::{Serial, ToBeSigned, Validity};
+pub use build::{Reserved, Serial, ToBeSigned, Validity};
 pub use check::IssuedFacts;
 pub use preview::preview;
 pub use template::Template;

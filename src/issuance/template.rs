@@ -99,7 +99,7 @@ impl Template {
             issuer_key: self.authority.key(),
             serial,
             validity,
-            holder: Some((&approval.subject, approval.key.der())),
+            holder: (&approval.subject, approval.key.der()),
         };
         ToBeSigned::checked(tbs.to_der()?, Arc::clone(&self.name), self.authority.shared_key(), &meant)
     }

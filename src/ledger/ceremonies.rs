@@ -151,6 +151,16 @@ impl Ledger {
         Ok(count.unsigned_abs())
     }
 
+    /// The time of a ceremony's first record.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn began(&self, ceremony: i64) -> Result<Option<DateTime>, Error> {
+        let sql = "SELECT time FROM transcript WHERE ceremony = ?1 ORDER BY number LIMIT 1";
+        let text: Option<String> = self.db.query_row(sql, [ceremony], |row| row.get(0)).optional()?;
+        text.map(|text| text.parse().map_err(|_| Error::Fault(format!("time {text:?} is none")))).transpose()
+    }
+
     /// Visits the lines of a ceremony's transcript.
     ///
     /// # Errors

@@ -3,9 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::ceremonies::{Line, write_lines};
-use super::import::{Refused, path, refused_after};
+use super::import::{Imported, Refused, path, refused_after};
 use super::{Error, Ledger};
-use crate::digest::Digest;
+use crate::digest::{Digest, Hasher};
 use crate::issuance::{Certificate, Serial, Signed, ToBeSigned};
 use crate::media::RelativePath;
 
@@ -49,14 +49,19 @@ pub struct Issued {
     pub signature: Vec<u8>,
 }
 
+/// What an approval was made of.
+#[derive(Clone, Debug)]
+pub struct Came {
+    /// The file that came in.
+    pub octets: Vec<u8>,
+    /// What the bundle's index says of it besides path and digest; `Entry` reads it.
+    pub entry: Option<String>,
+}
+
 /// A reservation for which no certificate is recorded yet.
 #[derive(Debug)]
 pub struct Pending {
-    /// Its row, by which the next ones are asked for.
-    pub row: i64,
-    path: String,
-    /// Name of the issuing authority.
-    pub authority: String,
+    row: i64,
     /// The reserved serial number.
     pub serial: Serial,
     /// The reserved octets.
@@ -64,12 +69,11 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// The reservation again, once its octets have been checked anew.
-    pub fn reservation(&self, tbs: ToBeSigned) -> Result<Reservation, Error> {
-        if tbs.octets() != self.tbs || tbs.serial() != self.serial {
-            return Err(Error::Fault(format!("{}: not the reserved octets", self.path)));
-        }
-        Ok(Reservation { row: self.row, tbs })
+    /// The reservation again: `tbs` is made anew, from what the reserved octets were made of. None
+    /// when they are other octets.
+    pub fn reservation(self, tbs: ToBeSigned) -> Option<Reservation> {
+        let same = tbs.octets() == self.tbs && tbs.serial() == self.serial;
+        same.then_some(Reservation { row: self.row, tbs })
     }
 }
 
@@ -176,25 +180,28 @@ impl Ledger {
         rows.map(|row| row?).collect()
     }
 
-    /// Up to `limit` open reservations after this row.
+    /// What came in as this row.
     ///
     /// # Errors
     /// [`Error::Fault`] when the database fails.
-    pub fn pending_after(&self, row: i64, limit: usize) -> Result<Vec<Pending>, Error> {
+    pub fn came(&self, row: i64) -> Result<Came, Error> {
+        let mut statement = self.db.prepare_cached("SELECT octets, entry FROM request WHERE id = ?1")?;
+        Ok(statement.query_row([row], |row| Ok(Came { octets: row.get(0)?, entry: row.get(1)? }))?)
+    }
+
+    /// Up to `limit` approved requests with an open reservation, after this row.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn pending_after(&self, row: i64, limit: usize) -> Result<Vec<(Approved, Pending)>, Error> {
         let mut statement = self.db.prepare(
-            "SELECT c.id, r.path, c.authority, c.serial, c.tbs FROM certificate c JOIN request r ON r.id = c.id LEFT JOIN issued i ON i.id = c.id WHERE c.id > ?1 AND i.id IS NULL ORDER BY c.id LIMIT ?2",
+            "SELECT r.id, r.path, r.sha256, r.spki, r.approval, c.serial, c.tbs FROM certificate c JOIN request r ON r.id = c.id LEFT JOIN issued i ON i.id = c.id WHERE c.id > ?1 AND i.id IS NULL AND r.approval IS NOT NULL ORDER BY c.id LIMIT ?2",
         )?;
         let rows = statement.query_map(params![row, limit as i64], |row| {
-            let serial: [u8; 20] = row.get(3)?;
-            Ok(Pending {
-                row: row.get(0)?,
-                path: row.get(1)?,
-                authority: row.get(2)?,
-                serial: serial.into(),
-                tbs: row.get(4)?,
-            })
+            let pending = pending(row.get(0)?, row.get(5)?, row.get(6)?);
+            Ok(approved(row).map(|approved| (approved, pending)))
         })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        rows.map(|row| row?).collect()
     }
 
     /// The open reservation for the key of this name in the token.
@@ -202,9 +209,11 @@ impl Ledger {
     /// # Errors
     /// [`Error::Fault`] when the database fails.
     pub fn pending_for_key(&self, ceremony: i64, name: &str) -> Result<Option<Pending>, Error> {
-        let before = self.before(ceremony)?;
-        let pending = self.pending_after(before, usize::MAX >> 1)?;
-        Ok(pending.into_iter().find(|pending| pending.path == key_path(name)))
+        let sql = "SELECT c.id, c.serial, c.tbs FROM certificate c JOIN request r ON r.id = c.id LEFT JOIN issued i ON i.id = c.id WHERE c.id > ?1 AND i.id IS NULL AND r.path = ?2";
+        let row = self.db.query_row(sql, params![self.before(ceremony)?, key_path(name)], |row| {
+            Ok(pending(row.get(0)?, row.get(1)?, row.get(2)?))
+        });
+        Ok(row.optional()?)
     }
 
     /// The certificate of a key in the token, as this ceremony issued it.
@@ -223,6 +232,27 @@ impl Ledger {
             Certificate::from_parts(&tbs, &signature).map_err(|e| Error::Fault(e.to_string()))
         })
         .transpose()
+    }
+
+    /// What the open ceremony's requests are now; as [`super::Import::settle`] told of them.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn listing(&self, ceremony: i64) -> Result<Imported, Error> {
+        let sql = "SELECT path, sha256, approval IS NOT NULL FROM request WHERE id > ?1 AND sha256 != x'' ORDER BY id";
+        let mut statement = self.db.prepare(sql)?;
+        let mut rows = statement.query([self.before(ceremony)?])?;
+        let mut hasher = Hasher::default();
+        let (mut approved, mut refused) = (0, 0);
+        while let Some(row) = rows.next()? {
+            let (path, digest): (String, [u8; 32]) = (row.get(0)?, row.get(1)?);
+            hasher.list(&path, &digest.into());
+            match row.get(2)? {
+                true => approved += 1,
+                false => refused += 1,
+            }
+        }
+        Ok(Imported { approved, refused, digest: hasher.finish() })
     }
 
     /// The row before a ceremony's first request.
@@ -278,6 +308,10 @@ impl Ledger {
 fn key_path(name: &str) -> String {
     // No request has such a path, for a colon is not among its characters.
     format!("token-key:{name}")
+}
+
+fn pending(row: i64, serial: [u8; 20], tbs: Vec<u8>) -> Pending {
+    Pending { row, serial: serial.into(), tbs }
 }
 
 fn approved(row: &rusqlite::Row<'_>) -> Result<Approved, Error> {

@@ -11,7 +11,7 @@ use super::{Error, Ledger, renewals};
 use crate::digest::{Digest, Hasher};
 use crate::media::{RelativePath, shown};
 use crate::policy::{Judgement, Objection, Policy};
-use crate::request::Violation;
+use crate::request::{BundleFile, Entry, Violation};
 
 /// So many violations of one request are kept: one request may ask for ten thousand wrong names.
 const REASONS: usize = 64;
@@ -32,7 +32,7 @@ pub struct Import<'l> {
 }
 
 /// What was imported.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Imported {
     /// How many requests are approved.
     pub approved: usize,
@@ -89,12 +89,11 @@ impl Ledger {
 }
 
 impl Import<'_> {
-    /// Takes in one file with what policy says of it by itself; `bundle` is the number of the medium
-    /// it came on, when that has an index.
+    /// Takes in one file with what policy says of it by itself.
     ///
     /// # Errors
     /// [`Error::Fault`] when the database fails.
-    pub fn add(&mut self, judgement: &Judgement, octets: &[u8], bundle: Option<usize>) -> Result<(), Error> {
+    pub fn add(&mut self, judgement: &Judgement, file: &BundleFile) -> Result<(), Error> {
         let path = judgement.path.as_str();
         self.sorted &= self.last_path.as_str() <= path;
         path.clone_into(&mut self.last_path);
@@ -102,9 +101,10 @@ impl Import<'_> {
         self.outputs.push(self.hasher.hash_one(output(&judgement.path)));
         let approved = judgement.outcome.as_ref().ok();
         let refusal = judgement.outcome.as_ref().err().map(|violations| reasons(violations));
+        let entry = file.entry.as_deref();
         self.transaction
             .prepare_cached(
-                "INSERT INTO request (id, ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal, bundle) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                "INSERT INTO request (id, ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal, bundle, entry) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?
             .execute(params![
                 self.next,
@@ -113,10 +113,11 @@ impl Import<'_> {
                 judgement.request.as_bytes(),
                 judgement.key.as_ref().map(|key| key.as_bytes().as_slice()),
                 approved.map(|approval| approval.key.der()),
-                octets,
+                file.octets,
                 approved.map(|approval| approval.kept()),
                 refusal,
-                bundle.map(|number| number as i64)
+                entry.map(|_| file.bundle as i64),
+                entry.and_then(Entry::kept)
             ])?;
         self.next += 1;
         Ok(())
@@ -178,7 +179,7 @@ impl Import<'_> {
     /// A tar lists its files in any order.
     fn sort(&mut self) -> Result<(), Error> {
         self.transaction.execute(
-            "INSERT INTO request (ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal, bundle) SELECT ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal, bundle FROM request WHERE id >= ?1 ORDER BY path, id",
+            "INSERT INTO request (ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal, bundle, entry) SELECT ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal, bundle, entry FROM request WHERE id >= ?1 ORDER BY path, id",
             [self.first],
         )?;
         self.transaction

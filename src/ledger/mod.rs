@@ -20,7 +20,7 @@ use der::DateTime;
 use rusqlite::Connection;
 
 pub use ceremonies::{CeremonyRow, Line, OpenCeremony, ReleaseRow};
-pub use certificates::{Advance, Approved, Issued, Pending, Reservation};
+pub use certificates::{Advance, Approved, Came, Issued, Pending, Reservation};
 pub use import::{Import, Imported, Refused};
 pub use keys::{KeyRole, StoredKey};
 pub use reading::{RequestRow, ReservedRow};

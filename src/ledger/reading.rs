@@ -19,12 +19,16 @@ pub struct RequestRow {
     pub path: String,
     /// What the ledger says is SHA-256 over the file.
     pub sha256: Vec<u8>,
+    /// What the ledger says is SHA-256 over its SubjectPublicKeyInfo, when the request is sound.
+    pub spki_sha256: Option<Vec<u8>>,
     /// The file.
     pub octets: Vec<u8>,
     /// What policy approved.
     pub approval: Option<String>,
     /// Why policy refused.
     pub refusal: Option<String>,
+    /// What the bundle's index says of it.
+    pub entry: Option<String>,
     /// The certified key, DER.
     pub spki: Option<Vec<u8>>,
     /// What was reserved.
@@ -40,11 +44,13 @@ pub struct ReservedRow {
     pub serial: Vec<u8>,
     /// The reserved octets.
     pub tbs: Vec<u8>,
+    /// When the certificate ends, in seconds since 1970.
+    pub not_after: i64,
     /// Their signature, once there was one.
     pub signature: Option<Vec<u8>>,
 }
 
-const ROWS: &str = "SELECT r.id, r.path, r.sha256, r.octets, r.approval, r.refusal, r.spki, c.authority, c.serial, c.tbs, i.signature FROM request r LEFT JOIN certificate c ON c.id = r.id LEFT JOIN issued i ON i.id = r.id WHERE r.id > ?1 AND r.id <= ?2 ORDER BY r.id LIMIT ?3";
+const ROWS: &str = "SELECT r.id, r.path, r.sha256, r.octets, r.approval, r.refusal, r.entry, r.spki, c.authority, c.serial, c.tbs, i.signature, r.spki_sha256, c.not_after FROM request r LEFT JOIN certificate c ON c.id = r.id LEFT JOIN issued i ON i.id = r.id WHERE r.id > ?1 AND r.id <= ?2 ORDER BY r.id LIMIT ?3";
 
 /// What is held while a ledger is read: a shared lock, and a copy that is removed at the end.
 #[derive(Debug)]
@@ -122,14 +128,15 @@ impl Ledger {
     pub fn rows_after(&self, row: i64, end: i64, limit: usize) -> Result<Vec<RequestRow>, Error> {
         let mut statement = self.db.prepare_cached(ROWS)?;
         let rows = statement.query_map(rusqlite::params![row, end, limit as i64], |row| {
-            let authority: Option<String> = row.get(7)?;
+            let authority: Option<String> = row.get(8)?;
             let reserved = match authority {
                 None => None,
                 Some(authority) => Some(ReservedRow {
                     authority,
-                    serial: row.get(8)?,
-                    tbs: row.get(9)?,
-                    signature: row.get(10)?,
+                    serial: row.get(9)?,
+                    tbs: row.get(10)?,
+                    signature: row.get(11)?,
+                    not_after: row.get(13)?,
                 }),
             };
             Ok(RequestRow {
@@ -137,13 +144,31 @@ impl Ledger {
                 path: row.get(1)?,
                 sha256: row.get(2)?,
                 octets: row.get(3)?,
+                spki_sha256: row.get(12)?,
                 approval: row.get(4)?,
                 refusal: row.get(5)?,
-                spki: row.get(6)?,
+                entry: row.get(6)?,
+                spki: row.get(7)?,
                 reserved,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How many rows of what is looked up later are not what the requests say: keys that were
+    /// certified, places, and what replaces what.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn lookups_amiss(&self) -> Result<u64, Error> {
+        let sql = "SELECT
+            (SELECT count(*) FROM request r WHERE approval IS NOT NULL AND NOT EXISTS (SELECT 1 FROM request_key k WHERE k.spki_sha256 = r.spki_sha256 AND k.request = r.id))
+            + (SELECT count(*) FROM request_key k LEFT JOIN request r ON r.id = k.request WHERE r.spki_sha256 IS NOT k.spki_sha256)
+            + (SELECT count(*) FROM request r WHERE approval IS NOT NULL AND NOT EXISTS (SELECT 1 FROM place p WHERE p.path = r.path AND p.request = r.id))
+            + (SELECT count(*) FROM place p LEFT JOIN request r ON r.id = p.request WHERE r.path IS NOT p.path)
+            + (SELECT count(*) FROM renewal n LEFT JOIN request r ON r.id = n.id LEFT JOIN request o ON o.id = n.replaces WHERE r.path IS NOT o.path OR r.path IS NULL OR r.approval ->> 'subject' IS NOT o.approval ->> 'subject' OR r.approval ->> 'authority' IS NOT o.approval ->> 'authority' OR n.id <= n.replaces)";
+        let count: i64 = self.db.query_row(sql, [], |row| row.get(0))?;
+        Ok(count.unsigned_abs())
     }
 
     /// How many rows belong to nothing: requests outside every ceremony, certificates without a

@@ -13,7 +13,7 @@ pub const FILE: &str = "ledger.sqlite";
 /// Marks a SQLite file as a keyrite ledger ("kyrt").
 const APPLICATION_ID: i64 = 0x6b79_7274;
 /// Version of the tables below.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 
 const TABLES: &str = "
 CREATE TABLE ledger (rehearsal INTEGER NOT NULL) STRICT;
@@ -46,7 +46,8 @@ CREATE TABLE request (
     octets BLOB NOT NULL,
     approval TEXT,                  -- JSON; one of these two
     refusal TEXT,                   -- JSON: control and message of each violation
-    bundle INTEGER                  -- number of the medium it came on, when that has an index
+    bundle INTEGER,                 -- number of the medium it came on, when that has an index
+    entry TEXT                      -- JSON: the index's entry, when it says more than path and digest
 ) STRICT;
 -- The index of a medium.
 CREATE TABLE bundle (

@@ -11,7 +11,7 @@ use super::{CertificateProfile, Error, Kind};
 use crate::digest::{Digest, hex, unhex};
 use crate::keys::PublicKey;
 use crate::media::RelativePath;
-use crate::request::Violation;
+use crate::request::{Control, Violation};
 
 /// Policy said yes: what the certificate will say, but for serial number and time.
 #[derive(Clone, Debug)]
@@ -107,6 +107,14 @@ impl Approval {
         self.dns.iter().cloned().chain(self.ip.iter().map(IpAddr::to_string)).collect()
     }
 
+    /// Whether both say the same of the same request and key.
+    pub fn is(&self, other: &Self) -> bool {
+        self.path == other.path
+            && self.request == other.request
+            && self.key.der() == other.key.der()
+            && self.kept() == other.kept()
+    }
+
     /// JSON by which the ledger remembers it; path, request and key it keeps beside.
     pub fn kept(&self) -> String {
         let kept = Kept {
@@ -152,6 +160,9 @@ pub struct Judgement {
     /// What may be issued, or everything that stands against it.
     pub outcome: Result<Approval, Vec<Violation>>,
 }
+
+/// The controls that look beyond a request by itself; each comes of an [`Objection`].
+pub const BEYOND: [Control; 4] = [Control::Collision, Control::KeyTwice, Control::Replay, Control::KeyReuse];
 
 /// What stands against a request beyond itself: in its bundle, or in earlier ceremonies.
 #[derive(Clone, Debug)]
