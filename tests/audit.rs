@@ -203,6 +203,24 @@ fn edits_of_a_ledger_are_found() {
             "AUDIT-SERIALS",
         ),
         (
+            "q(\"UPDATE certificate SET not_after = not_after + 1 WHERE id = (SELECT id FROM request WHERE path = 'web/a.csr')\")",
+            "AUDIT-REQUESTS",
+        ),
+        (
+            "q(\"UPDATE request SET approval = replace(approval, 'seconds\\\":', 'seconds\\\":1') WHERE path = 'web/a.csr'\")",
+            "AUDIT-REQUESTS",
+        ),
+        ("q(\"UPDATE request SET refusal = replace(refusal, 'NAME-DNS', 'KEY-REUSE')\")", "AUDIT-REQUESTS"),
+        (
+            "q(\"UPDATE request SET approval = (SELECT approval FROM request WHERE path = 'web/b.csr'), refusal = NULL WHERE refusal IS NOT NULL\")",
+            "AUDIT-REQUESTS",
+        ),
+        ("q(\"UPDATE request SET spki_sha256 = zeroblob(32) WHERE path = 'web/a.csr'\")", "AUDIT-REQUESTS"),
+        ("q('UPDATE ceremony SET refused = refused + 1 WHERE id = 2')", "AUDIT-REQUESTS"),
+        ("q('DELETE FROM request_key WHERE request = (SELECT max(id) FROM request)')", "AUDIT-LEDGER"),
+        ("q('DELETE FROM place WHERE request = (SELECT max(id) FROM request)')", "AUDIT-LEDGER"),
+        ("q('INSERT INTO renewal SELECT max(id), min(id) FROM issued')", "AUDIT-LEDGER"),
+        (
             "q(\"UPDATE token_key SET certificate = (SELECT certificate FROM token_key WHERE name = 'root-ca') WHERE name = 'manifest'\")",
             "AUDIT-KEYS",
         ),
@@ -237,7 +255,7 @@ fn edits_of_a_ledger_are_found() {
     let hidden = "q('PRAGMA writable_schema = ON'); q(\"INSERT INTO sqlite_schema VALUES ('trigger', 'sqlite_t', 'issued', 0, 'CREATE TRIGGER sqlite_t AFTER INSERT ON issued BEGIN DELETE FROM request; END')\")";
     fails(&edit(hidden), "AUDIT-LEDGER");
     // A whole ceremony cut off at the end: the ledger alone cannot know, the release does.
-    let cut = "[q(f'DELETE FROM {t} WHERE ceremony = 3') for t in ('transcript', 'release')]; q('DELETE FROM issued WHERE id IN (SELECT id FROM request WHERE ceremony = 3)'); q('DELETE FROM certificate WHERE id IN (SELECT id FROM request WHERE ceremony = 3)'); q('DELETE FROM request WHERE ceremony = 3'); q('DELETE FROM ceremony WHERE id = 3')";
+    let cut = "[q(f'DELETE FROM {t} WHERE ceremony = 3') for t in ('transcript', 'release')]; q('DELETE FROM issued WHERE id IN (SELECT id FROM request WHERE ceremony = 3)'); q('DELETE FROM certificate WHERE id IN (SELECT id FROM request WHERE ceremony = 3)'); [q(f'DELETE FROM {t} WHERE request IN (SELECT id FROM request WHERE ceremony = 3)') for t in ('place', 'request_key')]; q('DELETE FROM request WHERE ceremony = 3'); q('DELETE FROM ceremony WHERE id = 3')";
     edit(cut).ok();
     let ran = lab.keyrite("audit bad root first second.tar");
     fails(&ran, "AUDIT-SEQUENCE");
@@ -300,6 +318,12 @@ fn rewritten_chains_are_found() {
     );
     fails(&root("r[:] = [x for x in r if x['event'] != 'certificate']"), "AUDIT-KEYS");
     fails(&root("[x for x in r if x['event'] == 'certificate'][0]['data']['name'] = 'other'"), "AUDIT-KEYS");
+    // More than any ceremony has, and soon told.
+    let many = root(
+        "c = [x for x in r if x['event'] == 'certificate'][0]; r[-1:] = [{**c, 'data': {**c['data'], 'name': f'key-{n}'}} for n in range(60000)]",
+    );
+    fails(&many, "AUDIT-CHAIN");
+    assert!(many.out.contains("more than 1000 certificates of keys"), "{}", many.out);
     // Exchanged scripts.
     fails(&lab.keyrite("audit root/transcript.jsonl --script sign.toml"), "AUDIT-SCRIPT");
     fails(&lab.keyrite("audit ledger bad.jsonl"), "AUDIT-HISTORY");

@@ -9,6 +9,7 @@ use super::history::{Chapter, History, Told};
 use super::story::Story;
 use super::{Error, Order, Section, release, transcript};
 use crate::ceremony::{Plan, Setup, manifest_again};
+use crate::digest::Digest;
 use crate::ledger::{self, CeremonyRow, KeyRole, Ledger, ReleaseRow, StoredKey};
 use crate::release::{FIRST, Head, verify_manifest};
 
@@ -79,6 +80,13 @@ impl Book<'_> {
                 _ => Err(format!("{strays} rows belong to no ceremony, request or certificate")),
             },
         );
+        self.section.compared(
+            "AUDIT-LEDGER",
+            match ledger.lookups_amiss()? {
+                0 => Ok("certified keys, places and renewals are looked up as the requests have them".to_owned()),
+                amiss => Err(format!("{amiss} rows by which keys, places and renewals are looked up are not what the requests have")),
+            },
+        );
         self.missing(ledger)
     }
 
@@ -111,7 +119,8 @@ impl Book<'_> {
         self.section.compared("AUDIT-KEYS", key_rows(&keys, id, &story, &what));
         if let Some(plan) = &plan {
             let order = self.order;
-            rows::audit(ledger, &row, plan, &keys, &story, (seen, order.processors), self.section)?;
+            let held = rows::Held { plan, keys: &keys, story: &story };
+            rows::audit(ledger, &row, &held, (seen, order.processors), self.section)?;
             self.release(ledger, &row, plan, &keys, &story)?;
             self.history.keep(plan.clone());
         }
@@ -122,10 +131,18 @@ impl Book<'_> {
     fn plan(&self, row: &CeremonyRow, story: &Story) -> (Option<Plan>, Option<String>) {
         let begun = story.begin.as_ref().map(|begin| begin.plan.sha256);
         let kept = serde_json::from_str::<Setup>(&row.plan).map_err(|e| e.to_string());
-        let kept = kept.and_then(|setup| Plan::from_files(setup.plan).map_err(|e| e.to_string()));
+        let kept = kept.and_then(|Setup { plan, hsm, .. }| {
+            Ok((Plan::from_files(plan).map_err(|e| e.to_string())?, Digest::of(hsm.as_bytes())))
+        });
         match kept {
-            Ok(plan) if begun.is_none_or(|begun| begun == plan.digest()) => (Some(plan), None),
-            Ok(plan) => {
+            Ok((plan, hsm)) if begun.is_none_or(|begun| begun == plan.digest()) => {
+                let used = story.begin.as_ref().map(|begin| begin.hsm_profile.sha256);
+                let wrong = used.filter(|used| *used != hsm).map(|used| {
+                    format!("ceremony {}: the ledger's HSM profile has SHA-256 {hsm}, the transcript tells {used}", row.id)
+                });
+                (Some(plan), wrong)
+            }
+            Ok((plan, _)) => {
                 let given = transcript::approved(story, &self.order.plans).cloned();
                 let begun = begun.map(|digest| digest.to_string()).unwrap_or_default();
                 let wrong = format!(
@@ -187,7 +204,7 @@ impl Book<'_> {
         &self,
         release: &ReleaseRow,
         head: &Head,
-        again: crate::digest::Digest,
+        again: Digest,
         keys: &[StoredKey],
         story: &Story,
     ) -> Result<String, String> {

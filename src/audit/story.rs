@@ -11,6 +11,13 @@ use crate::ceremony::Role;
 use crate::digest::{Digest, Hasher};
 use crate::release::{Record, chain_head};
 
+/// So many acts of people and steps, keys and their certificates are kept of one transcript: a
+/// hostile one may have as many records as a medium holds.
+const MOST_MARKS: usize = 100_000;
+const MOST_KEYS: usize = 1_000;
+/// So many runs of certificates: three times those of the largest bundle.
+const MOST_RUNS: usize = 100_000;
+
 /// What began a ceremony, or took it up again.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Begin {
@@ -20,6 +27,12 @@ pub struct Begin {
     pub unattended: bool,
     pub tool: ToolFacts,
     pub bundle_sha256: Option<Digest>,
+    pub hsm_profile: HsmProfileFacts,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct HsmProfileFacts {
+    pub sha256: Digest,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -191,6 +204,17 @@ impl Story {
         self.broken.get_or_insert(what);
     }
 
+    fn mark(&mut self, mark: Mark) {
+        match self.marks.len() < MOST_MARKS {
+            true => self.marks.push(mark),
+            false => self.too_many("steps, confirmations and people", MOST_MARKS),
+        }
+    }
+
+    fn too_many(&mut self, what: &str, most: usize) {
+        self.breaks(format!("record {}: there are more than {most} {what}", self.lines));
+    }
+
     fn clock(&mut self, record: &Record) {
         if let Some(last) = self.last_time.as_ref().filter(|last| **last > record.time) {
             let text = format!("record {} is of {}, the one before of {last}", self.lines, record.time);
@@ -209,27 +233,30 @@ impl Story {
                     // A review that is repeated after an interruption tells its refusals again.
                     self.refusals = Refusals::default();
                 }
-                self.marks.push(Mark::Step { number: step.number, act: step.act });
+                self.mark(Mark::Step { number: step.number, act: step.act });
             }
             "confirmed" => {
                 let said: Confirmed = serde_json::from_value(data)?;
                 let Confirmed { prompt, answer, role, by } = said;
-                self.marks.push(Mark::Confirmed { prompt, answer, role, by });
+                self.mark(Mark::Confirmed { prompt, answer, role, by });
             }
             "present" => {
                 let Present { role, name } = serde_json::from_value(data)?;
-                self.marks.push(Mark::Present(role, name));
+                self.mark(Mark::Present(role, name));
             }
             "exception" => self.exceptions += 1,
             "key-generated" | "key-proved" => self.key(event, serde_json::from_value(data)?),
             "certificate" => {
                 let key: KeyCertificate = serde_json::from_value(data)?;
-                self.marks.push(Mark::Certificate(key.name.clone()));
-                if !self.keys.contains(&key) {
-                    self.keys.push(key);
+                self.mark(Mark::Certificate(key.name.clone()));
+                match self.keys.contains(&key) {
+                    true => {}
+                    false if self.keys.len() < MOST_KEYS => self.keys.push(key),
+                    false => self.too_many("certificates of keys", MOST_KEYS),
                 }
             }
-            "signed" => self.runs.push(serde_json::from_value(data)?),
+            "signed" if self.runs.len() < MOST_RUNS => self.runs.push(serde_json::from_value(data)?),
+            "signed" => self.too_many("runs of certificates", MOST_RUNS),
             "refused" => self.refused(&serde_json::from_value(data)?),
             "seal" => {
                 let Sequence { sequence } = serde_json::from_value(data)?;
@@ -269,7 +296,7 @@ impl Story {
         self.unattended |= begin.unattended;
         self.tool = Some(begin.tool.clone());
         let again = event == "resume";
-        self.marks.push(if again { Mark::Resume } else { Mark::Begin });
+        self.mark(if again { Mark::Resume } else { Mark::Begin });
         match &self.begin {
             None => self.begin = Some(begin),
             Some(first) if first.plan.sha256 != begin.plan.sha256 => {
@@ -286,7 +313,8 @@ impl Story {
             self.weak.get_or_insert(text);
         }
         match event {
-            "key-generated" => self.generated.push(key.name),
+            "key-generated" if self.generated.len() < MOST_KEYS => self.generated.push(key.name),
+            "key-generated" => self.too_many("keys", MOST_KEYS),
             _ => self.proved += 1,
         }
     }

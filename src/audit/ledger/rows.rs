@@ -2,19 +2,20 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 
 use crate::audit::certificates::Runs;
-use crate::audit::release::{issued, refused};
+use crate::audit::release;
 use crate::audit::story::{Refusals, Story};
 use crate::audit::{Error, Section};
-use crate::ceremony::Plan;
-use crate::digest::Digest;
-use crate::issuance::{Authority, Certificate};
+use crate::ceremony::{Plan, is_key_of};
+use crate::digest::{Digest, Hasher};
+use crate::issuance::{Authority, Certificate, Reserved, Template};
 use crate::keys::PublicKey;
 use crate::ledger::{CeremonyRow, Ledger, RequestRow, ReservedRow, StoredKey};
-use crate::media::RelativePath;
+use crate::media::{RelativePath, shown};
 use crate::parallel;
-use crate::policy::Policy;
+use crate::policy::{BEYOND, Judgement, Policy};
 use crate::release::Reason;
 
 /// Rows that one thread checks at a time.
@@ -49,22 +50,36 @@ impl Serials {
     }
 }
 
-/// A row after its check.
-enum Checked {
+/// A row after its check: path and digest of what came in, and what was made of it.
+struct Checked(Option<(RelativePath, Digest)>, Made);
+
+enum Made {
     /// A certificate: authority, serial number, fingerprint.
     Issued(String, String, Digest),
     /// A certificate of a key in the token.
     Key(String, String),
-    Refused(RelativePath, Digest, Vec<Reason>),
+    Refused(Vec<Reason>),
     /// Nothing was issued yet.
     Waiting,
 }
 
+/// What else the ledger says of the ceremony.
+pub struct Held<'a> {
+    pub plan: &'a Plan,
+    pub keys: &'a [StoredKey],
+    pub story: &'a Story,
+}
+
 /// What the rows are held against.
-struct Bench {
+struct Bench<'a> {
+    plan: &'a Plan,
+    rehearsal: bool,
     policy: Policy,
     authorities: BTreeMap<String, Authority>,
+    templates: HashMap<(String, String), Template>,
     keys: BTreeMap<String, Certificate>,
+    /// First and last time of the ceremony.
+    times: (&'a str, &'a str),
     done: bool,
 }
 
@@ -72,14 +87,12 @@ struct Bench {
 pub fn audit(
     ledger: &mut Ledger,
     row: &CeremonyRow,
-    plan: &Plan,
-    keys: &[StoredKey],
-    story: &Story,
+    held: &Held<'_>,
     (serials, processors): (&mut Serials, usize),
     section: &mut Section,
 ) -> Result<(), Error> {
-    let what = format!("ceremony {}", row.id);
-    let bench = match Bench::new(plan, keys, row.done && !story.abandoned) {
+    let (what, story) = (format!("ceremony {}", row.id), held.story);
+    let bench = match Bench::new(held, ledger.is_rehearsal(), row.done && !story.abandoned) {
         Ok(bench) => bench,
         Err(wrong) => {
             section.compared("AUDIT-REQUESTS", Err(format!("{what}: {wrong}")));
@@ -88,8 +101,13 @@ pub fn audit(
     };
     let (before, end) = (ledger.before(row.id)?, ledger.last_row(row.id)?);
     let source = |give: &mut dyn FnMut(Vec<RequestRow>) -> Result<(), Error>| rows(ledger, before, end, give);
-    let mut found =
-        Found { runs: Runs::new(&story.runs), refusals: Refusals::default(), waiting: 0, wrong: None };
+    let mut found = Found {
+        runs: Runs::new(&story.runs),
+        refusals: Refusals::default(),
+        listing: Hasher::default(),
+        waiting: 0,
+        wrong: None,
+    };
     parallel::ordered(
         processors,
         source,
@@ -122,161 +140,238 @@ fn rows(
 struct Found<'s> {
     runs: Runs<'s>,
     refusals: Refusals,
+    listing: Hasher,
     waiting: usize,
     wrong: Option<String>,
 }
 
 impl Found<'_> {
     fn take(&mut self, checked: Result<Checked, String>, serials: &mut Serials) {
-        match checked {
-            Ok(Checked::Issued(authority, serial, digest)) => {
+        let (came, made) = match checked {
+            Ok(Checked(came, made)) => (came, made),
+            Err(wrong) => {
+                self.wrong.get_or_insert(wrong);
+                return;
+            }
+        };
+        if let Some((path, request)) = &came {
+            self.listing.list(path.as_str(), request);
+        }
+        match (came, made) {
+            (_, Made::Issued(authority, serial, digest)) => {
                 self.runs.take(&serial, &digest);
                 serials.take(&authority, &serial);
             }
-            Ok(Checked::Key(authority, serial)) => serials.take(&authority, &serial),
-            Ok(Checked::Refused(path, request, reasons)) => {
+            (_, Made::Key(authority, serial)) => serials.take(&authority, &serial),
+            (Some((path, request)), Made::Refused(reasons)) => {
                 let reasons = reasons.iter().map(|r| (r.control.as_str(), r.message.as_str()));
                 self.refusals.take(path.as_str(), &request, reasons);
             }
-            Ok(Checked::Waiting) => self.waiting += 1,
-            Err(wrong) => _ = self.wrong.get_or_insert(wrong),
+            (Some(_), Made::Waiting) => self.waiting += 1,
+            (None, _) => {}
         }
     }
 
     fn claims(self, row: &CeremonyRow, story: &Story, what: &str, section: &mut Section) {
-        let Self { runs, refusals, waiting, wrong } = self;
+        let Self { runs, refusals, listing, waiting, wrong } = self;
         let told = |text| format!("{what}: {text}");
         let (count, refused_count) = (runs.count(), refusals.count);
-        if wrong.is_none() && story.reviewed.is_none() && count + refused_count + waiting as u64 == 0 {
+        let approved = count + waiting as u64;
+        let all = approved + refused_count;
+        if wrong.is_none() && story.reviewed.is_none() && all == 0 {
             return;
         }
+        let counted = (row.approved as u64, row.refused as u64);
+        let found = listing.finish();
         section.compared(
             "AUDIT-REQUESTS",
-            match wrong {
-                Some(wrong) => Err(told(wrong)),
-                None => Ok(told(format!(
-                    "{} requests, each with the octets that came in; {count} certificates are the approved ones, and their signatures verify",
-                    count + refused_count + waiting as u64
+            match (wrong, story.imported.filter(|imported| *imported != found)) {
+                (Some(wrong), _) => Err(told(wrong)),
+                (None, Some(imported)) => Err(told(format!(
+                    "the bundle digest of the requests is {found}, the transcript tells {imported}"
+                ))),
+                (None, None) if counted != (approved, refused_count) => Err(told(format!(
+                    "{approved} requests are approved and {refused_count} refused, the ledger says {} and {}",
+                    counted.0, counted.1
+                ))),
+                (None, None) => Ok(told(format!(
+                    "{all} requests, each with the octets that came in, judged again by the script; {count} certificates are, octet for octet, what it makes of the approved ones, and their signatures verify",
                 ))),
             },
         );
         let whose = "the ledger";
         if row.done && !story.abandoned {
-            let runs = issued(runs.finish(), story, count, whose);
+            let runs = release::issued(runs.finish(), story, count, whose);
             section.compared("AUDIT-CERTIFICATES", runs.map(told).map_err(told));
         }
         if story.reviewed.is_some() {
-            section.compared("AUDIT-REFUSALS", refused(&refusals, story, whose).map(told).map_err(told));
+            let refusals = release::refused(&refusals, story, whose);
+            section.compared("AUDIT-REFUSALS", refusals.map(told).map_err(told));
         }
     }
 }
 
-impl Bench {
-    fn new(plan: &Plan, keys: &[StoredKey], done: bool) -> Result<Self, String> {
-        let policy = Policy::new(plan.profiles(), &plan.script().roster, HashMap::new()).map_err(|e| e.0)?;
+impl<'a> Bench<'a> {
+    fn new(held: &Held<'a>, rehearsal: bool, done: bool) -> Result<Self, String> {
+        let Held { plan, keys, story } = *held;
         let certified = keys.iter().filter_map(|key| Some((key.name.clone(), key.certificate.clone()?)));
         let keys: BTreeMap<_, _> = certified.collect();
+        let own = keys.iter().map(|(name, certificate)| (certificate.key().digest(), name.clone()));
+        let policy = Policy::new(plan.profiles(), &plan.script().roster, own.collect()).map_err(|e| e.0)?;
         let authorities = keys.iter().filter_map(|(name, certificate)| {
             Some((name.clone(), Authority::new(name, certificate.clone()).ok()?))
         });
-        Ok(Self { policy, authorities: authorities.collect(), keys: keys.clone(), done })
+        let authorities: BTreeMap<_, _> = authorities.collect();
+        let templates = policy.issues().filter_map(|(profile, name)| {
+            let template = Template::new(Arc::new(authorities.get(name)?.clone()), profile);
+            Some(template.map(|template| ((profile.name.clone(), name.to_owned()), template)))
+        });
+        let templates = templates.collect::<Result<_, _>>().map_err(|e| e.to_string())?;
+        let time = |time: &'a Option<String>| time.as_deref().unwrap_or_default();
+        let times = (time(&story.first_time), time(&story.last_time));
+        Ok(Self { plan, rehearsal, policy, authorities, templates, keys, times, done })
     }
 
     fn check(&self, row: &RequestRow) -> Result<Checked, String> {
-        let at = |wrong: &str| format!("{}: {wrong}", row.path);
         if let Some(name) = row.path.strip_prefix(KEY) {
-            return self.key(name, row);
+            return self.key(name, row).map(|made| Checked(None, made));
         }
         let path = RelativePath::new(&row.path).map_err(|e| e.to_string())?;
+        let made = self.request(&path, row).map_err(|wrong| format!("{path}: {wrong}"))?;
+        Ok(Checked(Some((path, Digest::of(&row.octets))), made))
+    }
+
+    fn request(&self, path: &RelativePath, row: &RequestRow) -> Result<Made, String> {
         let found = Digest::of(&row.octets);
         if row.sha256 != found.as_bytes() {
-            return Err(at(&format!("the request has SHA-256 {found}, not the one that the ledger says")));
+            return Err(format!("the request has SHA-256 {found}, not the one that the ledger says"));
         }
-        match (&row.approval, &row.refusal, &row.reserved) {
-            (Some(kept), None, Some(reserved)) => self.issued(row, path, found, kept, reserved),
-            (Some(_), None, None) if !self.done => Ok(Checked::Waiting),
-            (Some(_), None, None) => Err(at("was approved and has no certificate")),
-            (None, Some(refusal), None) => {
-                let reasons = serde_json::from_str(refusal).map_err(|e| at(&e.to_string()))?;
-                Ok(Checked::Refused(path, found, reasons))
-            }
-            (None, Some(_), Some(_)) => Err(at("was refused and has a certificate")),
-            _ => Err(at("is neither approved nor refused")),
+        let again = self.policy.judge_again(path.clone(), &row.octets, row.entry.as_deref());
+        let again = again.map_err(|e| e.0)?;
+        if row.spki_sha256.as_deref() != again.key.as_ref().map(|key| key.as_bytes().as_slice()) {
+            return Err("the digest of its key is not the one that the ledger says".into());
+        }
+        match (&row.approval, &row.refusal) {
+            (Some(kept), None) => self.approved(path, row, again, kept),
+            (None, Some(_)) if row.reserved.is_some() => Err("was refused and has a certificate".into()),
+            (None, Some(kept)) => refused(kept, &again),
+            _ => Err("is neither approved nor refused".into()),
         }
     }
 
-    fn issued(
+    /// An approved request: what is kept of it is what policy and template make of it again.
+    fn approved(
         &self,
+        path: &RelativePath,
         row: &RequestRow,
-        path: RelativePath,
-        request: Digest,
+        again: Judgement,
         kept: &str,
-        reserved: &ReservedRow,
-    ) -> Result<Checked, String> {
-        let at = |wrong: &str| format!("{}: {wrong}", row.path);
-        let spki = row.spki.as_deref().ok_or_else(|| at("was approved and has no key"))?;
-        let key = PublicKey::accepted(spki).map_err(|e| at(&e.to_string()))?;
-        let approval = self.policy.restore(path, request, key, kept).map_err(|e| e.0)?;
-        let Some(signature) = &reserved.signature else {
-            return if self.done { Err(at("was reserved and never signed")) } else { Ok(Checked::Waiting) };
-        };
-        let certificate = self.certificate(&row.path, reserved, signature)?;
-        let tbs = certificate.parsed().tbs_certificate();
-        let subject = der::Encode::to_der(tbs.subject()).map_err(|e| at(&e.to_string()))?;
-        if approval.authority() != reserved.authority
-            || subject != approval.subject()
-            || certificate.key().der() != spki
-        {
-            return Err(at("authority, subject or key of its certificate is not what was approved"));
+    ) -> Result<Made, String> {
+        let approval = again.outcome.map_err(|violations| {
+            let first = violations.first().map(|v| format!("{} [{}]", shown(&v.message), v.control.id()));
+            format!("was approved, and the script refuses it: {}", first.unwrap_or_default())
+        })?;
+        let spki = row.spki.as_deref().ok_or("was approved and has no key")?;
+        let key = PublicKey::accepted(spki).map_err(|e| e.to_string())?;
+        let kept = self.policy.restore(path.clone(), again.request, key, kept).map_err(|e| e.0)?;
+        if !approval.is(&kept) {
+            return Err("the approval is not what the script makes of the request".into());
         }
-        Ok(self.listed(reserved, &certificate))
+        let reserved = match &row.reserved {
+            Some(reserved) => reserved,
+            None if self.done => return Err("was approved and has no certificate".into()),
+            None => return Ok(Made::Waiting),
+        };
+        let made = self.reserved(reserved)?;
+        let template =
+            self.templates.get(&(approval.profile_name().to_owned(), approval.authority().to_owned()));
+        let template = template.ok_or_else(|| {
+            format!("is under {}, which is no authority of the ledger", approval.authority())
+        })?;
+        let tbs = template.fill(&approval, made.serial, made.start).map_err(|e| e.to_string())?;
+        if tbs.octets() != reserved.tbs || approval.authority() != reserved.authority {
+            return Err("the certificate is not what the script makes of the request".into());
+        }
+        let Some(certificate) = self.certificate(reserved)? else { return Ok(Made::Waiting) };
+        Ok(Made::Issued(reserved.authority.clone(), made.serial.hex(), certificate.digest()))
     }
 
-    fn key(&self, name: &str, row: &RequestRow) -> Result<Checked, String> {
-        let wrong = |what: &str| format!("key {name}: {what}");
-        let Some(reserved) = &row.reserved else {
-            return if self.done { Err(wrong("has no certificate")) } else { Ok(Checked::Waiting) };
+    fn key(&self, name: &str, row: &RequestRow) -> Result<Made, String> {
+        let wrong = |what: String| format!("key {name}: {what}");
+        let reserved = match &row.reserved {
+            Some(reserved) => reserved,
+            None if self.done => return Err(wrong("has no certificate".into())),
+            None => return Ok(Made::Waiting),
         };
-        let Some(signature) = &reserved.signature else {
-            return if self.done {
-                Err(wrong("its certificate was never signed"))
-            } else {
-                Ok(Checked::Waiting)
-            };
-        };
-        let certificate = self.certificate(&row.path, reserved, signature)?;
+        let made = self.reserved(reserved).map_err(wrong)?;
+        let fits = is_key_of(self.plan, self.rehearsal, name, &self.authorities, &reserved.tbs);
+        if !fits.map_err(|e| wrong(e.to_string()))? {
+            return Err(wrong("its certificate is not what the script wants".into()));
+        }
+        let Some(certificate) = self.certificate(reserved).map_err(wrong)? else { return Ok(Made::Waiting) };
         match self.keys.get(name) {
             Some(own) if own.der() == certificate.der() => {
-                Ok(Checked::Key(reserved.authority.clone(), certificate.facts().serial))
+                Ok(Made::Key(reserved.authority.clone(), made.serial.hex()))
             }
-            None if !self.done => Ok(Checked::Waiting),
-            _ => Err(wrong("what was signed is not the certificate that the ledger has of it")),
+            None if !self.done => Ok(Made::Waiting),
+            _ => Err(wrong("what was signed is not the certificate that the ledger has of it".into())),
         }
     }
 
-    /// The certificate of a row, whose signature verifies under the authority that the row names.
-    fn certificate(&self, at: &str, reserved: &ReservedRow, signature: &[u8]) -> Result<Certificate, String> {
-        let wrong = |what: String| format!("{at}: {what}");
-        let certificate =
-            Certificate::from_parts(&reserved.tbs, signature).map_err(|e| wrong(e.to_string()))?;
-        let tbs = certificate.parsed().tbs_certificate();
-        let authority = self.authorities.get(&reserved.authority).ok_or_else(|| {
-            wrong(format!("is under {}, which is no authority of the ledger", reserved.authority))
-        })?;
-        if tbs.serial_number().as_bytes() != reserved.serial {
-            return Err(wrong("its certificate has another serial number than was reserved".into()));
+    /// What reserved octets were made of, as the ledger says it beside them.
+    fn reserved(&self, reserved: &ReservedRow) -> Result<Reserved, String> {
+        let made = Reserved::of(&reserved.tbs).map_err(|e| e.to_string())?;
+        if made.serial.as_bytes() != reserved.serial {
+            return Err("its certificate has another serial number than was reserved".into());
         }
-        if tbs.issuer() != authority.subject() {
-            return Err(wrong(format!("its issuer is not the subject of {}", authority.name())));
+        if made.end.unix_duration().as_secs() != reserved.not_after.unsigned_abs() {
+            return Err(format!("its certificate ends at {}, which is not what the ledger says", made.end));
         }
-        certificate
-            .verify_by(authority.key())
-            .map_err(|e| wrong(format!("under {}: {e}", authority.name())))?;
-        Ok(certificate)
+        let start = made.start.to_string();
+        if start.as_str() < self.times.0 || start.as_str() > self.times.1 {
+            return Err(format!("its certificate is valid from {start}, which is no time of the ceremony"));
+        }
+        Ok(made)
     }
 
-    fn listed(&self, reserved: &ReservedRow, certificate: &Certificate) -> Checked {
-        let facts = certificate.facts();
-        Checked::Issued(reserved.authority.clone(), facts.serial, facts.sha256)
+    /// The certificate of a reservation, whose signature verifies under the authority that it
+    /// names; none when it was not signed yet.
+    fn certificate(&self, reserved: &ReservedRow) -> Result<Option<Certificate>, String> {
+        let signature = match &reserved.signature {
+            Some(signature) => signature,
+            None if self.done => return Err("was reserved and never signed".into()),
+            None => return Ok(None),
+        };
+        let name = &reserved.authority;
+        let authority = self.authorities.get(name);
+        let authority =
+            authority.ok_or_else(|| format!("is under {name}, which is no authority of the ledger"))?;
+        let certificate = Certificate::from_parts(&reserved.tbs, signature).map_err(|e| e.to_string())?;
+        certificate.verify_by(authority.key()).map_err(|e| format!("under {name}: {e}"))?;
+        Ok(Some(certificate))
+    }
+}
+
+/// A refused request: every control that it fails by itself stands there, and beside them only such
+/// as look beyond it.
+fn refused(kept: &str, again: &Judgement) -> Result<Made, String> {
+    let reasons: Vec<Reason> = serde_json::from_str(kept).map_err(|e| e.to_string())?;
+    let none = Vec::new();
+    let violations = again.outcome.as_ref().err().unwrap_or(&none);
+    let own = |control: &str| violations.iter().any(|violation| violation.control.id() == control);
+    let beyond = |control: &str| BEYOND.iter().any(|beyond| beyond.id() == control);
+    let missing = violations.iter().find(|v| !reasons.iter().any(|reason| reason.control == v.control.id()));
+    // A long list is cut short.
+    let missing = missing.filter(|_| violations.len() <= reasons.len());
+    let strange = reasons.iter().find(|reason| !own(&reason.control) && !beyond(&reason.control));
+    match (missing, strange) {
+        (Some(violation), _) => {
+            Err(format!("was refused, and not for {}, which it fails", violation.control.id()))
+        }
+        (None, Some(reason)) => {
+            Err(format!("was refused for {}, and the script does not", shown(&reason.control)))
+        }
+        (None, None) if reasons.is_empty() => Err("was refused for nothing".into()),
+        (None, None) => Ok(Made::Refused(reasons)),
     }
 }
