@@ -44,7 +44,11 @@ fn release_becomes_the_files_of_a_node_and_goes_back() {
     lab.run("chown", &["1234:1234", "node/admin.conf"]).ok();
     let bare = lab.listing("node");
     let dry = lab.install("release", "node", "--dry-run").ok();
-    assert!(dry.out.contains("DRY RUN") && dry.out.contains("pki/apiserver.crt: kube-apiserver"), "{dry:?}");
+    assert!(
+        dry.out.contains("DRY RUN: nothing was changed; it would be installed, but UNATTENDED")
+            && dry.out.contains("pki/apiserver.crt: kube-apiserver"),
+        "{dry:?}"
+    );
     assert_eq!(lab.listing("node"), bare, "a dry run changed something");
 
     let ran = lab.install("release", "node", "").ok();
@@ -89,7 +93,10 @@ admin.conf f 600 1234:1234"
     );
 
     let again = lab.install("release", "node", "").ok();
-    assert_eq!(again.out.lines().last(), Some("NOTHING TO DO: this release is installed"));
+    assert_eq!(
+        again.out.lines().last(),
+        Some("NOTHING TO DO: this release is installed, but UNATTENDED: a file answered for people")
+    );
     assert_eq!(lab.listing("node"), installed, "the second run changed something");
 
     let undone = lab.keyrite("install undo --pki node/pki").ok();

@@ -165,24 +165,23 @@ fn perform(arguments: Install) -> Result<(), Failure> {
     let elsewhere = elsewhere.into_inner().unwrap_or_default();
     tell_elsewhere(&elsewhere, report.certificates - report.kept.len());
     tell(&plan);
-    if arguments.dry_run {
-        say("DRY RUN: nothing was changed");
+    let kind = match report.head.kind {
+        ManifestKind::Production if report.head.unattended => ", but UNATTENDED: a file answered for people",
+        ManifestKind::Production => "",
+        ManifestKind::Rehearsal => ", but a REHEARSAL: this target is one for good",
+    };
+    if plan.is_empty() {
+        say(&format!("NOTHING TO DO: this release is installed{kind}"));
         return Ok(());
     }
-    if plan.is_empty() {
-        say("NOTHING TO DO: this release is installed");
+    if arguments.dry_run {
+        say(&format!("DRY RUN: nothing was changed; it would be installed{kind}"));
         return Ok(());
     }
     let restarts = plan.restarts();
     plan.apply().map_err(failure)?;
     tell_restarts(&restarts);
-    match report.head.kind {
-        ManifestKind::Production if report.head.unattended => {
-            say("INSTALLED, but UNATTENDED: a file answered for people");
-        }
-        ManifestKind::Production => say("INSTALLED"),
-        ManifestKind::Rehearsal => say("INSTALLED, but a REHEARSAL: this target is one for good"),
-    }
+    say(&format!("INSTALLED{kind}"));
     Ok(())
 }
 
