@@ -85,6 +85,42 @@ fn token_absent_doubled_or_uninitialised() {
 }
 
 #[test]
+fn pins_that_a_new_token_does_not_take_change_nothing() {
+    let lab = Lab::without_token();
+    let init = |label: &str, so: &str, user: &str| {
+        lab.keyrite(&format!(
+            "token init --hsm hsm.toml --label {label} --so-pin-file {so} --pin-file {user}"
+        ))
+    };
+    lab.write("short", "123\n");
+    lab.write("long", format!("{}\n", "1".repeat(256)));
+    let unchanged = "nothing was changed";
+    init("lab", "short", "pin")
+        .fails(2, &["security officer's PIN: too short", "at least 4 octets", unchanged]);
+    init("lab", "so-pin", "short").fails(2, &["user PIN: too short", "4 to 255 octets", unchanged]);
+    init("lab", "so-pin", "long").fails(2, &["user PIN: too long", "4 to 255 octets", unchanged]);
+    init("lab", "so-pin", "pin").ok();
+    // Whether the label is free is told before a PIN is asked for.
+    init("lab", "absent", "absent").fails(2, &["is there already"]);
+}
+
+#[test]
+fn a_token_that_was_left_without_a_user_pin_gets_one() {
+    let mut lab = Lab::without_token();
+    lab.faulty();
+    let init = "token init --hsm hsm.toml --label lab --so-pin-file so-pin --pin-file pin";
+    lab.set("FAULTY_TOKEN_MODE", "pinincorrect");
+    lab.keyrite(init).fails(3, &["C_Login", "but without a user PIN", "the same command again sets it"]);
+    lab.set("FAULTY_TOKEN_MODE", "none");
+    root_script(&lab);
+    lab.ceremony("root.toml", "--out out").fails(3, &["no user PIN is set", "keyrite token init"]);
+    let ran = lab.keyrite(init).ok();
+    assert!(ran.out.contains("only that is set"), "{}", ran.out);
+    lab.ceremony("root.toml", "--out out").ok();
+    lab.keyrite(init).fails(2, &["is there already"]);
+}
+
+#[test]
 fn wrong_pin_is_tried_once() {
     let lab = ready();
     lab.write("wrong", "0000\n");

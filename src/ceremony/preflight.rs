@@ -72,7 +72,7 @@ impl Start {
             other => other.transpose()?,
         };
         let module = Module::load(HsmProfile::parse(&self.hsm)?)?;
-        let token = self.choose(&module)?;
+        let token = module.choose_or_usual(&self.token)?;
         module.wants_pinpad(&token)?;
         if let Some(out) = &self.out {
             Output::check_free(out).map_err(|e| match e {
@@ -104,11 +104,6 @@ impl Start {
                 Err(error)
             }
         }
-    }
-
-    fn choose(&self, module: &Module) -> Result<TokenFacts, Error> {
-        let named = self.token.serial.is_some() || self.token.label.is_some();
-        Ok(module.choose(if named { &self.token } else { &module.profile().token })?)
     }
 
     fn check_arguments(&self, people: &dyn People) -> Result<(), Error> {

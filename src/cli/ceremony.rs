@@ -6,10 +6,9 @@ use clap::{Args, Subcommand};
 
 use super::secrets::ShareSource;
 use super::terminal::{Operators, PinSource, say};
-use super::{Failure, check, paper, stop, system};
-use crate::ceremony::{Conductor, Error, Interrupted, MAX_FILE, Outcome, Plan, Start, abandon};
+use super::{Failure, check, paper, stop, system, token};
+use crate::ceremony::{Conductor, Error, Interrupted, Outcome, Plan, Start, abandon};
 use crate::ledger::Ledger;
-use crate::media::read_file;
 use crate::token::Selector;
 
 /// What can be done with a ceremony.
@@ -111,9 +110,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
 
 fn perform(arguments: Run) -> Result<(), Failure> {
     let plan = Plan::read(&arguments.script).map_err(before_signing)?;
-    let hsm = read_file(&arguments.hsm, MAX_FILE).map_err(|e| Failure::wrong(e.to_string()))?;
-    let hsm =
-        String::from_utf8(hsm).map_err(|e| Failure::wrong(format!("{}: {e}", arguments.hsm.display())))?;
+    let hsm = token::profile_text(&arguments.hsm)?;
     let mut people =
         Operators::new(arguments.common.answers.as_deref(), arguments.common.pin, arguments.common.shares)?;
     let surroundings = system::surroundings();

@@ -6,10 +6,11 @@ use clap::Args;
 
 use super::ceremony::before_signing;
 use super::terminal::say;
+use super::token::profile_text;
 use super::{Failure, system};
-use crate::ceremony::{MAX_FILE, Plan, RefusalRule, Step, Surroundings, findings, judge_bundles, wording};
+use crate::ceremony::{Plan, RefusalRule, Step, Surroundings, findings, judge_bundles, wording};
 use crate::ledger::Ledger;
-use crate::media::{Output, read_file, shown};
+use crate::media::{Output, shown};
 use crate::token::{HsmProfile, Module};
 
 /// Arguments of `ceremony check`.
@@ -70,10 +71,11 @@ fn plan_and_ledger(
 
 fn hsm(profile: Option<&Path>) -> Option<String> {
     let path = profile?;
-    let text = read_file(path, MAX_FILE).map_err(|e| e.to_string());
-    let text = text.and_then(|octets| String::from_utf8(octets).map_err(|e| e.to_string()));
-    let parsed = text.and_then(|text| HsmProfile::parse(&text).map_err(|e| e.to_string()));
-    let loaded = parsed.and_then(|profile| Module::load(profile).map(|_| ()).map_err(|e| e.to_string()));
+    let text = match profile_text(path) {
+        Ok(text) => text,
+        Err(failure) => return Some(failure.message),
+    };
+    let loaded = HsmProfile::parse(&text).and_then(Module::load);
     loaded.err().map(|error| format!("{}: {error}", path.display()))
 }
 

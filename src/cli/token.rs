@@ -9,7 +9,7 @@ use super::Failure;
 use super::terminal::{PinSource, say};
 use crate::ceremony::MAX_FILE;
 use crate::media::read_file;
-use crate::token::{Error, HsmProfile, Module, Pin, Selector, TokenFacts, initialise};
+use crate::token::{Blank, Error, HsmProfile, Module, Pin, Selector, TokenFacts};
 
 /// What can be done with tokens.
 #[derive(Debug, Subcommand)]
@@ -89,9 +89,13 @@ pub fn run(command: Command) -> Result<(), Failure> {
 }
 
 fn load(hsm: &Path) -> Result<Module, Failure> {
-    let octets = read_file(hsm, MAX_FILE).map_err(|e| Failure::wrong(e.to_string()))?;
-    let text = String::from_utf8(octets).map_err(|e| Failure::wrong(format!("{}: {e}", hsm.display())))?;
-    Ok(Module::load(HsmProfile::parse(&text)?)?)
+    Ok(Module::load(HsmProfile::parse(&profile_text(hsm)?)?)?)
+}
+
+/// The text of an HSM profile.
+pub fn profile_text(path: &Path) -> Result<String, Failure> {
+    let octets = read_file(path, MAX_FILE).map_err(|e| Failure::wrong(e.to_string()))?;
+    String::from_utf8(octets).map_err(|e| Failure::wrong(format!("{}: {e}", path.display())))
 }
 
 fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
@@ -127,17 +131,28 @@ fn pin_state(token: &TokenFacts) -> &'static str {
 
 fn init(arguments: Init) -> Result<(), Failure> {
     let module = load(&arguments.hsm)?;
+    let blank = Blank::find(&module, arguments.token_serial.as_deref(), &arguments.label)?;
     let so_source = PinSource { pin_file: arguments.so_pin_file, pin_fd: None };
-    let so_pin = new_pin(&so_source, "Security officer's PIN")?;
-    let pin = new_pin(&arguments.pin, "User PIN")?;
-    let token = initialise(&module, arguments.token_serial.as_deref(), &arguments.label, &so_pin, &pin)?;
+    let so_pin = if blank.is_begun() {
+        say("the token has its label already, but no user PIN: only that is set");
+        so_source.read("Security officer's PIN")?
+    } else {
+        new_pin(&so_source, "Security officer's PIN", &|pin| blank.check_so_pin(pin))?
+    };
+    let pin = new_pin(&arguments.pin, "User PIN", &|pin| blank.check_user_pin(pin))?;
+    let token = blank.initialise(&so_pin, &pin)?;
     say(&format!("initialised: {}", token.line()));
     Ok(())
 }
 
-/// A PIN that is being set is typed twice.
-fn new_pin(source: &PinSource, what: &str) -> Result<SecretString, Failure> {
+/// A PIN that is being set is typed twice, once it is one that the token takes.
+fn new_pin(
+    source: &PinSource,
+    what: &str,
+    check: &dyn Fn(&SecretString) -> Result<(), Error>,
+) -> Result<SecretString, Failure> {
     let pin = source.read(what)?;
+    check(&pin)?;
     let from_terminal = source.pin_file.is_none() && source.pin_fd.is_none();
     if from_terminal && source.read(&format!("{what}, again"))?.expose_secret() != pin.expose_secret() {
         return Err(Failure::wrong(format!("{what}: the two entries differ; nothing was changed")));
@@ -148,8 +163,7 @@ fn new_pin(source: &PinSource, what: &str) -> Result<SecretString, Failure> {
 fn inspect(arguments: Inspect) -> Result<(), Failure> {
     let module = load(&arguments.hsm)?;
     let named = Selector { serial: arguments.token_serial, label: arguments.token_label };
-    let selector = if named == Selector::default() { module.profile().token.clone() } else { named };
-    let token = module.choose(&selector)?;
+    let token = module.choose_or_usual(&named)?;
     let pin = match module.wants_pinpad(&token)? {
         true => Pin::Pinpad,
         false => Pin::Known(arguments.pin.read(&format!("User PIN of token {}", token.label))?),

@@ -17,7 +17,7 @@ pub use attributes::{Inventory, InventoryObject, KeyAttributes};
 pub use error::Error;
 pub use generate::KeyRequest;
 pub use hsm_profile::{HsmProfile, Pin, PinEntry, Selector};
-pub use initialise::initialise;
+pub use initialise::Blank;
 pub use module::{Module, TokenFacts};
 pub use session::Session;
 pub use sign::{AuthorityKey, ManifestKey};

@@ -42,6 +42,9 @@ pub struct TokenFacts {
     pub pin_locked: bool,
     /// CKF_PROTECTED_AUTHENTICATION_PATH: the PIN is entered at the device.
     pub pinpad: bool,
+    /// The shortest PIN that it takes, in octets (ulMinPinLen).
+    #[serde(skip)]
+    pub shortest_pin: usize,
     /// The longest PIN that it takes, in octets (ulMaxPinLen).
     #[serde(skip)]
     pub longest_pin: usize,
@@ -129,6 +132,7 @@ impl Module {
             pin_final_try: info.user_pin_final_try(),
             pin_locked: info.user_pin_locked(),
             pinpad: info.protected_authentication_path(),
+            shortest_pin: info.min_pin_length(),
             longest_pin: info.max_pin_length(),
             slot: Some(slot),
         })
@@ -160,6 +164,14 @@ impl Module {
                 listing(many)
             ))),
         }
+    }
+
+    /// The token that a command line names, or else the one that the HSM profile means.
+    ///
+    /// # Errors
+    /// As [`Module::choose`].
+    pub fn choose_or_usual(&self, named: &Selector) -> Result<TokenFacts, Error> {
+        self.choose(if *named == Selector::default() { &self.profile.token } else { named })
     }
 
     /// Opens a session at the token and logs the user in, once.
@@ -248,7 +260,9 @@ fn check_pin_state(token: &TokenFacts, final_try: bool) -> Result<(), Error> {
         );
     }
     if !token.user_pin_set {
-        return fault("no user PIN is set; the security officer must set one");
+        return fault(
+            "no user PIN is set; `keyrite token init` with its label sets one, with the security officer's PIN",
+        );
     }
     if token.pin_final_try && !final_try {
         return fault(
