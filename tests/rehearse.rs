@@ -4,7 +4,7 @@
 
 mod support;
 
-use support::{Lab, P256};
+use support::{Lab, P256, WEB};
 
 fn ready() -> Lab {
     let lab = Lab::without_token();
@@ -60,12 +60,65 @@ fn scripts_before_it_create_what_it_needs() {
     let after = "--after ceremony/single-root.toml";
     let ran = lab.keyrite(&format!("rehearse ceremony/intermediate.toml {after} --out show {ANSWERS}")).ok();
     assert!(!ran.out.contains("Stand-ins"), "{}", ran.out);
-    let text = lab.read("show/preview/authorities/issuing-ca.txt");
+    let text = lab.read("show/preview/keys/issuing-ca.txt");
     assert!(text.contains("CA true, path length 0") && text.contains("KeyCertSign"), "{text}");
     let manifest = lab.manifest("show/release");
     let names: Vec<&str> =
         manifest["authorities"].as_array().unwrap().iter().map(|a| a["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["root-ca", "issuing-ca"]);
+}
+
+/// A TBSCertificate without serial number and times.
+fn lasting(tbs: &[u8]) -> Vec<u8> {
+    let mut octets = tbs.to_vec();
+    for (tag, times) in [([0x02, 0x14], 1), ([0x17, 0x0d], 2)] {
+        let length = usize::from(tag[1]);
+        for _ in 0..times {
+            let at = octets.windows(2).position(|pair| pair == tag).unwrap();
+            octets[at] = 0;
+            octets[at + 2..at + 2 + length].fill(0);
+        }
+    }
+    octets
+}
+
+#[test]
+fn previews_under_the_real_authority_are_what_the_real_ceremony_signs() {
+    let lab = Lab::new();
+    lab.root("ecdsa-p384");
+    lab.sign_script(WEB);
+    lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
+    lab.csr("in/web/b.csr", "/CN=b", "DNS:b.example.test", "-algorithm RSA -pkeyopt rsa_keygen_bits:2048");
+    lab.sign("in", "out").ok();
+    let real = "--authority root-ca=root/authorities/root-ca.crt";
+    let answers = format!("--answers {}/ceremony/answers-accept.toml", support::repository().display());
+    let rehearse = |more: &str| lab.keyrite(&format!("rehearse sign.toml --in in {answers} {more}"));
+    rehearse(&format!("--out show {real}")).ok();
+    rehearse("--out stand-in").ok();
+    for name in ["a", "b"] {
+        lab.openssl(&format!("x509 -in out/certificates/web/{name}.crt -outform DER -out c.der")).ok();
+        let certificate = std::fs::read(lab.path("c.der")).unwrap();
+        let tbs = std::fs::read(lab.path(&format!("show/preview/web/{name}.tbs.der"))).unwrap();
+        assert_eq!(lasting(&certificate[4..4 + tbs.len()]), lasting(&tbs));
+        let text = lab.read(&format!("show/preview/web/{name}.txt"));
+        assert!(
+            text.contains("makes anew: serial number and times.") && text.contains("CN=Test Root"),
+            "{text}"
+        );
+        let stand_in = std::fs::read(lab.path(&format!("stand-in/preview/web/{name}.tbs.der"))).unwrap();
+        assert_ne!(lasting(&stand_in), lasting(&tbs));
+    }
+    for (wrong, told) in [
+        ("--authority root-ca", "NAME=FILE"),
+        ("--authority other=root/authorities/root-ca.crt", "no roster line"),
+        ("--authority root-ca=absent.crt", "absent.crt"),
+        ("--authority root-ca=sign.toml", "sign.toml"),
+        ("--authority root-ca=out/certificates/web/a.crt", "does not allow it to sign"),
+        (&format!("{real} {real}"), "twice"),
+    ] {
+        rehearse(&format!("--out no {wrong}")).fails(2, &[told]);
+        assert!(!lab.path("no").exists(), "{wrong}");
+    }
 }
 
 #[test]

@@ -46,6 +46,10 @@ pub struct Arguments {
     /// it, stand-ins take their place
     #[arg(long, value_name = "SCRIPT", requires = "script")]
     after: Vec<PathBuf>,
+    /// The certificate of a real authority, for example root-ca=root-ca.crt as the last release has
+    /// it: previews are then under it instead of a stand-in; may be given several times
+    #[arg(long = "authority", value_name = "NAME=FILE", requires = "script", value_parser = preview::named_file)]
+    authorities: Vec<(String, PathBuf)>,
     /// Take confirmations from this file instead of people at the terminal
     #[arg(long, value_name = "FILE", requires = "script")]
     answers: Option<PathBuf>,

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use const_oid::{AssociatedOid, ObjectIdentifier};
 use der::Decode;
+use x509_cert::TbsCertificate;
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{
@@ -11,28 +12,31 @@ use x509_cert::ext::pkix::{
     SubjectKeyIdentifier,
 };
 
-use super::{Certificate, Error};
+use super::Error;
 use crate::digest::hex;
+use crate::keys::PublicKey;
 use crate::policy::subject_text;
 
 /// Label and value of each field of the TBSCertificate, in their order.
 ///
 /// # Errors
-/// [`Error::Internal`] when an extension is malformed.
-pub fn preview(certificate: &Certificate) -> Result<Vec<(String, String)>, Error> {
-    let tbs = certificate.parsed().tbs_certificate();
-    let validity = certificate.validity();
-    let seconds = validity.not_after.unix_duration().saturating_sub(validity.not_before.unix_duration());
+/// [`Error`] when the octets are no TBSCertificate.
+pub fn preview(tbs: &[u8]) -> Result<Vec<(String, String)>, Error> {
+    let tbs = TbsCertificate::from_der(tbs)?;
+    let key =
+        PublicKey::new(tbs.subject_public_key_info().clone()).map_err(|e| Error::Refused(e.to_string()))?;
+    let (start, end) = (tbs.validity().not_before.to_date_time(), tbs.validity().not_after.to_date_time());
+    let seconds = end.unix_duration().saturating_sub(start.unix_duration());
     let mut fields = vec![
         ("serial number".into(), hex(tbs.serial_number().as_bytes())),
         ("signature".into(), oid_name(tbs.signature().oid)),
         ("issuer".into(), subject_text(tbs.issuer())),
-        ("notBefore".into(), validity.not_before.to_string()),
-        ("notAfter".into(), validity.not_after.to_string()),
+        ("notBefore".into(), start.to_string()),
+        ("notAfter".into(), end.to_string()),
         ("days".into(), (seconds.as_secs() + 1).div_ceil(86_400).to_string()),
         ("subject".into(), subject_text(tbs.subject())),
-        ("public key".into(), certificate.key().kind().to_string()),
-        ("its SHA-256".into(), certificate.key().digest().to_string()),
+        ("public key".into(), key.kind().to_string()),
+        ("its SHA-256".into(), key.digest().to_string()),
     ];
     for extension in tbs.extensions().map(Vec::as_slice).unwrap_or_default() {
         let critical = if extension.critical { " (critical)" } else { "" };

@@ -21,6 +21,7 @@ pub fn run(script: &Path, arguments: &Arguments, stage: &Stage) -> Result<(), Fa
     let plan = Plan::read(script).map_err(before_signing)?;
     let after = arguments.after.iter().map(|path| Plan::read(path)).collect::<Result<Vec<_>, _>>();
     let after = after.map_err(before_signing)?;
+    let real = preview::Real::read(&plan, &arguments.authorities)?;
     stage.lay_out()?;
     say(&format!(
         "Rehearsal of {} in {}: everything made here is marked as such.\nplan digest  {}\n",
@@ -49,7 +50,7 @@ pub fn run(script: &Path, arguments: &Arguments, stage: &Stage) -> Result<(), Fa
         custody::split(stage, &plan)?;
     }
     stage.perform(script, &plan, &arguments.bundles, "release", arguments.answers.as_deref())?;
-    conclude(&plan, stage)
+    conclude(&plan, stage, &real)
 }
 
 /// Whether custodians' shares open the token.
@@ -58,13 +59,12 @@ pub fn opens_by_shares(plan: &Plan) -> bool {
 }
 
 /// Checks, previews and reports what came out.
-fn conclude(plan: &Plan, stage: &Stage) -> Result<(), Failure> {
+fn conclude(plan: &Plan, stage: &Stage, real: &preview::Real) -> Result<(), Failure> {
     say("");
     let mut told = vec![format!("rehearsed    {}, plan digest {}", plan.name(), plan.digest())];
     if plan.script().has("release") {
         stage.keyrite("The ledger and the release, audited", "audit ledger release")?;
-        let made: Vec<&str> = plan.script().step.iter().filter_map(|step| step.creates()).collect();
-        let previewed = preview::write(stage, &made)?;
+        let previewed = preview::write(stage, plan, real)?;
         told.push(format!(
             "preview      {previewed} certificates in {}",
             stage.folder.join("preview").display()

@@ -1,65 +1,138 @@
-//! What would be signed, certificate by certificate: the TBSCertificate as octets and as text. With
-//! the real key only what depends on it or on the moment differs.
+//! What would be signed, certificate by certificate: the TBSCertificate as octets and as text. Only
+//! what depends on the real key or on the moment differs.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Stage;
-use crate::cli::Failure;
-use crate::issuance::{Certificate, preview};
-use crate::media::{RelativePath, shown};
-use crate::release::{self, CertificateEntry, Head, Reader, RefusalEntry};
+use crate::ceremony::Plan;
+use crate::cli::{Failure, system};
+use crate::issuance::{Authority, Certificate, Reserved, Template, preview};
+use crate::ledger::{Ledger, RequestRow, ReservedRow};
+use crate::media::{RelativePath, read_file, shown};
+use crate::policy::Policy;
 
-/// What the real ceremony makes anew.
-const DIFFERS: &str = "REHEARSAL. The real ceremony makes anew: serial number, times, issuer and its key identifier,\nand the signature algorithm where the real issuer has a key of another kind.\n";
+/// What the real ceremony makes anew under a stand-in, under the real authority's certificate, and
+/// for a key in the token.
+const UNDER_STAND_IN: &str = "REHEARSAL. The real ceremony makes anew: serial number, times, issuer and its key identifier,\nand the signature algorithm where the real issuer has a key of another kind.\n";
+const UNDER_REAL: &str = "REHEARSAL. The real ceremony makes anew: serial number and times.\n";
+const OF_KEY: &str = "REHEARSAL. The real ceremony makes anew: key and its identifiers, serial number and times; the\nsubject has no OU=REHEARSAL then.\n";
 
-/// Writes the previews of a rehearsal's release and of these authorities in it; returns how many.
-pub fn write(stage: &Stage, made: &[&str]) -> Result<usize, Failure> {
-    let path = stage.folder.join("release/manifest.json");
-    let fault = |e: String| Failure::fault(format!("{}: {e}", path.display()));
-    let file = std::fs::File::open(&path).map_err(|e| fault(e.to_string()))?;
-    let mut previews = Previews { stage, made, count: 0 };
-    release::read(file, &mut previews).map_err(|e| fault(e.0))?;
-    Ok(previews.count)
+/// The largest file of a certificate, in octets.
+const MAX_CERTIFICATE: usize = 1 << 16;
+/// Rows that are read at a time.
+const GROUP: usize = 256;
+
+/// The real authorities: each certificate as the real ledger's release has it.
+pub struct Real(BTreeMap<String, Arc<Authority>>);
+
+impl Real {
+    /// Reads the certificates. Each name must be one under which the plan issues.
+    pub fn read(plan: &Plan, files: &[(String, PathBuf)]) -> Result<Self, Failure> {
+        let mut found = BTreeMap::new();
+        for (name, path) in files {
+            if !plan.script().roster.iter().any(|line| line.authority == *name) {
+                return Err(Failure::wrong(format!(
+                    "--authority {name}: no roster line of the script issues under it"
+                )));
+            }
+            let bad = |e: String| Failure::wrong(format!("--authority {name}: {}: {e}", path.display()));
+            let octets = read_file(path, MAX_CERTIFICATE).map_err(|e| Failure::wrong(e.to_string()))?;
+            let certificate = Certificate::from_pem(&octets).map_err(|e| bad(e.to_string()))?;
+            let authority = Authority::new(name, certificate).map_err(|e| bad(e.to_string()))?;
+            if found.insert(name.clone(), Arc::new(authority)).is_some() {
+                return Err(Failure::wrong(format!("--authority {name}: is named twice")));
+            }
+        }
+        Ok(Self(found))
+    }
+}
+
+/// Writes the previews of what the rehearsal's last ceremony issued; returns how many.
+pub fn write(stage: &Stage, plan: &Plan, real: &Real) -> Result<usize, Failure> {
+    let fault = |e: String| Failure::fault(format!("preview: {e}"));
+    let folder = stage.folder.join("ledger");
+    let ledger = Ledger::read(&folder, &system::temporary()).map_err(|e| fault(e.to_string()))?;
+    let previews = Previews::new(stage, plan, real).map_err(fault)?;
+    previews.all(&ledger).map_err(fault)
 }
 
 struct Previews<'s> {
     stage: &'s Stage,
-    made: &'s [&'s str],
-    count: usize,
+    policy: Policy,
+    templates: HashMap<(String, String), Template>,
 }
 
-impl Previews<'_> {
-    fn one(&self, path: &RelativePath, request: &RelativePath, profile: &str) -> Result<(), String> {
-        let octets = std::fs::read(self.stage.folder.join("release").join(path.as_str()));
-        let certificate =
-            Certificate::from_pem(&octets.map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
-        let mut text =
-            format!("{DIFFERS}\n{:<34} {request}\n{:<34} {profile}\n", "request", "certificate profile");
-        for (label, value) in preview(&certificate).map_err(|e| e.to_string())? {
+impl<'s> Previews<'s> {
+    fn new(stage: &'s Stage, plan: &Plan, real: &Real) -> Result<Self, String> {
+        let policy = Policy::new(plan.profiles(), &plan.script().roster, HashMap::new()).map_err(|e| e.0)?;
+        let templates = policy.issues().filter_map(|(profile, name)| {
+            let template = Template::new(Arc::clone(real.0.get(name)?), profile);
+            Some(template.map(|template| ((profile.name.clone(), name.to_owned()), template)))
+        });
+        let templates = templates.collect::<Result<_, _>>().map_err(|e| e.to_string())?;
+        Ok(Self { stage, policy, templates })
+    }
+
+    fn all(&self, ledger: &Ledger) -> Result<usize, String> {
+        let text = |e: crate::ledger::Error| e.to_string();
+        let Some(last) = ledger.ceremonies().map_err(text)?.pop() else { return Ok(0) };
+        let (mut row, end) = (ledger.before(last).map_err(text)?, ledger.last_row(last).map_err(text)?);
+        let mut count = 0;
+        loop {
+            let rows = ledger.rows_after(row, end, GROUP).map_err(text)?;
+            let Some(last) = rows.last() else { return Ok(count) };
+            row = last.row;
+            for row in &rows {
+                if let Some(reserved) = &row.reserved {
+                    self.one(row, reserved).map_err(|e| format!("{}: {e}", row.path))?;
+                    count += 1;
+                }
+            }
+        }
+    }
+
+    fn one(&self, row: &RequestRow, reserved: &ReservedRow) -> Result<(), String> {
+        if let Some(name) = row.path.strip_prefix("token-key:") {
+            return self.put(&format!("keys/{name}"), OF_KEY, &[("key in the token", name)], &reserved.tbs);
+        }
+        let path = RelativePath::new(&row.path).map_err(|e| e.to_string())?;
+        let again = self.policy.judge_again(path, &row.octets, row.entry.as_deref()).map_err(|e| e.0)?;
+        let approval = again.outcome.map_err(|_| "is refused now".to_owned())?;
+        let facts = [
+            ("request", row.path.as_str()),
+            ("certificate profile", approval.profile_name()),
+            ("authority", approval.authority()),
+        ];
+        let stem = row.path.trim_end_matches(".csr");
+        let names = (approval.profile_name().to_owned(), approval.authority().to_owned());
+        let Some(template) = self.templates.get(&names) else {
+            return self.put(stem, UNDER_STAND_IN, &facts, &reserved.tbs);
+        };
+        let Reserved { serial, start, .. } = Reserved::of(&reserved.tbs).map_err(|e| e.to_string())?;
+        let tbs = template.fill(&approval, serial, start).map_err(|e| e.to_string())?;
+        self.put(stem, UNDER_REAL, &facts, tbs.octets())
+    }
+
+    fn put(&self, stem: &str, differs: &str, facts: &[(&str, &str)], tbs: &[u8]) -> Result<(), String> {
+        let mut text = format!("{differs}\n");
+        for (label, value) in facts {
+            text.push_str(&format!("{label:<34} {value}\n"));
+        }
+        for (label, value) in preview(tbs).map_err(|e| e.to_string())? {
             text.push_str(&format!("{label:<34} {}\n", shown(&value)));
         }
-        let stem = request.as_str().trim_end_matches(".csr").trim_end_matches(".crt");
         let write = |ending: &str, octets: &[u8]| {
             self.stage.write_octets(&format!("preview/{stem}.{ending}"), octets, 0o644).map_err(|e| e.message)
         };
         write("txt", text.as_bytes())?;
-        write("tbs.der", certificate.tbs_octets().map_err(|e| e.to_string())?)
+        write("tbs.der", tbs)
     }
 }
 
-impl Reader for Previews<'_> {
-    fn head(&mut self, head: Head) -> Result<(), release::Error> {
-        for entry in head.authorities.iter().filter(|entry| self.made.contains(&entry.name.as_str())) {
-            self.count += 1;
-            self.one(&entry.path, &entry.path, &entry.profile).map_err(release::Error)?;
-        }
-        Ok(())
-    }
-
-    fn certificate(&mut self, entry: CertificateEntry) -> Result<(), release::Error> {
-        self.count += 1;
-        self.one(&entry.path, &entry.request_path, &entry.profile).map_err(release::Error)
-    }
-
-    fn refusal(&mut self, _: RefusalEntry) -> Result<(), release::Error> {
-        Ok(())
-    }
+/// NAME=FILE on the command line.
+pub fn named_file(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, path) = text.split_once('=').ok_or("is not NAME=FILE")?;
+    Ok((name.to_owned(), Path::new(path).to_owned()))
 }
