@@ -105,6 +105,32 @@ admin.conf f 600 1234:1234"
     lab.keyrite("install undo --pki node/pki").fails(1, &["nothing was installed here"]);
 }
 
+/// `/etc/kubernetes` instead of `/etc/kubernetes/pki`: nothing would be in its place.
+#[test]
+fn a_folder_above_the_one_of_keys_is_not_taken_for_it() {
+    let lab = signed();
+    let before = lab.listing("node");
+    let install = |pki: &str, more: &str| {
+        let root = "--root roots/authorities/kubernetes-ca.crt";
+        lab.keyrite(&format!("install release {root} --pki {pki} {more}"))
+    };
+    let key = "pki/apiserver-etcd-client.key: a private key in a folder pki below --pki";
+    install("node", "").fails(1, &[key, "name that folder: --pki /", "node/pki\n", "Nothing was changed"]);
+    install(".", "--dry-run").fails(1, &["node/pki/apiserver-etcd-client.key", "/node/pki\n"]);
+    assert_eq!(lab.listing("node"), before);
+    // A worker has no key but that in its kubeconfig.
+    lab.run(
+        "sh",
+        &["-c", "mkdir -p worker/pki flat && cp node/kubelet.conf worker && cp node/kubelet.conf flat"],
+    )
+    .ok();
+    install("worker", "")
+        .fails(1, &["worker/kubelet.conf: a kubeconfig in the folder of keys", "worker/pki\n"]);
+    install("flat", "").fails(1, &["flat/kubelet.conf: a kubeconfig", "--kubeconfig-dir /"]);
+    install("flat", "--kubeconfig-dir flat").ok();
+    install("worker/pki", "").ok();
+}
+
 /// Only what belongs to a node goes there, and what is no certificate of ours is kept.
 #[test]
 fn a_node_takes_what_is_its_own_and_keeps_what_it_replaces() {

@@ -146,6 +146,7 @@ impl Target {
         let mut keys = keys(folders.pki())?;
         let at = folders.add(&folders.kubeconfig_dir(places))?;
         let mut kubeconfigs = kubeconfigs(&mut folders, at, places)?;
+        check_level(folders.pki(), &keys, &kubeconfigs)?;
         if let Some(path) = &places.renewal {
             let renewal = Renewal::open(path)?;
             renewal.keys(&mut keys)?;
@@ -164,6 +165,37 @@ impl Target {
         let embedded = self.kubeconfigs.iter().filter_map(|file| file.config.key);
         self.keys.iter().map(|key| key.public).chain(embedded).collect()
     }
+}
+
+/// Refuses a folder that lies above the one that is meant, as `/etc/kubernetes`: CA files would go
+/// to the wrong place, and kubeconfigs would be passed over.
+fn check_level(pki: &Folder, keys: &[KeyFile], known: &[KubeconfigFile]) -> Result<(), Error> {
+    let below = keys.iter().find_map(|key| {
+        let end = format!("/{}", key.path).find("/pki/")? + "pki".len();
+        Some((key, key.path.get(..end)?))
+    });
+    if let Some((key, folder)) = below {
+        return Err(Error::Refused(format!(
+            "{}: a private key in a folder pki below --pki; name that folder: --pki {}",
+            pki.name(&key.path),
+            pki.name(folder)
+        )));
+    }
+    for name in known_names() {
+        let taken = known.iter().any(|file| file.folder == 0 && file.path == name);
+        if taken || pki.digest(&name)?.is_none() {
+            continue;
+        }
+        let meant = match pki.has_folder("pki") {
+            true => format!("--pki {}", pki.name("pki")),
+            false => format!("keys' own folder by --pki, or say --kubeconfig-dir {} as well", pki.name("")),
+        };
+        return Err(Error::Refused(format!(
+            "{}: a kubeconfig in the folder of keys; name {meant}",
+            pki.name(&name)
+        )));
+    }
+    Ok(())
 }
 
 /// The names under which kubeconfigs are looked for.
