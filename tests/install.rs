@@ -128,7 +128,10 @@ fn a_folder_above_the_one_of_keys_is_not_taken_for_it() {
         .fails(1, &["worker/kubelet.conf: a kubeconfig in the folder of keys", "worker/pki\n"]);
     install("flat", "").fails(1, &["flat/kubelet.conf: a kubeconfig", "--kubeconfig-dir /"]);
     install("flat", "--kubeconfig-dir flat").ok();
-    install("worker/pki", "").ok();
+    let ran = install("worker/pki", "").ok();
+    let told: Vec<&str> = ran.out.lines().filter(|line| line.starts_with("restart")).collect();
+    assert!(told[0].starts_with("restart    kubelet: ") && told[1].starts_with("restart    kube-proxy: "));
+    assert_eq!(told.len(), 2, "a worker has no control plane: {told:?}");
 }
 
 /// Only what belongs to a node goes there, and what is no certificate of ours is kept.

@@ -226,7 +226,9 @@ impl<'a> Plan<'a> {
 
     /// What is to be done with the components that read what changes: how, and with which.
     pub fn restarts(&self) -> Vec<(&'static str, String)> {
-        restarts(self.steps.iter().map(|step| step.path.as_str()))
+        let keys = self.target.keys.iter().map(|key| key.certificate.as_str());
+        let kubeconfigs = self.target.kubeconfigs.iter().map(|file| file.path.as_str());
+        restarts(self.steps.iter().map(|step| step.path.as_str()), keys.chain(kubeconfigs))
     }
 
     /// Makes all changes, or none.

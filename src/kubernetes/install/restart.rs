@@ -1,39 +1,81 @@
 //! Which components read a file, and how each takes in a new one.
 
-/// Components by the files that they read at their start, and how they are restarted.
-const COMPONENTS: [(&str, &[&str], &str); 6] = [
-    ("etcd", &["etcd/", "etcdserver.", "etcd."], STATIC_POD),
-    (
-        "kube-apiserver",
-        &["ca.", "apiserver", "kube-apiserver", "front-proxy", "kubernetes.", "etcd/ca."],
-        STATIC_POD,
-    ),
-    (
-        "kube-controller-manager",
-        &["ca.", "controller-manager.", "kube-controller-manager.", "cluster-signer."],
-        STATIC_POD,
-    ),
-    ("kube-scheduler", &["ca.", "scheduler.", "kube-scheduler."], STATIC_POD),
-    ("kubelet", &["ca.", "kubelet.", "kubelet-server."], "systemctl restart kubelet"),
-    (
-        "kube-proxy",
-        &["ca.", "kube-proxy."],
-        "kubectl -n kube-system rollout restart daemonset kube-proxy; as a service, systemctl restart it",
-    ),
+/// A component, and how it is restarted.
+struct Component {
+    name: &'static str,
+    /// Files of its own that it reads at its start, by how their paths begin.
+    own: &'static [&'static str],
+    /// CA files that it reads beside others, where it runs.
+    shared: &'static [&'static str],
+    /// Whether it runs on every node; the others run where files of their own are.
+    everywhere: bool,
+    how: &'static str,
+}
+
+const COMPONENTS: [Component; 6] = [
+    Component {
+        name: "etcd",
+        own: &["etcd/server.", "etcd/peer.", "etcdserver.", "etcd."],
+        shared: &["etcd/ca."],
+        everywhere: false,
+        how: STATIC_POD,
+    },
+    Component {
+        name: "kube-apiserver",
+        own: &["apiserver", "kube-apiserver", "front-proxy", "kubernetes."],
+        shared: &["ca.", "etcd/ca."],
+        everywhere: false,
+        how: STATIC_POD,
+    },
+    Component {
+        name: "kube-controller-manager",
+        own: &["controller-manager.", "kube-controller-manager.", "cluster-signer."],
+        shared: &["ca."],
+        everywhere: false,
+        how: STATIC_POD,
+    },
+    Component {
+        name: "kube-scheduler",
+        own: &["scheduler.", "kube-scheduler."],
+        shared: &["ca."],
+        everywhere: false,
+        how: STATIC_POD,
+    },
+    Component {
+        name: "kubelet",
+        own: &["kubelet.", "kubelet-server."],
+        shared: &["ca."],
+        everywhere: true,
+        how: "systemctl restart kubelet",
+    },
+    Component {
+        name: "kube-proxy",
+        own: &["kube-proxy."],
+        shared: &["ca."],
+        everywhere: true,
+        how: "kubectl -n kube-system rollout restart daemonset kube-proxy; as a service, systemctl restart it",
+    },
 ];
 
 const STATIC_POD: &str = "as a static pod, move its file out of /etc/kubernetes/manifests, wait until the container is gone, move it back; as a service, systemctl restart it";
 
-/// How components are restarted that read one of these files, and which they are.
-pub fn restarts<'a>(changed: impl Iterator<Item = &'a str> + Clone) -> Vec<(&'static str, String)> {
+/// How components are restarted that read one of the changed files, and which they are; `here` are
+/// the certificates and kubeconfigs whose keys are on the node.
+pub fn restarts<'a>(
+    changed: impl Iterator<Item = &'a str> + Clone,
+    here: impl Iterator<Item = &'a str> + Clone,
+) -> Vec<(&'static str, String)> {
     let mut told: Vec<(&'static str, String)> = Vec::new();
-    for (name, files, how) in COMPONENTS {
-        if !changed.clone().any(|path| files.iter().any(|file| path.starts_with(file))) {
+    for component in COMPONENTS {
+        let own = |path: &str| component.own.iter().any(|file| path.starts_with(file));
+        let shared = |path: &str| component.shared.iter().any(|file| path.starts_with(file));
+        let runs = component.everywhere || here.clone().any(own);
+        if !changed.clone().any(|path| own(path) || (runs && shared(path))) {
             continue;
         }
-        match told.iter_mut().find(|(known, _)| *known == how) {
-            Some((_, names)) => *names += &format!(", {name}"),
-            None => told.push((how, name.to_owned())),
+        match told.iter_mut().find(|(known, _)| *known == component.how) {
+            Some((_, names)) => *names += &format!(", {}", component.name),
+            None => told.push((component.how, component.name.to_owned())),
         }
     }
     told
