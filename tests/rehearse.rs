@@ -4,7 +4,7 @@
 
 mod support;
 
-use support::{Lab, P256, WEB};
+use support::{Lab, P256, WEB, typist};
 
 fn ready() -> Lab {
     let lab = Lab::without_token();
@@ -127,9 +127,48 @@ fn what_would_fail_fails_in_the_rehearsal() {
     let sign = "rehearse ceremony/single-sign.toml";
     lab.csr("bad/servers/x.csr", "/CN=x", "DNS:x.example.org", P256);
     lab.keyrite(&format!("{sign} --in bad --out one {ANSWERS}")).fails(1, &["NAME-DNS"]);
+    // What is wrong with the arguments is found before anything is made: the same folder is free.
     lab.keyrite(&format!("{sign} --in bundle --out two")).fails(2, &["no terminal"]);
-    lab.keyrite(&format!("{sign} --out three {ANSWERS}")).fails(2, &["--in"]);
+    lab.keyrite(&format!("{sign} --out two {ANSWERS}")).fails(2, &["name one or more by --in"]);
+    lab.keyrite(&format!("{sign} --in bundel --out two {ANSWERS}")).fails(3, &["bundel"]);
+    lab.keyrite(&format!("{sign} --in bundle --out two --answers absent")).fails(2, &["absent"]);
+    lab.keyrite(&format!("rehearse ceremony/single-root.toml --in bundle --out two {ANSWERS}"))
+        .fails(2, &["leave out --in"]);
+    lab.keyrite(&format!("{sign} --in bundle --after {} --out two {ANSWERS}", "ceremony/single-sign.toml"))
+        .fails(2, &["--after single-sign.toml: the script imports bundles"]);
+    assert!(!lab.path("two").exists());
+    lab.keyrite(&format!("{sign} --in bundle --out two {ANSWERS}")).ok();
     lab.keyrite(&format!("{sign} --in bundle --out bad {ANSWERS}")).fails(2, &["bad: exists"]);
     lab.keyrite("rehearse --in bundle").fails(2, &["SCRIPT"]);
     lab.keyrite("rehearse absent.toml").fails(2, &["absent.toml"]);
+}
+
+/// Who stops a rehearsal practises going on, too: what it says is typed as it stands there.
+#[test]
+fn a_stopped_rehearsal_goes_on_by_the_commands_that_it_tells() {
+    let lab = ready();
+    let steps = [
+        ("operator: type your name", "Ann Example"),
+        ("type words", "{words}"),
+        ("type the date in UTC", "{date}"),
+        ("User PIN of token rehearsal: ", "rehearsal-user-pin"),
+        ("type: root-ca", "root-ca"),
+        ("type: manifest", "stop"),
+    ];
+    let ran = typist::typed(&lab, &steps, "rehearse ceremony/single-root.toml --out show");
+    assert_eq!(ran.code, 4, "{}", ran.out);
+    let line = |start: &str| {
+        let found = ran.out.lines().rev().map(str::trim).find(|line| line.starts_with(start));
+        found.unwrap_or_else(|| panic!("no {start:?} in:\n{}", ran.out)).to_owned()
+    };
+    let [enter, variable, resume] = ["cd ", "export SOFTHSM2_CONF=", "keyrite ceremony resume "].map(line);
+    let answers = lab.path("ceremony/answers-accept.toml");
+    let keyrite = env!("CARGO_BIN_EXE_keyrite");
+    let typed = format!(
+        "{enter} && {variable} && {} --answers {} --pin-file token/pin",
+        resume.replacen("keyrite", keyrite, 1),
+        answers.display()
+    );
+    lab.run("sh", &["-c", &typed]).ok();
+    assert!(lab.path("show/release/manifest.json").exists());
 }

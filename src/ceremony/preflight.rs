@@ -109,11 +109,7 @@ impl Start {
     fn check_arguments(&self, people: &dyn People) -> Result<(), Error> {
         let script = self.plan.script();
         let wrong = |message: &str| Err(Error::Wrong(format!("{}: {message}", self.plan.name())));
-        match (script.has("import"), self.bundles.is_empty()) {
-            (true, true) => return wrong("the script imports bundles; name one or more by --in"),
-            (false, false) => return wrong("the script imports no bundle; leave out --in"),
-            _ => {}
-        }
+        check_bundles(&self.plan, &self.bundles)?;
         match (script.has("release"), self.out.is_some()) {
             (true, false) => return wrong("the script makes a release; name its folder by --out"),
             (false, true) => return wrong("the script makes no release; leave out --out"),
@@ -121,6 +117,19 @@ impl Start {
         }
         check_people(&self.plan, self.rehearsal, 0, people)
     }
+}
+
+/// Whether bundles are named where the script imports some, and only there.
+///
+/// # Errors
+/// [`Error::Wrong`] says what to add or to leave out.
+pub fn check_bundles(plan: &Plan, bundles: &[PathBuf]) -> Result<(), Error> {
+    let what = match (plan.script().has("import"), bundles.is_empty()) {
+        (true, true) => "the script imports bundles; name one or more by --in",
+        (false, false) => "the script imports no bundle; leave out --in",
+        _ => return Ok(()),
+    };
+    Err(Error::Wrong(format!("{}: {what}", plan.name())))
 }
 
 /// The prompts that a script will ask at, by their names in an answers file.

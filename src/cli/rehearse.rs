@@ -66,7 +66,11 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         return plan::run(script, &arguments, &stage);
     }
     stage.lay_out()?;
-    say(&format!("Rehearsal in {}: everything made here is marked as such.\n", folder.display()));
+    say(&format!(
+        "Rehearsal in {}: everything made here is marked as such.\n\n{}\n",
+        folder.display(),
+        stage.entry()
+    ));
 
     stage.keyrite("1. a throwaway SoftHSM token", "token init --hsm plan/softhsm2.toml --label rehearsal --so-pin-file token/so-pin --pin-file token/pin")?;
     let unattended = "--hsm plan/softhsm2.toml --ledger ledger --rehearsal --answers plan/answers-accept.toml --pin-file token/pin";
@@ -142,6 +146,14 @@ impl Stage {
             "token/softhsm2.conf",
             &format!("directories.tokendir = {}\nlog.level = ERROR\n", objects.display()),
             0o600,
+        )
+    }
+
+    /// How to come to where the commands of this rehearsal can be typed.
+    fn entry(&self) -> String {
+        format!(
+            "Its commands are typed in its folder, and its token is found by its variable:\n  cd {}\n  export SOFTHSM2_CONF=$PWD/token/softhsm2.conf",
+            self.folder.display()
         )
     }
 

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Arguments, Stage, custody, preview};
-use crate::ceremony::{PinRule, Plan, Step, keys_from_before};
+use crate::ceremony::{PinRule, Plan, Step, check_bundles, judge_bundles, keys_from_before};
 use crate::cli::Failure;
 use crate::cli::ceremony::before_signing;
-use crate::cli::terminal::say;
+use crate::cli::secrets::ShareSource;
+use crate::cli::system;
+use crate::cli::terminal::{Operators, PinSource, say};
 use crate::ledger::KeyRole;
 use crate::media::shown;
 
@@ -22,12 +24,14 @@ pub fn run(script: &Path, arguments: &Arguments, stage: &Stage) -> Result<(), Fa
     let after = arguments.after.iter().map(|path| Plan::read(path)).collect::<Result<Vec<_>, _>>();
     let after = after.map_err(before_signing)?;
     let real = preview::Real::read(&plan, &arguments.authorities)?;
+    check(&plan, &after, arguments)?;
     stage.lay_out()?;
     say(&format!(
-        "Rehearsal of {} in {}: everything made here is marked as such.\nplan digest  {}\n",
+        "Rehearsal of {} in {}: everything made here is marked as such.\nplan digest  {}\n\n{}\n",
         shown(&plan.script().title),
         stage.folder.display(),
-        plan.digest()
+        plan.digest(),
+        stage.entry()
     ));
     stage.keyrite("A throwaway SoftHSM token", "token init --hsm plan/softhsm2.toml --label rehearsal --so-pin-file token/so-pin --pin-file token/pin")?;
     let needed = needed(&after, &plan);
@@ -51,6 +55,24 @@ pub fn run(script: &Path, arguments: &Arguments, stage: &Stage) -> Result<(), Fa
     }
     stage.perform(script, &plan, &arguments.bundles, "release", arguments.answers.as_deref())?;
     conclude(&plan, stage, &real)
+}
+
+/// What the ceremonies would find of the arguments, found before anything is made.
+fn check(plan: &Plan, after: &[Plan], arguments: &Arguments) -> Result<(), Failure> {
+    if let Some(before) = after.iter().find(|plan| plan.script().has("import")) {
+        return Err(Failure::wrong(format!(
+            "--after {}: the script imports bundles, and only the rehearsed one is given any; leave it out",
+            before.name()
+        )));
+    }
+    check_bundles(plan, &arguments.bundles).map_err(before_signing)?;
+    if !arguments.bundles.is_empty() {
+        let surroundings = system::surroundings();
+        judge_bundles(plan, &arguments.bundles, true, &surroundings, &mut |_| {}, &mut |_| Ok(()))
+            .map_err(before_signing)?;
+    }
+    let pin = PinSource { pin_file: None, pin_fd: None };
+    Operators::new(arguments.answers.as_deref(), pin, ShareSource::default()).map(|_| ())
 }
 
 /// Whether custodians' shares open the token.
@@ -167,9 +189,9 @@ impl Stage {
             return Ok(());
         }
         let message = format!(
-            "the rehearsal of {} did not go through, see above (folder {})",
+            "the rehearsal of {} did not go through, see above; a new one goes to another folder\n{}",
             plan.name(),
-            self.folder.display()
+            self.entry()
         );
         Err(super::failure(status.code(), message))
     }
