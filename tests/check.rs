@@ -149,6 +149,27 @@ fn ledger_bundle_and_output() {
         .fails(2, &["--in: every request would be refused (1 of 1)", "--out: ", "profiles.toml", "3 things"]);
     lab.keyrite("ceremony check root.toml --in in").fails(2, &["the script imports no bundle"]);
     lab.keyrite("ceremony check sign.toml --ledger in").fails(2, &["holds no ledger and is not empty"]);
+    // What the run refuses: a ledger that is not there, one of the other kind.
+    lab.keyrite("ceremony check sign.toml --ledger absent")
+        .fails(2, &["--ledger absent: no ledger is there, and sign.toml needs one with root-ca, manifest"]);
+    let run = |more: &str| lab.ceremony("sign.toml", &format!("--in in --out out {more}"));
+    lab.keyrite("ceremony check sign.toml --ledger ledger --rehearsal")
+        .fails(2, &["--ledger ledger: is a production ledger"]);
+    run("--rehearsal").fails(2, &["ledger: is a production ledger"]);
+    let rehearsed = Lab::new();
+    rehearsed.write("profiles.toml", PROFILES);
+    rehearsed.write("root.toml", root_script("ecdsa-p256"));
+    rehearsed.sign_script(WEB);
+    rehearsed.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
+    rehearsed
+        .sign("in", "out")
+        .fails(2, &["ledger: no ledger is there, and sign.toml needs one with root-ca"]);
+    rehearsed.ceremony("root.toml", "--out root --rehearsal").ok();
+    rehearsed.sign("in", "out").fails(2, &["is a rehearsal's ledger"]);
+    rehearsed
+        .keyrite("ceremony check sign.toml --ledger ledger")
+        .fails(2, &["--ledger ledger: is a rehearsal's ledger; name another folder, or add --rehearsal"]);
+    rehearsed.keyrite("ceremony check sign.toml --ledger ledger --rehearsal").ok();
     // A root with little left of its life.
     let short = Lab::new();
     short.write("profiles.toml", PROFILES);

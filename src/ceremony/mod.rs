@@ -49,7 +49,7 @@ pub use gate::BundleFacts;
 pub use import::SHOWN;
 pub use people::{Answer, People, Person, Progress, Prompt, Question, Reply, SecretReply};
 pub use plan::{MAX_FILE, Plan, PlanFiles};
-pub use preflight::{Setup, Start, check_bundles, keys_from_before};
+pub use preflight::{Setup, Start, check_bundles, keys_are_there, keys_from_before};
 pub use record::Kind as RecordKind;
 pub use script::{NetworkRule, PinRule, RefusalRule, Script, Step, StrangerRule};
 pub use seats::{Count, Role, Seats};

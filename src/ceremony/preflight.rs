@@ -1,6 +1,6 @@
 //! Before the PIN: everything that can fail without the token is tried.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +71,9 @@ impl Start {
             Some(_) if std::fs::read_dir(&self.ledger).is_ok_and(|entries| entries.count() == 0) => None,
             other => other.transpose()?,
         };
+        if existing.is_none() {
+            keys_are_there(&self.plan, &self.ledger)?;
+        }
         let module = Module::load(HsmProfile::parse(&self.hsm)?)?;
         let token = module.choose_or_usual(&self.token)?;
         module.wants_pinpad(&token)?;
@@ -158,11 +161,10 @@ fn check_ledger(
 ) -> Result<(), Error> {
     if let Some(ledger) = ledger {
         if let Some(open) = ledger.open_ceremony()? {
+            let folder = ledger.folder().display();
             return Err(Error::Wrong(format!(
-                "{}: ceremony {} was not finished; go on with `keyrite ceremony resume --ledger {}`",
-                ledger.folder().display(),
-                open.id,
-                ledger.folder().display()
+                "{folder}: ceremony {} was not finished; go on with\n  keyrite ceremony resume --ledger {folder}\nor, when nothing was made in it, give it up with\n  keyrite ceremony abandon --ledger {folder} --by NAME --reason TEXT",
+                open.id
             )));
         }
         check_clock(ledger, now)?;
@@ -232,6 +234,24 @@ pub fn keys_from_before(plan: &Plan) -> Vec<(String, KeyRole)> {
         }
     }
     found
+}
+
+/// Whether a plan can run where no ledger is yet.
+///
+/// # Errors
+/// [`Error::Wrong`] names the keys that it needs from before.
+pub fn keys_are_there(plan: &Plan, folder: &Path) -> Result<(), Error> {
+    let needed = keys_from_before(plan);
+    let names: Vec<&str> = needed.iter().map(|(name, _)| name.as_str()).collect();
+    match names.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Wrong(format!(
+            "{}: no ledger is there, and {} needs one with {}; name the ledger of the ceremony that made them",
+            folder.display(),
+            plan.name(),
+            names.join(", ")
+        ))),
+    }
 }
 
 /// Every key that a step uses: name, role, whether the step makes it.

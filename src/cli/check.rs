@@ -8,7 +8,9 @@ use super::ceremony::before_signing;
 use super::terminal::say;
 use super::token::profile_text;
 use super::{Failure, system};
-use crate::ceremony::{Plan, RefusalRule, Step, Surroundings, findings, judge_bundles, wording};
+use crate::ceremony::{
+    Plan, RefusalRule, Step, Surroundings, findings, judge_bundles, keys_are_there, wording,
+};
 use crate::ledger::Ledger;
 use crate::media::{Output, shown};
 use crate::token::{HsmProfile, Module};
@@ -21,6 +23,9 @@ pub struct Check {
     /// The ledger that it will run on; it is read only
     #[arg(long, value_name = "DIR")]
     ledger: Option<PathBuf>,
+    /// It will run with --rehearsal
+    #[arg(long)]
+    rehearsal: bool,
     /// The HSM profile that it will run with
     #[arg(long, value_name = "HSM-PROFILE")]
     hsm: Option<PathBuf>,
@@ -62,8 +67,17 @@ fn plan_and_ledger(
     let ledger = ledger.map(|folder| Ledger::read(folder, &system::temporary()));
     let ledger = ledger.transpose().map_err(|e| before_signing(e.into()))?;
     let mut found = Vec::new();
-    if let (Some(folder), None) = (&arguments.ledger, &ledger) {
-        found.extend(Ledger::check_place(folder).err().map(|e| e.to_string()));
+    match (&arguments.ledger, &ledger) {
+        (Some(_), Some(ledger)) => {
+            found.extend(ledger.check_kind(arguments.rehearsal).err().map(|e| format!("--ledger {e}")));
+        }
+        (Some(folder), None) => {
+            let place = Ledger::check_place(folder).map_err(Into::into);
+            found.extend(
+                place.and_then(|()| keys_are_there(plan, folder)).err().map(|e| format!("--ledger {e}")),
+            );
+        }
+        (None, _) => {}
     }
     found.extend(findings(plan, ledger.as_ref(), (surroundings.now)()).map_err(before_signing)?);
     Ok(found)

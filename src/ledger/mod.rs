@@ -68,16 +68,24 @@ impl Ledger {
         } else {
             Self::create(folder, rehearsal)?
         };
-        match (ledger.rehearsal, rehearsal) {
+        ledger.check_kind(rehearsal)?;
+        Ok(ledger)
+    }
+
+    /// Whether a rehearsal, or a production ceremony, may write here.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when it is of the other kind.
+    pub fn check_kind(&self, rehearsal: bool) -> Result<(), Error> {
+        let folder = self.folder.display();
+        match (self.rehearsal, rehearsal) {
             (true, false) => Err(Error::Refused(format!(
-                "{}: is a rehearsal's ledger; name another folder, or add --rehearsal",
-                folder.display()
+                "{folder}: is a rehearsal's ledger; name another folder, or add --rehearsal"
             ))),
             (false, true) => Err(Error::Refused(format!(
-                "{}: is a production ledger, which no rehearsal writes to; name another folder",
-                folder.display()
+                "{folder}: is a production ledger, which no rehearsal writes to; name another folder"
             ))),
-            _ => Ok(ledger),
+            _ => Ok(()),
         }
     }
 
