@@ -74,7 +74,7 @@ fn some_things_stay_in_their_rooms() {
         ("std::env::", &["cli"]),
         ("std::io::stdin", &["cli"]),
         ("println!", &[]),
-        ("rpassword", &["cli"]),
+        ("termios", &["cli"]),
         ("std::process::Command", &["cli"]),
     ];
     for (path, module, text) in sources() {

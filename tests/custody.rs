@@ -228,6 +228,7 @@ fn handed_out() -> Vec<(&'static str, &'static str)> {
         ("custodian 2 of 3: type your name", "olga  OPERATOR"),
         ("is there as operator already", "Carl Two"),
         ("custodian 3 of 3: type your name", "Cleo Three"),
+        ("Are the names right?", "yes"),
         ("type words", "{words}"),
         ("type the date in UTC", "{date}"),
         ("User PIN of token lab: ", PIN),
@@ -245,13 +246,13 @@ fn handed_out_and_typed_in_at_a_terminal() {
     let mut steps = handed_out();
     // A mistake and another's share are told, and it can be seen once more.
     steps.splice(
-        13..14,
+        14..15,
         [
             ("Share: ", "ms1 2"),
             ("were typed", ""),
             ("Share: ", "{share 1}"),
             ("not yours", ""),
-            ("Share: ", "none"),
+            ("Share: ", "again"),
             (SHOW, "show"),
             ("type \"written\"", "written"),
             ("Share: ", "show"),
@@ -276,6 +277,7 @@ fn handed_out_and_typed_in_at_a_terminal() {
         ("custodian 1 of 3: type your name", "Cara One"),
         ("custodian 2 of 3: type your name", "Carl Two"),
         ("custodian 3 of 3: type your name", "Cleo Three"),
+        ("Are the names right?", "yes"),
         ("type words", "{words}"),
         ("type the date in UTC", "{date}"),
         ("Share: ", "ms1 2xxxx"),
@@ -333,6 +335,7 @@ fn shares_of_a_file_were_typed_by_nobody() {
         ("custodian 1 of 3: type your name", "Cara One"),
         ("custodian 2 of 3: type your name", "Carl Two"),
         ("custodian 3 of 3: type your name", "Cleo Three"),
+        ("Are the names right?", "yes"),
         ("type words", "{words}"),
         ("type the date in UTC", "{date}"),
         ("type: root-ca", "root-ca"),
@@ -364,10 +367,10 @@ fn stopped_before_the_pin_changes() {
     assert!(ran.out.contains("ceremony resume --ledger ledger"), "{}", ran.out);
     let shares = support::typist::shares(&ran.out);
     let mut steps = handed_out();
-    steps.splice(7..7, [("Share: ", shares[0].as_str()), ("Share: ", shares[1].as_str())]);
+    steps.splice(8..8, [("Share: ", shares[0].as_str()), ("Share: ", shares[1].as_str())]);
     let at = steps.len();
     steps.push(("type: set pin", "{pin}"));
-    assert_eq!(at, 19);
+    assert_eq!(at, 20);
     let ran = typed(&lab, &steps, "ceremony resume --ledger ledger");
     assert_eq!(ran.code, 0, "{}", ran.out);
     let told = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -414,20 +417,49 @@ fn custody_is_rehearsed() {
     assert_eq!(lab.read("both/token/shares-2").lines().count(), 5);
 }
 
+/// A share is shown and cleared by its words alone: Enter does nothing, and what was typed before
+/// the question stood there is gone.
+#[test]
+fn no_share_is_shown_to_who_typed_ahead() {
+    let lab = ready();
+    let mut steps = handed_out();
+    let ahead = format!("{PIN}\n\nshow\n\nwritten\n");
+    steps[8].1 = &ahead;
+    steps.splice(
+        9..12,
+        [
+            (SHOW, ""),
+            ("Type \"show\", nothing else", "yes"),
+            ("Type \"show\", nothing else", "show\n\nwritten\n\nwritten"),
+            ("type \"written\"", ""),
+            ("Type \"written\", nothing else", "written\n\nagain\nshow"),
+            ("Share: ", "{share 1}\n\nshow\nwritten\n\n"),
+        ],
+    );
+    steps.push(("type: set pin", "{pin}"));
+    let ran = typed(&lab, &steps, "ceremony run split.toml --hsm hsm.toml --ledger ledger");
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert_eq!(support::typist::shares(&ran.out).len(), 3, "{}", ran.out);
+    assert_eq!(ran.out.matches("nothing else").count(), 3, "{}", ran.out);
+    assert!(!ran.out.contains("Not right") && !ran.out.contains("Once more"), "{}", ran.out);
+    assert_eq!(ran.out.matches(SHOW).count(), 3, "{}", ran.out);
+}
+
 /// Ctrl-C while a share stands on the screen, and at a prompt without echo: the screen is cleared,
 /// the terminal echoes again, and the ceremony goes on later.
 #[test]
 fn interrupted_at_a_share() {
     let lab = ready();
     let run = "ceremony run split.toml --hsm hsm.toml --ledger ledger";
-    for (at, wait) in [(9, "type \"written\""), (10, "Share: ")] {
+    for (at, wait) in [(10, "type \"written\""), (11, "Share: ")] {
         let mut steps = handed_out()[..at].to_vec();
-        if at == 10 {
+        if at == 11 {
             steps.truncate(at);
         }
         steps.push((wait, "{interrupt}"));
-        let ran = typed(&lab, &steps, if at == 9 { run } else { "ceremony resume --ledger ledger" });
-        assert_ne!(ran.code, 0, "{}", ran.out);
+        let ran = typed(&lab, &steps, if at == 10 { run } else { "ceremony resume --ledger ledger" });
+        assert_eq!(ran.code, 1, "{}", ran.out);
+        assert!(ran.out.contains("ceremony resume --ledger ledger"), "{}", ran.out);
         assert!(ran.out.contains("echo is on"), "{}", ran.out);
         let last = ran.out.rfind("ms1 ").unwrap();
         let after = &ran.out[last..];

@@ -37,11 +37,12 @@ fn ready() -> Lab {
 type Prompt = (usize, &'static str, &'static str);
 
 /// Every prompt of that script: step (0 before the first), what stands there, what is typed.
-const PROMPTS: [Prompt; 18] = [
+const PROMPTS: [Prompt; 19] = [
     (0, "administrator: type your name", "Olga Operator"),
     (0, "operator: type your name", "Olga Operator"),
     (0, "witness 1 of 2: type your name", "Wim Witness"),
     (0, "witness 2 of 2: type your name", "Wanda Witness"),
+    (0, "Are the names right?", "yes"),
     (0, "Olga Operator (operator): compare", "{words}"),
     (0, "Wim Witness (witness): compare", "{words}"),
     (1, "Wim Witness (witness): read the number", "AB 1234567"),
@@ -136,20 +137,20 @@ fn everybody_confirms_and_everything_is_written_down() {
     let mut steps = lines(prompts());
     // An exception in the middle; a person in two seats; a seal that is mistyped; a wrong word.
     steps.splice(
-        13..13,
+        14..14,
         [
-            (steps[13].0, "exception"),
+            (steps[14].0, "exception"),
             ("Who reports it", "Wanda Witness"),
             ("What happened", "The camera \u{1b}[31mstopped   for a minute"),
         ],
     );
     steps.splice(
-        7..8,
+        8..9,
         [
-            (steps[7].0, "AB 7654321"),
+            (steps[8].0, "AB 7654321"),
             ("The two differ", ""),
-            (steps[6].0, "AB 1234567"),
             (steps[7].0, "AB 1234567"),
+            (steps[8].0, "AB 1234567"),
         ],
     );
     steps.splice(
@@ -275,6 +276,50 @@ fn scripts_that_seat_nobody_or_one_twice_are_refused() {
     assert!(!lab.path("ledger").exists());
 }
 
+/// What is no name is not taken, a mistyped one is corrected, and neither is written anywhere.
+#[test]
+fn names_are_read_back_and_corrected() {
+    let lab = ready();
+    let mut steps = lines(prompts());
+    steps.splice(
+        0..5,
+        [
+            ("administrator: type your name", "12345678"),
+            ("more letters than digits", "help"),
+            ("that is no name", "Olga Operater"),
+            ("operator: type your name", "Olga Operator"),
+            ("witness 1 of 2: type your name", "Wim Witness"),
+            ("witness 2 of 2: type your name", "Wanda Witness"),
+            ("Are the names right?", "5"),
+            ("neither", "1"),
+            ("administrator: type your name", "Wim Witness"),
+            ("is there as witness already", "Olga Operator"),
+            ("Are the names right?", ""),
+            ("neither", "YES"),
+        ],
+    );
+    let ran = typed(&lab, &steps, RUN);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    let records = transcript(&lab);
+    let names: Vec<&str> = of(&records, "present").iter().map(|p| p["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Olga Operator", "Olga Operator", "Wim Witness", "Wanda Witness"]);
+    for file in support::walk(&lab.path("ledger")).into_iter().chain(support::walk(&lab.path("out"))) {
+        let octets = std::fs::read(&file).unwrap();
+        for word in [&b"12345678"[..], b"Operater"] {
+            assert!(!octets.windows(word.len()).any(|found| found == word), "{}", file.display());
+        }
+    }
+    whole(&lab);
+    // A file's names are held to the same.
+    let answers = lab.read_shipped("answers-accept.toml");
+    let answers = answers.replace("bag that held", "bag of").replace("\"Rehearsal Operator", "\"0000 1111");
+    lab.write("a.toml", answers);
+    lab.keyrite(
+        &format!("{RUN} --ledger other --answers a.toml --pin-file pin").replace("--ledger ledger ", ""),
+    )
+    .fails(2, &["operator 1: that is no name"]);
+}
+
 /// A whole digest in the answers file is right, another one is not.
 #[test]
 fn answers_may_pin_the_plan() {
@@ -305,7 +350,7 @@ fn what_nobody_expects_on_the_token_stops_the_ceremony() {
     // It appears while people are asked: nothing more is signed.
     let script = format!("{{sh {make}}}manifest");
     let mut steps: Vec<(&str, &str)> = lines(prompts());
-    steps[15].1 = &script;
+    steps[16].1 = &script;
     let ran = typed(&lab, &steps, RUN);
     assert_eq!(ran.code, 4, "{}", ran.out);
     let told = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");

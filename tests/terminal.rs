@@ -26,7 +26,7 @@ fn ready() -> Lab {
 fn typed_ceremony_is_attended_and_keeps_the_pin_to_itself() {
     let lab = ready();
     let mut steps = ROOT.to_vec();
-    steps.insert(1, ("type words", "not these words"));
+    steps.insert(2, ("type words", "not these words"));
     let ran = typed(&lab, &steps, RUN);
     assert_eq!(ran.code, 0, "{}", ran.out);
     assert!(!ran.out.contains(PIN), "the PIN was echoed:\n{}", ran.out);
@@ -46,8 +46,8 @@ fn typed_ceremony_is_attended_and_keeps_the_pin_to_itself() {
 #[test]
 fn saying_stop_stops() {
     let lab = ready();
-    let mut steps = ROOT[..3].to_vec();
-    steps[2].1 = "stop";
+    let mut steps = ROOT[..4].to_vec();
+    steps[3].1 = "stop";
     let ran = typed(&lab, &steps, RUN);
     assert_eq!(ran.code, 1, "{}", ran.out);
     assert!(ran.out.contains("stopped at the prompt"), "{}", ran.out);
@@ -57,8 +57,8 @@ fn saying_stop_stops() {
     lab.keyrite("ceremony abandon --ledger ledger --by Ann --reason wrong").ok();
     lab.resume().fails(2, &["nothing to resume"]);
     // Stopped after something was signed: the ledger goes on from there.
-    let mut steps = ROOT[..6].to_vec();
-    steps[5].1 = "stop";
+    let mut steps = ROOT[..7].to_vec();
+    steps[6].1 = "stop";
     let ran = typed(&lab, &steps, RUN);
     assert_eq!(ran.code, 4, "{}", ran.out);
     assert!(ran.out.contains("keyrite ceremony resume --ledger ledger"), "{}", ran.out);
@@ -67,6 +67,79 @@ fn saying_stop_stops() {
     lab.resume().ok();
     lab.keyrite("verify out --root out/authorities/root-ca.crt").ok();
     assert_eq!(lab.manifest("out")["unattended"], true, "the second run was answered by a file");
+}
+
+fn transcript_of_the_ledger(lab: &Lab) -> String {
+    let query = "import sqlite3; [print(r[0]) for r in sqlite3.connect('ledger/ledger.sqlite').execute('SELECT line FROM transcript ORDER BY ceremony, number')]";
+    lab.run("python3", &["-c", query]).ok().out
+}
+
+/// What is typed before a question stands there answers nothing, and Enter alone is no answer: it
+/// spends neither a try of the token nor one of the question.
+#[test]
+fn what_is_typed_ahead_answers_nothing() {
+    let lab = ready();
+    let steps = [
+        ("operator: type your name", "Ann Example\n\nyes\n\n"),
+        ("Are the names right?", ""),
+        ("neither", "yes\n\nstop"),
+        ("type words", "{words}\nstop"),
+        ("type the date in UTC (YYYY-MM-DD)", "25.11.2026"),
+        ("Type it again: 2 tries are left", "{date}\n\n\n"),
+        ("User PIN of token lab: ", ""),
+        ("the token was not asked. User PIN of token lab: ", PIN),
+        ("type: root-ca", "root-ca\n\nx\ny\nz"),
+        ("type: manifest", ""),
+        ("that is no try", "manifest\n\nx\ny\nz"),
+        ("type words", "x"),
+        ("Type it again: 2 tries are left", ""),
+        ("that is no try", "y"),
+        ("Type it again: one try is left", "z"),
+    ];
+    let ran = typed(&lab, &steps, RUN);
+    assert_eq!(ran.code, 4, "{}", ran.out);
+    assert!(ran.out.contains("not confirmed in 3 tries"), "{}", ran.out);
+    assert_eq!(ran.out.matches("Type it again").count(), 3, "{}", ran.out);
+    assert_eq!(ran.out.matches("no try").count(), 2, "{}", ran.out);
+    let records = transcript_of_the_ledger(&lab);
+    assert_eq!(records.matches("\"event\":\"login\"").count(), 1, "{records}");
+    let list = lab.keyrite("token list --hsm hsm.toml").ok().out;
+    assert!(!list.contains("wrong PIN"), "{list}");
+    lab.resume().ok();
+}
+
+/// Ctrl-C at a prompt is what the end of input is: the same closing, the same exit code.
+#[test]
+fn ctrl_c_at_a_prompt_stops_in_order() {
+    let lab = ready();
+    for (at, end) in [(0, "{interrupt}"), (2, "{interrupt}"), (0, "\u{4}"), (2, "\u{4}")] {
+        let mut steps = ROOT[..=at].to_vec();
+        steps[at].1 = end;
+        let ran = typed(&lab, &steps, RUN);
+        assert_eq!(ran.code, 1, "{}", ran.out);
+        assert!(ran.out.contains("stopped at the prompt"), "{}", ran.out);
+        assert!(ran.out.contains("Run it again to begin anew"), "{}", ran.out);
+        lab.resume().fails(2, &["nothing to resume"]);
+    }
+    let mut steps = ROOT[..5].to_vec();
+    steps[4].1 = "{interrupt}";
+    let ran = typed(&lab, &steps, RUN);
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert!(ran.out.contains("echo is on"), "{}", ran.out);
+    let told = ["ceremony resume --ledger ledger", "ceremony abandon --ledger ledger"];
+    assert!(told.iter().all(|command| ran.out.contains(command)), "{}", ran.out);
+    lab.keyrite("ceremony abandon --ledger ledger --by Ann --reason wrong").ok();
+    let mut steps = ROOT[..7].to_vec();
+    steps[6].1 = "{interrupt}";
+    let ran = typed(&lab, &steps, RUN);
+    assert_eq!(ran.code, 4, "{}", ran.out);
+    assert!(ran.out.contains("ceremony resume --ledger ledger"), "{}", ran.out);
+    lab.resume().ok();
+    // A command that only asks for a PIN leaves the terminal as it was, too.
+    let steps = [("User PIN of token lab: ", "{interrupt}")];
+    let ran = typed(&lab, &steps, "token inspect --hsm hsm.toml --token-label lab");
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert!(ran.out.contains("echo is on"), "{}", ran.out);
 }
 
 #[test]

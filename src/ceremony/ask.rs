@@ -98,14 +98,25 @@ impl Conductor<'_> {
 
     /// Asks until the answer is what was asked for.
     pub(super) fn answer(&mut self, question: &Question) -> Result<String, Error> {
-        for _ in 0..TRIES {
+        let mut left = TRIES;
+        loop {
             let typed = self.listen(question)?;
             if question.accepts(&typed) {
                 return Ok(typed);
             }
-            self.people.show("  That is not what was asked for. Type it again, or \"stop\".");
+            if typed.is_empty() {
+                self.people.show("  Nothing was typed; that is no try.");
+                continue;
+            }
+            left -= 1;
+            match left {
+                0 => return Err(Error::Stopped(format!("not confirmed in {TRIES} tries"))),
+                1 => self.people.show("  That is not what was asked for. Type it again: one try is left."),
+                _ => self.people.show(&format!(
+                    "  That is not what was asked for. Type it again: {left} tries are left."
+                )),
+            }
         }
-        Err(Error::Stopped("not confirmed in three tries".into()))
     }
 
     /// Asks, and returns what was typed.

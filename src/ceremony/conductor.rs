@@ -223,6 +223,9 @@ impl<'a> Conductor<'a> {
             if again && !step.is_repeated() {
                 continue;
             }
+            if (self.surroundings.stopped)() {
+                return Err(Error::Stopped(format!("stopped before step {}", at + 1)));
+            }
             self.at_step = at + 1;
             self.asking = *step.confirm().unwrap_or(&self.plan.script().people.confirm);
             self.people.show(&heading(&steps, at));

@@ -357,7 +357,7 @@ impl Conductor<'_> {
                 Ok(typed) if typed.is(share) => break,
                 Ok(_) => self.people.show("  That is a share, but not yours."),
                 Err(wrong) => {
-                    self.people.show(&format!("  {wrong}. Type it again, or \"none\" to see it once more."));
+                    self.people.show(&format!("  Not right: {wrong}."));
                 }
             }
         }

@@ -34,20 +34,29 @@ pub struct Person {
 
 /// The longest name, in characters.
 const LONGEST_NAME: usize = 60;
+/// Words that people type at prompts, and that are nobody's name.
+const NO_NAMES: [&str; 17] = [
+    "again", "back", "cancel", "continue", "done", "enter", "exit", "help", "next", "no", "none", "ok",
+    "quit", "show", "start", "written", "yes",
+];
 
 impl Person {
     /// Somebody of this role and name.
     ///
     /// # Errors
-    /// Why that is no name.
+    /// Why that is no name; what was typed is not repeated, for it may have been a PIN.
     pub fn new(role: Role, name: &str) -> Result<Self, String> {
         let allowed = |c: char| c.is_alphanumeric() || " .,'-()".contains(c);
         let length = name.chars().count();
         if !(2..=LONGEST_NAME).contains(&length) || !name.chars().all(allowed) {
-            return Err(format!(
-                "a name has 2 to {LONGEST_NAME} letters, digits, spaces and .,'-() (this one: {:?})",
-                shown(name)
-            ));
+            return Err(format!("a name has 2 to {LONGEST_NAME} letters, digits, spaces and .,'-()"));
+        }
+        let letters = name.chars().filter(|c| c.is_alphabetic()).count();
+        if letters <= name.chars().filter(|c| c.is_numeric()).count() {
+            return Err("that is no name: a name has more letters than digits".into());
+        }
+        if NO_NAMES.iter().any(|word| name.eq_ignore_ascii_case(word)) {
+            return Err("that is no name".into());
         }
         Ok(Self { role, name: name.to_owned() })
     }

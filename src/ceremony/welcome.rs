@@ -66,19 +66,52 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    /// Has everybody whom the script wants sign in by name.
+    /// Has everybody whom the script wants sign in by name. Names are written down once they are
+    /// read back, so that what was mistyped, or was no name at all, stays nowhere.
     fn sign_in(&mut self) -> Result<(), Error> {
         let seats = self.plan.script().people.clone();
         self.people.show(&format!("\nWho is there: the script wants {}", seats.count().text()));
+        let mut there: Vec<Person> = Vec::new();
         for (role, number) in seats.all() {
-            let person = self.sign_in_one(role, number)?;
-            self.record("present", json!({ "role": role, "name": person.name }))?;
-            self.present.push(person);
+            there.push(self.sign_in_one(role, number, &there)?);
         }
+        while let Some(at) = self.misnamed(&there)? {
+            let Some((role, number)) = seats.all().nth(at) else { continue };
+            let mut others = there.clone();
+            others.remove(at);
+            let person = self.sign_in_one(role, number, &others)?;
+            there.splice(at..=at, [person]);
+        }
+        for person in &there {
+            self.record("present", json!({ "role": person.role, "name": person.name }))?;
+        }
+        self.present = there;
         Ok(())
     }
 
-    fn sign_in_one(&mut self, role: Role, number: usize) -> Result<Person, Error> {
+    /// Reads the names back; the index of one that is to be typed again, if any.
+    fn misnamed(&mut self, there: &[Person]) -> Result<Option<usize>, Error> {
+        if self.people.unattended() {
+            return Ok(None);
+        }
+        let name = |(at, person): (usize, &Person)| {
+            format!("    {:>2} {:<14} {}", at + 1, person.role.as_str(), shown(&person.name))
+        };
+        let names: Vec<String> = there.iter().enumerate().map(name).collect();
+        self.people.show(&format!("\n  Signed in:\n{}", names.join("\n")));
+        let text = "Are the names right? Type \"yes\", or the number of one to correct".to_owned();
+        let question = Question { text, wanted: Answer::Text };
+        loop {
+            let typed = self.listen(&question)?;
+            match typed.parse::<usize>() {
+                _ if typed.eq_ignore_ascii_case("yes") => return Ok(None),
+                Ok(number) if (1..=there.len()).contains(&number) => return Ok(Some(number - 1)),
+                _ => self.people.show("  That is neither \"yes\" nor one of the numbers."),
+            }
+        }
+    }
+
+    fn sign_in_one(&mut self, role: Role, number: usize, others: &[Person]) -> Result<Person, Error> {
         let seats = self.plan.script().people.clone();
         let of = seats.of(role);
         let which = if of > 1 { format!(" {number} of {of}") } else { String::new() };
@@ -88,7 +121,7 @@ impl Conductor<'_> {
         loop {
             let name = self.listen(&question)?;
             let wrong = match Person::new(role, &name) {
-                Ok(person) => match seats.taken(&self.present, &person) {
+                Ok(person) => match seats.taken(others, &person) {
                     None => return Ok(person),
                     Some(taken) => taken,
                 },

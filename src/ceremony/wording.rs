@@ -42,7 +42,7 @@ pub fn words(what: &Compared, numbers: &[impl Display; 3]) -> String {
 
 /// What is asked of the clock.
 pub fn clock(now: impl Display) -> String {
-    format!("The clock says {now}. Compare it with another clock, and type the date in UTC")
+    format!("The clock says {now}. Compare it with another clock, and type the date in UTC (YYYY-MM-DD)")
 }
 
 /// What is asked before a key is generated.

@@ -8,6 +8,7 @@ mod install;
 mod ledger;
 mod paper;
 mod progress;
+mod prompt;
 mod rehearse;
 mod request;
 mod secrets;

@@ -12,7 +12,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use super::Failure;
+use super::{Failure, prompt};
 use crate::ceremony::{Error, Reply, SecretReply};
 
 /// The longest line of a secret, in octets.
@@ -114,46 +114,33 @@ pub fn leave_terminal() {
     }
 }
 
-/// Asks for a secret, which is not shown as it is typed, unless whoever types says "show".
-pub fn ask(what: &str) -> Result<SecretReply, Error> {
-    let hidden = rpassword::prompt_password(format!("  {what}: ")).map(SecretString::from).map_err(gone)?;
-    let shown = match meaning(hidden.expose_secret()) {
+/// Asks for a secret, which is not shown as it is typed, unless whoever types says "show"; there
+/// is none when `none` is typed.
+pub fn ask(what: &str, none: &str) -> Result<SecretReply, Error> {
+    let hidden = prompt::secret(&format!("  {what}: "), false)?;
+    let shown = match meaning(hidden.expose_secret(), none) {
         Some(reply) => return Ok(reply),
         None if !hidden.expose_secret().trim().eq_ignore_ascii_case("show") => {
             return Ok(SecretReply::Secret(hidden));
         }
-        None => line(&format!("  {what}, shown as you type\n  > "))?,
+        None => {
+            EXPOSED.store(true, Ordering::Relaxed);
+            prompt::secret(&format!("  {what}, shown as you type\n  > "), true)
+        }
     };
     clear();
-    Ok(meaning(shown.expose_secret()).unwrap_or(SecretReply::Secret(shown)))
+    let shown = shown?;
+    Ok(meaning(shown.expose_secret(), none).unwrap_or(SecretReply::Secret(shown)))
 }
 
 /// Words that are no secret.
-fn meaning(typed: &str) -> Option<SecretReply> {
+fn meaning(typed: &str, none: &str) -> Option<SecretReply> {
     match Reply::of(typed) {
         Reply::Stop => Some(SecretReply::Stop),
         Reply::Exception => Some(SecretReply::Exception),
-        Reply::Text(text) if text.eq_ignore_ascii_case("none") => Some(SecretReply::None),
+        Reply::Text(text) if text.eq_ignore_ascii_case(none) => Some(SecretReply::None),
         Reply::Text(_) => None,
     }
-}
-
-/// A line that is shown as it is typed, octet by octet from the terminal, so that no buffer that
-/// is not wiped ever holds it.
-fn line(prompt: &str) -> Result<SecretString, Error> {
-    let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(gone)?;
-    terminal.write_all(prompt.as_bytes()).map_err(gone)?;
-    EXPOSED.store(true, Ordering::Relaxed);
-    let mut line = Zeroizing::new(Vec::with_capacity(LONGEST as usize));
-    let mut octet = Zeroizing::new([0; 1]);
-    while line.len() < LONGEST as usize && terminal.read(octet.as_mut_slice()).map_err(gone)? == 1 {
-        match octet.first() {
-            Some(b'\n') | None => break,
-            Some(octet) => line.push(*octet),
-        }
-    }
-    let text = std::str::from_utf8(&line).map_err(|_| Error::Stopped("terminal: no UTF-8 text".into()))?;
-    Ok(SecretString::from(text))
 }
 
 /// Writes a secret to the terminal itself: redirected output never gets it.

@@ -1,6 +1,8 @@
-//! The wish to stop: Ctrl-C ends a prompt at once and long work at the next place where nothing
-//! is lost; a second Ctrl-C ends anything at once.
+//! The wish to stop: Ctrl-C ends a prompt at once, and anything else at the next place where
+//! nothing is lost; a second Ctrl-C ends anything at once.
 
+use std::io::{PipeReader, PipeWriter, Write};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::SIGINT;
@@ -10,33 +12,54 @@ use signal_hook::low_level::emulate_default_handler;
 use super::secrets;
 use super::terminal::say;
 
-static WORKING: AtomicBool = AtomicBool::new(false);
+static ASKING: AtomicBool = AtomicBool::new(false);
 static WANTED: AtomicBool = AtomicBool::new(false);
+/// There is something to be read from it once people want to stop.
+static BELL: OnceLock<Option<PipeReader>> = OnceLock::new();
 
 /// Whether people want to stop.
 pub fn wanted() -> bool {
     WANTED.load(Ordering::Relaxed)
 }
 
-/// Long work begins or ends.
-pub fn working(on: bool) {
-    WORKING.store(on, Ordering::Relaxed);
+/// A prompt begins or ends.
+pub fn asking(on: bool) {
+    ASKING.store(on, Ordering::Relaxed);
 }
 
-/// Begins to listen for Ctrl-C. Where the system does not let us, Ctrl-C ends the program at once,
-/// and the ledger is as safe as in a power cut.
+/// Leaves the first Ctrl-C to a program that runs at the same terminal: it ends in order, and so do we.
+pub fn leave_to_child() {
+    asking(true);
+    listen();
+}
+
+/// What can be read from once people want to stop. Where the system does not let us listen, there
+/// is none: Ctrl-C ends the program at once, and the ledger is as safe as in a power cut.
+pub fn bell() -> Option<&'static PipeReader> {
+    BELL.get().and_then(Option::as_ref)
+}
+
+/// Begins to listen for Ctrl-C, before the first prompt changes how the terminal is set up.
 pub fn listen() {
-    secrets::remember_terminal();
-    let Ok(mut signals) = Signals::new([SIGINT]) else { return };
-    std::thread::spawn(move || {
-        for signal in signals.forever() {
-            if WORKING.load(Ordering::Relaxed) && !WANTED.swap(true, Ordering::Relaxed) {
-                say("\n  stopping when what is under way is written down; Ctrl-C again ends it at once");
-                continue;
-            }
-            secrets::leave_terminal();
-            // What the system does without us.
-            let _ = emulate_default_handler(signal);
-        }
+    BELL.get_or_init(|| {
+        secrets::remember_terminal();
+        let (reader, writer) = std::io::pipe().ok()?;
+        let signals = Signals::new([SIGINT]).ok()?;
+        std::thread::spawn(move || heed(signals, writer));
+        Some(reader)
     });
+}
+
+fn heed(mut signals: Signals, mut bell: PipeWriter) {
+    for signal in signals.forever() {
+        if !WANTED.swap(true, Ordering::Relaxed) && bell.write_all(b"!").is_ok() {
+            if !ASKING.load(Ordering::Relaxed) {
+                say("\n  stopping when what is under way is written down; Ctrl-C again ends it at once");
+            }
+            continue;
+        }
+        secrets::leave_terminal();
+        // What the system does without us.
+        let _ = emulate_default_handler(signal);
+    }
 }

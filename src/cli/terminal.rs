@@ -7,16 +7,14 @@ use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
+use super::ceremony::before_signing;
 use super::fold::{WIDTH, fold};
 use super::progress::Work;
 use super::secrets::{ShareSource, Shares};
-use super::{Failure, secrets, stop};
+use super::{Failure, prompt, secrets};
 use crate::ceremony::{Answers, Error, People, Progress, Question, Reply, SecretReply, Wanted};
 use crate::media::{read_file, shown};
 use crate::token::TokenFacts;
-
-/// The longest line that is taken from a terminal, in octets.
-const LONGEST_LINE: u64 = 4096;
 
 /// Where the PIN comes from.
 #[derive(Clone, Debug, Args)]
@@ -40,12 +38,22 @@ impl PinSource {
         match (&self.pin_file, self.pin_fd) {
             (Some(path), _) => from_file(path),
             (None, Some(number)) => from_file(Path::new(&format!("/dev/fd/{number}"))),
-            (None, None) => {
-                rpassword::prompt_password(format!("{what}: ")).map(SecretString::from).map_err(|e| {
-                    Failure::fault(format!("no PIN: no terminal to ask at ({e}); use --pin-file or --pin-fd"))
-                })
-            }
+            (None, None) => typed_pin(what).map_err(before_signing),
         }
+    }
+}
+
+/// A PIN as somebody types it. None is never given to a token: it would count as a wrong one.
+fn typed_pin(what: &str) -> Result<SecretString, Error> {
+    loop {
+        let pin = prompt::secret(&format!("{what}: "), false).map_err(|error| match error {
+            Error::Fault(why) => Error::Fault(format!("no PIN: {why}; use --pin-file or --pin-fd")),
+            other => other,
+        })?;
+        if !pin.expose_secret().trim().is_empty() {
+            return Ok(pin);
+        }
+        say("  Nothing was typed, and the token was not asked.");
     }
 }
 
@@ -94,7 +102,6 @@ impl Operators {
 
 impl People for Operators {
     fn show(&mut self, text: &str) {
-        stop::working(false);
         if let Some(bar) = self.bar.take() {
             bar.end();
         }
@@ -110,34 +117,38 @@ impl People for Operators {
             }
             return Ok(reply);
         }
-        Ok(Reply::of(&type_line("  > ")?))
+        Ok(Reply::of(&prompt::line("  > ")?))
     }
 
     fn pin(&mut self, token: &TokenFacts) -> Result<SecretReply, Error> {
-        let pin = self.pin.read(&format!("  User PIN of token {}", token.label));
-        let pin = pin.map_err(|failure| Error::Fault(failure.message))?;
-        // A PIN file is taken as it stands; at a prompt two words are no PIN.
-        if self.pin.is_typed() {
-            match Reply::of(pin.expose_secret()) {
-                Reply::Stop => return Ok(SecretReply::Stop),
-                Reply::Exception => return Ok(SecretReply::Exception),
-                Reply::Text(_) => {}
-            }
+        let what = format!("  User PIN of token {}", token.label);
+        if !self.pin.is_typed() {
+            let pin = self.pin.read(&what).map_err(|failure| Error::Fault(failure.message))?;
+            return Ok(SecretReply::Secret(pin));
         }
-        Ok(SecretReply::Secret(pin))
+        let pin = typed_pin(&what)?;
+        // A PIN file is taken as it stands; at a prompt two words are no PIN.
+        Ok(match Reply::of(pin.expose_secret()) {
+            Reply::Stop => SecretReply::Stop,
+            Reply::Exception => SecretReply::Exception,
+            Reply::Text(_) => SecretReply::Secret(pin),
+        })
     }
 
     fn share(&mut self, person: &str) -> Result<SecretReply, Error> {
-        match self.shares_from_file() {
-            true => self.shares.next(),
-            false => self.share_back(person),
+        if self.shares_from_file() {
+            return self.shares.next();
         }
+        self.show(&format!("  {person}: type your share"));
+        say("  (nothing is shown as you type; \"show\" shows what you type, \"none\" if you have none)");
+        secrets::ask("Share", "none")
     }
 
     fn share_back(&mut self, person: &str) -> Result<SecretReply, Error> {
-        self.show(&format!("  {person}: type your share"));
-        say("  (nothing is shown as you type; \"show\" shows it, \"none\" if you have none)");
-        secrets::ask("Share")
+        self.show(&format!("  {person}: type your share from the paper"));
+        say("  (nothing is shown as you type; \"show\" shows what you type)");
+        say("  (\"again\" shows your share once more)");
+        secrets::ask("Share", "again")
     }
 
     fn hand_out(&mut self, person: &str, secret: &str) -> Result<Reply, Error> {
@@ -147,18 +158,17 @@ impl People for Operators {
         self.show(&format!(
             "\n  {person}: come to the screen alone; everybody else turns away.\n  Type \"show\" to see your share"
         ));
-        let reply = Reply::of(&type_line("  > ")?);
-        if !matches!(reply, Reply::Text(_)) {
-            return Ok(reply);
+        if let Some(other) = word("show")? {
+            return Ok(other);
         }
         secrets::clear();
         secrets::show(&format!(
             "  {person}: your share of the token's PIN\n\n    {secret}\n\n  Write it on paper in these groups: digits, and letters but b, i and o.\n"
         ))?;
         self.show("  When it is written, type \"written\": the screen is cleared then");
-        let reply = type_line("  > ").map(|line| Reply::of(&line));
+        let other = word("written");
         secrets::clear();
-        reply
+        Ok(other?.unwrap_or(Reply::Text(String::new())))
     }
 
     fn can_hand_out(&self) -> bool {
@@ -178,22 +188,19 @@ impl People for Operators {
     }
 
     fn progress(&mut self, progress: &Progress) {
-        stop::working(true);
         self.bar.get_or_insert_with(|| Work::new(progress)).tell(progress);
     }
 }
 
-fn type_line(prompt: &str) -> Result<String, Error> {
-    let mut out = std::io::stdout();
-    let gone = |e: std::io::Error| Error::Stopped(format!("terminal: {e}"));
-    out.write_all(prompt.as_bytes()).and_then(|()| out.flush()).map_err(gone)?;
-    let mut line = Vec::new();
-    let mut input = std::io::Read::take(std::io::stdin().lock(), LONGEST_LINE);
-    let read = input.read_until(b'\n', &mut line).map_err(gone)?;
-    if read == 0 {
-        return Err(Error::Stopped("stopped at the prompt (end of input)".into()));
+/// Asks until this word is typed; returns what else may be typed at every prompt.
+fn word(wanted: &str) -> Result<Option<Reply>, Error> {
+    loop {
+        match Reply::of(&prompt::line("  > ")?) {
+            Reply::Text(text) if text.eq_ignore_ascii_case(wanted) => return Ok(None),
+            Reply::Text(_) => say(&format!("  Type \"{wanted}\", nothing else.")),
+            other => return Ok(Some(other)),
+        }
     }
-    Ok(String::from_utf8_lossy(&line).into_owned())
 }
 
 /// Writes a line to standard output. A reader that went away is no reason to stop signing.

@@ -67,7 +67,7 @@ for wait, line in steps:
     # The question stands there a moment before the echo is off.
     while wait.endswith(": ") and termios.tcgetattr(fd)[3] & termios.ECHO:
         pass
-    os.write(fd, (line + "\n").encode())
+    os.write(fd, line.encode() if line == "\x04" else (line + "\n").encode())
 if until("\0never") is False and select.select([fd], [], [], 0) == ([], [], []):
     # Whoever still waits for an answer is not waited for.
     os.kill(pid, signal.SIGKILL)
@@ -110,8 +110,9 @@ pub fn shares(screen: &str) -> Vec<String> {
 }
 
 /// What one operator types through the small root script.
-pub const ROOT: [(&str, &str); 7] = [
+pub const ROOT: [(&str, &str); 8] = [
     ("operator: type your name", "Ann Example"),
+    ("Are the names right?", "yes"),
     ("type words", "{words}"),
     ("type the date in UTC", "{date}"),
     ("User PIN of token lab: ", super::PIN),

@@ -179,6 +179,7 @@ impl Stage {
             "\nkeyrite {}",
             words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
         ));
+        crate::cli::stop::leave_to_child();
         let status = Command::new(super::program()?)
             .args(&words)
             .current_dir(&self.folder)

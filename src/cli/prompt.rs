@@ -1,0 +1,122 @@
+//! A prompt at a terminal: what was typed before its question stood there does not count, and
+//! Ctrl-C ends it as the end of input does.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsFd;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::termios::{LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
+use secrecy::SecretString;
+use zeroize::Zeroizing;
+
+use super::stop;
+use crate::ceremony::Error;
+
+/// The longest line that is taken, in octets.
+const LONGEST: usize = 4096;
+
+/// Asks for a line on standard output and takes it from standard input.
+///
+/// # Errors
+/// [`Error::Stopped`] at Ctrl-C, at the end of input, and when the terminal is gone.
+pub fn line(prompt: &str) -> Result<String, Error> {
+    stop::listen();
+    let input = File::from(std::io::stdin().as_fd().try_clone_to_owned().map_err(gone)?);
+    // Standard input that is no terminal has nothing typed ahead.
+    let _ = tcflush(&input, QueueSelector::IFlush);
+    let line = asked(&input, &mut std::io::stdout(), prompt)?;
+    Ok(String::from_utf8_lossy(&line).into_owned())
+}
+
+/// Asks for a secret at the terminal itself, wherever output goes; it is shown as it is typed only
+/// if `echo` says so.
+///
+/// # Errors
+/// [`Error::Fault`] when there is no terminal, otherwise as [`line`].
+pub fn secret(prompt: &str, echo: bool) -> Result<SecretString, Error> {
+    stop::listen();
+    let mut terminal = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/tty")
+        .map_err(|e| Error::Fault(format!("no terminal to ask at ({e})")))?;
+    let input = terminal.try_clone().map_err(gone)?;
+    let _setup = Setup::fresh(&input, echo)?;
+    let line = asked(&input, &mut terminal, prompt)?;
+    let text = std::str::from_utf8(&line).map_err(|_| Error::Stopped("terminal: no UTF-8 text".into()))?;
+    Ok(SecretString::from(text))
+}
+
+/// How the terminal was set up before a secret was asked for; it is so again when this is dropped.
+struct Setup<'f>(&'f File, Termios);
+
+impl<'f> Setup<'f> {
+    fn fresh(terminal: &'f File, echo: bool) -> Result<Self, Error> {
+        let before = tcgetattr(terminal).map_err(|e| gone(e.into()))?;
+        let mut now = before.clone();
+        if !echo {
+            now.local_modes.remove(LocalModes::ECHO);
+            now.local_modes.insert(LocalModes::ECHONL);
+        }
+        tcsetattr(terminal, OptionalActions::Flush, &now).map_err(|e| gone(e.into()))?;
+        Ok(Self(terminal, before))
+    }
+}
+
+impl Drop for Setup<'_> {
+    fn drop(&mut self) {
+        // A terminal that is gone needs no echo.
+        let _ = tcsetattr(self.0, OptionalActions::Now, &self.1);
+    }
+}
+
+fn asked(input: &File, output: &mut dyn Write, prompt: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+    output.write_all(prompt.as_bytes()).and_then(|()| output.flush()).map_err(gone)?;
+    stop::asking(true);
+    let line = typed(input);
+    stop::asking(false);
+    if line.is_err() {
+        // What is told next begins a line.
+        let _ = output.write_all(b"\n").and_then(|()| output.flush());
+    }
+    line
+}
+
+/// A line without its end, octet by octet, so that no buffer that is not wiped ever holds it.
+fn typed(mut input: &File) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
+    let mut octet = Zeroizing::new([0; 1]);
+    while line.len() < LONGEST {
+        wait(input)?;
+        match input.read(octet.as_mut_slice()) {
+            Ok(0) => return Err(Error::Stopped("stopped at the prompt (end of input)".into())),
+            Ok(_) if *octet == *b"\n" => break,
+            Ok(_) => line.extend_from_slice(octet.as_slice()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(gone(error)),
+        }
+    }
+    Ok(line)
+}
+
+/// Waits until something was typed.
+fn wait(input: &File) -> Result<(), Error> {
+    let bell = stop::bell();
+    let mut both = vec![PollFd::new(input, PollFlags::IN)];
+    both.extend(bell.map(|bell| PollFd::new(bell, PollFlags::IN)));
+    loop {
+        match poll(&mut both, None) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(gone(error.into())),
+            Ok(_) if both.get(1).is_some_and(|bell| !bell.revents().is_empty()) => {
+                return Err(Error::Stopped("stopped at the prompt (Ctrl-C)".into()));
+            }
+            Ok(_) => return Ok(()),
+        }
+    }
+}
+
+fn gone(error: std::io::Error) -> Error {
+    Error::Stopped(format!("terminal: {error}"))
+}
