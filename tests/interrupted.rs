@@ -377,7 +377,7 @@ fn two_at_once() {
     let mut line = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(holder.stdout.take().unwrap()), &mut line)
         .unwrap();
-    lab.sign("in", "out").fails(2, &["is in use by another program"]);
+    lab.sign("in", "out").fails(2, &["is in use by another program; wait until its ceremony is done"]);
     drop(holder.stdin.take());
     holder.wait().unwrap();
     lab.sign("in", "out").ok();

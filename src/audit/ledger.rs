@@ -17,7 +17,7 @@ use crate::release::{FIRST, Head, verify_manifest};
 pub fn audit(path: &Path, order: &Order, section: &mut Section, history: &mut History) -> Result<(), Error> {
     let mut ledger = match Ledger::read(path, &order.scratch) {
         Ok(ledger) => ledger,
-        Err(ledger::Error::Refused(message)) => return Err(Error::Fault(message)),
+        Err(error @ ledger::Error::Refused(_)) => return Err(error.into()),
         Err(fault) => {
             section.compared("AUDIT-LEDGER", Err(fault.to_string()));
             return Ok(());

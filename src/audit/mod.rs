@@ -43,7 +43,10 @@ impl From<crate::parallel::Closed> for Error {
 
 impl From<crate::ledger::Error> for Error {
     fn from(error: crate::ledger::Error) -> Self {
-        Self::Fault(error.to_string())
+        match error {
+            crate::ledger::Error::Refused(message) => Self::Wrong(message),
+            fault => Self::Fault(fault.to_string()),
+        }
     }
 }
 

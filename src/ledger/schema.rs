@@ -121,7 +121,10 @@ pub fn connect(folder: &Path, create: bool) -> Result<Connection, Error> {
     );
     match locked {
         Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == rusqlite::ErrorCode::DatabaseBusy => {
-            Err(Error::Refused(format!("{}: is in use by another program", folder.display())))
+            Err(Error::Refused(format!(
+                "{}: is in use by another program; wait until its ceremony is done",
+                folder.display()
+            )))
         }
         Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == rusqlite::ErrorCode::NotADatabase => {
             Err(Error::Refused(format!("{}: {FILE} is no SQLite database", folder.display())))

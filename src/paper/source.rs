@@ -31,7 +31,10 @@ pub enum Error {
 
 impl From<ledger::Error> for Error {
     fn from(error: ledger::Error) -> Self {
-        Self::Fault(error.to_string())
+        match error {
+            ledger::Error::Refused(message) => Self::Wrong(message),
+            fault => Self::Fault(fault.to_string()),
+        }
     }
 }
 
