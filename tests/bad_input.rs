@@ -279,7 +279,11 @@ fn keys_twice_reused_or_of_the_authority() {
     let lab = ready();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     std::fs::copy(lab.path("in/web/a.csr"), lab.path("in/web/b.csr")).unwrap();
-    refused(&lab, "KEY-TWICE", &["web/a.csr", "web/b.csr", "2 requests"]);
+    refused(
+        &lab,
+        "KEY-TWICE",
+        &["web/a.csr: has the same key as web/b.csr, 2 requests", "web/b.csr: has the same key as web/a.csr"],
+    );
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     lab.sign("in", "first").ok();
     refused(&lab, "LEDGER-REPLAY", &["answered by ceremony 2 as web/a.csr"]);
@@ -334,6 +338,10 @@ fn output_that_is_there_already() {
     assert_eq!(lab.files("out"), ["mine.txt"]);
     lab.write("file", "x");
     assert_ne!(lab.sign("in", "file").code, 0);
+    for name in ["out.tgz", "out.tar.gz", "out.TAR", "out.zip"] {
+        lab.sign("in", name).fails(2, &[name, "name a folder, or a file that ends in .tar"]);
+        assert!(!lab.path(name).exists());
+    }
     lab.sign("in", "no/such/parent").fails(3, &["no/such"]);
     lab.write("notaledger/x", "x");
     lab.keyrite("ceremony resume --ledger notaledger --answers sign.toml").fails(2, &["answers"]);

@@ -244,11 +244,12 @@ impl Import<'_> {
     }
 
     fn object_twice(&self, policy: &Policy, same: &[(i64, RelativePath)]) -> Result<(), Error> {
-        if same.len() < 2 {
-            return Ok(());
+        for (id, path) in same {
+            if let Some((_, other)) = same.iter().find(|(other, _)| other != id) {
+                self.object(policy, *id, path, &Objection::KeyTwice(other.clone(), same.len()))?;
+            }
         }
-        same.iter()
-            .try_for_each(|(id, path)| self.object(policy, *id, path, &Objection::KeyTwice(same.len())))
+        Ok(())
     }
 
     /// What an earlier ceremony did with this key.

@@ -22,6 +22,21 @@ fn is_tar(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "tar")
 }
 
+/// Endings of files that are not written here: a folder of such a name would surprise.
+const OTHERS: [&str; 8] = ["tgz", "gz", "xz", "bz2", "zst", "zip", "7z", "tar"];
+
+/// A name says what is written: a folder, or a tar without compression.
+fn check_ending(path: &Path) -> Result<(), Error> {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    match !is_tar(path) && OTHERS.iter().any(|other| ending.eq_ignore_ascii_case(other)) {
+        true => Err(Error::Refused(format!(
+            "{}: is written as a folder or as one tar without compression; name a folder, or a file that ends in .tar",
+            path.display()
+        ))),
+        false => Ok(()),
+    }
+}
+
 impl Output {
     /// Whether a name is a tar's.
     pub(super) fn is_tar(path: &Path) -> bool {
@@ -32,8 +47,10 @@ impl Output {
     /// an existing folder. Nothing is created.
     ///
     /// # Errors
-    /// [`Error::Refused`] when something is there already; [`Error::Fault`] when it cannot be read.
+    /// [`Error::Refused`] when something is there already or the name is another archive's;
+    /// [`Error::Fault`] when it cannot be read.
     pub fn check_free(path: &Path) -> Result<(), Error> {
+        check_ending(path)?;
         if is_tar(path) { tar::check_free(path) } else { folder::check_free(path) }
     }
 

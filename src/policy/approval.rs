@@ -171,8 +171,8 @@ pub enum Objection {
     Collision(String),
     /// Another bundle has a file of this path.
     SamePath,
-    /// So many requests of the ceremony carry its key.
-    KeyTwice(usize),
+    /// This other request, and so many of the ceremony in all, carry its key.
+    KeyTwice(RelativePath, usize),
     /// This very request was answered there.
     Answered(String),
     /// Its key was certified there.

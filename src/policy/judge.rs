@@ -106,10 +106,10 @@ impl Policy {
                 (Control::Collision, format!("more than one request would become {output}"))
             }
             Objection::SamePath => (Control::Collision, "two bundles hold a file of this path".to_owned()),
-            Objection::KeyTwice(holders) => (
+            Objection::KeyTwice(other, holders) => (
                 Control::KeyTwice,
                 format!(
-                    "{holders} requests of this ceremony carry the same key, required is a key of its own for each"
+                    "has the same key as {other}, {holders} requests of this ceremony carry it, required is a key of its own for each"
                 ),
             ),
             Objection::Answered(place) => {
