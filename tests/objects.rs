@@ -30,6 +30,28 @@ fn alone(name: &str) -> Value {
     list
 }
 
+#[test]
+fn an_approval_that_says_nothing_is_told_as_such() {
+    let lab = Lab::without_token();
+    lab.ceremony_files();
+    for (reason, message, told) in [
+        ("", "", "approved (the server does not say by whom)"),
+        ("KubectlApprove", "", "approved (KubectlApprove)"),
+        ("", "by Ann", "approved (by Ann)"),
+    ] {
+        let mut list = alone("csr-7vpq2");
+        let condition = &mut item(&mut list, "csr-7vpq2")["status"]["conditions"][0];
+        condition["reason"] = reason.into();
+        condition["message"] = message.into();
+        lab.write("csr.json", list.to_string());
+        let out = format!("{}.tar", told.len());
+        lab.keyrite(&format!("request objects csr.json --out {out}")).ok();
+        let check =
+            lab.keyrite(&format!("request check {out} --script ceremony/kubernetes-objects.toml")).ok().out;
+        assert!(check.contains(told), "no {told:?} in {check}");
+    }
+}
+
 /// A request for an object, made by openssl.
 fn base64(lab: &Lab, subject: &str, names: &str) -> String {
     let path = format!("made/{}.csr", support::walk(lab.dir.path()).len());

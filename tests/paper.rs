@@ -199,6 +199,13 @@ fn report_tells_what_was_issued_and_refused() {
     assert!(first.contains("key root-ca generated in the token"), "{first}");
     golden("report.md", &without_what_differs(&lab, &by_release));
     lab.keyrite("ceremony report out --script root.toml").fails(2, &["the ceremony ran"]);
+    // The ending of a file says what is written, and nothing is written under another.
+    lab.keyrite("ceremony report ledger --out paper.md").ok();
+    assert!(lab.read("paper.md").starts_with("# "), "{}", lab.read("paper.md"));
+    lab.keyrite("ceremony report ledger --out paper.HTML").ok();
+    assert!(lab.read("paper.HTML").starts_with("<!DOCTYPE html>"));
+    lab.keyrite("ceremony report ledger --out paper.pdf").fails(2, &["paper.pdf: paper is HTML", "--format"]);
+    assert!(!lab.path("paper.pdf").exists());
     lab.keyrite("ceremony report ledger --ceremony 9").fails(2, &["1 to 2"]);
     lab.keyrite("ceremony report out --ceremony 1").fails(2, &["is no ledger"]);
     lab.keyrite("ceremony report absent").fails(3, &["absent"]);

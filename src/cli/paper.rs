@@ -25,9 +25,9 @@ pub enum Format {
 /// Where paper goes.
 #[derive(Debug, Args)]
 pub struct Target {
-    /// How it is written
-    #[arg(long, value_enum, default_value_t = Format::Html)]
-    format: Format,
+    /// How it is written [default: as the ending of --out says, otherwise html]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
     /// Write to this new file instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -107,7 +107,7 @@ pub fn printer() -> Result<Printer, Failure> {
 impl Target {
     /// Writes a document.
     pub fn write(&self, document: &Document) -> Result<(), Failure> {
-        let text = match self.format {
+        let text = match self.format()? {
             Format::Html => html(document),
             Format::Markdown => markdown(document),
         };
@@ -116,6 +116,21 @@ impl Target {
             Some(path) => self.file(path, &text)?,
         }
         Ok(())
+    }
+
+    fn format(&self) -> Result<Format, Failure> {
+        let Some(path) = self.out.as_deref().filter(|_| self.format.is_none()) else {
+            return Ok(self.format.unwrap_or_default());
+        };
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        match ending.to_ascii_lowercase().as_str() {
+            "" | "html" | "htm" => Ok(Format::Html),
+            "md" | "markdown" => Ok(Format::Markdown),
+            _ => Err(Failure::wrong(format!(
+                "{}: paper is HTML, which a browser prints, or Markdown; name a file that ends in .html or .md, or say which by --format",
+                path.display()
+            ))),
+        }
     }
 
     fn file(&self, path: &Path, text: &str) -> Result<(), Failure> {

@@ -155,7 +155,7 @@ fn request(item: Item) -> Result<(Entry, Vec<u8>), Vec<String>> {
         signer: item.spec.signer_name,
         requester: item.spec.username,
         groups: item.spec.groups,
-        approver: approval.map(|one| format!("{}: {}", one.reason, one.message)),
+        approver: approval.and_then(|one| told(&[&one.reason, &one.message])),
         usages: usages.into_iter().filter_map(Result::ok).map(str::to_owned).collect(),
         expiration_seconds: item.spec.expiration_seconds,
     };
@@ -170,6 +170,12 @@ fn request(item: Item) -> Result<(Entry, Vec<u8>), Vec<String>> {
 }
 
 /// Where the request of an object of this name is in a bundle; see [`super`] for the escapes.
+/// What of these says something; none when nothing does.
+fn told(parts: &[&str]) -> Option<String> {
+    let parts: Vec<&str> = parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).collect();
+    (!parts.is_empty()).then(|| parts.join(": "))
+}
+
 fn path(name: &str) -> Result<RelativePath, String> {
     let mut text = String::from("objects");
     let mut room = 0;
