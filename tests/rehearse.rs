@@ -149,6 +149,7 @@ fn a_stopped_rehearsal_goes_on_by_the_commands_that_it_tells() {
     let lab = ready();
     let steps = [
         ("operator: type your name", "Ann Example"),
+        ("Are the names right?", "yes"),
         ("type words", "{words}"),
         ("type the date in UTC", "{date}"),
         ("User PIN of token rehearsal: ", "rehearsal-user-pin"),
@@ -169,6 +170,9 @@ fn a_stopped_rehearsal_goes_on_by_the_commands_that_it_tells() {
         resume.replacen("keyrite", keyrite, 1),
         answers.display()
     );
-    lab.run("sh", &["-c", &typed]).ok();
+    let out = lab.run("sh", &["-c", &typed]).ok().out;
+    let head = out.lines().skip_while(|line| *line != "head of the transcript").nth(1).unwrap().trim();
+    let report = lab.keyrite("ceremony report show/ledger --format markdown").ok().out;
+    assert!(head.len() == 64 && report.contains(head), "{head} in {report}");
     assert!(lab.path("show/release/manifest.json").exists());
 }

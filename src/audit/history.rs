@@ -300,7 +300,7 @@ fn linked(given: &BTreeMap<u64, Vec<&Told>>) -> Result<String, String> {
         if let Some(last) = last {
             if *number != last.sequence + 1 {
                 return Err(format!(
-                    "release {} is missing between {} and {}; have it written again from the ledger: keyrite release again --sequence {}",
+                    "release {} is missing between {} and {}; have it written again from the ledger: keyrite release again --ledger LEDGER --out RELEASE --sequence {}",
                     last.sequence + 1,
                     last.source,
                     one.source,

@@ -93,6 +93,8 @@ pub struct Outcome {
     pub refused: usize,
     /// SHA-256 of the manifest, when there is a release.
     pub manifest: Option<Digest>,
+    /// The head of its transcript, in hexadecimal.
+    pub head: String,
     /// Roots of the ledger: name and SHA-256 over the DER.
     pub roots: Vec<(String, Digest)>,
 }
@@ -336,6 +338,7 @@ impl<'a> Conductor<'a> {
             issued: self.approved,
             refused: self.refused,
             manifest: release.map(|release| release.manifest),
+            head: self.transcript.head().to_owned(),
             roots: roots.filter_map(|key| Some((key.name, key.certificate?.digest()))).collect(),
         })
     }

@@ -196,6 +196,7 @@ fn report(outcome: &Outcome) {
     if let Some(digest) = outcome.manifest {
         say(&format!("manifest SHA-256\n  {digest}"));
     }
+    say(&format!("head of the transcript\n  {}", outcome.head));
     say(&format!(
         "ceremony {} is done: {} keys made, {} certificates issued, {} requests refused",
         outcome.ceremony, outcome.made, outcome.issued, outcome.refused

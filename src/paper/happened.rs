@@ -109,7 +109,7 @@ fn sentence(record: &Record) -> Option<String> {
         "login" => {
             let token = data.get("token").cloned().unwrap_or_default();
             format!(
-                "login to the token {}, serial {}, {} {}, firmware {}",
+                "login tried at the token {}, serial {}, {} {}, firmware {}",
                 text(&token, "label"),
                 text(&token, "serial"),
                 text(&token, "manufacturer"),
