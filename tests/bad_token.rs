@@ -125,8 +125,17 @@ fn wrong_pin_is_tried_once() {
     let lab = ready();
     lab.write("wrong", "0000\n");
     lab.write("pin", "0000\n");
-    lab.sign("in", "out").fails(3, &["C_Login: CKR_PIN_INCORRECT (0x000000A0)", "tries left", "never again"]);
+    lab.sign("in", "out").fails(
+        3,
+        &["C_Login: CKR_PIN_INCORRECT (0x000000A0)", "tries left", "never again", "The ceremony is closed"],
+    );
     nothing_came_out(&lab);
+    // What can be seen of a PIN file is seen before anything begins.
+    lab.write("pin", "\n");
+    lab.sign("in", "out").fails(2, &["PIN from pin: the first line is empty"]);
+    std::fs::remove_file(lab.path("pin")).unwrap();
+    lab.sign("in", "out").fails(3, &["PIN from pin: No such file"]);
+    lab.keyrite("ceremony report ledger --ceremony 3").fails(2, &["has ceremonies 1 to 2, no other"]);
     lab.write("pin", format!("{PIN}\n"));
     // Nothing was signed: the ceremony was closed, a new one begins.
     lab.sign("in", "out").ok();

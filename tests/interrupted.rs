@@ -367,6 +367,30 @@ fn bundle_that_ended_meanwhile() {
     lab.keyrite("ceremony abandon --ledger ledger --by Ada --reason ended").ok();
 }
 
+/// A stick that is not mounted when the ceremony goes on: the folder is there all the same.
+#[test]
+fn a_medium_that_is_gone_is_told() {
+    let mut lab = ready();
+    lab.faulty();
+    std::fs::create_dir(lab.path("stick")).unwrap();
+    lab.set("FAULTY_TOKEN_MODE", "kill");
+    let stick = lab.path("stick").display().to_string();
+    let run = format!(
+        "mount -t tmpfs tmpfs {stick} && exec {} ceremony run sign.toml --hsm hsm.toml --ledger ledger --answers {}/ceremony/answers-accept.toml --pin-file pin --in in --out {stick}/out",
+        env!("CARGO_BIN_EXE_keyrite"),
+        support::repository().display()
+    );
+    assert_ne!(lab.run("unshare", &["--mount", "sh", "-c", &run]).code, 0);
+    lab.set("FAULTY_TOKEN_MODE", "none");
+    let ran = lab.resume().ok();
+    for part in [
+        format!("the release goes to        {stick}/out"),
+        format!("ANOTHER MEDIUM THAN BEFORE, which was mounted at {stick}:"),
+    ] {
+        assert!(ran.out.contains(&part), "no {part:?} in {}", ran.out);
+    }
+}
+
 #[test]
 fn two_at_once() {
     let lab = ready();

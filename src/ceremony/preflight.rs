@@ -48,6 +48,8 @@ pub struct Setup {
     pub token_serial: String,
     /// Where the release goes.
     pub out: Option<PathBuf>,
+    /// Where the medium was mounted that the release goes to.
+    pub medium: Option<PathBuf>,
     /// The bundle digest, when requests came in.
     pub bundle: Option<Digest>,
     /// The indexes of the bundles that have one.
@@ -94,6 +96,7 @@ impl Start {
             hsm: self.hsm.clone(),
             token_serial: token.serial.clone(),
             out: self.out.clone(),
+            medium: self.out.as_deref().map(Output::medium),
             bundle: None,
             indexes: Vec::new(),
         };

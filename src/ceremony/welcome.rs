@@ -8,7 +8,7 @@ use super::conductor::Conductor;
 use super::people::{Answer, Person, Question};
 use super::seats::Role;
 use super::wording::PLAN;
-use crate::media::shown;
+use crate::media::{Output, shown};
 
 impl Conductor<'_> {
     /// Shows the plan, has people sign in, and has the plan digest confirmed.
@@ -62,8 +62,27 @@ impl Conductor<'_> {
         let release = self.ledger.release(self.id)?;
         lines
             .push(format!("  manifest                   {}", release.map_or("not signed yet", |_| "signed")));
+        lines.extend(self.tell_medium());
         self.people.show(&lines.join("\n"));
         Ok(())
+    }
+
+    /// Where the release will go, and whether the medium is there that was there before.
+    fn tell_medium(&self) -> Option<String> {
+        let out = self.setup.out.as_deref()?;
+        let (now, before) = (Output::medium(out), self.setup.medium.as_deref());
+        let mut text = format!(
+            "  the release goes to        {}\n  on the medium mounted at   {}",
+            shown(&out.to_string_lossy()),
+            shown(&now.to_string_lossy())
+        );
+        if let Some(before) = before.filter(|before| *before != now) {
+            text += &format!(
+                "\n  ANOTHER MEDIUM THAN BEFORE, which was mounted at {}: stop, mount it, and resume",
+                shown(&before.to_string_lossy())
+            );
+        }
+        Some(text)
     }
 
     /// Has everybody whom the script wants sign in by name. Names are written down once they are

@@ -175,10 +175,7 @@ fn finish(conductor: Conductor<'_>, ledger: &std::path::Path) -> Result<(), Fail
             Ok(())
         }
         Err(Interrupted { error, signed: true, .. }) => Err(after_signing(&error, ledger)),
-        Err(Interrupted { error: Error::Stopped(message), open: false, .. }) => Err(Failure::refused(
-            format!("{message}\nThe ceremony is closed, nothing was signed. Run it again to begin anew."),
-        )),
-        Err(Interrupted { error, open: false, .. }) => Err(before_signing(error)),
+        Err(Interrupted { error, open: false, .. }) => Err(before_signing(error).and_closed()),
         Err(Interrupted { error, .. }) => Err(before_signing(error).and_resume(ledger).and_abandon(ledger)),
     }
 }

@@ -87,6 +87,12 @@ impl Failure {
         Self { code: 3, message: message.into() }
     }
 
+    /// Adds that nothing waits in the ledger.
+    pub(crate) fn and_closed(mut self) -> Self {
+        self.message += "\nThe ceremony is closed, nothing was signed. Run it again to begin anew.";
+        self
+    }
+
     /// Adds how to go on with a ceremony that waits in the ledger.
     pub(crate) fn and_resume(mut self, ledger: &std::path::Path) -> Self {
         let ledger = ledger.display();

@@ -33,6 +33,14 @@ impl PinSource {
         self.pin_file.is_none() && self.pin_fd.is_none()
     }
 
+    /// Whether a file has a PIN, before anything is begun; a pipe can be read only once.
+    fn check(&self) -> Result<(), Failure> {
+        match self.pin_file.as_deref().filter(|path| path.is_file() || !path.exists()) {
+            Some(path) => from_file(path).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
     /// Reads the PIN, from the terminal when nothing else is named.
     pub fn read(&self, what: &str) -> Result<SecretString, Failure> {
         match (&self.pin_file, self.pin_fd) {
@@ -82,6 +90,7 @@ impl Operators {
     /// Takes answers from a file when one is named, from the terminal otherwise.
     pub fn new(answers: Option<&Path>, pin: PinSource, shares: ShareSource) -> Result<Self, Failure> {
         secrets::check_new(&shares)?;
+        pin.check()?;
         let answers = match answers {
             None => None,
             Some(path) => {

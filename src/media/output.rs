@@ -4,7 +4,8 @@ mod folder;
 mod tar;
 
 use std::fs::File;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use super::{Error, RelativePath};
 
@@ -52,6 +53,14 @@ impl Output {
     pub fn check_free(path: &Path) -> Result<(), Error> {
         check_ending(path)?;
         if is_tar(path) { tar::check_free(path) } else { folder::check_free(path) }
+    }
+
+    /// Where the file system is mounted that has this path, or will have it.
+    pub fn medium(path: &Path) -> PathBuf {
+        let device = |path: &Path| std::fs::metadata(path).ok().map(|status| status.dev());
+        let there = path.ancestors().find(|above| above.exists()).unwrap_or(path);
+        let same = there.ancestors().take_while(|above| device(above) == device(there));
+        same.last().unwrap_or(there).to_owned()
     }
 
     /// Opens it for writing. `time` is what the files of a tar are dated, in seconds since 1970.
