@@ -63,7 +63,7 @@ fn saying_stop_stops() {
     assert_eq!(ran.code, 4, "{}", ran.out);
     assert!(ran.out.contains("keyrite ceremony resume --ledger ledger"), "{}", ran.out);
     lab.keyrite("ceremony abandon --ledger ledger --by Ann --reason wrong")
-        .fails(2, &["1 keys were begun", "it can only be resumed"]);
+        .fails(2, &["1 key, 1 reserved serial number", "it can only be resumed"]);
     lab.resume().ok();
     lab.keyrite("verify out --root out/authorities/root-ca.crt").ok();
     assert_eq!(lab.manifest("out")["unattended"], true, "the second run was answered by a file");
@@ -106,6 +106,50 @@ fn what_is_typed_ahead_answers_nothing() {
     let list = lab.keyrite("token list --hsm hsm.toml").ok().out;
     assert!(!list.contains("wrong PIN"), "{list}");
     lab.resume().ok();
+}
+
+/// A review that is longer than the screen comes page by page, and once more when it is wanted.
+#[test]
+fn review_is_read_page_by_page() {
+    let mut lab = Lab::new();
+    lab.set("TERM", "dumb");
+    lab.root("ecdsa-p256");
+    lab.sign_script(support::WEB);
+    for number in 10..30 {
+        let names = format!("DNS:host-{number}.example.test,DNS:host-{number}-of-many.example.test");
+        lab.csr(&format!("in/web/{number}.csr"), &format!("/CN=host-{number}"), &names, support::P256);
+    }
+    let steps = [
+        ("operator: type your name", "Ann Example"),
+        ("Are the names right?", "yes"),
+        ("type words", "{words}"),
+        ("type the date in UTC", "{date}"),
+        ("User PIN of token lab: ", PIN),
+        ("type words", "{words}"),
+        ("Page 1 of 3", ""),
+        ("Page 2 of 3", "issue 20 refuse 0"),
+        ("type: issue 20 refuse 0", "again"),
+        ("Page 1 of 3", "exception"),
+        ("Who reports it", ""),
+        ("Page 1 of 3", ""),
+        ("Page 2 of 3", ""),
+        ("type: issue 20 refuse 0", "issue 20 refuse 0"),
+        ("type words", "{words}"),
+    ];
+    let run = "ceremony run sign.toml --hsm hsm.toml --ledger ledger --in in --out out";
+    let ran = typed(&lab, &steps, run);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    for number in 10..30 {
+        assert_eq!(
+            ran.out.matches(&format!("web/{number}.csr")).count(),
+            2 + usize::from(number < 20),
+            "{}",
+            ran.out
+        );
+    }
+    let (_, page) = ran.out.split_once("Page 1 of 3").unwrap();
+    let (page, _) = page.split_once("Page 2 of 3").unwrap();
+    assert!(page.lines().count() <= 24, "{page}");
 }
 
 /// Ctrl-C at a prompt is what the end of input is: the same closing, the same exit code.

@@ -25,11 +25,27 @@ pub const ALWAYS: &str =
 impl Conductor<'_> {
     /// Has each of those who confirm type what is expected, and writes that down.
     pub(super) fn confirm(&mut self, prompt: Prompt) -> Result<(), Error> {
+        self.confirm_what_was_read(prompt, None)
+    }
+
+    /// As [`Conductor::confirm`]; "again" shows what was read once more.
+    pub(super) fn confirm_what_was_read(&mut self, prompt: Prompt, read: Option<&str>) -> Result<(), Error> {
         for person in self.confirmers()? {
-            let expected = prompt.expected.clone();
-            self.confirm_by(&person, prompt.id, &prompt.question, expected, None)?;
+            let whole = (prompt.expected.clone(), None);
+            self.confirm_by(&person, prompt.id, &prompt.question, whole, read)?;
         }
         Ok(())
+    }
+
+    /// Shows what people read through, page by page.
+    pub(super) fn read_through(&mut self, text: &str) -> Result<(), Error> {
+        loop {
+            match self.people.show_pages(text)? {
+                Reply::Text(_) => return Ok(()),
+                Reply::Stop => return Err(Error::Stopped("stopped at the prompt".into())),
+                Reply::Exception => self.exception()?,
+            }
+        }
     }
 
     /// Shows a digest in words and digits, and has each of those who confirm type other words of it.
@@ -46,7 +62,8 @@ impl Conductor<'_> {
             let Some((number, part)) = part else { continue };
             let from = number * PART + 1;
             let question = wording::words(what, &[from, from + 1, from + 2]);
-            self.confirm_by(&person, what.id, &question, part.join(" "), Some(digest.to_string()))?;
+            let expected = (part.join(" "), Some(digest.to_string()));
+            self.confirm_by(&person, what.id, &question, expected, None)?;
         }
         Ok(())
     }
@@ -56,8 +73,8 @@ impl Conductor<'_> {
         person: &Person,
         id: &'static str,
         question: &str,
-        expected: String,
-        whole: Option<String>,
+        (expected, whole): (String, Option<String>),
+        read: Option<&str>,
     ) -> Result<(), Error> {
         // What must be typed stands on a line of its own, which is never folded.
         let told = match question.strip_suffix(&expected) {
@@ -65,7 +82,8 @@ impl Conductor<'_> {
             None => question.to_owned(),
         };
         let text = format!("{}: {told}", person.title());
-        let answer = self.answer(&Question { text, wanted: Answer::Exactly { id, expected, whole } })?;
+        let asked = Question { text, wanted: Answer::Exactly { id, expected, whole } };
+        let answer = self.answer(&asked, read)?;
         self.record(
             "confirmed",
             json!({ "prompt": id, "question": question, "answer": answer, "by": person.name, "role": person.role }),
@@ -96,13 +114,17 @@ impl Conductor<'_> {
         found.ok_or_else(|| Error::Fault(format!("no {} is there", role.as_str())))
     }
 
-    /// Asks until the answer is what was asked for.
-    pub(super) fn answer(&mut self, question: &Question) -> Result<String, Error> {
+    /// Asks until the answer is what was asked for; "again" shows what was read once more.
+    pub(super) fn answer(&mut self, question: &Question, read: Option<&str>) -> Result<String, Error> {
         let mut left = TRIES;
         loop {
             let typed = self.listen(question)?;
             if question.accepts(&typed) {
                 return Ok(typed);
+            }
+            if let Some(read) = read.filter(|_| typed.eq_ignore_ascii_case("again")) {
+                self.read_through(read)?;
+                continue;
             }
             if typed.is_empty() {
                 self.people.show("  Nothing was typed; that is no try.");

@@ -160,6 +160,12 @@ pub trait People {
     /// Shows lines that are safe to show.
     fn show(&mut self, text: &str);
 
+    /// Shows lines that people read through: so many at a time as stand on the screen.
+    ///
+    /// # Errors
+    /// As [`People::ask`].
+    fn show_pages(&mut self, text: &str) -> Result<Reply, Error>;
+
     /// Asks once, and returns what was typed.
     ///
     /// # Errors

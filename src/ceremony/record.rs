@@ -121,7 +121,7 @@ impl Conductor<'_> {
         self.people.show(&format!("  {}: {}", kind.as_str(), shown(label)));
         let mut question = Question::value(label, format!("{}: {}", person.title(), shown(what)));
         let value = loop {
-            let typed = self.answer(&question)?;
+            let typed = self.answer(&question, None)?;
             let value = match kind.read(&typed) {
                 Ok(value) => value,
                 Err(wrong) if self.people.unattended() => {
@@ -136,7 +136,7 @@ impl Conductor<'_> {
                 break value;
             }
             question.text = format!("{}: type it once more, from the thing itself", person.title());
-            let again = self.answer(&question)?;
+            let again = self.answer(&question, None)?;
             question.text = format!("{}: {}", person.title(), shown(what));
             if kind.read(&again).is_ok_and(|again| again == value) {
                 break value;

@@ -82,25 +82,28 @@ impl Conductor<'_> {
 
     pub(super) fn review(&mut self) -> Result<(), Error> {
         let before = self.ledger.before(self.id)?;
+        let mut lines = Vec::new();
         for approved in self.ledger.approved_after(before, SHOWN)? {
-            let approval = self.approval(approved)?;
-            self.people.show(&issue_lines(&approval));
+            lines.push(issue_lines(&self.approval(approved)?));
         }
         if self.approved > SHOWN {
-            self.people.show(&format!("  issue   and {} more", self.approved - SHOWN));
+            lines.push(format!("  issue   and {} more", self.approved - SHOWN));
         }
         if self.refused > 0 {
             let first = self.ledger.refused_after(before, SHOWN)?;
-            self.people.show(&format!("  refused:\n{}", refusal_lines(&first, self.refused)?));
+            lines.push(format!("  refused:\n{}", refusal_lines(&first, self.refused)?));
         }
+        let lines = lines.join("\n");
+        self.read_through(&lines)?;
         self.record_refusals(before)?;
         let (issue, refuse) = (self.approved, self.refused);
         self.record("review", json!({ "approved": issue, "refused": refuse }))?;
-        self.confirm(Prompt {
+        let prompt = Prompt {
             id: "review",
             question: wording::review(issue, refuse),
             expected: format!("issue {issue} refuse {refuse}"),
-        })
+        };
+        self.confirm_what_was_read(prompt, Some(&lines))
     }
 
     /// Writes down every refusal, so many in a record; what is not refused is approved.

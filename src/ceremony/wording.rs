@@ -34,6 +34,16 @@ pub const MANIFEST_DIGEST: Compared = Compared {
     todo: "write all of it on paper and read it back from there",
 };
 
+/// A number of things: "1 key", "2 keys".
+pub fn count(number: u64, thing: &str) -> String {
+    let end = match number {
+        1 => "",
+        _ if thing.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{number} {thing}{end}")
+}
+
 /// What is asked of a digest, three words of which are typed.
 pub fn words(what: &Compared, numbers: &[impl Display; 3]) -> String {
     let [one, two, three] = numbers;
@@ -52,7 +62,9 @@ pub fn create(name: &str) -> String {
 
 /// What is asked before anything is issued.
 pub fn review(issue: impl Display, refuse: impl Display) -> String {
-    format!("{issue} to issue, {refuse} refused. To go on, type: issue {issue} refuse {refuse}")
+    format!(
+        "{issue} to issue, {refuse} refused. \"again\" shows them again. To go on, type: issue {issue} refuse {refuse}"
+    )
 }
 
 /// What is asked before the token gets its new PIN.

@@ -8,6 +8,16 @@ pub fn fold(text: &str, width: usize) -> String {
     text.split('\n').map(|line| fold_line(line, width)).collect::<Vec<_>>().join("\n")
 }
 
+/// Folds a text and parts it into pages that stand on a screen of so many lines, with room for a
+/// question below.
+pub fn pages(text: &str, rows: usize) -> Vec<String> {
+    /// Lines of the longest question and of its answer.
+    const QUESTION: usize = 5;
+    let folded = fold(text, WIDTH);
+    let lines: Vec<&str> = folded.split('\n').collect();
+    lines.chunks(rows.saturating_sub(QUESTION).max(QUESTION)).map(|page| page.join("\n")).collect()
+}
+
 fn fold_line(line: &str, width: usize) -> String {
     if line.chars().count() <= width {
         return line.to_owned();
@@ -39,7 +49,7 @@ fn fold_line(line: &str, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::fold;
+    use super::{fold, pages};
 
     #[test]
     fn long_lines_are_folded_and_nothing_is_lost() {
@@ -50,5 +60,14 @@ mod tests {
         let folded = fold(text, 40);
         assert!(folded.lines().all(|line| line.chars().count() <= 40), "{folded}");
         assert_eq!(folded.split_whitespace().collect::<Vec<_>>().join(" "), text);
+    }
+
+    #[test]
+    fn pages_are_whole_and_fit() {
+        let text = (0..50).map(|number| format!("  line {number}")).collect::<Vec<_>>().join("\n");
+        let parted = pages(&text, 24);
+        assert_eq!(parted.iter().map(|page| page.lines().count()).collect::<Vec<_>>(), [19, 19, 12]);
+        assert_eq!(parted.join("\n"), text);
+        assert_eq!(pages("one", 0), ["one"]);
     }
 }

@@ -6,7 +6,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::termios::{LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
+use rustix::termios::{
+    LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetwinsize, tcsetattr,
+};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
@@ -15,6 +17,14 @@ use crate::ceremony::Error;
 
 /// The longest line that is taken, in octets.
 const LONGEST: usize = 4096;
+
+/// How many lines stand on the screen; a terminal that does not tell has 24.
+pub fn rows() -> usize {
+    match tcgetwinsize(std::io::stdout()) {
+        Ok(size) if size.ws_row > 0 => usize::from(size.ws_row),
+        _ => 24,
+    }
+}
 
 /// Asks for a line on standard output and takes it from standard input.
 ///

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::ceremony::before_signing;
-use super::fold::{WIDTH, fold};
+use super::fold::{WIDTH, fold, pages};
 use super::progress::Work;
 use super::secrets::{ShareSource, Shares};
 use super::{Failure, prompt, secrets};
@@ -115,6 +115,21 @@ impl People for Operators {
             bar.end();
         }
         say(text);
+    }
+
+    fn show_pages(&mut self, text: &str) -> Result<Reply, Error> {
+        let pages = if self.unattended() { vec![text.to_owned()] } else { pages(text, prompt::rows()) };
+        for (at, page) in pages.iter().enumerate() {
+            if at > 0 {
+                say(&format!("  Page {at} of {}; Enter shows the next", pages.len()));
+                let reply = Reply::of(&prompt::line("  > ")?);
+                if !matches!(reply, Reply::Text(_)) {
+                    return Ok(reply);
+                }
+            }
+            self.show(page);
+        }
+        Ok(Reply::Text(String::new()))
     }
 
     fn ask(&mut self, question: &Question) -> Result<Reply, Error> {
