@@ -1,6 +1,7 @@
 //! Long work as people see it: a bar at a terminal, a line at each tenth elsewhere.
 
 use std::io::IsTerminal;
+use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -14,10 +15,13 @@ pub struct Work {
     doing: &'static str,
     plain: bool,
     tenths: usize,
+    began: Instant,
+    /// How much was done before it began.
+    before: usize,
 }
 
 impl Work {
-    /// Work that begins.
+    /// Work that begins, some of which may have been done before an interruption.
     pub fn new(progress: &Progress) -> Self {
         // A terminal that cannot move its cursor gets lines, and so does a screen reader that asks for it.
         let dumb = std::env::var_os("TERM").is_none_or(|name| name.is_empty() || name == "dumb");
@@ -30,15 +34,14 @@ impl Work {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
         let template = match progress.all {
-            Some(_) => {
-                "  {bar:12} {pos} of {len} {prefix}, {percent} %, {per_sec}, {eta} left, {msg} refused"
-            }
-            None => "  {pos} {prefix}, {per_sec}, {msg} refused so far",
+            Some(_) => "  {bar:12} {pos} of {len} {prefix}, {percent} %{msg} refused",
+            None => "  {pos} {prefix}{msg} refused so far",
         };
         let style = ProgressStyle::with_template(template);
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("##-"));
         bar.set_prefix(progress.doing);
-        Self { bar, doing: progress.doing, plain, tenths: 0 }
+        let tenths = progress.all.map_or(0, |all| progress.done * 10 / all.max(1));
+        Self { bar, doing: progress.doing, plain, tenths, began: Instant::now(), before: progress.done }
     }
 
     /// Tells how far it has come.
@@ -47,7 +50,7 @@ impl Work {
             self.bar.finish_and_clear();
             *self = Self::new(progress);
         }
-        self.bar.set_message(progress.refused.to_string());
+        self.bar.set_message(self.rate(progress));
         self.bar.set_position(progress.done as u64);
         if self.plain {
             self.line(progress);
@@ -59,20 +62,30 @@ impl Work {
         self.bar.finish_and_clear();
     }
 
+    /// Rate and time left, as far as this run can tell them, and how many are refused.
+    fn rate(&self, progress: &Progress) -> String {
+        let (done, seconds) = (progress.done.saturating_sub(self.before), self.began.elapsed().as_secs_f64());
+        if done == 0 || seconds == 0.0 {
+            return format!(", {}", progress.refused);
+        }
+        let rate = done as f64 / seconds;
+        let places = usize::from(rate < 10.0);
+        let left = progress.all.map_or(String::new(), |all| {
+            let seconds = all.saturating_sub(progress.done) as f64 / rate;
+            // A rate that is next to nothing tells no time.
+            let left = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+            format!(", {} left", HumanDuration(left))
+        });
+        format!(", {rate:.places$} a second{left}, {}", progress.refused)
+    }
+
     fn line(&mut self, progress: &Progress) {
         let Some(all) = progress.all.filter(|all| *all >= 500) else { return };
         let tenths = progress.done * 10 / all;
         if tenths > self.tenths {
             self.tenths = tenths;
-            say(&format!(
-                "  {} of {all} {}, {} %, {:.0} a second, {} left, {} refused",
-                progress.done,
-                progress.doing,
-                tenths * 10,
-                self.bar.per_sec(),
-                HumanDuration(self.bar.eta()),
-                progress.refused
-            ));
+            let (done, doing, rate) = (progress.done, progress.doing, self.rate(progress));
+            say(&format!("  {done} of {all} {doing}, {} %{rate} refused", tenths * 10));
         }
     }
 }
