@@ -117,7 +117,7 @@ fn sentence(record: &Record) -> Option<String> {
                 text(&token, "firmware")
             )
         }
-        "token-open" => format!("the token of serial {} is open", t("token_serial")),
+        "token-open" => format!("the login went well: the token of serial {} is open", t("token_serial")),
         "inventory" => inventory(data),
         "custody" => custody(data),
         "key-generated" => format!(
@@ -195,16 +195,22 @@ fn custody(data: &Value) -> String {
     let t = |key: &str| text(data, key);
     match t("phase").as_str() {
         "handed-out" => {
-            format!("a new PIN was split, {} shares open the token, and each was handed out", t("threshold"))
+            format!(
+                "set {}: each share of the new PIN was handed out; {} of them open the token once it has that PIN",
+                t("set"),
+                t("threshold")
+            )
         }
-        "changed" => "the new PIN became the token's".into(),
-        "void" => "the new PIN did not become the token's: its shares are void".into(),
+        "begun" => format!("set {}: a new PIN was made and split, its shares are being handed out", t("set")),
+        "changed" => format!("set {}: the new PIN became the token's", t("set")),
+        "void" => format!("set {}: the new PIN did not become the token's, its shares are void", t("set")),
+        "not-taken" => format!("set {}: the token REFUSED the PIN that its shares give", t("set")),
         "share" if t("from") == "file" => {
             format!("share {}, in the place of {}, came from a file: nobody typed it", t("share"), t("by"))
         }
         "share" => format!("{} typed share {}", t("by"), t("share")),
         "shown-again" => format!("share {} was shown again to {}", t("share"), t("to")),
-        "collected" => "enough shares were given".into(),
+        "collected" => format!("enough shares of set {} were given", t("set")),
         other => format!("custody, {other}: {}", members(data)),
     }
 }

@@ -29,10 +29,11 @@ pub fn html(document: &Document) -> String {
     page.into_string()
 }
 
-/// What stands at the foot of each page, as CSS: a string whose quotes are escaped.
+/// What stands at the foot of each page, as CSS: a string in which all but plain text is escaped.
 fn foot(document: &Document) -> String {
-    let text: String =
-        document.foot.chars().filter(|c| c.is_ascii_alphanumeric() || " .,:-".contains(*c)).collect();
+    let plain = |c: char| c.is_ascii_alphanumeric() || " .,:-".contains(c);
+    let escaped = |c: char| if plain(c) { c.to_string() } else { format!("\\{:x} ", u32::from(c)) };
+    let text: String = crate::media::shown(&document.foot).chars().map(escaped).collect();
     format!("@page {{ @bottom-left {{ content: \"{text}\"; }} }}")
 }
 
@@ -82,10 +83,21 @@ fn table(table: &Table) -> Markup {
         table.list.room[table.room] {
             thead { tr { @for cell in &table.head { th scope="col" { (cell) } } } }
             tbody {
-                @for row in &table.rows { tr { @for cell in row { td.time[is_time(cell)] { (cell) } } } }
+                @for row in &table.rows { tr { @for cell in row { td.time[is_time(cell)] { (self::cell(cell)) } } } }
             }
         }
     }
+}
+
+/// A path breaks behind its slashes, not within its names.
+fn cell(text: &str) -> Markup {
+    /// A name that is longer may break anywhere, or the table would be wider than the page.
+    const LONGEST: usize = 24;
+    let path = text.contains('/') && !text.contains(' ');
+    if !path || text.split('/').any(|name| name.chars().count() > LONGEST) {
+        return html! { (text) };
+    }
+    html! { @for name in text.split_inclusive('/') { span.name { (name) } wbr; } }
 }
 
 fn step(sheet: &Sheet) -> Markup {

@@ -315,6 +315,8 @@ impl Report {
     }
 
     fn signatures(&self, document: &mut Document) {
+        // On a page of its own: a heading without its table below it is signed by nobody.
+        document.part(Part::Break);
         document.heading(2, "Signatures");
         document.text("I was there, and this report says what happened.");
         let mut table = Table::new(&["Role", "Name", "Date", "Signature"], true);
@@ -331,7 +333,9 @@ impl Report {
 }
 
 /// What happened takes the place of what the screen was to show.
-fn brief(sheet: Sheet) -> Sheet {
+fn brief(mut sheet: Sheet) -> Sheet {
+    // Room to write is for the paper of the day.
+    sheet.facts.retain(|(_, value)| !value.is_empty());
     Sheet { screen: Vec::new(), aloud: Vec::new(), ..sheet }
 }
 

@@ -131,6 +131,7 @@ fn signatures(document: &mut Document, plan: &Plan) {
     if plan.script().has("release") {
         rows.extend([blank("Release number"), blank("Manifest SHA-256"), blank("")]);
     }
+    rows.extend([blank("Head of the transcript"), blank("")]);
     document.facts(rows);
     document.part(Part::Table(people(plan, &["Role", "Name", "Date", "Signature"])));
     let mut others = Table::new(&["Others present", "Function", "Date", "Signature"], true);

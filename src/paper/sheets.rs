@@ -3,6 +3,7 @@
 use super::document::Sheet;
 use crate::ceremony::{Plan, Step, wording};
 use crate::media::shown;
+use crate::policy::subject_from;
 
 /// Stand for the numbers of the words that are typed: nobody knows them beforehand.
 const BLANKS: [&str; 3] = ["[a]", "[b]", "[c]"];
@@ -57,12 +58,17 @@ fn confirm(plan: &Plan, step: &Step) -> String {
     }
 }
 
+/// A subject as screens, reports and certificates name it (RFC 4514: the last attribute first).
+fn named(subject: &[String]) -> String {
+    subject_from(subject).map_or_else(|_| subject.join(", "), |name| name.to_string())
+}
+
 /// What the script fixes.
 fn facts(step: &Step) -> Vec<(&'static str, String)> {
     match step {
         Step::CreateAuthority { name, profile, subject, key, days, issuer, .. } => vec![
             ("Name", name.clone()),
-            ("Subject", subject.join(", ")),
+            ("Subject", named(subject)),
             ("Key", key.to_string()),
             ("Certificate profile", profile.clone()),
             ("Days", days.to_string()),
@@ -70,7 +76,7 @@ fn facts(step: &Step) -> Vec<(&'static str, String)> {
         ],
         Step::CreateManifestKey { name, profile, subject, days, issuer, .. } => vec![
             ("Name", name.clone()),
-            ("Subject", subject.join(", ")),
+            ("Subject", named(subject)),
             ("Key", "ecdsa-p256".into()),
             ("Certificate profile", profile.clone()),
             ("Days", days.to_string()),
@@ -80,9 +86,12 @@ fn facts(step: &Step) -> Vec<(&'static str, String)> {
             vec![("Shares", format!("{threshold} of {shares} open the token"))]
         }
         Step::Release { manifest_key, .. } => vec![("Signed by the key", manifest_key.clone())],
-        Step::Record { kind, label, by, .. } => {
-            vec![("What", format!("{} of {label}", kind.as_str())), ("Said by", by.as_str().to_owned())]
-        }
+        Step::Record { kind, label, by, .. } => vec![
+            ("What", format!("{} of {label}", kind.as_str())),
+            ("Said by", by.as_str().to_owned()),
+            ("As it was said", String::new()),
+            ("", String::new()),
+        ],
         _ => Vec::new(),
     }
 }
@@ -132,7 +141,7 @@ fn fill(sheet: &mut Sheet, step: &Step) {
         Step::Import { .. } => (
             vec![wording::words(&wording::BUNDLE, &BLANKS)],
             vec![
-                "How many requests came in".into(),
+                "How many requests came in, and what their indexes say".into(),
                 format!("{} in groups of digits and in words", wording::BUNDLE.title),
             ],
             lines(&["The bundle digest"]),
@@ -155,7 +164,7 @@ fn fill(sheet: &mut Sheet, step: &Step) {
         Step::Release { .. } => (
             vec![
                 wording::words(&wording::MANIFEST_DIGEST, &BLANKS),
-                "Take the medium out once the screen says so".into(),
+                "Unmount the medium and take it out once the screen says that the release is complete".into(),
             ],
             vec![
                 "Number and place of the release".into(),
