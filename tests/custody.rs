@@ -185,11 +185,18 @@ fn killed_while_the_pin_changes() {
             lab.write("wrong", "0000-wrong\n");
             let ran = lab.keyrite(&resume.replace("--pin-file pin", "--pin-file wrong"));
             let ran = ran.fails(3, &["CKR_PIN_INCORRECT"]);
-            assert!(!ran.out.contains("destroy them") && ran.out.contains("Keep the shares"), "{}", ran.out);
+            assert!(
+                !ran.out.contains("destroy every paper of it") && ran.out.contains("Keep the shares"),
+                "{}",
+                ran.out
+            );
         }
         let ran = lab.keyrite(&resume).ok();
-        let void = ran.out.contains("destroy them");
+        let void = ran.out.contains("destroy every paper of it");
         assert_eq!(void, !changed, "{mode}: {}", ran.out);
+        let report = lab.keyrite("ceremony report ledger --format markdown").ok().out;
+        assert_eq!(report.contains("the token REFUSED the PIN that its shares give"), !changed, "{report}");
+        assert!(ran.out.contains("head of the transcript"), "{}", ran.out);
         assert_eq!(lab.path("more").exists(), !changed, "{mode}");
         let hold = if changed { "shares" } else { "more" };
         run(&lab, "open.toml", &format!("--share-file {hold}")).ok();
@@ -374,7 +381,7 @@ fn stopped_before_the_pin_changes() {
     let ran = typed(&lab, &steps, "ceremony resume --ledger ledger");
     assert_eq!(ran.code, 0, "{}", ran.out);
     let told = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(told.contains("destroy them"), "{}", ran.out);
+    assert!(told.contains("destroy every paper of it"), "{}", ran.out);
 }
 
 /// The shipped scripts: split, then changed, then opened by the new shares alone.
@@ -461,6 +468,9 @@ fn interrupted_at_a_share() {
         assert_eq!(ran.code, 1, "{}", ran.out);
         assert!(ran.out.contains("ceremony resume --ledger ledger"), "{}", ran.out);
         assert!(ran.out.contains("echo is on"), "{}", ran.out);
+        // Papers of a set that was not handed out to the end are worth nothing, and that is told.
+        let void = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(void.contains("open nothing: destroy every paper of it"), at == 11, "{}", ran.out);
         let last = ran.out.rfind("ms1 ").unwrap();
         let after = &ran.out[last..];
         assert!(after.contains("\u{1b}[2J") || after.contains(&"\r\n".repeat(100)), "{}", ran.out);

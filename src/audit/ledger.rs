@@ -100,7 +100,12 @@ impl Book<'_> {
                 return Ok(());
             }
         }
-        self.section.compared("AUDIT-SEQUENCE", Ok(format!("releases 1 to {last}, none is missing")));
+        let all = match last {
+            0 => "no release so far".to_owned(),
+            1 => "release 1, none is missing".to_owned(),
+            _ => format!("releases 1 to {last}, none is missing"),
+        };
+        self.section.compared("AUDIT-SEQUENCE", Ok(all));
         Ok(())
     }
 

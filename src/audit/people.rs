@@ -46,7 +46,7 @@ pub fn present(story: &Story, plan: &Plan) -> Result<String, String> {
             _ => {}
         }
     }
-    Ok(format!("{} signed in, as the script wants: {}", seats.count().text(), names.join(", ")))
+    Ok(format!("signed in as the script wants ({}): {}", seats.count().text(), names.join(", ")))
 }
 
 /// What had to be confirmed was confirmed by those who signed in, and by as many of each role as

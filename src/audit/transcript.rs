@@ -6,7 +6,7 @@ use std::path::Path;
 use super::history::{Chapter, History};
 use super::story::Story;
 use super::{Error, Order, Section, people, steps};
-use crate::ceremony::Plan;
+use crate::ceremony::{Plan, wording};
 use crate::media::open_file;
 use crate::release::TRANSCRIPT_LINE;
 
@@ -129,8 +129,8 @@ fn chain(story: &Story, what: &str, section: &mut Section) {
     section.note(format!("{what}: {}, {kind}{who}", begin.title));
     if story.exceptions > 0 {
         section.note(format!(
-            "{what}: {} exceptions were written down; read them in the report",
-            story.exceptions
+            "{what}: {} written down; read the report",
+            wording::count(story.exceptions as u64, "exception")
         ));
     }
 }

@@ -8,6 +8,7 @@ use super::people::Person;
 use super::preflight::check_clock;
 use super::seats::Role;
 use super::transcript::Transcript;
+use super::wording;
 use crate::ledger::Ledger;
 
 /// Closes the ledger's unfinished ceremony; returns its number.
@@ -30,10 +31,15 @@ pub fn abandon(ledger: &mut Ledger, by: &str, reason: &str, now: DateTime) -> Re
         .iter()
         .any(|(ceremony, line)| *ceremony == open.id && line.contains("\"phase\":\"handed-out\""));
     if keys > 0 || reserved > 0 || handed_out {
-        let what = if handed_out { "and a new PIN was under way" } else { "and no new PIN" };
+        let begun =
+            [(keys as u64, "key"), (reserved, "reserved serial number"), (u64::from(handed_out), "new PIN")];
+        let begun = begun.iter().filter(|(number, _)| *number > 0);
+        let begun: Vec<String> = begun.map(|(number, thing)| wording::count(*number, thing)).collect();
         return Err(Error::Wrong(format!(
-            "ceremony {}: {keys} keys were begun and {reserved} serial numbers reserved, {what}; it can only be resumed",
-            open.id
+            "ceremony {}: there is something of it already ({}), so it can only be resumed: `keyrite ceremony resume --ledger {}`",
+            open.id,
+            begun.join(", "),
+            ledger.folder().display()
         )));
     }
     let mut transcript = Transcript::open(ledger, open.id)?;

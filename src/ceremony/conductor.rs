@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::people::Person;
 use super::preflight::{Setup, check_clock, check_still_valid, needed, policy};
-use super::screen::heading;
+use super::screen::{heading, is_to_come};
 use super::seats::Count;
 use super::transcript::Transcript;
 use super::unattended::check_people;
@@ -220,17 +220,16 @@ impl<'a> Conductor<'a> {
         self.welcome()?;
         let steps = self.plan.script().step.clone();
         for (at, step) in steps.iter().enumerate() {
-            let again = at < self.next_step;
-            // A token session does not outlive an interruption, and neither does a look at the machine.
-            if again && !step.is_repeated() {
+            if !is_to_come(step, at, self.next_step) {
                 continue;
             }
+            let again = at < self.next_step;
             if (self.surroundings.stopped)() {
                 return Err(Error::Stopped(format!("stopped before step {}", at + 1)));
             }
             self.at_step = at + 1;
             self.asking = *step.confirm().unwrap_or(&self.plan.script().people.confirm);
-            self.people.show(&heading(&steps, at));
+            self.people.show(&heading(&steps, at, self.next_step));
             self.record("step", json!({ "number": at + 1, "act": step.act(), "again": again }))?;
             if matches!(step, Step::Release { .. }) {
                 self.inventory_after()?;

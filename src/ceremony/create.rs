@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use der::DateTime;
 use serde_json::json;
+use x509_cert::name::Name;
 
 use super::conductor::Conductor;
 use super::{Error, Plan, Prompt, Step, unchanged, wording};
@@ -52,6 +53,11 @@ impl Wish {
         Some(wish)
     }
 
+    /// The subject, as the certificate is going to name it.
+    fn subject(&self) -> Result<Name, Error> {
+        subject_from(&self.subject).map_err(|e| Error::Wrong(e.0))
+    }
+
     fn issuer(&self) -> &str {
         self.issuer.as_deref().unwrap_or(&self.name)
     }
@@ -67,7 +73,7 @@ impl Wish {
     ) -> Result<ToBeSigned, Error> {
         let missing = || Error::Wrong(format!("certificate profile {} is missing", self.profile));
         let profile = plan.profiles().get(&self.profile).ok_or_else(missing)?;
-        let subject = subject_from(&self.subject).map_err(|e| Error::Wrong(e.0))?;
+        let subject = self.subject()?;
         let validity = Validity::days(start, self.days)?;
         Ok(ToBeSigned::for_token_key(&self.name, profile, &subject, key, issuer, serial, validity)?)
     }
@@ -132,7 +138,7 @@ impl Conductor<'_> {
             "  {} {}: {}, valid to {}\n  certificate SHA-256\n  {}",
             wish.role.title(),
             wish.name,
-            shown(&wish.subject.join(", ")),
+            shown(&facts.subject),
             facts.not_after,
             facts.sha256
         ));
@@ -166,11 +172,11 @@ impl Conductor<'_> {
 
     fn ask(&mut self, wish: &Wish) -> Result<(), Error> {
         self.people.show(&format!(
-            "  {} {}: {} under {}, certificate profile {}, {} days",
+            "  {} {}: {}, {}, certificate profile {}, {} days",
             wish.role.title(),
             wish.name,
-            shown(&wish.subject.join(", ")),
-            wish.issuer(),
+            shown(&wish.subject()?.to_string()),
+            wish.issuer.as_ref().map_or_else(|| "a root".to_owned(), |issuer| format!("under {issuer}")),
             wish.profile,
             wish.days
         ));

@@ -77,13 +77,19 @@ impl Conductor<'_> {
         let session = self.open_and_keep(&pin)?;
         if let Some(set) = tried {
             // Only now is it sure that nothing but paper is lost with them.
-            self.record("custody", json!({ "phase": "void", "set": set }))?;
-            self.write_down()?;
-            self.people.show(&format!(
-                "  The token has the old PIN still. The shares of set {set} open nothing: destroy them. The step custody will hand out others."
-            ));
+            self.void(&set)?;
         }
         Ok((session, (!changed).then_some(pin)))
+    }
+
+    /// A set that the token never took.
+    fn void(&mut self, set: &str) -> Result<(), Error> {
+        self.record("custody", json!({ "phase": "void", "set": set }))?;
+        self.write_down()?;
+        self.people.show(&format!(
+            "  The token has the old PIN still. Shares of set {set} open nothing: destroy every paper of it. The step custody hands out others."
+        ));
+        Ok(())
     }
 
     fn open_and_keep(&mut self, pin: &SecretString) -> Result<Session, Error> {
@@ -96,9 +102,10 @@ impl Conductor<'_> {
         Ok(self.module.open(&self.token, pin, self.final_try)?)
     }
 
-    /// Whether a change of custody has begun in this ceremony.
+    /// Whether a change of custody has come so far in this ceremony that all shares were out.
     pub(super) fn custody_begun(&self) -> Result<bool, Error> {
-        Ok(self.custody_told()?.iter().any(|(ceremony, _)| *ceremony == self.id))
+        let told = self.custody_told()?;
+        Ok(told.iter().any(|(ceremony, told)| *ceremony == self.id && told.phase != "begun"))
     }
 
     /// What the transcripts say of sets that were handed out: how far each came, the oldest first.
@@ -107,7 +114,7 @@ impl Conductor<'_> {
             let record: Record = serde_json::from_str(&line).ok()?;
             let told = serde_json::from_value(record.data).ok()?;
             let told: Told = told;
-            let counts = ["handed-out", "changed", "void"].contains(&told.phase.as_str());
+            let counts = ["begun", "handed-out", "changed", "void"].contains(&told.phase.as_str());
             (record.event == "custody" && counts).then_some((ceremony, told))
         };
         Ok(self.ledger.lines_of("custody")?.into_iter().filter_map(read).collect())
@@ -129,6 +136,7 @@ impl Conductor<'_> {
             Err(Error::Fault(message)) if message.contains("CKR_PIN_INCORRECT") => {
                 // What the token says of its PIN has changed.
                 self.look_at_token()?;
+                self.record("custody", json!({ "phase": "not-taken", "set": set }))?;
                 self.people.show(&format!(
                     "  The token does not take them. Keep the shares of set {set} until the old PIN has opened it."
                 ));
@@ -233,9 +241,14 @@ impl Conductor<'_> {
     /// Makes a new PIN, hands out its shares, and gives the token that PIN.
     pub(super) fn custody(&mut self, threshold: usize, count: usize) -> Result<(), Error> {
         let mine = self.custody_told()?.into_iter().rev().find(|(ceremony, _)| *ceremony == self.id);
-        if mine.is_some_and(|(_, told)| told.phase == "changed") {
-            self.people.show("  The token has its new PIN already.");
-            return Ok(());
+        match mine.map(|(_, told)| (told.phase, told.set)) {
+            Some((phase, _)) if phase == "changed" => {
+                self.people.show("  The token has its new PIN already.");
+                return Ok(());
+            }
+            // Stopped before all of it was out: some custodians hold papers of it.
+            Some((phase, set)) if phase == "begun" => self.void(&set)?,
+            _ => {}
         }
         let Some(old) = self.old_pin.take() else {
             return Err(Error::Wrong(
@@ -247,6 +260,8 @@ impl Conductor<'_> {
         let holders = self.holders(count)?;
         let shares = self.new_shares(threshold, count)?;
         let set = shares.first().map(Share::identifier).unwrap_or_default();
+        self.record("custody", json!({ "phase": "begun", "set": set }))?;
+        self.write_down()?;
         self.people.show(&format!(
             "  A PIN was made at random. {count} shares of it make the set {set}; any {threshold} of them give it.\n  One custodian after another comes to the screen alone and brings pen and paper."
         ));

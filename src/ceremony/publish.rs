@@ -49,7 +49,10 @@ impl Conductor<'_> {
             "released",
             json!({ "sequence": release.sequence, "manifest_sha256": release.manifest }),
         )?;
-        self.compare(&MANIFEST_DIGEST, release.manifest)
+        self.compare(&MANIFEST_DIGEST, release.manifest)?;
+        // Not before: whoever stops at the prompt has the release looked at again by `resume`.
+        self.people.show("  The release is complete. Its medium can be unmounted and taken out.");
+        Ok(())
     }
 
     /// Whether a file answered in this run or in one that was interrupted before it.

@@ -51,7 +51,7 @@ impl Step {
                 "Makes the key that signs manifests, and its certificate. Read the name aloud and type it."
             }
             Self::Import { .. } => {
-                "Names the requests that came in. Compare their digest with the one on paper."
+                "Counts the requests that came in and shows their digest. Compare it with the one on paper."
             }
             Self::Review { .. } => {
                 "Shows what will be issued and what is refused. Read it through and type the numbers."
@@ -65,9 +65,17 @@ impl Step {
     }
 }
 
-/// The heading of the step at this index.
-pub fn heading(steps: &[Step], at: usize) -> String {
+/// The heading of the step at this index, where the steps before `done` were done before.
+pub fn heading(steps: &[Step], at: usize, done: usize) -> String {
     let Some(step) = steps.get(at) else { return String::new() };
-    let next = steps.get(at + 1).map_or("the end", Step::act);
+    let mut later = steps.iter().enumerate().skip(at + 1);
+    let next = later.find(|(later, step)| is_to_come(step, *later, done));
+    let next = next.map_or("the end", |(_, step)| step.act());
     format!("\n{}\n  {}\n  Next: {next}\n", step_line(steps, at), step.explanation())
+}
+
+/// Whether a step is performed when those before `done` were done before: a token session does not
+/// outlive an interruption, and neither does a look at the machine.
+pub fn is_to_come(step: &Step, at: usize, done: usize) -> bool {
+    at >= done || step.is_repeated()
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::people::Person;
 use super::record;
 use super::script::{PinRule, Step};
+use super::wording;
 use crate::media::shown;
 
 /// What somebody does in a ceremony.
@@ -64,10 +65,10 @@ impl Count {
         }
     }
 
-    /// As text: "1 operator, 2 witness".
+    /// As text: "1 operator, 2 witnesses".
     pub fn text(&self) -> String {
         let roles = Role::ALL.iter().filter(|role| self.of(**role) > 0);
-        roles.map(|role| format!("{} {}", self.of(*role), role.as_str())).collect::<Vec<_>>().join(", ")
+        roles.map(|role| wording::count(self.of(*role) as u64, role.as_str())).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -174,9 +175,8 @@ impl Seats {
         for role in &asked {
             if confirm.of(*role) > self.of(*role) {
                 return Err(format!(
-                    "confirm asks for {} {}, [people] has {}",
-                    confirm.of(*role),
-                    role.as_str(),
+                    "confirm asks for {}, [people] has {}",
+                    wording::count(confirm.of(*role) as u64, role.as_str()),
                     self.of(*role)
                 ));
             }
