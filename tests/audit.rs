@@ -351,7 +351,13 @@ fn edits_of_releases_and_missing_ones_are_found() {
     fails(&bad("cp ../second/manifest.json* .", ""), "AUDIT-SEAL");
     fails(&bad("cp ../root/transcript.jsonl .", "first ledger"), "AUDIT-SEAL");
     // One between is missing; one that the ledger has was not given; one that it does not have was.
-    fails(&lab.keyrite("audit root second.tar"), "AUDIT-SEQUENCE");
+    let gap = lab.keyrite("audit root second.tar");
+    fails(&gap, "AUDIT-SEQUENCE");
+    assert!(
+        gap.out.contains("keyrite release again --ledger LEDGER --out RELEASE --sequence 2"),
+        "{}",
+        gap.out
+    );
     let untold = lab.keyrite("audit ledger root first").ok();
     assert!(untold.out.contains("releases 3 hold: the ledger has them"), "{}", untold.out);
     let other = released();

@@ -147,6 +147,9 @@ fn ledger_bundle_and_output() {
         .fails(2, &["key manifest: is for manifest, the script uses it for authority"]);
     lab.keyrite("ceremony check sign.toml --in bad --out root --hsm profiles.toml")
         .fails(2, &["--in: every request would be refused (1 of 1)", "--out: ", "profiles.toml", "3 things"]);
+    let absent =
+        lab.keyrite("ceremony check sign.toml --hsm absent.toml").fails(2, &["absent.toml: No such file"]);
+    assert_eq!(absent.err.matches("absent.toml").count(), 1, "{}", absent.err);
     lab.keyrite("ceremony check root.toml --in in").fails(2, &["the script imports no bundle"]);
     lab.keyrite("ceremony check sign.toml --ledger in").fails(2, &["holds no ledger and is not empty"]);
     // What the run refuses: a ledger that is not there, one of the other kind.

@@ -37,6 +37,15 @@ pub struct Arguments {
     json: bool,
 }
 
+impl From<audit::Error> for Failure {
+    fn from(error: audit::Error) -> Self {
+        match error {
+            audit::Error::Wrong(message) => Self::wrong(message),
+            audit::Error::Fault(message) => Self::fault(message),
+        }
+    }
+}
+
 /// Performs the command.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut roots = arguments.root_digests;
@@ -44,22 +53,18 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         roots.push(certificate(path)?.digest());
     }
     let plans = arguments.scripts.iter().map(|script| Plan::read(script));
-    let plans = plans.collect::<Result<_, _>>().map_err(|e| Failure::wrong(e.to_string()))?;
-    let failure = |error| match error {
-        audit::Error::Wrong(message) => Failure::wrong(message),
-        audit::Error::Fault(message) => Failure::fault(message),
-    };
+    let plans = plans.collect::<Result<_, _>>()?;
     let signers = arguments.allowed_signers.as_deref().map(audit::allowed_signers);
     let order = Order {
         signatures: arguments.signatures,
-        signers: signers.transpose().map_err(failure)?,
+        signers: signers.transpose()?,
         sources: arguments.sources,
         plans,
         roots,
         scratch: system::temporary(),
         processors: system::processors(),
     };
-    let report = audit(&order).map_err(failure)?;
+    let report = audit(&order)?;
     let verdict = verdict(&report);
     if arguments.json {
         let value = serde_json::json!({

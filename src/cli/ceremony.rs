@@ -8,7 +8,7 @@ use super::secrets::ShareSource;
 use super::terminal::{Operators, PinSource, say};
 use super::{Failure, check, paper, stop, system, token};
 use crate::ceremony::{Conductor, Error, Interrupted, Outcome, Plan, Start, abandon};
-use crate::ledger::Ledger;
+use crate::ledger::{self, Ledger};
 use crate::token::Selector;
 
 /// What can be done with a ceremony.
@@ -109,7 +109,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
 }
 
 fn perform(arguments: Run) -> Result<(), Failure> {
-    let plan = Plan::read(&arguments.script).map_err(before_signing)?;
+    let plan = Plan::read(&arguments.script)?;
     let hsm = token::profile_text(&arguments.hsm)?;
     let mut people =
         Operators::new(arguments.common.answers.as_deref(), arguments.common.pin, arguments.common.shares)?;
@@ -130,7 +130,7 @@ fn perform(arguments: Run) -> Result<(), Failure> {
         final_try: arguments.common.accept_final_try,
     };
     stop::listen();
-    let conductor = start.prepare(&surroundings, &mut people).map_err(before_signing)?;
+    let conductor = start.prepare(&surroundings, &mut people)?;
     finish(conductor, &arguments.ledger)
 }
 
@@ -138,33 +138,38 @@ fn resume(arguments: Resume) -> Result<(), Failure> {
     let mut people =
         Operators::new(arguments.common.answers.as_deref(), arguments.common.pin, arguments.common.shares)?;
     let surroundings = system::surroundings();
-    let ledger = Ledger::open(&arguments.ledger).map_err(|e| before_signing(e.into()))?;
+    let ledger = Ledger::open(&arguments.ledger)?;
     let signed = match ledger.open_ceremony() {
         Ok(Some(open)) => ledger.reservations(open.id).is_ok_and(|count| count > 0),
         _ => false,
     };
     stop::listen();
     let conductor = Conductor::resume(ledger, arguments.common.accept_final_try, &surroundings, &mut people)
-        .map_err(
-            |error| if signed { after_signing(&error, &arguments.ledger) } else { before_signing(error) },
-        )?;
+        .map_err(|error| if signed { after_signing(&error, &arguments.ledger) } else { error.into() })?;
     finish(conductor, &arguments.ledger)
 }
 
 fn give_up(arguments: &Abandon) -> Result<(), Failure> {
-    let mut ledger = Ledger::open(&arguments.ledger).map_err(|e| before_signing(e.into()))?;
-    let number =
-        abandon(&mut ledger, &arguments.by, &arguments.reason, system::now()).map_err(before_signing)?;
+    let mut ledger = Ledger::open(&arguments.ledger)?;
+    let number = abandon(&mut ledger, &arguments.by, &arguments.reason, system::now())?;
     say(&format!("ceremony {number} is given up; nothing was signed in it"));
     Ok(())
 }
 
 /// What a failure means while nothing is signed.
-pub fn before_signing(error: Error) -> Failure {
-    match error {
-        Error::Wrong(message) => Failure::wrong(message),
-        Error::Refused(message) | Error::Stopped(message) => Failure::refused(message),
-        Error::Fault(message) => Failure::fault(message),
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Wrong(message) => Self::wrong(message),
+            Error::Refused(message) | Error::Stopped(message) => Self::refused(message),
+            Error::Fault(message) => Self::fault(message),
+        }
+    }
+}
+
+impl From<ledger::Error> for Failure {
+    fn from(error: ledger::Error) -> Self {
+        Error::from(error).into()
     }
 }
 
@@ -175,8 +180,8 @@ fn finish(conductor: Conductor<'_>, ledger: &std::path::Path) -> Result<(), Fail
             Ok(())
         }
         Err(Interrupted { error, signed: true, .. }) => Err(after_signing(&error, ledger)),
-        Err(Interrupted { error, open: false, .. }) => Err(before_signing(error).and_closed()),
-        Err(Interrupted { error, .. }) => Err(before_signing(error).and_resume(ledger).and_abandon(ledger)),
+        Err(Interrupted { error, open: false, .. }) => Err(Failure::from(error).and_closed()),
+        Err(Interrupted { error, .. }) => Err(Failure::from(error).and_resume(ledger).and_abandon(ledger)),
     }
 }
 

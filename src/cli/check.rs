@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::ceremony::before_signing;
 use super::terminal::say;
 use super::token::profile_text;
 use super::{Failure, system};
@@ -39,7 +38,7 @@ pub struct Check {
 
 /// Performs the command.
 pub fn run(arguments: &Check) -> Result<(), Failure> {
-    let plan = Plan::read(&arguments.script).map_err(before_signing)?;
+    let plan = Plan::read(&arguments.script)?;
     let surroundings = system::surroundings();
     let mut found = plan_and_ledger(arguments, &plan, &surroundings)?;
     found.extend(hsm(arguments.hsm.as_deref()));
@@ -65,7 +64,7 @@ fn plan_and_ledger(
 ) -> Result<Vec<String>, Failure> {
     let ledger = arguments.ledger.as_deref().filter(|folder| Ledger::is_in(folder));
     let ledger = ledger.map(|folder| Ledger::read(folder, &system::temporary()));
-    let ledger = ledger.transpose().map_err(|e| before_signing(e.into()))?;
+    let ledger = ledger.transpose()?;
     let mut found = Vec::new();
     match (&arguments.ledger, &ledger) {
         (Some(_), Some(ledger)) => {
@@ -79,7 +78,7 @@ fn plan_and_ledger(
         }
         (None, _) => {}
     }
-    found.extend(findings(plan, ledger.as_ref(), (surroundings.now)()).map_err(before_signing)?);
+    found.extend(findings(plan, ledger.as_ref(), (surroundings.now)())?);
     Ok(found)
 }
 

@@ -7,7 +7,6 @@ use clap::{Args, Subcommand};
 use der::DateTime;
 use serde_json::json;
 
-use super::ceremony::before_signing;
 use super::terminal::say;
 use super::{Failure, system};
 use crate::ceremony::Error;
@@ -54,8 +53,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 /// Performs the command.
 pub fn run(command: Command) -> Result<(), Failure> {
     let Command::Due(arguments) = command;
-    let ledger =
-        Ledger::read(&arguments.ledger, &system::temporary()).map_err(|e| before_signing(e.into()))?;
+    let ledger = Ledger::read(&arguments.ledger, &system::temporary())?;
     let now = system::now();
     let until = match arguments.within {
         None => DateTime::INFINITY,
@@ -63,12 +61,10 @@ pub fn run(command: Command) -> Result<(), Failure> {
             .map_err(|_| Failure::wrong("--within: ends after the year 9999"))?,
     };
     let mut list = List { json: arguments.json, now, cluster: None, counts: Counts::default() };
-    ledger
-        .endings::<Error>(until, &mut |ending| {
-            list.one(&ending);
-            Ok(())
-        })
-        .map_err(before_signing)?;
+    ledger.endings::<Error>(until, &mut |ending| {
+        list.one(&ending);
+        Ok(())
+    })?;
     list.end(&arguments, ledger.is_rehearsal());
     Ok(())
 }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::ceremony::before_signing;
 use super::terminal::say;
 use super::{Failure, system};
 use crate::audit::{self, Kind};
@@ -58,14 +57,20 @@ pub struct ReportOn {
     target: Target,
 }
 
+impl From<paper::Error> for Failure {
+    fn from(error: paper::Error) -> Self {
+        match error {
+            paper::Error::Wrong(message) => Self::wrong(message),
+            paper::Error::Fault(message) => Self::fault(message),
+        }
+    }
+}
+
 /// Writes the report of a ceremony.
 pub fn report(arguments: &ReportOn) -> Result<(), Failure> {
     let source = &arguments.source;
-    let plan = arguments.script.as_deref().map(Plan::read).transpose().map_err(before_signing)?;
-    let kind = audit::kind(source).map_err(|e| match e {
-        audit::Error::Wrong(message) => Failure::wrong(message),
-        audit::Error::Fault(message) => Failure::fault(message),
-    })?;
+    let plan = arguments.script.as_deref().map(Plan::read).transpose()?;
+    let kind = audit::kind(source)?;
     if arguments.ceremony.is_some() && kind != Kind::Ledger {
         return Err(Failure::wrong(format!("{}: is no ledger; leave out --ceremony", source.display())));
     }
@@ -74,10 +79,7 @@ pub fn report(arguments: &ReportOn) -> Result<(), Failure> {
         Kind::Release => paper::from_release(source),
         Kind::Transcript => paper::from_transcript(source),
     };
-    let mut report = report.map_err(|e| match e {
-        paper::Error::Wrong(message) => Failure::wrong(message),
-        paper::Error::Fault(message) => Failure::fault(message),
-    })?;
+    let mut report = report?;
     if let Some(plan) = plan {
         let (given, ran) = (plan.digest().to_string(), report.plan_digest().unwrap_or_default().to_owned());
         if given != ran {
@@ -93,14 +95,14 @@ pub fn report(arguments: &ReportOn) -> Result<(), Failure> {
 
 /// Prints the paper script.
 pub fn print(arguments: &Print) -> Result<(), Failure> {
-    let plan = Plan::read(&arguments.script).map_err(before_signing)?;
+    let plan = Plan::read(&arguments.script)?;
     arguments.target.write(&script(&plan, &printer()?))
 }
 
 /// The program that prints.
 pub fn printer() -> Result<Printer, Failure> {
     let surroundings = system::surroundings();
-    let sha256 = surroundings.tool_digest().map_err(before_signing)?;
+    let sha256 = surroundings.tool_digest()?;
     Ok(Printer { version: surroundings.tool_version, sha256 })
 }
 

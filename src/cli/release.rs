@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::ceremony::before_signing;
 use super::progress::Work;
 use super::terminal::say;
 use super::{Failure, system};
@@ -43,7 +42,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         (None, Some(number)) => Which::Sequence(number),
         (None, None) => Which::Last,
     };
-    let mut opened = Ledger::read(&ledger, &system::temporary()).map_err(|e| before_signing(e.into()))?;
+    let mut opened = Ledger::read(&ledger, &system::temporary())?;
     let mut work: Option<Work> = None;
     let again = release_again(&mut opened, which, &out, system::processors(), &mut |progress| {
         work.get_or_insert_with(|| Work::new(progress)).tell(progress);
@@ -51,7 +50,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
     if let Some(work) = work {
         work.end();
     }
-    let release = again.map_err(before_signing)?;
+    let release = again?;
     say(&format!(
         "release {} of ceremony {} in {}, byte for byte as it was\nmanifest SHA-256\n  {}",
         release.sequence,

@@ -7,7 +7,6 @@ use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use super::ceremony::before_signing;
 use super::fold::{WIDTH, fold, pages};
 use super::progress::Work;
 use super::secrets::{ShareSource, Shares};
@@ -46,7 +45,7 @@ impl PinSource {
         match (&self.pin_file, self.pin_fd) {
             (Some(path), _) => from_file(path),
             (None, Some(number)) => from_file(Path::new(&format!("/dev/fd/{number}"))),
-            (None, None) => typed_pin(what).map_err(before_signing),
+            (None, None) => Ok(typed_pin(what)?),
         }
     }
 }

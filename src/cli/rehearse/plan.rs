@@ -8,7 +8,6 @@ use std::process::Command;
 use super::{Arguments, Stage, custody, preview};
 use crate::ceremony::{PinRule, Plan, Step, check_bundles, judge_bundles, keys_from_before};
 use crate::cli::Failure;
-use crate::cli::ceremony::before_signing;
 use crate::cli::secrets::ShareSource;
 use crate::cli::system;
 use crate::cli::terminal::{Operators, PinSource, say};
@@ -20,9 +19,9 @@ const PROFILES: &str = "[stand-in]\nsource = \"rehearsal\"\nkind = \"root\"\nday
 
 /// Performs the command.
 pub fn run(script: &Path, arguments: &Arguments, stage: &Stage) -> Result<(), Failure> {
-    let plan = Plan::read(script).map_err(before_signing)?;
+    let plan = Plan::read(script)?;
     let after = arguments.after.iter().map(|path| Plan::read(path)).collect::<Result<Vec<_>, _>>();
-    let after = after.map_err(before_signing)?;
+    let after = after?;
     let real = preview::Real::read(&plan, &arguments.authorities)?;
     check(&plan, &after, arguments)?;
     stage.lay_out()?;
@@ -65,11 +64,10 @@ fn check(plan: &Plan, after: &[Plan], arguments: &Arguments) -> Result<(), Failu
             before.name()
         )));
     }
-    check_bundles(plan, &arguments.bundles).map_err(before_signing)?;
+    check_bundles(plan, &arguments.bundles)?;
     if !arguments.bundles.is_empty() {
         let surroundings = system::surroundings();
-        judge_bundles(plan, &arguments.bundles, true, &surroundings, &mut |_| {}, &mut |_| Ok(()))
-            .map_err(before_signing)?;
+        judge_bundles(plan, &arguments.bundles, true, &surroundings, &mut |_| {}, &mut |_| Ok(()))?;
     }
     let pin = PinSource { pin_file: None, pin_fd: None };
     Operators::new(arguments.answers.as_deref(), pin, ShareSource::default()).map(|_| ())

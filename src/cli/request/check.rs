@@ -6,7 +6,6 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::ceremony::{Judged, Plan, Progress, SHOWN, Verdict, issue_lines, judge_bundles};
-use crate::cli::ceremony::before_signing;
 use crate::cli::progress::Work;
 use crate::cli::terminal::say;
 use crate::cli::{Failure, system};
@@ -31,7 +30,7 @@ pub struct Arguments {
 
 /// Performs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let plan = Plan::read(&arguments.script).map_err(before_signing)?;
+    let plan = Plan::read(&arguments.script)?;
     let surroundings = system::surroundings();
     let mut work: Option<Work> = None;
     let mut tell = |progress: &Progress| {
@@ -54,7 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(work) = work {
         work.end();
     }
-    let verdict = verdict.map_err(before_signing)?;
+    let verdict = verdict?;
     printer.end(&plan, &verdict);
     match verdict.refused {
         0 => Ok(()),
