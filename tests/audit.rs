@@ -37,7 +37,7 @@ for number, record in enumerate(r, 1):
     record["number"], record["previous"] = number, previous
     line = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
     previous = hashlib.sha256(line.encode()).hexdigest()
-    db.execute("INSERT INTO transcript VALUES (?, ?, ?, ?)", (ceremony, number, record["time"], line))
+    db.execute("INSERT INTO transcript VALUES (?, ?, ?)", (ceremony, number, line))
 db.commit()
 "#;
 
@@ -249,7 +249,7 @@ fn edits_of_a_ledger_are_found() {
         fails(&edit(python), claim);
     }
     // Nothing but keyrite's own tables is asked.
-    let view = "q('ALTER TABLE transcript RENAME TO kept'); q('CREATE VIEW transcript AS WITH RECURSIVE t(ceremony, number, time, line) AS (SELECT 1, 1, 1, 1 UNION ALL SELECT ceremony, number + 1, time, line FROM t) SELECT * FROM t')";
+    let view = "q('ALTER TABLE transcript RENAME TO kept'); q('CREATE VIEW transcript AS WITH RECURSIVE t(ceremony, number, line) AS (SELECT 1, 1, 1 UNION ALL SELECT ceremony, number + 1, line FROM t) SELECT * FROM t')";
     fails(&edit(view), "AUDIT-LEDGER");
     fails(
         &edit("q('CREATE TRIGGER t AFTER INSERT ON issued BEGIN DELETE FROM request; END')"),

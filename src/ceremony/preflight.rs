@@ -218,7 +218,7 @@ pub fn check_delegation(plan: &Plan, stored: &StoredKey) -> Result<(), Error> {
 
 /// The clock must not run behind what is written down.
 pub fn check_clock(ledger: &Ledger, now: der::DateTime) -> Result<(), Error> {
-    match ledger.last_time().filter(|last| now < *last) {
+    match ledger.last_time()?.filter(|last| now < *last) {
         None => Ok(()),
         Some(last) => Err(Error::Fault(format!(
             "the clock says {now}, the ledger's last entry is of {last}; set the clock right (UTC)"

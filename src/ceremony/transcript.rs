@@ -37,7 +37,7 @@ impl Transcript {
         let text = serde_json::to_string(&record).map_err(|e| Error::Fault(e.to_string()))?;
         self.number = number;
         self.head = chain_head(&text);
-        self.noted.push(Line { ceremony: self.ceremony, number, time: now, text });
+        self.noted.push(Line { ceremony: self.ceremony, number, text });
         Ok(())
     }
 

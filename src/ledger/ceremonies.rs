@@ -2,9 +2,11 @@
 
 use der::DateTime;
 use rusqlite::{Connection, OptionalExtension, params};
+use serde::Deserialize;
 
 use super::{Error, Ledger};
 use crate::digest::Digest;
+use crate::media::shown;
 
 /// A ceremony that was begun and is not done.
 #[derive(Clone, Debug)]
@@ -55,8 +57,6 @@ pub struct Line {
     pub ceremony: i64,
     /// Number of the line in it, from 1.
     pub number: u64,
-    /// When it was written.
-    pub time: DateTime,
     /// The line, without a line feed.
     pub text: String,
 }
@@ -137,7 +137,6 @@ impl Ledger {
         write_lines(&transaction, lines, self.reached)?;
         transaction.commit()?;
         self.reached = None;
-        self.last_time = lines.iter().map(|line| Some(line.time)).fold(self.last_time, Option::max);
         Ok(())
     }
 
@@ -154,11 +153,20 @@ impl Ledger {
     /// The time of a ceremony's first record.
     ///
     /// # Errors
-    /// [`Error::Fault`] when the database fails.
+    /// [`Error::Fault`] when the database fails or the line is no record.
     pub fn began(&self, ceremony: i64) -> Result<Option<DateTime>, Error> {
-        let sql = "SELECT time FROM transcript WHERE ceremony = ?1 ORDER BY number LIMIT 1";
-        let text: Option<String> = self.db.query_row(sql, [ceremony], |row| row.get(0)).optional()?;
-        text.map(|text| text.parse().map_err(|_| Error::Fault(format!("time {text:?} is none")))).transpose()
+        let sql = "SELECT line FROM transcript WHERE ceremony = ?1 ORDER BY number LIMIT 1";
+        let line: Option<String> =
+            self.db.prepare_cached(sql)?.query_row([ceremony], |row| row.get(0)).optional()?;
+        line.as_deref().map(written).transpose()
+    }
+
+    /// The time of the last record of the last transcript.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails or the line is no record.
+    pub fn last_time(&self) -> Result<Option<DateTime>, Error> {
+        self.last_line()?.as_deref().map(written).transpose()
     }
 
     /// Visits the lines of a ceremony's transcript.
@@ -197,12 +205,8 @@ impl Ledger {
     /// # Errors
     /// [`Error::Fault`] when the database fails.
     pub fn last_line(&self) -> Result<Option<String>, Error> {
-        Ok(self
-            .db
-            .query_row("SELECT line FROM transcript ORDER BY ceremony DESC, number DESC LIMIT 1", [], |row| {
-                row.get(0)
-            })
-            .optional()?)
+        let sql = "SELECT line FROM transcript ORDER BY ceremony DESC, number DESC LIMIT 1";
+        Ok(self.db.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?)
     }
 
     /// Marks the steps before this index as done, together with what is written next: nothing of
@@ -279,6 +283,19 @@ impl Ledger {
     }
 }
 
+/// When a record was written, as it says itself.
+fn written(line: &str) -> Result<DateTime, Error> {
+    #[derive(Deserialize)]
+    struct Written {
+        time: String,
+    }
+    let time = serde_json::from_str(line).ok().and_then(|Written { time }| time.parse().ok());
+    time.ok_or_else(|| {
+        let start: String = line.chars().take(60).collect();
+        Error::Fault(format!("a line of a transcript is no record with a time: {}", shown(&start)))
+    })
+}
+
 /// How far a ceremony has come, to be written down.
 #[derive(Clone, Copy, Debug)]
 pub struct Reached {
@@ -289,8 +306,8 @@ pub struct Reached {
 /// Appends lines to the transcript, and how far its ceremony has come.
 pub fn write_lines(db: &Connection, lines: &[Line], reached: Option<Reached>) -> Result<(), Error> {
     for line in lines {
-        db.prepare_cached("INSERT INTO transcript (ceremony, number, time, line) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![line.ceremony, line.number as i64, line.time.to_string(), line.text])?;
+        db.prepare_cached("INSERT INTO transcript (ceremony, number, line) VALUES (?1, ?2, ?3)")?
+            .execute(params![line.ceremony, line.number as i64, line.text])?;
     }
     if let Some(Reached { ceremony, next_step }) = reached {
         db.execute("UPDATE ceremony SET next_step = ?2 WHERE id = ?1", params![ceremony, next_step as i64])?;

@@ -120,7 +120,6 @@ impl Ledger {
         }
         transaction.commit()?;
         self.reached = None;
-        self.last_time = advance.lines.iter().map(|line| Some(line.time)).fold(self.last_time, Option::max);
         Ok(reserved)
     }
 

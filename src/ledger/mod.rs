@@ -16,7 +16,6 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use der::DateTime;
 use rusqlite::Connection;
 
 pub use ceremonies::{CeremonyRow, Line, OpenCeremony, ReleaseRow};
@@ -49,7 +48,6 @@ pub struct Ledger {
     folder: PathBuf,
     db: Connection,
     rehearsal: bool,
-    last_time: Option<DateTime>,
     new: bool,
     made: bool,
     reached: Option<ceremonies::Reached>,
@@ -97,16 +95,7 @@ impl Ledger {
         let db = Connection::open("")?;
         schema::create(&db, true)?;
         let folder = PathBuf::new();
-        Ok(Self {
-            folder,
-            db,
-            rehearsal: true,
-            last_time: None,
-            new: false,
-            made: false,
-            reached: None,
-            _held: None,
-        })
+        Ok(Self { folder, db, rehearsal: true, new: false, made: false, reached: None, _held: None })
     }
 
     /// Checks, without creating anything, that a ledger is or can be here.
@@ -137,16 +126,7 @@ impl Ledger {
         }
         let db = schema::connect(folder, true)?;
         schema::create(&db, rehearsal)?;
-        Ok(Self {
-            folder: folder.to_owned(),
-            db,
-            rehearsal,
-            last_time: None,
-            new: true,
-            made,
-            reached: None,
-            _held: None,
-        })
+        Ok(Self { folder: folder.to_owned(), db, rehearsal, new: true, made, reached: None, _held: None })
     }
 
     /// Opens an existing ledger.
@@ -159,12 +139,10 @@ impl Ledger {
         }
         let db = schema::connect(folder, false)?;
         let rehearsal = schema::check(&db, folder)?;
-        let last_time = last_time(&db)?;
         Ok(Self {
             folder: folder.to_owned(),
             db,
             rehearsal,
-            last_time,
             new: false,
             made: false,
             reached: None,
@@ -182,11 +160,6 @@ impl Ledger {
         self.rehearsal
     }
 
-    /// The time of the last entry.
-    pub fn last_time(&self) -> Option<DateTime> {
-        self.last_time
-    }
-
     /// Takes away a ledger that was made just now and holds no ceremony; another stays as it is.
     ///
     /// # Errors
@@ -201,9 +174,4 @@ impl Ledger {
         std::fs::remove_file(folder.join(schema::FILE)).map_err(fault)?;
         if made { std::fs::remove_dir(&folder).map_err(fault) } else { Ok(()) }
     }
-}
-
-fn last_time(db: &Connection) -> Result<Option<DateTime>, Error> {
-    let text: Option<String> = db.query_row("SELECT max(time) FROM transcript", [], |row| row.get(0))?;
-    text.map(|text| text.parse().map_err(|_| Error::Fault(format!("time {text:?} is none")))).transpose()
 }

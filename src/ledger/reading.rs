@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FlockOperation, fcntl_lock};
 
-use super::{Error, Ledger, last_time, schema};
+use super::{Error, Ledger, schema};
 
 /// One row of what came in, with what was issued on it, as it stands in the database.
 #[derive(Clone, Debug)]
@@ -100,18 +100,8 @@ impl Ledger {
             false => unchanging(&file)?,
         };
         let rehearsal = schema::check(&db, folder)?;
-        let last_time = last_time(&db)?;
         let folder = folder.to_owned();
-        Ok(Self {
-            folder,
-            db,
-            rehearsal,
-            last_time,
-            new: false,
-            made: false,
-            reached: None,
-            _held: Some(held),
-        })
+        Ok(Self { folder, db, rehearsal, new: false, made: false, reached: None, _held: Some(held) })
     }
 }
 

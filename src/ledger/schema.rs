@@ -13,7 +13,7 @@ pub const FILE: &str = "ledger.sqlite";
 /// Marks a SQLite file as a keyrite ledger ("kyrt").
 const APPLICATION_ID: i64 = 0x6b79_7274;
 /// Version of the tables below.
-const VERSION: i64 = 5;
+const VERSION: i64 = 6;
 
 const TABLES: &str = "
 CREATE TABLE ledger (rehearsal INTEGER NOT NULL) STRICT;
@@ -30,7 +30,6 @@ CREATE TABLE ceremony (
 CREATE TABLE transcript (
     ceremony INTEGER NOT NULL REFERENCES ceremony,
     number INTEGER NOT NULL,
-    time TEXT NOT NULL,
     line TEXT NOT NULL,
     PRIMARY KEY (ceremony, number)
 ) STRICT, WITHOUT ROWID;
