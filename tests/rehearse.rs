@@ -162,6 +162,13 @@ fn a_stopped_rehearsal_goes_on_by_the_commands_that_it_tells() {
         let found = ran.out.lines().rev().map(str::trim).find(|line| line.starts_with(start));
         found.unwrap_or_else(|| panic!("no {start:?} in:\n{}", ran.out)).to_owned()
     };
+    // The command of the run is one, though it is longer than a line.
+    let run =
+        ran.out.lines().map(str::trim_end).skip_while(|line| !line.starts_with("keyrite ceremony run "));
+    let mut whole: Vec<&str> = run.take_while(|line| !line.starts_with("REHEARSAL")).collect();
+    let last = whole.pop().unwrap();
+    assert!(last.ends_with("--out release") && !whole.is_empty(), "{last}");
+    assert!(whole.iter().all(|line| line.ends_with(" \\")), "{whole:?}");
     let [enter, variable, resume] = ["cd ", "export SOFTHSM2_CONF=", "keyrite ceremony resume "].map(line);
     let answers = lab.path("ceremony/answers-accept.toml");
     let keyrite = env!("CARGO_BIN_EXE_keyrite");

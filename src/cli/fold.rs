@@ -1,4 +1,5 @@
-//! Lines no longer than a terminal is wide: broken at spaces, and indented like their beginning.
+//! Lines no longer than a terminal is wide: broken at spaces, and indented like their beginning. A
+//! command stays one where it is broken.
 
 /// The width of a terminal that everybody has.
 pub const WIDTH: usize = 79;
@@ -24,6 +25,10 @@ fn fold_line(line: &str, width: usize) -> String {
     }
     let text = line.trim_start_matches(' ');
     let indent = line.len() - text.len();
+    let (end, width) = match text.starts_with("keyrite ") || text.starts_with("cd ") {
+        true => (" \\\n", width.saturating_sub(2)),
+        false => ("\n", width),
+    };
     let next = if indent == 0 { 0 } else { indent + 2 };
     let mut lines = vec![" ".repeat(indent)];
     let mut length = indent;
@@ -44,7 +49,7 @@ fn fold_line(line: &str, width: usize) -> String {
         }
         length += long;
     }
-    lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
+    lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join(end)
 }
 
 #[cfg(test)]
@@ -56,6 +61,7 @@ mod tests {
         assert_eq!(fold("short\n  line", 10), "short\n  line");
         assert_eq!(fold("  one two three four", 11), "  one two\n    three\n    four");
         assert_eq!(fold("  one abcdefghijklmnop x", 10), "  one\n    abcdefghijklmnop\n    x");
+        assert_eq!(fold("  keyrite a bb cc dd", 14), "  keyrite a \\\n    bb cc dd");
         let text = "Ann (operator): compare all of it with the approved digest, then type words 1, 2 and 3";
         let folded = fold(text, 40);
         assert!(folded.lines().all(|line| line.chars().count() <= 40), "{folded}");

@@ -121,6 +121,14 @@ fn program() -> Result<PathBuf, Failure> {
     std::env::current_exe().map_err(|e| Failure::fault(format!("own program: {e}")))
 }
 
+/// A word of a command, as a shell takes it.
+fn quoted(word: &str) -> String {
+    match word.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+=,:@%".contains(&b)) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
 /// The failure that an exit code of this program means.
 fn failure(code: Option<i32>, message: String) -> Failure {
     match code {
@@ -153,7 +161,7 @@ impl Stage {
     fn entry(&self) -> String {
         format!(
             "Its commands are typed in its folder, and its token is found by its variable:\n  cd {}\n  export SOFTHSM2_CONF=$PWD/token/softhsm2.conf",
-            self.folder.display()
+            quoted(&self.folder.to_string_lossy())
         )
     }
 

@@ -175,7 +175,7 @@ impl Stage {
         words.extend(custody::arguments(self, plan, answers.is_some()));
         say(&format!(
             "\nkeyrite {}",
-            words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+            words.iter().map(|word| super::quoted(&word.to_string_lossy())).collect::<Vec<_>>().join(" ")
         ));
         crate::cli::stop::leave_to_child();
         let status = Command::new(super::program()?)
