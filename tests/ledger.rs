@@ -44,3 +44,65 @@ fn last_line_that_is_no_record() {
     edit(&lab, "0");
     lab.sign("in", "out").ok();
 }
+
+/// A journal that SQLite would play back, whatever else lies there, and a database that is no file.
+#[test]
+fn only_the_ledger_lies_in_its_folder() {
+    let lab = ready();
+    // The pages of an older ledger, as SQLite itself writes them.
+    let journal = "import os, sqlite3; db = sqlite3.connect('old.sqlite', isolation_level=None); q = db.execute; q('PRAGMA page_size = 8192'); q('CREATE TABLE t (x)'); q('PRAGMA cache_size = 1'); q('BEGIN'); [q('INSERT INTO t VALUES (zeroblob(9000))') for n in range(50)]; os.rename('old.sqlite-journal', 'ledger/ledger.sqlite-journal'); os._exit(0)";
+    let cases = [
+        (
+            format!("python3 -c \"{journal}\""),
+            "ledger/ledger.sqlite-journal: SQLite would write over the ledger",
+        ),
+        ("touch ledger/ledger.sqlite-journal".into(), "ledger/ledger.sqlite-journal: "),
+        ("touch ledger/ledger.sqlite.bak".into(), "ledger/ledger.sqlite.bak: is not keyrite's"),
+        (
+            "mkdir ledger/notes".into(),
+            "ledger/notes: is not keyrite's, and the folder is for the ledger alone",
+        ),
+        ("touch \"$(printf 'ledger/\\033[2J')\"".into(), "ledger/\\u{1b}[2J: is not keyrite's"),
+        (
+            "ln -s /etc/hostname ledger/ledger.sqlite-wal".into(),
+            "ledger/ledger.sqlite-wal: is no regular file",
+        ),
+        (
+            "rm ledger/ledger.sqlite; mkfifo ledger/ledger.sqlite".into(),
+            "ledger/ledger.sqlite: is no regular file",
+        ),
+        (
+            "mv ledger/ledger.sqlite other; ln -s ../other ledger/ledger.sqlite".into(),
+            "ledger/ledger.sqlite: is no regular file",
+        ),
+    ];
+    for (change, told) in &cases {
+        lab.run("sh", &["-c", &format!("rm -rf ledger && cp -r kept ledger && {change}")]).ok();
+        let listing = || {
+            lab.run(
+                "sh",
+                &["-c", "ls -la --time-style=full-iso ledger; find ledger -type f -exec sha256sum {} +"],
+            )
+            .ok()
+            .out
+        };
+        let before = listing();
+        lab.sign("in", "out").fails(2, &[told]);
+        lab.resume().fails(2, &[told]);
+        lab.keyrite("ceremony abandon --ledger ledger --by Ada --reason ended").fails(2, &[told]);
+        lab.keyrite("ceremony check sign.toml --ledger ledger").fails(2, &[told]);
+        lab.keyrite("ceremony report ledger --out report.html").fails(2, &[told]);
+        lab.keyrite("ledger due --ledger ledger").fails(2, &[told]);
+        lab.keyrite("release again --ledger ledger --out out").fails(2, &[told]);
+        lab.keyrite("audit ledger root").fails(2, &[told]);
+        assert_eq!(before, listing(), "{change}");
+        assert!(!lab.path("out").exists() && !lab.path("report.html").exists());
+    }
+    edit(&lab, "0");
+    // Nor does keyrite itself put anything there.
+    let told = ["lies in the ledger's folder, which is for the ledger alone"];
+    lab.sign("in", "ledger/out.tar").fails(2, &told);
+    lab.run("ln", &["-s", "ledger", "link"]).ok();
+    lab.keyrite("release again --ledger ledger --out link/out").fails(2, &told);
+    lab.sign("in", "out").ok();
+}

@@ -4,11 +4,11 @@
 use std::path::Path;
 
 use super::export::{Export, Hashed, as_fault, authorities, finish, seconds, spooled, transcript_until};
-use super::preflight::{Setup, policy};
+use super::preflight::{Setup, check_out, policy};
 use super::{Error, Plan, Progress};
 use crate::digest::Digest;
 use crate::ledger::{Ledger, ReleaseRow};
-use crate::media::{self, Output};
+use crate::media::Output;
 use crate::release::Head;
 
 /// Which release of a ledger is meant.
@@ -35,10 +35,7 @@ pub fn release_again(
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<ReleaseRow, Error> {
     let release = find(ledger, which)?;
-    Output::check_free(out).map_err(|e| match e {
-        media::Error::Refused(message) => Error::Wrong(message),
-        other => other.into(),
-    })?;
+    check_out(out, ledger.folder())?;
     let row = ledger.ceremony(release.ceremony)?;
     if !row.done {
         return Err(Error::Wrong(format!(

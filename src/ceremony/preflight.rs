@@ -80,10 +80,7 @@ impl Start {
         let token = module.choose_or_usual(&self.token)?;
         module.wants_pinpad(&token)?;
         if let Some(out) = &self.out {
-            Output::check_free(out).map_err(|e| match e {
-                crate::media::Error::Refused(message) => Error::Wrong(message),
-                other => other.into(),
-            })?;
+            check_out(out, &self.ledger)?;
         }
         check_ledger(&self.plan, existing.as_ref(), &token, (surroundings.now)())?;
         let policy = policy(&self.plan, existing.as_ref())?;
@@ -136,6 +133,18 @@ pub fn check_bundles(plan: &Plan, bundles: &[PathBuf]) -> Result<(), Error> {
         _ => return Ok(()),
     };
     Err(Error::Wrong(format!("{}: {what}", plan.name())))
+}
+
+/// Whether a release can be written here: the place is free, and not where the ledger is.
+///
+/// # Errors
+/// [`Error::Wrong`] when it cannot.
+pub fn check_out(out: &Path, ledger: &Path) -> Result<(), Error> {
+    Ledger::check_outside(ledger, out)?;
+    Output::check_free(out).map_err(|e| match e {
+        crate::media::Error::Refused(message) => Error::Wrong(message),
+        other => other.into(),
+    })
 }
 
 /// The prompts that a script will ask at, by their names in an answers file.

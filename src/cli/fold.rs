@@ -20,14 +20,12 @@ pub fn pages(text: &str, rows: usize) -> Vec<String> {
 }
 
 fn fold_line(line: &str, width: usize) -> String {
-    let text = line.trim_start_matches(' ');
-    let command = text.starts_with("keyrite ") || text.starts_with("cd ");
-    // A space between quotes is no place to break at.
-    if line.chars().count() <= width || (command && text.contains('\'')) {
+    if line.chars().count() <= width {
         return line.to_owned();
     }
+    let text = line.trim_start_matches(' ');
     let indent = line.len() - text.len();
-    let (end, width) = match command {
+    let (end, width) = match text.starts_with("keyrite ") || text.starts_with("cd ") {
         true => (" \\\n", width.saturating_sub(2)),
         false => ("\n", width),
     };
@@ -64,7 +62,6 @@ mod tests {
         assert_eq!(fold("  one two three four", 11), "  one two\n    three\n    four");
         assert_eq!(fold("  one abcdefghijklmnop x", 10), "  one\n    abcdefghijklmnop\n    x");
         assert_eq!(fold("  keyrite a bb cc dd", 14), "  keyrite a \\\n    bb cc dd");
-        assert_eq!(fold("  keyrite 'a bb cc dd'", 14), "  keyrite 'a bb cc dd'");
         let text = "Ann (operator): compare all of it with the approved digest, then type words 1, 2 and 3";
         let folded = fold(text, 40);
         assert!(folded.lines().all(|line| line.chars().count() <= 40), "{folded}");

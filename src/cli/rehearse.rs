@@ -160,7 +160,7 @@ impl Stage {
     /// How to come to where the commands of this rehearsal can be typed.
     fn entry(&self) -> String {
         format!(
-            "Its commands are typed in its folder, and its token is found by its variable:\n  cd {}\n  export SOFTHSM2_CONF=\"$PWD/token/softhsm2.conf\"",
+            "Its commands are typed in its folder, and its token is found by its variable:\n  cd {}\n  export SOFTHSM2_CONF=$PWD/token/softhsm2.conf",
             quoted(&self.folder.to_string_lossy())
         )
     }

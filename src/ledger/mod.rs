@@ -6,6 +6,7 @@
 
 mod ceremonies;
 mod certificates;
+mod folder;
 mod import;
 mod keys;
 mod reading;
@@ -137,6 +138,7 @@ impl Ledger {
         if !folder.join(schema::FILE).exists() {
             return Err(Error::Refused(format!("{}: holds no ledger", folder.display())));
         }
+        folder::check(folder)?;
         let db = schema::connect(folder, false)?;
         let rehearsal = schema::check(&db, folder)?;
         Ok(Self {

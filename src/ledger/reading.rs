@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FlockOperation, fcntl_lock};
 
-use super::{Error, Ledger, schema};
+use super::{Error, Ledger, folder, schema};
 
 /// One row of what came in, with what was issued on it, as it stands in the database.
 #[derive(Clone, Debug)]
@@ -81,6 +81,7 @@ impl Ledger {
         if !file.exists() {
             return Err(Error::Refused(format!("{}: holds no ledger", folder.display())));
         }
+        folder::check(folder)?;
         let lock = File::open(&file).map_err(|e| Error::Fault(format!("{}: {e}", file.display())))?;
         // The same lock as SQLite's own, over the whole file.
         fcntl_lock(&lock, FlockOperation::NonBlockingLockShared).map_err(|_| {

@@ -1,0 +1,46 @@
+//! The ledger's folder: the database, what SQLite puts beside it, and nothing else.
+
+use std::path::Path;
+
+use super::{Error, Ledger, schema::FILE};
+use crate::media::shown;
+
+/// Looks at what lies in the folder before the database is opened: SQLite takes a rollback journal for
+/// its own and would write the pages in it over the ledger.
+pub fn check(folder: &Path) -> Result<(), Error> {
+    let fault = |e: std::io::Error| Error::Fault(format!("{}: {e}", folder.display()));
+    for entry in std::fs::read_dir(folder).map_err(fault)? {
+        let entry = entry.map_err(fault)?;
+        let name = shown(&entry.file_name().to_string_lossy());
+        let regular = entry.file_type().map_err(fault)?.is_file();
+        let wrong = match name.strip_prefix(FILE) {
+            Some("" | "-wal" | "-shm") if regular => continue,
+            Some("" | "-wal" | "-shm") => "is no regular file; find out who changed it",
+            Some("-journal") => {
+                "SQLite would write over the ledger what this file says, and keyrite leaves none; find out who put it there, keep it, and take it out of the folder"
+            }
+            _ => {
+                "is not keyrite's, and the folder is for the ledger alone; find out who put it there, and take it out"
+            }
+        };
+        return Err(Error::Refused(format!("{}/{name}: {wrong}", folder.display())));
+    }
+    Ok(())
+}
+
+impl Ledger {
+    /// Checks that this place is not in the ledger's folder, which is for the ledger alone.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when it is there.
+    pub fn check_outside(folder: &Path, place: &Path) -> Result<(), Error> {
+        let Ok(folder) = folder.canonicalize() else { return Ok(()) };
+        match place.ancestors().any(|above| above.canonicalize().is_ok_and(|above| above == folder)) {
+            false => Ok(()),
+            true => Err(Error::Refused(format!(
+                "{}: lies in the ledger's folder, which is for the ledger alone; name a place outside it",
+                place.display()
+            ))),
+        }
+    }
+}
