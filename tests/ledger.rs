@@ -106,3 +106,33 @@ fn only_the_ledger_lies_in_its_folder() {
     lab.keyrite("release again --ledger ledger --out link/out").fails(2, &told);
     lab.sign("in", "out").ok();
 }
+
+/// A row that is there when all are read, and is not found when it is looked up.
+#[test]
+fn indexes_are_held_against_their_tables() {
+    let lab = ready();
+    lab.csr("in/web/b.csr", "/CN=b", "DNS:b.example.test", P256);
+    lab.sign("in", "out").ok();
+    lab.run("sh", &["-c", "rm -rf kept && cp -r ledger kept"]).ok();
+    lab.csr("more/web/c.csr", "/CN=c", "DNS:c.example.test", P256);
+    let page = |name: &str, change: &str| {
+        format!(
+            "n = q(\"SELECT rootpage FROM sqlite_schema WHERE name = '{name}'\").fetchone()[0]; db.close(); f = open('ledger/ledger.sqlite', 'r+b'); f.seek((n - 1) * 8192); p = f.read(8192); w = {change}; assert w != p; f.seek((n - 1) * 8192); f.write(w); f.close(); db = sqlite3.connect(':memory:')"
+        )
+    };
+    let cases = [
+        page("sqlite_autoindex_token_key_1", "p.replace(b'root-ca', b'root-cb')"),
+        // The first two rows change places.
+        page("request_key", "p[:8] + p[10:12] + p[8:10] + p[12:]"),
+        page("place", "p[:8] + p[10:12] + p[8:10] + p[12:]"),
+    ];
+    for case in &cases {
+        edit(&lab, case);
+        lab.sign("more", "next").fails(3, &["ledger.sqlite is damaged"]);
+        let audit = lab.keyrite("audit ledger").fails(1, &["THE RECORD DOES NOT HOLD"]);
+        assert!(audit.out.contains("ledger.sqlite is damaged"), "{}", audit.out);
+        assert!(!lab.path("next").exists());
+    }
+    edit(&lab, "0");
+    lab.sign("more", "next").ok();
+}
