@@ -149,7 +149,7 @@ fn any_two_of_three_open_the_token() {
     for [one, other] in [[0, 1], [1, 2], [2, 0]] {
         open(&[shares[one], shares[other]]).ok();
     }
-    open(&[shares[0]]).fails(1, &["1 shares were given by 3 custodians, 2 are needed"]);
+    open(&[shares[0]]).fails(1, &["1 share given by 3 custodians, needed: 2"]);
     open(&[shares[0], shares[0]]).fails(2, &["share a was given already"]);
     let wrong = shares[1].replace("ms1 2", "ms1 3");
     open(&[shares[0], &wrong]).fails(2, &["the checksum is wrong"]);

@@ -172,8 +172,9 @@ impl Conductor<'_> {
         }
         let (have, need) = collected.count();
         Err(Error::Stopped(format!(
-            "{have} shares were given by {} custodians, {} are needed",
-            custodians.len(),
+            "{} given by {}, needed: {}",
+            wording::count(have as u64, "share"),
+            wording::count(custodians.len() as u64, "custodian"),
             need.map_or_else(|| "at least 2".to_owned(), |need| need.to_string())
         )))
     }
@@ -357,7 +358,6 @@ impl Conductor<'_> {
         if self.people.unattended() {
             return Ok(());
         }
-        self.people.show(&format!("  {title}: type your share back from the paper."));
         loop {
             let Some(typed) = self.share(person, |people, title| people.share_back(title))? else {
                 self.people.show("  Once more on the screen; correct the paper.");

@@ -3,7 +3,7 @@
 use super::intake::Intake;
 use super::preflight::{Setup, Start};
 use super::script::{RefusalRule, Step};
-use super::{Error, People, Plan, Progress, Surroundings};
+use super::{Error, People, Plan, Progress, Surroundings, wording};
 use crate::ledger::{Import, Imported, Ledger, Refused};
 use crate::policy::Policy;
 use crate::release::Reason;
@@ -73,7 +73,7 @@ pub fn refusal_lines(first: &[Refused], all: usize) -> Result<String, Error> {
         }
     }
     if all > first.len() {
-        lines.push(format!("  and {} requests more", all - first.len()));
+        lines.push(format!("  and {} more", wording::count((all - first.len()) as u64, "request")));
     }
     Ok(lines.join("\n"))
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::conductor::Conductor;
 use super::lane::{Event, Lanes, Lot, Order, Signers, Templates};
-use super::{Error, Progress, unchanged};
+use super::{Error, Progress, unchanged, wording};
 use crate::digest::Hasher;
 use crate::issuance::{Serial, Signed, Template, ToBeSigned};
 use crate::ledger::{Advance, Approved, Pending, Reservation};
@@ -30,7 +30,10 @@ impl Conductor<'_> {
         let result = self.issue_with(&mut sessions);
         self.session = sessions.into_iter().next();
         result?;
-        self.people.show(&format!("  {} certificates issued, each signature verified", self.approved));
+        self.people.show(&format!(
+            "  {} issued, each signature verified",
+            wording::count(self.approved as u64, "certificate")
+        ));
         self.record("issued", json!({ "certificates": self.approved }))
     }
 

@@ -56,7 +56,7 @@ impl Conductor<'_> {
     pub(super) fn import(&mut self) -> Result<(), Error> {
         let requests = self.approved + self.refused;
         let digest = self.setup.bundle;
-        self.people.show(&format!("  {requests} requests came in"));
+        self.people.show(&format!("  {} came in", wording::count(requests as u64, "request")));
         for facts in &self.setup.indexes {
             let name =
                 |name: &Option<IndexName>| name.as_ref().map_or("none named", IndexName::as_str).to_owned();

@@ -10,13 +10,22 @@ pub fn fold(text: &str, width: usize) -> String {
 }
 
 /// Folds a text and parts it into pages that stand on a screen of so many lines, with room for a
-/// question below.
+/// question below. What a further indented line continues stays with it.
 pub fn pages(text: &str, rows: usize) -> Vec<String> {
     /// Lines of the longest question and of its answer.
     const QUESTION: usize = 5;
     let folded = fold(text, WIDTH);
     let lines: Vec<&str> = folded.split('\n').collect();
-    lines.chunks(rows.saturating_sub(QUESTION).max(QUESTION)).map(|page| page.join("\n")).collect()
+    let most = rows.saturating_sub(QUESTION).max(QUESTION);
+    let mut pages: Vec<Vec<&str>> = vec![Vec::new()];
+    let entries = lines.chunk_by(|_, next| next.starts_with("    "));
+    for entry in entries.flat_map(|entry| entry.chunks(most)) {
+        match pages.last_mut() {
+            Some(page) if page.len() + entry.len() <= most => page.extend(entry),
+            _ => pages.push(entry.to_vec()),
+        }
+    }
+    pages.iter().map(|page| page.join("\n")).collect()
 }
 
 fn fold_line(line: &str, width: usize) -> String {
@@ -75,5 +84,8 @@ mod tests {
         assert_eq!(parted.iter().map(|page| page.lines().count()).collect::<Vec<_>>(), [19, 19, 12]);
         assert_eq!(parted.join("\n"), text);
         assert_eq!(pages("one", 0), ["one"]);
+        let entries = (0..15).map(|number| format!("  request {number}\n    its names")).collect::<Vec<_>>();
+        let parted = pages(&entries.join("\n"), 24);
+        assert_eq!(parted.iter().map(|page| page.lines().count()).collect::<Vec<_>>(), [18, 12]);
     }
 }

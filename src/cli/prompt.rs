@@ -82,9 +82,9 @@ impl Drop for Setup<'_> {
 }
 
 fn asked(input: &File, output: &mut dyn Write, prompt: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
-    output.write_all(prompt.as_bytes()).and_then(|()| output.flush()).map_err(gone)?;
     stop::asking(true);
-    let line = typed(input);
+    let asked = output.write_all(prompt.as_bytes()).and_then(|()| output.flush()).map_err(gone);
+    let line = asked.and_then(|()| typed(input));
     stop::asking(false);
     if line.is_err() {
         // What is told next begins a line.

@@ -52,8 +52,10 @@ pub fn listen() {
 
 fn heed(mut signals: Signals, mut bell: PipeWriter) {
     for signal in signals.forever() {
+        // Asked before the bell rings: the prompt ends by that.
+        let asked = ASKING.load(Ordering::Relaxed);
         if !WANTED.swap(true, Ordering::Relaxed) && bell.write_all(b"!").is_ok() {
-            if !ASKING.load(Ordering::Relaxed) {
+            if !asked {
                 say("\n  stopping when what is under way is written down; Ctrl-C again ends it at once");
             }
             continue;

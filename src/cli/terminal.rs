@@ -168,7 +168,7 @@ impl People for Operators {
     }
 
     fn share_back(&mut self, person: &str) -> Result<SecretReply, Error> {
-        self.show(&format!("  {person}: type your share from the paper"));
+        self.show(&format!("  {person}: type your share back from the paper"));
         say("  (nothing is shown as you type; \"show\" shows what you type)");
         say("  (\"again\" shows your share once more)");
         secrets::ask("Share", "again")

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::ceremony::wording;
 use crate::release::Record;
 
 /// The words for a record.
@@ -51,22 +52,23 @@ impl Sum {
     /// The words for the next record.
     pub fn take(&mut self, record: &Record) -> Option<Told> {
         let count = |key: &str| record.data.get(key).and_then(Value::as_u64).unwrap_or_default();
-        let (sum, kind, what) = match record.event.as_str() {
+        let (sum, kind, thing, what) = match record.event.as_str() {
             "signed" => {
                 self.certificates += count("certificates");
-                (self.certificates, "signed", "certificates signed, each signature verified")
+                (self.certificates, "signed", "certificate", "signed, each signature verified")
             }
             "refused" => {
                 let list = record.data.get("requests").and_then(Value::as_array);
                 self.refusals += list.map_or(0, |list| list.len() as u64);
-                (self.refusals, "refused", "requests refused, listed below")
+                (self.refusals, "refused", "request", "refused, listed below")
             }
             "key-proved" => {
                 self.proved += 1;
                 (
                     self.proved,
                     "key-proved",
-                    "keys proved: attributes read back, a challenge signed and verified",
+                    "key",
+                    "proved: attributes read back, a challenge signed and verified",
                 )
             }
             _ => {
@@ -74,7 +76,7 @@ impl Sum {
                 return sentence(record).map(Told::New);
             }
         };
-        let line = format!("{sum} {what}");
+        let line = format!("{} {what}", wording::count(sum, thing));
         let told = if self.last == kind { Told::Instead(line) } else { Told::New(line) };
         self.last = kind;
         Some(told)
@@ -136,7 +138,7 @@ fn sentence(record: &Record) -> Option<String> {
         ),
         "import" => import(data),
         "review" => format!("{} approved, {} refused", t("approved"), t("refused")),
-        "issued" => format!("{} certificates issued in all", t("certificates")),
+        "issued" => format!("{} issued in all", counted(data, "certificates", "certificate")),
         "seal" => format!(
             "the transcript is sealed for release {}, to be signed by {}",
             t("sequence"),
@@ -152,8 +154,11 @@ fn sentence(record: &Record) -> Option<String> {
 
 /// What came in, and who approved it.
 fn import(data: &Value) -> String {
-    let mut line =
-        format!("{} requests came in, bundle digest {}", text(data, "requests"), text(data, "bundle_sha256"));
+    let mut line = format!(
+        "{} came in, bundle digest {}",
+        counted(data, "requests", "request"),
+        text(data, "bundle_sha256")
+    );
     let indexes = data.get("indexes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     for index in indexes {
         let approvers = text(index, "approvers");
@@ -172,8 +177,8 @@ fn import(data: &Value) -> String {
 fn inventory(data: &Value) -> String {
     let count = |key: &str| data.get(key).and_then(Value::as_array).map_or(0, Vec::len);
     let mut line = format!(
-        "{} objects on the token, {} not of this ledger",
-        count("objects"),
+        "{} on the token, {} not of this ledger",
+        wording::count(count("objects") as u64, "object"),
         text(data, "not_of_this_ledger")
     );
     for (key, what) in [("appeared", "APPEARED"), ("gone", "gone")] {
@@ -213,6 +218,11 @@ fn custody(data: &Value) -> String {
         "collected" => format!("enough shares of set {} were given", t("set")),
         other => format!("custody, {other}: {}", members(data)),
     }
+}
+
+/// A number of a record, with what it counts.
+fn counted(data: &Value, key: &str, thing: &str) -> String {
+    wording::count(data.get(key).and_then(Value::as_u64).unwrap_or_default(), thing)
 }
 
 /// Whatever else stands in a record.

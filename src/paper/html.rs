@@ -92,7 +92,7 @@ fn table(table: &Table) -> Markup {
 /// A path breaks behind its slashes, not within its names.
 fn cell(text: &str) -> Markup {
     /// A name that is longer may break anywhere, or the table would be wider than the page.
-    const LONGEST: usize = 24;
+    const LONGEST: usize = 32;
     let path = text.contains('/') && !text.contains(' ');
     if !path || text.split('/').any(|name| name.chars().count() > LONGEST) {
         return html! { (text) };
