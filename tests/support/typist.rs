@@ -40,6 +40,8 @@ for wait, line in steps:
     if not until(wait):
         break
     if line == "{interrupt}":
+        if not wait.endswith(": ") and not until("> "):
+            break
         while wait.endswith(": ") and termios.tcgetattr(fd)[3] & termios.ECHO:
             pass
         os.write(fd, b"\x03")
