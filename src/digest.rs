@@ -1,6 +1,7 @@
 //! SHA-256 (FIPS 180-4) as a value: in hexadecimal for machines, in words to read aloud.
 
 use std::fmt;
+use std::io::{self, BufReader, Read};
 use std::str::FromStr;
 
 use aws_lc_rs::digest::{Context, SHA256, digest};
@@ -49,13 +50,13 @@ impl Hasher {
     }
 }
 
-impl std::io::Write for Hasher {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+impl io::Write for Hasher {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
         self.update(octets);
         Ok(octets.len())
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -66,6 +67,16 @@ impl Digest {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(digest(&SHA256, octets).as_ref());
         Self(bytes)
+    }
+
+    /// The digest of all that can be read from here, which is never held as a whole.
+    ///
+    /// # Errors
+    /// Whatever `from` fails with.
+    pub fn of_all(from: impl Read) -> io::Result<Self> {
+        let mut hasher = Hasher::default();
+        io::copy(&mut BufReader::with_capacity(1 << 16, from), &mut hasher)?;
+        Ok(hasher.finish())
     }
 
     /// The digest of a listing of files, one line each: digest, two spaces, path.

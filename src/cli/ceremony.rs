@@ -109,11 +109,11 @@ pub fn run(command: Command) -> Result<(), Failure> {
 }
 
 fn perform(arguments: Run) -> Result<(), Failure> {
+    let surroundings = system::surroundings();
     let plan = Plan::read(&arguments.script)?;
     let hsm = token::profile_text(&arguments.hsm)?;
     let mut people =
         Operators::new(arguments.common.answers.as_deref(), arguments.common.pin, arguments.common.shares)?;
-    let surroundings = system::surroundings();
     let out = arguments
         .out
         .map(std::path::absolute)
@@ -135,9 +135,9 @@ fn perform(arguments: Run) -> Result<(), Failure> {
 }
 
 fn resume(arguments: Resume) -> Result<(), Failure> {
+    let surroundings = system::surroundings();
     let mut people =
         Operators::new(arguments.common.answers.as_deref(), arguments.common.pin, arguments.common.shares)?;
-    let surroundings = system::surroundings();
     let ledger = Ledger::open(&arguments.ledger)?;
     let signed = match ledger.open_ceremony() {
         Ok(Some(open)) => ledger.reservations(open.id).is_ok_and(|count| count > 0),

@@ -59,6 +59,8 @@ pub fn temporary() -> std::path::PathBuf {
 
 /// All surroundings.
 pub fn surroundings() -> Surroundings<'static> {
+    // First: it takes longest, and a thread of its own.
+    let tool_digest = tool_digest();
     Surroundings {
         now: &now,
         random: &random,
@@ -66,7 +68,7 @@ pub fn surroundings() -> Surroundings<'static> {
         processors: processors(),
         machine: machine(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        tool_digest: tool_digest(),
+        tool_digest,
     }
 }
 
@@ -80,8 +82,8 @@ fn tool_digest() -> Arc<OnceLock<Result<Digest, String>>> {
 
 fn own_digest() -> Result<Digest, String> {
     let program = std::env::current_exe().map_err(|e| format!("own program: {e}"))?;
-    let octets = std::fs::read(&program).map_err(|e| format!("{}: {e}", program.display()))?;
-    Ok(Digest::of(&octets))
+    let digest = std::fs::File::open(&program).and_then(Digest::of_all);
+    digest.map_err(|e| format!("{}: {e}", program.display()))
 }
 
 fn machine() -> MachineFacts {

@@ -76,8 +76,8 @@ impl Module {
                 listed.join(" or ")
             ))
         })?;
-        let octets = std::fs::read(&path).map_err(|e| Error::Setup(format!("{}: {e}", path.display())))?;
-        let digest = Digest::of(&octets);
+        let digest = std::fs::File::open(&path).and_then(Digest::of_all);
+        let digest = digest.map_err(|e| Error::Setup(format!("{}: {e}", path.display())))?;
         if let Some(pinned) = profile.module_sha256.filter(|pinned| *pinned != digest) {
             return Err(Error::Setup(format!(
                 "{}: SHA-256 is {digest}, the HSM profile requires {pinned}",
