@@ -39,24 +39,25 @@ where
     let (job, jobs) = bounded::<(u64, In)>(pieces);
     let (done, results) = bounded::<(u64, std::thread::Result<Out>)>(pieces);
     std::thread::scope(|scope| {
+        let map = &map;
         let source = scope.spawn(move || {
             let mut number = 0;
             source(&mut |piece| {
                 permits.recv().map_err(|_| Closed)?;
+                // A worker for each of the first pieces: little work needs few threads.
+                if number < workers as u64 {
+                    let (jobs, done) = (jobs.clone(), done.clone());
+                    scope.spawn(move || {
+                        jobs.iter().try_for_each(|(number, piece)| {
+                            done.send((number, catch_unwind(AssertUnwindSafe(|| map(piece)))))
+                        })
+                    });
+                }
                 job.send((number, piece)).map_err(|_| Closed)?;
                 number += 1;
                 Ok(())
             })
         });
-        for _ in 0..workers {
-            let (jobs, done, map) = (jobs.clone(), done.clone(), &map);
-            scope.spawn(move || {
-                jobs.iter().try_for_each(|(number, piece)| {
-                    done.send((number, catch_unwind(AssertUnwindSafe(|| map(piece)))))
-                })
-            });
-        }
-        drop((jobs, done));
         let mut waiting = BTreeMap::new();
         let mut next = 0;
         let mut outcome = Ok(());

@@ -160,7 +160,10 @@ impl Conductor<'_> {
     pub(super) fn typed_pin(&mut self) -> Result<secrecy::SecretString, Error> {
         let token = self.token.clone();
         loop {
-            self.write_down()?;
+            // Before the token tries it, everything is written down in any case.
+            if self.people.types_pin() {
+                self.write_down()?;
+            }
             match self.people.pin(&token)? {
                 SecretReply::Secret(pin) => return Ok(pin),
                 SecretReply::Stop => return Err(Error::Stopped("stopped at the prompt".into())),

@@ -47,7 +47,7 @@ impl Conductor<'_> {
         let policy = Arc::clone(&self.policy);
         let halt = AtomicBool::new(false);
         let lanes = Lanes { signers: &signers, templates: &templates, policy: &policy, halt: &halt };
-        let processors = self.surroundings.processors;
+        let processors = self.surroundings.processors.min(self.approved);
         lanes.run(sessions, processors, |link| {
             let mut desk = Desk {
                 lanes: &lanes,

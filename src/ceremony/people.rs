@@ -197,6 +197,9 @@ pub trait People {
     /// [`Error::Fault`] or [`Error::Stopped`] when nobody can see it.
     fn hand_out(&mut self, person: &str, secret: &str) -> Result<Reply, Error>;
 
+    /// Whether somebody types the PIN, and may take the time for it.
+    fn types_pin(&self) -> bool;
+
     /// Whether shares that are handed out reach anybody.
     fn can_hand_out(&self) -> bool;
 

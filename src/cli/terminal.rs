@@ -194,6 +194,10 @@ impl People for Operators {
         Ok(other?.unwrap_or(Reply::Text(String::new())))
     }
 
+    fn types_pin(&self) -> bool {
+        self.pin.is_typed()
+    }
+
     fn can_hand_out(&self) -> bool {
         !self.unattended() || self.shares.go_to_file()
     }

@@ -109,7 +109,8 @@ impl Ledger {
     /// # Errors
     /// [`Error::Fault`] when the database fails.
     pub fn keys(&self) -> Result<Vec<StoredKey>, Error> {
-        let mut statement = self.db.prepare(&format!("SELECT {COLUMNS} FROM token_key ORDER BY rowid"))?;
+        let sql = format!("SELECT {COLUMNS} FROM token_key ORDER BY rowid");
+        let mut statement = self.db.prepare_cached(&sql)?;
         let rows = statement.query_map([], |row| Ok(read(row)))?;
         rows.map(|row| row?).collect()
     }
