@@ -1,8 +1,8 @@
 //! Files that are written new, synced and read back from the device.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::{Advice, CWD, Mode, OFlags, openat};
@@ -61,12 +61,20 @@ pub struct ReadBack(Vec<u8>);
 impl ReadBack {
     /// Reads a synced file from its device and compares.
     pub fn compare(&mut self, path: &Path, octets: &[u8]) -> Result<(), Error> {
+        self.compare_from(path, 0, octets)
+    }
+
+    /// As [`ReadBack::compare`], for a file whose end is written last: what it holds from here on, a
+    /// place that is a multiple of [`SECTOR`].
+    pub fn compare_from(&mut self, path: &Path, at: u64, octets: &[u8]) -> Result<(), Error> {
         let fault = |e: std::io::Error| Error::fault(path.display(), e);
-        let same = match self.direct(path, octets) {
+        let same = match self.direct(path, at, octets) {
             // Some file systems have no direct reads.
             Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
+                let mut file = from_device(path)?;
+                file.seek(SeekFrom::Start(at)).map_err(fault)?;
                 let mut back = Vec::with_capacity(octets.len() + 1);
-                from_device(path)?.read_to_end(&mut back).map_err(fault)?;
+                file.read_to_end(&mut back).map_err(fault)?;
                 back == octets
             }
             other => other.map_err(fault)?,
@@ -74,9 +82,9 @@ impl ReadBack {
         if same { Ok(()) } else { Err(reads_differently(path)) }
     }
 
-    fn direct(&mut self, path: &Path, octets: &[u8]) -> std::io::Result<bool> {
+    fn direct(&mut self, path: &Path, at: u64, octets: &[u8]) -> std::io::Result<bool> {
         let flags = OFlags::RDONLY | OFlags::DIRECT | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut file = File::from(openat(CWD, path, flags, Mode::empty())?);
+        let file = File::from(openat(CWD, path, flags, Mode::empty())?);
         let length = (octets.len() + 1).next_multiple_of(SECTOR);
         self.0.resize(length + SECTOR, 0);
         let start = self.0.as_ptr().align_offset(SECTOR);
@@ -84,7 +92,7 @@ impl ReadBack {
         let mut filled = 0;
         // A read that ends within a sector has come to the end of the file.
         while filled % SECTOR == 0 && filled < length {
-            match file.read(buffer.get_mut(filled..).unwrap_or_default())? {
+            match file.read_at(buffer.get_mut(filled..).unwrap_or_default(), at + filled as u64)? {
                 0 => break,
                 read => filled += read,
             }
@@ -127,10 +135,14 @@ impl Write for Sum {
 
 /// As [`read_back`], for a file too large to be held.
 pub fn read_back_sum(path: &Path, sum: u128) -> Result<(), Error> {
+    if sum_of(path)? == sum { Ok(()) } else { Err(reads_differently(path)) }
+}
+
+/// The sum of a synced file, as its device gives it.
+pub fn sum_of(path: &Path) -> Result<u128, Error> {
     let mut found = Sum::default();
-    let mut file = from_device(path)?;
-    copy(&mut file, &mut found, path)?;
-    if found.finish() == sum { Ok(()) } else { Err(reads_differently(path)) }
+    copy(&mut from_device(path)?, &mut found, path)?;
+    Ok(found.finish())
 }
 
 /// Copies all octets; returns how many there were.

@@ -1,16 +1,19 @@
-//! A release as one tar: written beside its name, synced, read back, then named.
+//! A release as one tar: written beside its name, in pieces each of which is synced and read back
+//! while the next is filled, then named.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 
+use crossbeam_channel::{Sender, bounded};
 use tar::{Builder, EntryType, Header};
 
-use crate::media::write::{Sum, check_parent, create_empty, read_back_sum, sync_parent};
+use crate::media::write::{ReadBack, check_parent, create_empty, sum_of, sync_parent};
 use crate::media::{Error, RelativePath};
 
 pub struct Tar {
-    builder: Builder<Hashed>,
+    builder: Builder<Pieces>,
     target: PathBuf,
     partial: PathBuf,
     time: u64,
@@ -22,21 +25,93 @@ impl std::fmt::Debug for Tar {
     }
 }
 
-/// Hashes what it writes, so that it can be compared with what the device gives back.
-struct Hashed {
-    file: BufWriter<File>,
-    hasher: Sum,
+/// Octets of a piece: a multiple of what direct reads must be aligned to. Three are held at most:
+/// filled, waiting, being read back.
+const PIECE: usize = 2 << 20;
+
+/// The tar as it grows: each piece is written, synced, and read back from the device.
+struct Growing {
+    file: File,
+    path: PathBuf,
+    at: u64,
+    back: ReadBack,
 }
 
-impl Write for Hashed {
+impl Growing {
+    fn append(&mut self, piece: &[u8], is_last: bool) -> Result<(), Error> {
+        let written = self.file.write_all(piece).and_then(|()| match is_last {
+            true => self.file.sync_all(),
+            false => self.file.sync_data(),
+        });
+        written.map_err(|e| Error::fault(self.path.display(), e))?;
+        self.back.compare_from(&self.path, self.at, piece)?;
+        self.at += piece.len() as u64;
+        Ok(())
+    }
+}
+
+/// Fills pieces. The first full one begins a thread, which sees to each while the next is filled.
+struct Pieces {
+    growing: Option<Growing>,
+    thread: Option<Thread>,
+    filled: Vec<u8>,
+}
+
+struct Thread {
+    pieces: Sender<Vec<u8>>,
+    outcome: JoinHandle<Result<Growing, Error>>,
+}
+
+impl Pieces {
+    fn hand_over(&mut self) -> Result<(), Error> {
+        let piece = std::mem::replace(&mut self.filled, Vec::with_capacity(PIECE));
+        if let Some(mut growing) = self.growing.take() {
+            let (pieces, queue) = bounded::<Vec<u8>>(1);
+            let work = move || {
+                queue.iter().try_for_each(|piece| growing.append(&piece, false))?;
+                Ok(growing)
+            };
+            self.thread = Some(Thread { pieces, outcome: std::thread::spawn(work) });
+        }
+        match &self.thread {
+            Some(thread) if thread.pieces.send(piece).is_ok() => Ok(()),
+            // The thread is gone: an earlier piece failed.
+            _ => self.end().map(drop),
+        }
+    }
+
+    /// Waits for what was handed over.
+    fn end(&mut self) -> Result<Growing, Error> {
+        let growing = match self.thread.take() {
+            None => self.growing.take(),
+            Some(Thread { pieces, outcome }) => {
+                drop(pieces);
+                Some(outcome.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?)
+            }
+        };
+        growing.ok_or_else(|| Error::fault("tar", std::io::Error::other("failed before")))
+    }
+
+    fn finish(mut self) -> Result<(), Error> {
+        self.end()?.append(&self.filled, true)
+    }
+}
+
+impl Write for Pieces {
     fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        let written = self.file.write(octets)?;
-        self.hasher.update(octets.split_at(written).0);
-        Ok(written)
+        let (taken, _) = octets.split_at(octets.len().min(PIECE - self.filled.len()));
+        self.filled.extend_from_slice(taken);
+        if self.filled.len() == PIECE {
+            self.hand_over().map_err(|error| match error {
+                Error::Fault { source, .. } => source,
+                Error::Refused(message) => std::io::Error::other(message),
+            })?;
+        }
+        Ok(taken.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        self.file.flush()
+        Ok(())
     }
 }
 
@@ -62,9 +137,10 @@ impl Tar {
         if fs::symlink_metadata(&partial).is_ok_and(|status| status.is_file()) {
             fs::remove_file(&partial).map_err(|e| Error::fault(partial.display(), e))?;
         }
-        let file = BufWriter::with_capacity(1 << 20, create_empty(&partial, 0o644)?);
-        let builder = Builder::new(Hashed { file, hasher: Sum::default() });
-        Ok(Self { builder, target: target.to_owned(), partial, time })
+        let file = create_empty(&partial, 0o644)?;
+        let growing = Growing { file, path: partial.clone(), at: 0, back: ReadBack::default() };
+        let pieces = Pieces { growing: Some(growing), thread: None, filled: Vec::new() };
+        Ok(Self { builder: Builder::new(pieces), target: target.to_owned(), partial, time })
     }
 
     pub fn put(&mut self, path: &RelativePath, size: u64, octets: impl Read) -> Result<(), Error> {
@@ -81,15 +157,11 @@ impl Tar {
     pub fn finish(self) -> Result<(), Error> {
         let Self { builder, target, partial, .. } = self;
         let fault = |e: std::io::Error| Error::fault(partial.display(), e);
-        let Hashed { file, hasher } = builder.into_inner().map_err(fault)?;
-        let file = file.into_inner().map_err(|e| fault(e.into_error()))?;
-        file.sync_all().map_err(fault)?;
-        drop(file);
-        read_back_sum(&partial, hasher.finish())?;
+        builder.into_inner().map_err(fault)?.finish()?;
         // Not every file system can rename without replacing: a name that is taken is looked at first.
         match fs::symlink_metadata(&target) {
             // An interrupted run of the same release came so far: the same octets stay.
-            Ok(there) if there.is_file() && read_back_sum(&target, hasher.finish()).is_ok() => {
+            Ok(there) if there.is_file() && sum_of(&target)? == sum_of(&partial)? => {
                 fs::remove_file(&partial).map_err(fault)?;
             }
             Ok(_) => {
