@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::Error;
@@ -115,6 +116,8 @@ pub fn connect(folder: &Path, create: bool) -> Result<Connection, Error> {
     let folder = folder.canonicalize().map_err(|e| Error::Fault(format!("{}: {e}", folder.display())))?;
     let db = Connection::open_with_flags(folder.join(FILE), flags)?;
     db.busy_timeout(std::time::Duration::ZERO)?;
+    // A statement keeps its plan: SQLite makes a new one whenever other values are bound, otherwise.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     let locked = db.execute_batch(
         "PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8000; BEGIN EXCLUSIVE; COMMIT;",
     );
