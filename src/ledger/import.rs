@@ -168,12 +168,10 @@ impl Import<'_> {
             }
         };
         self.check_keys(policy)?;
-        let count = |what: &str| -> Result<usize, Error> {
-            let sql = format!("SELECT count({what}) FROM request WHERE id >= ?1");
-            let count: u32 = self.transaction.query_row(&sql, [self.first], |row| row.get(0))?;
-            Ok(count as usize)
-        };
-        Ok(Imported { approved: count("approval")?, refused: count("refusal")?, digest })
+        let sql = "SELECT count(approval), count(refusal) FROM request WHERE id >= ?1";
+        let counts = self.transaction.query_row(sql, [self.first], |row| Ok((row.get(0)?, row.get(1)?)));
+        let (approved, refused): (u32, u32) = counts?;
+        Ok(Imported { approved: approved as usize, refused: refused as usize, digest })
     }
 
     /// A tar lists its files in any order.
@@ -222,31 +220,32 @@ impl Import<'_> {
             self.transaction.prepare("INSERT INTO request_key (spki_sha256, request) VALUES (?1, ?2)")?;
         let history =
             self.transaction.query_row("SELECT EXISTS (SELECT 1 FROM request_key)", [], |row| row.get(0))?;
-        let mut same: Vec<(i64, RelativePath)> = Vec::new();
+        let mut same: Vec<(i64, String)> = Vec::new();
         let mut current = None;
         while let Some(row) = rows.next()? {
             let key: [u8; 32] = row.get(0)?;
-            let (id, path) = (row.get(1)?, path(row.get(2)?)?);
+            let (id, text): (i64, String) = (row.get(1)?, row.get(2)?);
             if row.get(4)? {
                 insert.execute(params![key, id])?;
             }
             if history && let Some(objection) = self.earlier(&key, digest(row.get(3)?))? {
-                self.object(policy, id, &path, &objection)?;
+                self.object(policy, id, &path(text.clone())?, &objection)?;
             }
             if current != Some(key) {
                 self.object_twice(policy, &same)?;
                 same.clear();
                 current = Some(key);
             }
-            same.push((id, path));
+            same.push((id, text));
         }
         self.object_twice(policy, &same)
     }
 
-    fn object_twice(&self, policy: &Policy, same: &[(i64, RelativePath)]) -> Result<(), Error> {
-        for (id, path) in same {
+    fn object_twice(&self, policy: &Policy, same: &[(i64, String)]) -> Result<(), Error> {
+        for (id, text) in same {
             if let Some((_, other)) = same.iter().find(|(other, _)| other != id) {
-                self.object(policy, *id, path, &Objection::KeyTwice(other.clone(), same.len()))?;
+                let objection = Objection::KeyTwice(path(other.clone())?, same.len());
+                self.object(policy, *id, &path(text.clone())?, &objection)?;
             }
         }
         Ok(())
