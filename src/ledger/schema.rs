@@ -119,7 +119,7 @@ pub fn connect(folder: &Path, create: bool) -> Result<Connection, Error> {
     // A statement keeps its plan: SQLite makes a new one whenever other values are bound, otherwise.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     let locked = db.execute_batch(
-        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8000; BEGIN EXCLUSIVE; COMMIT;",
+        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA foreign_keys = ON; PRAGMA cache_size = -32000; BEGIN EXCLUSIVE; COMMIT;",
     );
     match locked {
         Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == rusqlite::ErrorCode::DatabaseBusy => {
