@@ -144,7 +144,7 @@ fn ledger(c: &mut Criterion) {
                 import.add(&judged, &file).unwrap();
             }
             let imported = import.settle(&stage.policy).unwrap();
-            import.commit("{}", None, Some(imported)).unwrap();
+            import.commit("{}", None, Some(imported), &[]).unwrap();
             let mut row = 0;
             loop {
                 let approved = ledger.approved_after(row, 64).unwrap();

@@ -23,6 +23,7 @@ pub use witness::{NAMESPACE, Signer, allowed_signers};
 
 use crate::ceremony::Plan;
 use crate::digest::Digest;
+use crate::ledger::Ledger;
 
 /// Why an audit was not made.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +52,7 @@ impl From<crate::ledger::Error> for Error {
 }
 
 /// What is audited, and by what.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Order {
     /// Ledgers, transcripts and releases, in any order.
     pub sources: Vec<PathBuf>,
@@ -95,6 +96,24 @@ pub fn audit(order: &Order) -> Result<Report, Error> {
     witness::audit(order, &sources, &mut witnesses)?;
     report.sections.push(witnesses);
     Ok(report)
+}
+
+/// Examines a ledger before something is done with it: transcripts, keys, releases and the rows of
+/// the ceremony that is open; those of earlier ones are left to the audit.
+///
+/// # Errors
+/// What does not hold, a line each.
+pub fn examine(ledger: &mut Ledger, processors: usize) -> Result<(), String> {
+    const SHOWN: usize = 5;
+    let order = Order { processors, ..Order::default() };
+    let mut section = Section::new(String::new());
+    ledger::examine(ledger, &order, &mut section).map_err(|e| e.to_string())?;
+    // That the token holds what nobody expects is no fault of the record.
+    let of_record = |claim: &&Claim| claim.outcome == Outcome::Fails && claim.id != "AUDIT-OBJECTS";
+    let fails = section.claims.iter().filter(of_record);
+    let fails: Vec<String> =
+        fails.take(SHOWN).map(|claim| format!("{} [{}]", claim.text, claim.id)).collect();
+    if fails.is_empty() { Ok(()) } else { Err(fails.join("\n")) }
 }
 
 /// What a source is.

@@ -1,21 +1,26 @@
 //! Giving up a ceremony that waits to be resumed and in which nothing was made.
 
-use der::DateTime;
 use serde_json::json;
 
-use super::Error;
 use super::people::Person;
 use super::preflight::check_clock;
 use super::seats::Role;
 use super::transcript::Transcript;
 use super::wording;
+use super::{Error, Surroundings};
 use crate::ledger::Ledger;
 
 /// Closes the ledger's unfinished ceremony; returns its number.
 ///
 /// # Errors
 /// [`Error::Wrong`] when there is none, or when something was made in it.
-pub fn abandon(ledger: &mut Ledger, by: &str, reason: &str, now: DateTime) -> Result<i64, Error> {
+pub fn abandon(
+    ledger: &mut Ledger,
+    by: &str,
+    reason: &str,
+    surroundings: &Surroundings<'_>,
+) -> Result<i64, Error> {
+    let now = (surroundings.now)();
     let open = ledger
         .open_ceremony()?
         .ok_or_else(|| Error::Wrong(format!("{}: no ceremony is unfinished", ledger.folder().display())))?;
@@ -24,6 +29,7 @@ pub fn abandon(ledger: &mut Ledger, by: &str, reason: &str, now: DateTime) -> Re
         return Err(Error::Wrong("the reason is 1 to 1000 characters in one line".into()));
     }
     check_clock(ledger, now)?;
+    surroundings.check_ledger(ledger)?;
     let keys = ledger.keys()?.iter().filter(|key| key.ceremony == open.id).count();
     let reserved = ledger.reservations(open.id)?;
     let handed_out = ledger

@@ -7,13 +7,14 @@ use der::DateTime;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use super::facts::facts;
 use super::people::Person;
 use super::preflight::{Setup, check_clock, check_still_valid, needed, policy};
 use super::screen::{heading, is_to_come};
 use super::seats::Count;
-use super::transcript::Transcript;
+use super::transcript::{Standing, Transcript};
 use super::unattended::check_people;
-use super::{Error, People, Plan, Prompt, Step, Surroundings, unchanged};
+use super::{Error, People, Plan, Prompt, Step, Surroundings};
 use crate::digest::Digest;
 use crate::ledger::Ledger;
 use crate::policy::Policy;
@@ -27,6 +28,7 @@ pub struct Parts {
     pub module: Module,
     pub token: TokenFacts,
     pub policy: Policy,
+    pub transcript: Transcript,
 }
 
 /// A ceremony under way.
@@ -100,28 +102,18 @@ pub struct Outcome {
 }
 
 impl<'a> Conductor<'a> {
-    pub(super) fn begin(
+    /// A ceremony that waits for its steps. `done` of them are done when it is taken up again.
+    pub(super) fn new(
         id: i64,
         parts: Parts,
+        done: Option<usize>,
         final_try: bool,
         surroundings: &'a Surroundings<'a>,
         people: &'a mut dyn People,
     ) -> Result<Self, Error> {
-        Self::take_up(id, parts, ("begin", 0), final_try, surroundings, people)
-    }
-
-    fn take_up(
-        id: i64,
-        parts: Parts,
-        (event, next_step): (&str, usize),
-        final_try: bool,
-        surroundings: &'a Surroundings<'a>,
-        people: &'a mut dyn People,
-    ) -> Result<Self, Error> {
-        let Parts { plan, setup, ledger, module, token, policy } = parts;
-        let transcript = Transcript::open(&ledger, id)?;
+        let Parts { plan, setup, ledger, module, token, policy, transcript } = parts;
         let (approved, refused) = ledger.counts(id)?;
-        let mut this = Self {
+        let this = Self {
             id,
             plan,
             setup,
@@ -136,17 +128,15 @@ impl<'a> Conductor<'a> {
             people,
             final_try,
             transcript,
-            next_step,
-            resumed: event == "resume",
+            next_step: done.unwrap_or_default(),
+            resumed: done.is_some(),
             at_step: 0,
             present: Vec::new(),
             asking: Count::default(),
-            agreed: event == "resume",
+            agreed: done.is_some(),
             old_pin: None,
             seen: None,
         };
-        let facts = this.facts()?;
-        this.record(event, facts)?;
         Ok(this)
     }
 
@@ -155,7 +145,7 @@ impl<'a> Conductor<'a> {
     /// # Errors
     /// [`Error::Wrong`] when there is nothing to resume; otherwise as [`super::Start::prepare`].
     pub fn resume(
-        ledger: Ledger,
+        mut ledger: Ledger,
         final_try: bool,
         surroundings: &'a Surroundings<'a>,
         people: &'a mut dyn People,
@@ -166,18 +156,18 @@ impl<'a> Conductor<'a> {
                 ledger.folder().display()
             ))
         })?;
+        surroundings.check_ledger(&mut ledger)?;
         let setup: Setup =
             serde_json::from_str(&open.plan).map_err(|e| Error::Fault(format!("ledger: plan: {e}")))?;
         let now = (surroundings.now)();
         check_clock(&ledger, now)?;
         let plan = Plan::from_files(setup.plan.clone())?;
-        let hsm = HsmProfile::parse(&setup.hsm)?;
-        // Before anything of it is used: the HSM profile names a file of code that gets the PIN.
-        let facts = lasting(&plan, &hsm, &setup, ledger.is_rehearsal());
-        let reviewed = unchanged::transcript(&ledger, open.id, &facts)?;
-        unchanged::requests(&ledger, open.id, &setup, reviewed)?;
+        let mut hsm = HsmProfile::parse(&setup.hsm)?;
+        let Standing { done, module } = Standing::of(&ledger, open.id)?;
+        // The module gets the PIN: it must be the very file that the ceremony began with.
+        hsm.module_sha256 = Some(module);
         check_time_left(&ledger, open.id, &setup, &plan, now)?;
-        check_people(&plan, ledger.is_rehearsal(), open.next_step, people)?;
+        check_people(&plan, ledger.is_rehearsal(), done, people)?;
         let module = Module::load(hsm)?;
         let token = module
             .choose(&Selector { serial: Some(setup.token_serial.clone()), label: None })
@@ -188,8 +178,19 @@ impl<'a> Conductor<'a> {
                 ))
             })?;
         let policy = policy(&plan, Some(&ledger))?;
-        let parts = Parts { plan, setup, ledger, module, token, policy };
-        Self::take_up(open.id, parts, ("resume", open.next_step), final_try, surroundings, people)
+        let transcript = Transcript::open(&ledger, open.id)?;
+        let parts = Parts { plan, setup, ledger, module, token, policy, transcript };
+        let mut this = Self::new(open.id, parts, Some(done), final_try, surroundings, people)?;
+        let facts = facts(
+            &this.plan,
+            &this.setup,
+            this.ledger.is_rehearsal(),
+            &this.module,
+            surroundings,
+            this.people,
+        )?;
+        this.record("resume", facts)?;
+        Ok(this)
     }
 
     /// Performs the steps that are left.
@@ -234,15 +235,15 @@ impl<'a> Conductor<'a> {
             if matches!(step, Step::Release { .. }) {
                 self.inventory_after()?;
             }
-            // With what is written before anything is made; the other steps may be done again.
-            if step.makes() {
-                self.ledger.step_reached(self.id, at);
-            }
             self.step(step)?;
-            self.next_step = self.next_step.max(at + 1);
+            if again {
+                continue;
+            }
+            self.next_step = at + 1;
+            self.record("done", json!({ "number": at + 1 }))?;
             // People are not asked again for what they said already.
-            if !self.people.unattended() && !again {
-                self.done_until(at + 1)?;
+            if !self.people.unattended() {
+                self.write_down()?;
             }
         }
         if !self.plan.script().has("release") {
@@ -258,12 +259,6 @@ impl<'a> Conductor<'a> {
         let serial = Some(self.token.serial.clone());
         self.token = self.module.choose(&Selector { serial, label: None })?;
         Ok(())
-    }
-
-    /// Writes down that the steps before this index are done.
-    pub(super) fn done_until(&mut self, next_step: usize) -> Result<(), Error> {
-        self.ledger.step_reached(self.id, next_step);
-        self.write_down()
     }
 
     fn step(&mut self, step: &Step) -> Result<(), Error> {
@@ -311,21 +306,6 @@ impl<'a> Conductor<'a> {
         self.session.as_ref().ok_or_else(|| Error::Fault("no token is open".into()))
     }
 
-    fn facts(&self) -> Result<Value, Error> {
-        let mut facts = lasting(&self.plan, self.module.profile(), &self.setup, self.ledger.is_rehearsal());
-        let now = [
-            // Whoever gives shares by a file need not be there.
-            ("unattended", json!(self.people.unattended() || self.people.shares_from_file())),
-            (
-                "tool",
-                json!({ "version": self.surroundings.tool_version, "sha256": self.surroundings.tool_digest()? }),
-            ),
-            ("module", json!({ "path": self.module.path(), "sha256": self.module.digest() })),
-        ];
-        facts.extend(now.map(|(name, fact)| (name.to_owned(), fact)));
-        Ok(Value::Object(facts))
-    }
-
     fn outcome(&self) -> Result<Outcome, Error> {
         let release = self.ledger.release(self.id)?;
         let keys = self.ledger.keys()?;
@@ -341,21 +321,6 @@ impl<'a> Conductor<'a> {
             roots: roots.filter_map(|key| Some((key.name, key.certificate?.digest()))).collect(),
         })
     }
-}
-
-/// What does not change from the begin of a ceremony to its end, as its first record says it.
-fn lasting(plan: &Plan, hsm: &HsmProfile, setup: &Setup, rehearsal: bool) -> serde_json::Map<String, Value> {
-    let files = plan.listing();
-    let files: Vec<Value> =
-        files.iter().map(|(path, digest)| json!({ "path": path, "sha256": digest })).collect();
-    let facts = [
-        ("title", json!(plan.script().title)),
-        ("plan", json!({ "sha256": plan.digest(), "files": files })),
-        ("rehearsal", json!(rehearsal)),
-        ("hsm_profile", json!({ "name": hsm.name, "sha256": Digest::of(setup.hsm.as_bytes()) })),
-        ("bundle_sha256", json!(setup.bundle)),
-    ];
-    facts.map(|(name, fact)| (name.to_owned(), fact)).into_iter().collect()
 }
 
 /// What may have ended while a ceremony waited: bundles, as long as nothing of them is reserved,

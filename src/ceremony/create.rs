@@ -7,8 +7,8 @@ use serde_json::json;
 use x509_cert::name::Name;
 
 use super::conductor::Conductor;
-use super::{Error, Plan, Prompt, Step, unchanged, wording};
-use crate::digest::Digest;
+use super::{Error, Plan, Prompt, Step, wording};
+use crate::digest::{Digest, hex};
 use crate::issuance::{Authority, Certificate, Reserved, Serial, Signed, ToBeSigned, Validity};
 use crate::keys::PublicKey;
 use crate::ledger::{Advance, KeyRole, Reservation, StoredKey};
@@ -111,12 +111,10 @@ impl Conductor<'_> {
         let stored = self.ledger.key(&wish.name)?;
         if let Some(certificate) = stored.as_ref().and_then(|key| key.certificate.as_ref()) {
             // Interrupted before the transcript had it, or just after.
-            self.check_kept(&wish, issuer.as_ref(), certificate)?;
             return self.record_certificate(&wish, certificate);
         }
         if let Some(certificate) = self.ledger.issued_for_key(self.id, &wish.name)? {
             // Interrupted between the certificate's record and the key's.
-            self.check_kept(&wish, issuer.as_ref(), &certificate)?;
             self.ledger.certify_key(&wish.name, &certificate)?;
             return self.record_certificate(&wish, &certificate);
         }
@@ -145,29 +143,16 @@ impl Conductor<'_> {
         self.record_certificate(&wish, &certificate)
     }
 
-    /// A certificate that was made before an interruption is the one that the script wants.
-    fn check_kept(
-        &self,
-        wish: &Wish,
-        issuer: Option<&Authority>,
-        certificate: &Certificate,
-    ) -> Result<(), Error> {
-        let what = || format!("certificate of {}", wish.name);
-        certificate
-            .verify_by(issuer.map_or(certificate.key(), Authority::key))
-            .map_err(|e| unchanged::changed(what(), e))?;
-        match wish.gives(&self.plan, issuer, certificate.tbs_octets()?)? {
-            true => Ok(()),
-            false => Err(unchanged::changed(what(), "it is not the one that the script wants")),
-        }
-    }
-
     fn record_certificate(&mut self, wish: &Wish, certificate: &Certificate) -> Result<(), Error> {
         let facts = certificate.facts();
-        self.record(
-            "certificate",
-            json!({ "name": wish.name, "role": wish.role.as_str(), "subject": facts.subject, "serial": facts.serial, "sha256": facts.sha256, "spki_sha256": facts.spki_sha256, "not_after": facts.not_after.to_string() }),
-        )
+        let key = self.stored_key(&wish.name)?;
+        let told = json!({
+            "name": wish.name, "role": wish.role.as_str(), "subject": facts.subject, "serial": facts.serial,
+            "sha256": facts.sha256, "spki_sha256": facts.spki_sha256, "not_after": facts.not_after.to_string(),
+            "issuer": key.issuer, "profile": key.profile, "key_id": hex(&key.key_id),
+            "token_serial": key.token_serial,
+        });
+        self.record("certificate", told)
     }
 
     fn ask(&mut self, wish: &Wish) -> Result<(), Error> {
@@ -246,15 +231,26 @@ impl Conductor<'_> {
     ) -> Result<Reservation, Error> {
         let parts = |serial, start| wish.to_be_signed(&self.plan, key, issuer, serial, start);
         if let Some(pending) = self.ledger.pending_for_key(self.id, &wish.name)? {
-            let start = unchanged::start(&self.ledger, self.id, &pending, self.now()?)?;
+            let start = Reserved::of(pending.octets())?.start;
             let tbs = parts(pending.serial, start)?;
-            return pending.reservation(tbs).ok_or_else(|| unchanged::other_octets(&wish.name));
+            let other = || {
+                Error::Fault(format!(
+                    "ledger: {}: other octets are reserved than the script gives",
+                    wish.name
+                ))
+            };
+            return pending.reservation(tbs).ok_or_else(other);
         }
         let row = self.ledger.next_row()?;
         let system = (self.surroundings.random)().map_err(Error::Fault)?;
         let serial = Serial::derive(&self.session()?.random(32)?, &system, self.id, row);
         let tbs = parts(serial, self.now()?)?;
-        Ok(self.ledger.reserve_for_key(self.id, &wish.name, key.digest(), tbs)?)
+        let told = json!({ "name": wish.name, "serial": serial.hex(), "tbs_sha256": tbs.digest() });
+        self.record("key-reserved", told)?;
+        let lines = self.transcript.noted();
+        let reservation = self.ledger.reserve_for_key(self.id, &wish.name, key.digest(), tbs, lines)?;
+        self.transcript.wrote();
+        Ok(reservation)
     }
 
     fn sign(

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, Script};
 use crate::digest::Digest;
+use crate::ledger::KeptIndex;
 use crate::media::Error as MediaError;
 use crate::request::{Approvals, Gate, INDEX, Index, IndexName, Opened, Sequence, Time};
 
@@ -45,8 +46,8 @@ pub struct Gatekeeper<'s> {
     sequences: Sequences,
     /// Who must approve, unless approvals are left aside.
     approvals: Option<&'s Approvals>,
-    /// The bundles with an index that were let in.
-    pub accepted: Vec<BundleFacts>,
+    /// The bundles with an index that were let in: what is written down of it, and it.
+    pub accepted: Vec<(BundleFacts, KeptIndex)>,
 }
 
 impl<'s> Gatekeeper<'s> {
@@ -115,6 +116,10 @@ impl<'s> Gatekeeper<'s> {
     }
 }
 
+fn text(name: &Option<IndexName>) -> Option<String> {
+    name.as_ref().map(|name| name.as_str().to_owned())
+}
+
 impl Gate for Gatekeeper<'_> {
     type Error = Error;
 
@@ -128,7 +133,15 @@ impl Gate for Gatekeeper<'_> {
             let refused = |why| MediaError::Refused(format!("{}: {why}", opened.medium));
             facts.approvers = approvers.map_err(refused)?;
         }
-        self.accepted.push(facts);
+        let kept = KeptIndex {
+            number: facts.bundle,
+            cluster: text(&facts.cluster),
+            part: text(&facts.part),
+            sequence: facts.sequence.number(),
+            octets: opened.octets.clone(),
+            signatures: opened.signatures.clone(),
+        };
+        self.accepted.push((facts, kept));
         Ok(())
     }
 

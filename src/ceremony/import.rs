@@ -4,13 +4,16 @@ use super::intake::Intake;
 use super::preflight::{Setup, Start};
 use super::script::{RefusalRule, Step};
 use super::{Error, People, Plan, Progress, Surroundings, wording};
-use crate::ledger::{Import, Imported, Ledger, Refused};
+use crate::ledger::{Import, Imported, Ledger, Line, Refused};
 use crate::policy::Policy;
 use crate::release::Reason;
 use crate::request::IndexName;
 
 /// At most so many refusals are shown; the transcript has all.
 pub const SHOWN: usize = 40;
+
+/// Gives the first lines of the transcript, once it is known what came in.
+pub type Begin<'b> = dyn FnMut(&Setup, &dyn People) -> Result<Vec<Line>, Error> + 'b;
 
 /// Begins a ceremony in the ledger with the bundles that it is to answer; returns its number.
 pub fn import(
@@ -20,6 +23,7 @@ pub fn import(
     policy: &Policy,
     surroundings: &Surroundings<'_>,
     people: &mut dyn People,
+    begin: &mut Begin<'_>,
 ) -> Result<i64, Error> {
     let sequences = ledger.sequences()?;
     let mut import = ledger.import()?;
@@ -38,7 +42,8 @@ pub fn import(
     setup.bundle = imported.map(|imported| imported.digest);
     let text = serde_json::to_string(&setup).map_err(|e| Error::Fault(e.to_string()))?;
     let cluster = start.plan.script().cluster.as_ref().map(IndexName::as_str);
-    Ok(import.commit(&text, cluster, imported)?)
+    let lines = begin(setup, people)?;
+    Ok(import.commit(&text, cluster, imported, &lines)?)
 }
 
 fn check(

@@ -7,7 +7,7 @@ use super::{BundleFacts, Error, Progress, Script, Surroundings};
 use crate::ledger::Import;
 use crate::parallel;
 use crate::policy::{Judgement, Policy};
-use crate::request::{BundleFile, IndexName, read_bundles};
+use crate::request::{BundleFile, read_bundles};
 
 /// Requests that one thread judges at a time.
 const GROUP: usize = 64;
@@ -56,8 +56,11 @@ impl Intake<'_> {
             },
         )?;
         let Gatekeeper { accepted, .. } = gate;
-        accepted.iter().try_for_each(|facts| note(import, facts))?;
-        Ok(accepted)
+        let keep = |(facts, index)| {
+            import.bundle(&index)?;
+            Ok(facts)
+        };
+        accepted.into_iter().map(keep).collect()
     }
 }
 
@@ -84,11 +87,4 @@ fn judge(policy: &Policy, group: Vec<BundleFile>) -> Result<Vec<(Judgement, Bund
         Ok((judgement, file))
     };
     group.into_iter().map(judge).collect()
-}
-
-fn note(import: &Import<'_>, facts: &BundleFacts) -> Result<(), Error> {
-    let name = |name: &Option<IndexName>| name.as_ref().map(|name| name.as_str().to_owned());
-    let (cluster, part) = (name(&facts.cluster), name(&facts.part));
-    let sequence = facts.sequence.number();
-    Ok(import.bundle(facts.bundle, cluster.as_deref(), part.as_deref(), sequence, facts.index_sha256)?)
 }

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 
 use super::conductor::Conductor;
-use super::lane::{Event, Lanes, Lot, Order, Signers, Templates};
-use super::{Error, Progress, unchanged, wording};
-use crate::digest::Hasher;
-use crate::issuance::{Serial, Signed, Template, ToBeSigned};
+use super::lane::{Event, Lanes, Lot, Signers, Templates};
+use super::{Error, Progress, wording};
+use crate::digest::{Digest, Hasher};
+use crate::issuance::{Reserved, Serial, Signed, Template, ToBeSigned};
 use crate::ledger::{Advance, Approved, Pending, Reservation};
 use crate::policy::Approval;
 use crate::token::Session;
@@ -173,16 +173,15 @@ impl Desk<'_, '_> {
         }
     }
 
-    /// A reservation that was made before the interruption: what came in is judged again, and gives
-    /// the reserved octets again.
+    /// A reservation that was made before the interruption: what was approved gives the very octets.
     fn reserved(&self, approved: Approved, pending: Pending) -> Result<Reservation, Error> {
-        let Conductor { ledger, policy, id, .. } = &*self.conductor;
-        let came = ledger.came(approved.row)?;
-        let path = approved.path.clone();
-        let approval = unchanged::approval(policy, approved, &came)?;
-        let start = unchanged::start(ledger, *id, &pending, self.conductor.now()?)?;
+        let approval = self.conductor.approval(approved)?;
+        let start = Reserved::of(pending.octets())?.start;
         let tbs = self.lanes.fill(&approval, pending.serial, start)?;
-        pending.reservation(tbs).ok_or_else(|| unchanged::other_octets(&path))
+        let other = || {
+            Error::Fault(format!("ledger: {}: other octets are reserved than were approved", approval.path()))
+        };
+        pending.reservation(tbs).ok_or_else(other)
     }
 
     /// Hands the next requests out to be built; false when there are none, or people want to stop.
@@ -197,7 +196,7 @@ impl Desk<'_, '_> {
         self.row = last.row;
         self.handed_out += approved.len();
         let now = self.conductor.now()?;
-        let items = approved.into_iter().map(|approved| self.order(approved));
+        let items = approved.into_iter().map(|approved| Ok((self.serial(approved.row)?, approved)));
         let items = items.collect::<Result<_, Error>>()?;
         link.build(Lot { number: self.next_lot, items }, now)?;
         self.next_lot += 1;
@@ -205,12 +204,9 @@ impl Desk<'_, '_> {
         Ok(true)
     }
 
-    fn order(&self, approved: Approved) -> Result<Order, Error> {
-        let Conductor { ledger, surroundings, id, resumed, .. } = &*self.conductor;
-        let system = (surroundings.random)().map_err(Error::Fault)?;
-        let serial = Serial::derive(&self.seed, &system, *id, approved.row);
-        let again = if *resumed { Some(ledger.came(approved.row)?) } else { None };
-        Ok(Order { serial, approved, again })
+    fn serial(&self, row: i64) -> Result<Serial, Error> {
+        let system = (self.conductor.surroundings.random)().map_err(Error::Fault)?;
+        Ok(Serial::derive(&self.seed, &system, self.conductor.id, row))
     }
 
     fn take(&mut self, event: Event, advance: &mut Advance) {
@@ -254,8 +250,12 @@ impl Desk<'_, '_> {
             return Ok(());
         }
         let signed = advance.signed.len();
-        if let Some(data) = listing(&advance.signed) {
+        let certificates = advance.signed.iter().map(|(of, signed)| (of.tbs().serial(), signed.digest()));
+        if let Some(data) = listing(certificates) {
             self.conductor.record("signed", data)?;
+        }
+        if let Some(data) = listing(advance.reserve.iter().map(|(_, tbs)| (tbs.serial(), tbs.digest()))) {
+            self.conductor.record("reserved", data)?;
         }
         advance.lines = self.conductor.transcript.noted().to_vec();
         let mut reserved = self.conductor.ledger.advance(advance)?.into_iter();
@@ -281,19 +281,22 @@ impl Desk<'_, '_> {
     }
 }
 
-/// What the transcript says of certificates: how many, and the digest of the listing of their
-/// serial numbers and fingerprints.
-fn listing(signed: &[(Reservation, Signed)]) -> Option<serde_json::Value> {
-    let (first, last) = (signed.first()?, signed.last()?);
+/// What the transcript says of certificates, or of octets that are to become some: how many, and
+/// the digest of the listing of their serial numbers and SHA-256s.
+fn listing(of: impl ExactSizeIterator<Item = (Serial, Digest)>) -> Option<serde_json::Value> {
+    let count = of.len();
     let mut hasher = Hasher::default();
-    for (reservation, signed) in signed {
-        hasher.list(&reservation.tbs().serial().hex(), &signed.digest());
+    let (mut first, mut last) = (None, None);
+    for (serial, digest) in of {
+        let serial = serial.hex();
+        hasher.list(&serial, &digest);
+        first.get_or_insert_with(|| serial.clone());
+        last = Some(serial);
     }
-    let serial = |(reservation, _): &(Reservation, Signed)| reservation.tbs().serial().hex();
     Some(json!({
-        "certificates": signed.len(),
-        "first_serial": serial(first),
-        "last_serial": serial(last),
+        "certificates": count,
+        "first_serial": first?,
+        "last_serial": last?,
         "listing_sha256": hasher.finish(),
     }))
 }

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use der::DateTime;
 
-use super::{Error, unchanged};
+use super::Error;
 use crate::issuance::{Authority, Serial, Signed, Template, ToBeSigned};
 use crate::keys::PublicKey;
-use crate::ledger::{Approved, Came, Reservation, StoredKey};
+use crate::ledger::{Approved, Reservation, StoredKey};
 use crate::policy::{Approval, Policy};
 use crate::token::{AuthorityKey, Session};
 
@@ -29,18 +29,9 @@ pub struct Lot<T> {
     pub items: Vec<T>,
 }
 
-/// A certificate to be built.
-#[derive(Debug)]
-pub struct Order {
-    pub serial: Serial,
-    pub approved: Approved,
-    /// What was approved, to be judged again: the ledger lay there while the ceremony waited.
-    pub again: Option<Came>,
-}
-
 /// What threads that only compute do.
 enum Task {
-    Build(Lot<Order>, DateTime),
+    Build(Lot<(Serial, Approved)>, DateTime),
     Check(Lot<(Reservation, Vec<u8>)>),
 }
 
@@ -83,7 +74,7 @@ impl Link {
         self.most
     }
 
-    pub fn build(&self, lot: Lot<Order>, now: DateTime) -> Result<(), Error> {
+    pub fn build(&self, lot: Lot<(Serial, Approved)>, now: DateTime) -> Result<(), Error> {
         self.tasks.send(Task::Build(lot, now)).map_err(gone)
     }
 
@@ -191,14 +182,11 @@ impl Lanes<'_> {
         }
     }
 
-    fn build(&self, lot: Lot<Order>, now: DateTime) -> Result<Lot<(i64, ToBeSigned)>, Error> {
+    fn build(&self, lot: Lot<(Serial, Approved)>, now: DateTime) -> Result<Lot<(i64, ToBeSigned)>, Error> {
         let mut items = Vec::with_capacity(lot.items.len());
-        for Order { serial, approved, again } in lot.items {
+        for (serial, approved) in lot.items {
             let row = approved.row;
-            let approval = match &again {
-                None => approval(self.policy, approved)?,
-                Some(came) => unchanged::approval(self.policy, approved, came)?,
-            };
+            let approval = approval(self.policy, approved)?;
             items.push((row, self.fill(&approval, serial, now)?));
         }
         Ok(Lot { number: lot.number, items })

@@ -13,6 +13,7 @@ mod conductor;
 mod create;
 mod custody;
 mod export;
+mod facts;
 mod gate;
 mod import;
 mod intake;
@@ -30,7 +31,6 @@ mod seats;
 mod steps;
 mod transcript;
 mod unattended;
-mod unchanged;
 mod welcome;
 pub mod wording;
 mod verdict;
@@ -57,6 +57,7 @@ pub use steps::issue_lines;
 pub use verdict::{Judged, Verdict, judge_bundles};
 
 use crate::digest::Digest;
+use crate::ledger::Ledger;
 
 /// What the surroundings give: time, randomness and facts about machine and program. Tests and
 /// callers supply them; nothing below the command line asks the system for any.
@@ -69,6 +70,9 @@ pub struct Surroundings<'a> {
     pub stopped: &'a dyn Fn() -> bool,
     /// How many threads check and encode side by side.
     pub processors: usize,
+    /// Looks through a ledger that lay there, before anything more is done with it; why not, when
+    /// something in it is not what was written.
+    pub examine: &'a dyn Fn(&mut Ledger) -> Result<(), String>,
     /// What the machine looks like.
     pub machine: MachineFacts,
     /// The program's version.
@@ -78,6 +82,16 @@ pub struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
+    /// Nothing is done with a ledger that was changed.
+    fn check_ledger(&self, ledger: &mut Ledger) -> Result<(), Error> {
+        (self.examine)(ledger).map_err(|why| {
+            Error::Fault(format!(
+                "{}: {why}\nThe ledger is not as it was written, and nothing is done with it. Keep it as it is, look for who could write to it, and see what `keyrite audit` tells",
+                ledger.folder().display()
+            ))
+        })
+    }
+
     /// SHA-256 of the program's file.
     ///
     /// # Errors

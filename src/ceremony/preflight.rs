@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::conductor::{Conductor, Parts};
+use super::facts::facts;
 use super::import::import;
 use super::plan::PlanFiles;
+use super::transcript::Transcript;
 use super::unattended::check_people;
 use super::{BundleFacts, Error, People, Plan, Step, Surroundings};
 use crate::digest::Digest;
@@ -69,10 +71,13 @@ impl Start {
         self.check_arguments(people)?;
         Ledger::check_place(&self.ledger)?;
         let existing = self.ledger.exists().then(|| Ledger::open_or_create(&self.ledger, self.rehearsal));
-        let existing = match existing {
+        let mut existing = match existing {
             Some(_) if std::fs::read_dir(&self.ledger).is_ok_and(|entries| entries.count() == 0) => None,
             other => other.transpose()?,
         };
+        if let Some(ledger) = &mut existing {
+            surroundings.check_ledger(ledger)?;
+        }
         if existing.is_none() {
             keys_are_there(&self.plan, &self.ledger)?;
         }
@@ -97,10 +102,19 @@ impl Start {
             bundle: None,
             indexes: Vec::new(),
         };
-        match import(&self, &mut setup, &mut ledger, &policy, surroundings, people) {
+        let mut transcript = Transcript::open(&ledger, ledger.next_ceremony()?)?;
+        let rehearsal = ledger.is_rehearsal();
+        // What begins the ceremony is written down together with it.
+        let mut begin = |setup: &Setup, people: &dyn People| {
+            let facts = facts(&self.plan, setup, rehearsal, &module, surroundings, people)?;
+            transcript.note((surroundings.now)(), "begin", facts)?;
+            Ok(transcript.noted().to_vec())
+        };
+        match import(&self, &mut setup, &mut ledger, &policy, surroundings, people, &mut begin) {
             Ok(id) => {
-                let parts = Parts { plan: self.plan, setup, ledger, module, token, policy };
-                Conductor::begin(id, parts, self.final_try, surroundings, people)
+                transcript.wrote();
+                let parts = Parts { plan: self.plan, setup, ledger, module, token, policy, transcript };
+                Conductor::new(id, parts, None, self.final_try, surroundings, people)
             }
             Err(error) => {
                 ledger.discard()?;

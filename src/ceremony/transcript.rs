@@ -2,11 +2,62 @@
 //! tried, and before the token makes or signs anything.
 
 use der::DateTime;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::Error;
+use crate::digest::Digest;
 use crate::ledger::{Ledger, Line};
 use crate::release::{FIRST, Record, chain_head};
+
+/// How far an unfinished ceremony came, as its transcript says.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    /// So many steps are done, from the first.
+    pub done: usize,
+    /// SHA-256 of the module that it began with.
+    pub module: Digest,
+}
+
+/// The first record of a ceremony, as far as it tells of the module.
+#[derive(Deserialize)]
+struct Begin {
+    module: ModuleFacts,
+}
+
+#[derive(Deserialize)]
+struct ModuleFacts {
+    sha256: Digest,
+}
+
+#[derive(Deserialize)]
+struct Done {
+    number: usize,
+}
+
+impl Standing {
+    /// Reads the transcript of a ceremony.
+    pub fn of(ledger: &Ledger, ceremony: i64) -> Result<Self, Error> {
+        let fault = |e: serde_json::Error| Error::Fault(format!("ledger: transcript: {e}"));
+        let (mut module, mut done) = (None, 0);
+        ledger.transcript::<Error>(ceremony, &mut |line| {
+            if module.is_none() {
+                let record: Record = serde_json::from_str(line).map_err(fault)?;
+                let begin: Begin = serde_json::from_value(record.data).map_err(fault)?;
+                module = Some(begin.module.sha256);
+            } else if line.contains("\"event\":\"done\"") {
+                let record: Record = serde_json::from_str(line).map_err(fault)?;
+                if record.event == "done" {
+                    let Done { number } = serde_json::from_value(record.data).map_err(fault)?;
+                    done = done.max(number);
+                }
+            }
+            Ok(())
+        })?;
+        let module = module.ok_or_else(|| Error::Fault("ledger: the ceremony has no transcript".into()))?;
+        Ok(Self { done, module })
+    }
+}
 
 /// The transcript of one ceremony, being written.
 #[derive(Debug)]

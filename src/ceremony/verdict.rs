@@ -62,7 +62,7 @@ pub fn judge_bundles(
     let mut intake = Intake { script: plan.script(), policy: &policy, approved, surroundings, tell };
     let indexes = intake.take_in(bundles, &mut import, Default::default())?;
     let imported = import.settle(&policy)?;
-    let id = import.commit("", None, Some(imported))?;
+    let id = import.commit("", None, Some(imported), &[])?;
     let mut row = ledger.before(id)?;
     loop {
         let approved = ledger.approved_after(row, GROUP)?;

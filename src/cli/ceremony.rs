@@ -151,7 +151,7 @@ fn resume(arguments: Resume) -> Result<(), Failure> {
 
 fn give_up(arguments: &Abandon) -> Result<(), Failure> {
     let mut ledger = Ledger::open(&arguments.ledger)?;
-    let number = abandon(&mut ledger, &arguments.by, &arguments.reason, system::now())?;
+    let number = abandon(&mut ledger, &arguments.by, &arguments.reason, &system::surroundings())?;
     say(&format!("ceremony {number} is given up; nothing was signed in it"));
     Ok(())
 }

@@ -10,8 +10,10 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpabl
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::stop;
+use crate::audit;
 use crate::ceremony::{MachineFacts, Surroundings};
 use crate::digest::Digest;
+use crate::ledger::Ledger;
 
 /// Keeps PINs out of core files and, where the limits allow, out of swap.
 pub fn harden() {
@@ -66,10 +68,15 @@ pub fn surroundings() -> Surroundings<'static> {
         random: &random,
         stopped: &stop::wanted,
         processors: processors(),
+        examine: &examine,
         machine: machine(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         tool_digest,
     }
+}
+
+fn examine(ledger: &mut Ledger) -> Result<(), String> {
+    audit::examine(ledger, processors())
 }
 
 /// The program's own digest, taken in a thread of its own while the token is looked for.

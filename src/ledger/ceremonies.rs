@@ -8,10 +8,6 @@ use super::{Error, Ledger};
 use crate::digest::Digest;
 use crate::media::shown;
 
-/// The longest line of a transcript, in octets. The longest that a ceremony writes is a record of
-/// refusals, which stays below half of it.
-pub const TRANSCRIPT_LINE: u64 = 8 << 20;
-
 /// A ceremony that was begun and is not done.
 #[derive(Clone, Debug)]
 pub struct OpenCeremony {
@@ -19,8 +15,6 @@ pub struct OpenCeremony {
     pub id: i64,
     /// Its plan, as it was written down.
     pub plan: String,
-    /// Index of the first step that is not done.
-    pub next_step: usize,
 }
 
 /// A ceremony as it is written down.
@@ -73,14 +67,9 @@ impl Ledger {
     pub fn open_ceremony(&self) -> Result<Option<OpenCeremony>, Error> {
         Ok(self
             .db
-            .query_row(
-                "SELECT id, plan, next_step FROM ceremony WHERE done = 0 ORDER BY id LIMIT 1",
-                [],
-                |row| {
-                    let next_step: u32 = row.get(2)?;
-                    Ok(OpenCeremony { id: row.get(0)?, plan: row.get(1)?, next_step: next_step as usize })
-                },
-            )
+            .query_row("SELECT id, plan FROM ceremony WHERE done = 0 ORDER BY id LIMIT 1", [], |row| {
+                Ok(OpenCeremony { id: row.get(0)?, plan: row.get(1)? })
+            })
             .optional()?)
     }
 
@@ -134,13 +123,12 @@ impl Ledger {
     /// # Errors
     /// [`Error::Fault`] when the database fails.
     pub fn append(&mut self, lines: &[Line]) -> Result<(), Error> {
-        if lines.is_empty() && self.reached.is_none() {
+        if lines.is_empty() {
             return Ok(());
         }
         let transaction = self.db.transaction()?;
-        write_lines(&transaction, lines, self.reached)?;
+        write_lines(&transaction, lines)?;
         transaction.commit()?;
-        self.reached = None;
         Ok(())
     }
 
@@ -154,17 +142,6 @@ impl Ledger {
         Ok(count.unsigned_abs())
     }
 
-    /// The time of a ceremony's first record.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails or the line is no record.
-    pub fn began(&self, ceremony: i64) -> Result<Option<DateTime>, Error> {
-        let sql = "SELECT line FROM transcript WHERE ceremony = ?1 ORDER BY number LIMIT 1";
-        let line: Option<String> =
-            self.db.prepare_cached(sql)?.query_row([ceremony], |row| row.get(0)).optional()?;
-        line.as_deref().map(written).transpose()
-    }
-
     /// The time of the last record of the last transcript.
     ///
     /// # Errors
@@ -176,7 +153,7 @@ impl Ledger {
     /// Visits the lines of a ceremony's transcript.
     ///
     /// # Errors
-    /// [`Error::Fault`] when the database fails or a line is too long; whatever `each` returns.
+    /// [`Error::Fault`] when the database fails; whatever `each` returns.
     pub fn transcript<E: From<Error>>(
         &self,
         ceremony: i64,
@@ -187,12 +164,6 @@ impl Ledger {
         let mut rows = statement.query([ceremony]).map_err(Error::from)?;
         while let Some(row) = rows.next().map_err(Error::from)? {
             let line: String = row.get(0).map_err(Error::from)?;
-            if line.len() as u64 > TRANSCRIPT_LINE {
-                let length = line.len();
-                Err(Error::Fault(format!(
-                    "ceremony {ceremony}: a line of its transcript has {length} octets, at most {TRANSCRIPT_LINE} may stand there"
-                )))?;
-            }
             each(&line)?;
         }
         Ok(())
@@ -219,22 +190,15 @@ impl Ledger {
         Ok(self.db.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?)
     }
 
-    /// Marks the steps before this index as done, together with what is written next: nothing of
-    /// the step is made before that.
-    pub fn step_reached(&mut self, ceremony: i64, next_step: usize) {
-        self.reached = Some(Reached { ceremony, next_step });
-    }
-
     /// Marks a ceremony as done, with the last lines of its transcript.
     ///
     /// # Errors
     /// [`Error::Fault`] when the database fails.
     pub fn finish(&mut self, ceremony: i64, lines: &[Line]) -> Result<(), Error> {
         let transaction = self.db.transaction()?;
-        write_lines(&transaction, lines, self.reached)?;
+        write_lines(&transaction, lines)?;
         transaction.execute("UPDATE ceremony SET done = 1 WHERE id = ?1", [ceremony])?;
         transaction.commit()?;
-        self.reached = None;
         Ok(())
     }
 
@@ -306,21 +270,11 @@ fn written(line: &str) -> Result<DateTime, Error> {
     })
 }
 
-/// How far a ceremony has come, to be written down.
-#[derive(Clone, Copy, Debug)]
-pub struct Reached {
-    ceremony: i64,
-    next_step: usize,
-}
-
-/// Appends lines to the transcript, and how far its ceremony has come.
-pub fn write_lines(db: &Connection, lines: &[Line], reached: Option<Reached>) -> Result<(), Error> {
+/// Appends lines to the transcript.
+pub fn write_lines(db: &Connection, lines: &[Line]) -> Result<(), Error> {
     for line in lines {
         db.prepare_cached("INSERT INTO transcript (ceremony, number, line) VALUES (?1, ?2, ?3)")?
             .execute(params![line.ceremony, line.number as i64, line.text])?;
-    }
-    if let Some(Reached { ceremony, next_step }) = reached {
-        db.execute("UPDATE ceremony SET next_step = ?2 WHERE id = ?1", params![ceremony, next_step as i64])?;
     }
     Ok(())
 }

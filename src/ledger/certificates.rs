@@ -3,9 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::ceremonies::{Line, write_lines};
-use super::import::{Imported, Refused, path, refused_after};
+use super::import::{Refused, path, refused_after};
 use super::{Error, Ledger};
-use crate::digest::{Digest, Hasher};
+use crate::digest::Digest;
 use crate::issuance::{Certificate, Serial, Signed, ToBeSigned};
 use crate::media::RelativePath;
 
@@ -49,26 +49,21 @@ pub struct Issued {
     pub signature: Vec<u8>,
 }
 
-/// What an approval was made of.
-#[derive(Clone, Debug)]
-pub struct Came {
-    /// The file that came in.
-    pub octets: Vec<u8>,
-    /// What the bundle's index says of it besides path and digest; `Entry` reads it.
-    pub entry: Option<String>,
-}
-
 /// A reservation for which no certificate is recorded yet.
 #[derive(Debug)]
 pub struct Pending {
     row: i64,
     /// The reserved serial number.
     pub serial: Serial,
-    /// The reserved octets.
-    pub tbs: Vec<u8>,
+    tbs: Vec<u8>,
 }
 
 impl Pending {
+    /// The reserved octets.
+    pub fn octets(&self) -> &[u8] {
+        &self.tbs
+    }
+
     /// The reservation again: `tbs` is made anew, from what the reserved octets were made of. None
     /// when they are other octets.
     pub fn reservation(self, tbs: ToBeSigned) -> Option<Reservation> {
@@ -113,17 +108,16 @@ impl Ledger {
                 statement.execute(params![reservation.row, signed.signature()])?;
             }
         }
-        write_lines(&transaction, &advance.lines, self.reached)?;
+        write_lines(&transaction, &advance.lines)?;
         let mut reserved = Vec::with_capacity(advance.reserve.len());
         for (row, tbs) in advance.reserve {
             reserved.push(insert(&transaction, row, tbs)?);
         }
         transaction.commit()?;
-        self.reached = None;
         Ok(reserved)
     }
 
-    /// Reserves the certificate of a key in the token, synced.
+    /// Reserves the certificate of a key in the token, with what the transcript says of it, synced.
     ///
     /// # Errors
     /// As [`Ledger::advance`].
@@ -133,8 +127,10 @@ impl Ledger {
         name: &str,
         spki: Digest,
         tbs: ToBeSigned,
+        lines: &[Line],
     ) -> Result<Reservation, Error> {
         let transaction = self.db.transaction()?;
+        write_lines(&transaction, lines)?;
         transaction.execute(
             "INSERT INTO request (ceremony, path, sha256, spki_sha256, octets) VALUES (?1, ?2, x'', ?3, x'')",
             params![ceremony, key_path(name), spki.as_bytes()],
@@ -177,15 +173,6 @@ impl Ledger {
                 .and_then(|approved| Ok(Issued { approved, tbs: row.get(5)?, signature: row.get(6)? })))
         })?;
         rows.map(|row| row?).collect()
-    }
-
-    /// What came in as this row.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
-    pub fn came(&self, row: i64) -> Result<Came, Error> {
-        let mut statement = self.db.prepare_cached("SELECT octets, entry FROM request WHERE id = ?1")?;
-        Ok(statement.query_row([row], |row| Ok(Came { octets: row.get(0)?, entry: row.get(1)? }))?)
     }
 
     /// Up to `limit` approved requests with an open reservation, after this row.
@@ -231,27 +218,6 @@ impl Ledger {
             Certificate::from_parts(&tbs, &signature).map_err(|e| Error::Fault(e.to_string()))
         })
         .transpose()
-    }
-
-    /// What the open ceremony's requests are now; as [`super::Import::settle`] told of them.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
-    pub fn listing(&self, ceremony: i64) -> Result<Imported, Error> {
-        let sql = "SELECT path, sha256, approval IS NOT NULL FROM request WHERE id > ?1 AND sha256 != x'' ORDER BY id";
-        let mut statement = self.db.prepare(sql)?;
-        let mut rows = statement.query([self.before(ceremony)?])?;
-        let mut hasher = Hasher::default();
-        let (mut approved, mut refused) = (0, 0);
-        while let Some(row) = rows.next()? {
-            let (path, digest): (String, [u8; 32]) = (row.get(0)?, row.get(1)?);
-            hasher.list(&path, &digest.into());
-            match row.get(2)? {
-                true => approved += 1,
-                false => refused += 1,
-            }
-        }
-        Ok(Imported { approved, refused, digest: hasher.finish() })
     }
 
     /// The row before a ceremony's first request.

@@ -7,11 +7,12 @@ use std::hash::BuildHasher;
 
 use rusqlite::{Transaction, params};
 
-use super::{Error, Ledger, renewals};
+use super::ceremonies::{Line, write_lines};
+use super::{Error, Ledger, objections, renewals};
 use crate::digest::{Digest, Hasher};
 use crate::media::{RelativePath, shown};
 use crate::policy::{Judgement, Objection, Policy};
-use crate::request::{BundleFile, Entry, Violation};
+use crate::request::{BundleFile, Violation};
 
 /// So many violations of one request are kept: one request may ask for ten thousand wrong names.
 const REASONS: usize = 64;
@@ -29,6 +30,23 @@ pub struct Import<'l> {
     outputs: Vec<u64>,
     hasher: RandomState,
     listing: Hasher,
+}
+
+/// A bundle's index, as the ledger keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptIndex {
+    /// Number of the medium, from 0.
+    pub number: usize,
+    /// The cluster.
+    pub cluster: Option<String>,
+    /// The part of the cluster.
+    pub part: Option<String>,
+    /// Its sequence number.
+    pub sequence: u64,
+    /// Its octets.
+    pub octets: Vec<u8>,
+    /// Signatures over it, by the paths of their files.
+    pub signatures: Vec<(RelativePath, Vec<u8>)>,
 }
 
 /// What was imported.
@@ -101,10 +119,9 @@ impl Import<'_> {
         self.outputs.push(self.hasher.hash_one(output(&judgement.path)));
         let approved = judgement.outcome.as_ref().ok();
         let refusal = judgement.outcome.as_ref().err().map(|violations| reasons(violations));
-        let entry = file.entry.as_deref();
         self.transaction
             .prepare_cached(
-                "INSERT INTO request (id, ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal, bundle, entry) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                "INSERT INTO request (id, ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal, bundle) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
                 self.next,
@@ -116,36 +133,35 @@ impl Import<'_> {
                 file.octets,
                 approved.map(|approval| approval.kept()),
                 refusal,
-                entry.map(|_| file.bundle as i64),
-                entry.and_then(Entry::kept)
+                file.entry.as_ref().map(|_| file.bundle as i64)
             ])?;
         self.next += 1;
         Ok(())
     }
 
-    /// Takes in the index of the medium of this number.
+    /// Takes in the index of a medium, with the signatures over it.
     ///
     /// # Errors
     /// [`Error::Fault`] when the database fails.
-    pub fn bundle(
-        &self,
-        number: usize,
-        cluster: Option<&str>,
-        part: Option<&str>,
-        sequence: u64,
-        index: Digest,
-    ) -> Result<(), Error> {
+    pub fn bundle(&self, index: &KeptIndex) -> Result<(), Error> {
         self.transaction.execute(
-            "INSERT INTO bundle (ceremony, number, cluster, part, sequence, index_sha256) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO bundle (ceremony, number, cluster, part, sequence, index_sha256, octets) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![
                 self.ceremony,
-                number as i64,
-                cluster,
-                part.unwrap_or_default(),
-                sequence as i64,
-                index.as_bytes()
+                index.number as i64,
+                index.cluster,
+                index.part.as_deref().unwrap_or_default(),
+                index.sequence as i64,
+                Digest::of(&index.octets).as_bytes(),
+                index.octets
             ],
         )?;
+        for (path, octets) in &index.signatures {
+            self.transaction.execute(
+                "INSERT INTO bundle_signature (ceremony, number, path, octets) VALUES (?1, ?2, ?3, ?4)",
+                params![self.ceremony, index.number as i64, path.as_str(), octets],
+            )?;
+        }
         Ok(())
     }
 
@@ -177,7 +193,7 @@ impl Import<'_> {
     /// A tar lists its files in any order.
     fn sort(&mut self) -> Result<(), Error> {
         self.transaction.execute(
-            "INSERT INTO request (ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal, bundle, entry) SELECT ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal, bundle, entry FROM request WHERE id >= ?1 ORDER BY path, id",
+            "INSERT INTO request (ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal, bundle) SELECT ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal, bundle FROM request WHERE id >= ?1 ORDER BY path, id",
             [self.first],
         )?;
         self.transaction
@@ -186,86 +202,24 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// Paths that stand there twice, and requests that would become the same file.
     fn check_paths(&self, policy: &Policy, twice: &[u64]) -> Result<Digest, Error> {
-        let mut hasher = Hasher::default();
-        let mut before: Option<(i64, RelativePath)> = None;
-        let mut statement =
-            self.transaction.prepare("SELECT id, path, sha256 FROM request WHERE id >= ?1 ORDER BY id")?;
-        let mut rows = statement.query([self.first])?;
-        while let Some(row) = rows.next()? {
-            let (id, path, digest) = (row.get(0)?, path(row.get(1)?)?, digest(row.get(2)?));
-            hasher.list(path.as_str(), &digest);
-            if twice.binary_search(&self.hasher.hash_one(output(&path))).is_ok() {
-                match &before {
-                    Some((other, same)) if *same == path => {
-                        self.object(policy, *other, &path, &Objection::SamePath)?;
-                        self.object(policy, id, &path, &Objection::SamePath)?;
-                    }
-                    _ => self.object(policy, id, &path, &Objection::Collision(output(&path)))?,
-                }
-            }
-            before = Some((id, path));
-        }
-        Ok(hasher.finish())
+        let rows = (self.first, i64::MAX);
+        objections::of_paths(&self.transaction, rows, twice, &self.hasher, &mut |id, path, objection| {
+            self.object(policy, id, path, objection)
+        })
     }
 
-    /// Keys that stand there twice or were certified before. Keys are visited in their order, so
-    /// that the index grows from left to right.
     fn check_keys(&self, policy: &Policy) -> Result<(), Error> {
-        let sql = "SELECT spki_sha256, id, path, sha256, approval IS NOT NULL FROM request WHERE id >= ?1 AND spki_sha256 IS NOT NULL ORDER BY spki_sha256, id";
-        let mut statement = self.transaction.prepare(sql)?;
-        let mut rows = statement.query([self.first])?;
         let mut insert =
             self.transaction.prepare("INSERT INTO request_key (spki_sha256, request) VALUES (?1, ?2)")?;
-        let history =
-            self.transaction.query_row("SELECT EXISTS (SELECT 1 FROM request_key)", [], |row| row.get(0))?;
-        let mut same: Vec<(i64, String)> = Vec::new();
-        let mut current = None;
-        while let Some(row) = rows.next()? {
-            let key: [u8; 32] = row.get(0)?;
-            let (id, text): (i64, String) = (row.get(1)?, row.get(2)?);
-            if row.get(4)? {
-                insert.execute(params![key, id])?;
-            }
-            if history && let Some(objection) = self.earlier(&key, digest(row.get(3)?))? {
-                self.object(policy, id, &path(text.clone())?, &objection)?;
-            }
-            if current != Some(key) {
-                self.object_twice(policy, &same)?;
-                same.clear();
-                current = Some(key);
-            }
-            same.push((id, text));
-        }
-        self.object_twice(policy, &same)
-    }
-
-    fn object_twice(&self, policy: &Policy, same: &[(i64, String)]) -> Result<(), Error> {
-        for (id, text) in same {
-            if let Some((_, other)) = same.iter().find(|(other, _)| other != id) {
-                let objection = Objection::KeyTwice(path(other.clone())?, same.len());
-                self.object(policy, *id, &path(text.clone())?, &objection)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What an earlier ceremony did with this key.
-    fn earlier(&self, key: &[u8; 32], request: Digest) -> Result<Option<Objection>, Error> {
-        let mut statement = self.transaction.prepare_cached(
-            "SELECT r.ceremony, r.path, r.sha256 FROM request_key k JOIN certificate c ON c.id = k.request JOIN request r ON r.id = k.request WHERE k.spki_sha256 = ?1 AND k.request < ?2 ORDER BY k.request DESC",
-        )?;
-        let mut rows = statement.query(params![key, self.first])?;
-        let mut certified = None;
-        while let Some(row) = rows.next()? {
-            let place = format!("ceremony {} as {}", row.get::<_, i64>(0)?, row.get::<_, String>(1)?);
-            if digest(row.get(2)?) == request {
-                return Ok(Some(Objection::Answered(place)));
-            }
-            certified.get_or_insert(Objection::Certified(place));
-        }
-        Ok(certified)
+        let mut approved = |key: &[u8; 32], id: i64| {
+            insert.execute(params![key, id])?;
+            Ok(())
+        };
+        let rows = (self.first, i64::MAX);
+        objections::of_keys(&self.transaction, rows, &mut approved, &mut |id, path, objection| {
+            self.object(policy, id, path, objection)
+        })
     }
 
     fn object(
@@ -298,17 +252,25 @@ impl Import<'_> {
         refused_after(&self.transaction, self.first - 1, limit)
     }
 
-    /// Writes everything down: the ceremony has begun. Returns its number.
+    /// Writes everything down, with the first lines of its transcript: the ceremony has begun.
+    /// Returns its number.
     ///
     /// # Errors
     /// [`Error::Fault`] when the database fails.
-    pub fn commit(self, plan: &str, cluster: Option<&str>, imported: Option<Imported>) -> Result<i64, Error> {
+    pub fn commit(
+        self,
+        plan: &str,
+        cluster: Option<&str>,
+        imported: Option<Imported>,
+        lines: &[Line],
+    ) -> Result<i64, Error> {
         let (approved, refused) = imported.map_or((0, 0), |all| (all.approved, all.refused));
         self.transaction.execute(
-            "INSERT INTO ceremony (id, plan, cluster, first_request, approved, refused, next_step, done) VALUES (?1, ?2, ?6, ?3, ?4, ?5, 0, 0)",
+            "INSERT INTO ceremony (id, plan, cluster, first_request, approved, refused, done) VALUES (?1, ?2, ?6, ?3, ?4, ?5, 0)",
             params![self.ceremony, plan, self.first, approved as i64, refused as i64, cluster],
         )?;
         renewals::link(&self.transaction, self.first)?;
+        write_lines(&self.transaction, lines)?;
         self.transaction.commit()?;
         Ok(self.ceremony)
     }
@@ -342,7 +304,7 @@ pub fn refused_after(db: &rusqlite::Connection, row: i64, limit: usize) -> Resul
 }
 
 /// The certificate's path in lower case: some media do not keep cases apart.
-fn output(path: &RelativePath) -> String {
+pub fn output(path: &RelativePath) -> String {
     path.certificate_path().map_or_else(|_| path.to_string(), String::from).to_ascii_lowercase()
 }
 
@@ -359,8 +321,4 @@ fn reasons(violations: &[Violation]) -> String {
 
 pub fn path(text: String) -> Result<RelativePath, Error> {
     RelativePath::try_from(text).map_err(|e| Error::Fault(e.to_string()))
-}
-
-fn digest(octets: [u8; 32]) -> Digest {
-    octets.into()
 }

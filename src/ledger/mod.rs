@@ -9,6 +9,7 @@ mod certificates;
 mod folder;
 mod import;
 mod keys;
+mod objections;
 mod reading;
 mod renewals;
 mod schema;
@@ -17,13 +18,13 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::Connection;
 
-pub use ceremonies::{CeremonyRow, Line, OpenCeremony, ReleaseRow, TRANSCRIPT_LINE};
-pub use certificates::{Advance, Approved, Came, Issued, Pending, Reservation};
-pub use import::{Import, Imported, Refused};
+pub use ceremonies::{CeremonyRow, Line, OpenCeremony, ReleaseRow};
+pub use certificates::{Advance, Approved, Issued, Pending, Reservation};
+pub use import::{Import, Imported, KeptIndex, Refused};
 pub use keys::{KeyRole, StoredKey};
-pub use reading::{RequestRow, ReservedRow};
+pub use reading::{Entries, RequestRow, ReservedRow};
 pub use renewals::Ending;
 
 /// What went wrong with the ledger.
@@ -39,10 +40,7 @@ pub enum Error {
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::TooBig) => Self::Fault("a value in it is larger than any may be, 64 MiB".into()),
-            _ => Self::Fault(error.to_string()),
-        }
+        Self::Fault(error.to_string())
     }
 }
 
@@ -54,7 +52,6 @@ pub struct Ledger {
     rehearsal: bool,
     new: bool,
     made: bool,
-    reached: Option<ceremonies::Reached>,
     _held: Option<reading::Held>,
 }
 
@@ -96,10 +93,10 @@ impl Ledger {
     /// # Errors
     /// [`Error::Fault`] when the database fails.
     pub fn scratch() -> Result<Self, Error> {
-        let db = schema::open(Path::new(""), OpenFlags::default())?;
+        let db = Connection::open("")?;
         schema::create(&db, true)?;
         let folder = PathBuf::new();
-        Ok(Self { folder, db, rehearsal: true, new: false, made: false, reached: None, _held: None })
+        Ok(Self { folder, db, rehearsal: true, new: false, made: false, _held: None })
     }
 
     /// Checks, without creating anything, that a ledger is or can be here.
@@ -130,7 +127,7 @@ impl Ledger {
         }
         let db = schema::connect(folder, true)?;
         schema::create(&db, rehearsal)?;
-        Ok(Self { folder: folder.to_owned(), db, rehearsal, new: true, made, reached: None, _held: None })
+        Ok(Self { folder: folder.to_owned(), db, rehearsal, new: true, made, _held: None })
     }
 
     /// Opens an existing ledger.
@@ -144,15 +141,7 @@ impl Ledger {
         folder::check(folder)?;
         let db = schema::connect(folder, false)?;
         let rehearsal = schema::check(&db, folder)?;
-        Ok(Self {
-            folder: folder.to_owned(),
-            db,
-            rehearsal,
-            new: false,
-            made: false,
-            reached: None,
-            _held: None,
-        })
+        Ok(Self { folder: folder.to_owned(), db, rehearsal, new: false, made: false, _held: None })
     }
 
     /// The folder it lies in.

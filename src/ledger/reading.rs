@@ -1,16 +1,18 @@
 //! A ledger opened to be read: neither its file nor its folder is changed.
 
+use std::collections::HashMap;
 use std::fs::{DirBuilder, File};
-use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use rustix::fs::{FlockOperation, fcntl_lock, statvfs};
+use rustix::fs::{FlockOperation, fcntl_lock};
 
-use super::{Error, Ledger, folder, schema};
+use super::import::path;
+use super::{Error, KeptIndex, Ledger, folder, schema};
+use crate::media::RelativePath;
+use crate::request::{Entry, Index};
 
 /// One row of what came in, with what was issued on it, as it stands in the database.
 #[derive(Clone, Debug)]
@@ -29,8 +31,10 @@ pub struct RequestRow {
     pub approval: Option<String>,
     /// Why policy refused.
     pub refusal: Option<String>,
-    /// What the bundle's index says of it.
-    pub entry: Option<String>,
+    /// Number of the medium it came on, when that has an index.
+    pub bundle: Option<i64>,
+    /// Number of the ceremony that it says it is of.
+    pub ceremony: i64,
     /// The certified key, DER.
     pub spki: Option<Vec<u8>>,
     /// What was reserved.
@@ -52,10 +56,23 @@ pub struct ReservedRow {
     pub signature: Option<Vec<u8>>,
 }
 
-const ROWS: &str = "SELECT r.id, r.path, r.sha256, r.octets, r.approval, r.refusal, r.entry, r.spki, c.authority, c.serial, c.tbs, i.signature, r.spki_sha256, c.not_after FROM request r LEFT JOIN certificate c ON c.id = r.id LEFT JOIN issued i ON i.id = r.id WHERE r.id > ?1 AND r.id <= ?2 ORDER BY r.id LIMIT ?3";
+const ROWS: &str = "SELECT r.id, r.path, r.sha256, r.octets, r.approval, r.refusal, r.bundle, r.spki, c.authority, c.serial, c.tbs, i.signature, r.spki_sha256, c.not_after, r.ceremony FROM request r LEFT JOIN certificate c ON c.id = r.id LEFT JOIN issued i ON i.id = r.id WHERE r.id > ?1 AND r.id <= ?2 ORDER BY r.id LIMIT ?3";
 
-/// So many octets of the scratch folder's free space are left to others.
-const RESERVE: u64 = 16 << 20;
+/// What the indexes of a ceremony's media say of its requests.
+#[derive(Debug, Default)]
+pub struct Entries(HashMap<i64, HashMap<RelativePath, Entry>>);
+
+impl Entries {
+    /// What is said of a request that came on this medium; nothing where that has no index.
+    ///
+    /// # Errors
+    /// Why, when the medium's index is not there or does not list it.
+    pub fn of(&self, bundle: Option<i64>, path: &RelativePath) -> Result<Option<&Entry>, String> {
+        let Some(number) = bundle else { return Ok(None) };
+        let entry = self.0.get(&number).and_then(|entries| entries.get(path));
+        entry.map(Some).ok_or_else(|| format!("{path}: the index of medium {number} does not list it"))
+    }
+}
 
 /// What is held while a ledger is read: a shared lock, and a copy that is removed at the end.
 #[derive(Debug)]
@@ -99,19 +116,15 @@ impl Ledger {
         let log = folder.join(format!("{}-wal", schema::FILE));
         let cut_off = std::fs::metadata(&log).is_ok_and(|status| status.len() > 0);
         let db = match cut_off {
-            true => {
-                let copy = held.copied(&log, scratch)?;
-                let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-                let db = schema::open(&copy, flags)?;
-                // The copy is removed: what stands in its log need not be moved to its place.
-                db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-                db
-            }
+            true => Connection::open_with_flags(
+                held.copied(&log, scratch)?,
+                OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+            )?,
             false => unchanging(&file)?,
         };
         let rehearsal = schema::check(&db, folder)?;
         let folder = folder.to_owned();
-        Ok(Self { folder, db, rehearsal, new: false, made: false, reached: None, _held: Some(held) })
+        Ok(Self { folder, db, rehearsal, new: false, made: false, _held: Some(held) })
     }
 }
 
@@ -119,6 +132,55 @@ impl Ledger {
     /// Whether a ledger is in this folder.
     pub fn is_in(folder: &Path) -> bool {
         folder.join(schema::FILE).exists()
+    }
+
+    /// The indexes of a ceremony's media, as they are kept.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn indexes(&self, ceremony: i64) -> Result<Vec<KeptIndex>, Error> {
+        let sql =
+            "SELECT number, cluster, part, sequence, octets FROM bundle WHERE ceremony = ?1 ORDER BY number";
+        let mut statement = self.db.prepare(sql)?;
+        let rows = statement.query_map([ceremony], |row| {
+            let (number, sequence): (u32, i64) = (row.get(0)?, row.get(3)?);
+            let part: String = row.get(2)?;
+            Ok(KeptIndex {
+                number: number as usize,
+                cluster: row.get(1)?,
+                part: (!part.is_empty()).then_some(part),
+                sequence: sequence.unsigned_abs(),
+                octets: row.get(4)?,
+                signatures: Vec::new(),
+            })
+        })?;
+        let mut indexes = rows.collect::<Result<Vec<_>, _>>()?;
+        let sql =
+            "SELECT path, octets FROM bundle_signature WHERE ceremony = ?1 AND number = ?2 ORDER BY path";
+        let mut statement = self.db.prepare(sql)?;
+        for index in &mut indexes {
+            let rows = statement.query_map([ceremony, index.number as i64], |row| {
+                Ok((row.get::<_, String>(0)?, row.get(1)?))
+            })?;
+            for row in rows {
+                let (text, octets) = row?;
+                index.signatures.push((path(text)?, octets));
+            }
+        }
+        Ok(indexes)
+    }
+
+    /// What those indexes say of requests.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails, or when one is no index.
+    pub fn entries(&self, ceremony: i64) -> Result<Entries, Error> {
+        let mut entries = HashMap::new();
+        for KeptIndex { number, octets, .. } in self.indexes(ceremony)? {
+            let index = Index::parse(&octets).map_err(|e| Error::Fault(e.to_string()))?;
+            entries.insert(number as i64, index.into_entries());
+        }
+        Ok(Entries(entries))
     }
 
     /// Up to `limit` rows after this one and up to `end`, whatever stands in them.
@@ -147,7 +209,8 @@ impl Ledger {
                 spki_sha256: row.get(12)?,
                 approval: row.get(4)?,
                 refusal: row.get(5)?,
-                entry: row.get(6)?,
+                bundle: row.get(6)?,
+                ceremony: row.get(14)?,
                 spki: row.get(7)?,
                 reserved,
             })
@@ -186,39 +249,17 @@ impl Ledger {
 impl Held {
     fn copied(&mut self, log: &Path, scratch: &Path) -> Result<PathBuf, Error> {
         let fault = |e: std::io::Error| Error::Fault(format!("{}: {e}", scratch.display()));
-        let mut from = &self.lock;
-        let mut log = File::open(log).map_err(fault)?;
-        let sizes = from.metadata().and_then(|file| Ok((file.len(), log.metadata()?.len())));
-        let (size, log_size) = sizes.map_err(fault)?;
-        enough_room(scratch, size.saturating_add(log_size))?;
         // A new folder that nobody else can look into; one that a killed run left stays.
         let name = |number| scratch.join(format!("keyrite-reading-{}-{number}", std::process::id()));
         let copy = (0..100).map(name).find(|copy| !copy.exists()).unwrap_or_else(|| name(100));
         DirBuilder::new().mode(0o700).create(&copy).map_err(fault)?;
         self.copy = Some(copy.clone());
         let to = copy.join(schema::FILE);
+        let mut from = &self.lock;
         // Not opened anew: closing any descriptor of the file gives the lock away (POSIX).
-        let copied = |from: &mut dyn Read, size, to: &Path| -> std::io::Result<u64> {
-            std::io::copy(&mut from.take(size), &mut File::create_new(to)?)
-        };
-        copied(&mut from, size, &to).map_err(fault)?;
-        copied(&mut log, log_size, &copy.join(format!("{}-wal", schema::FILE))).map_err(fault)?;
+        std::io::copy(&mut from, &mut File::create_new(&to).map_err(fault)?).map_err(fault)?;
+        std::fs::copy(log, copy.join(format!("{}-wal", schema::FILE))).map_err(fault)?;
         Ok(to)
-    }
-}
-
-/// Whether a copy of so many octets leaves room for what else is written there.
-fn enough_room(scratch: &Path, octets: u64) -> Result<(), Error> {
-    let space = statvfs(scratch).map_err(|e| Error::Fault(format!("{}: {e}", scratch.display())))?;
-    let free = space.f_bavail.saturating_mul(space.f_frsize);
-    match octets.saturating_add(RESERVE) <= free {
-        true => Ok(()),
-        false => Err(Error::Refused(format!(
-            "{}: has {} MiB free, and {} MiB are needed to read a ledger whose last run was cut off; let TMPDIR name a folder with more room, or finish the ceremony first",
-            scratch.display(),
-            free >> 20,
-            (octets >> 20) + (RESERVE >> 20) + 1,
-        ))),
     }
 }
 
@@ -238,5 +279,5 @@ fn unchanging(file: &Path) -> Result<Connection, Error> {
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    schema::open(Path::new(&format!("{uri}?immutable=1")), flags)
+    Ok(Connection::open_with_flags(format!("{uri}?immutable=1"), flags)?)
 }

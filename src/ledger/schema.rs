@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
-use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
 use super::Error;
@@ -16,8 +15,6 @@ pub const FILE: &str = "ledger.sqlite";
 const APPLICATION_ID: i64 = 0x6b79_7274;
 /// Version of the tables below.
 const VERSION: i64 = 6;
-/// The largest value, in octets: far above the largest that a ceremony writes, its plan.
-const VALUE: i32 = 64 << 20;
 
 const TABLES: &str = "
 CREATE TABLE ledger (rehearsal INTEGER NOT NULL) STRICT;
@@ -28,7 +25,6 @@ CREATE TABLE ceremony (
     first_request INTEGER NOT NULL, -- its requests are this one and those after it
     approved INTEGER NOT NULL,
     refused INTEGER NOT NULL,
-    next_step INTEGER NOT NULL,     -- index of the first step that is not done
     done INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE transcript (
@@ -49,8 +45,7 @@ CREATE TABLE request (
     octets BLOB NOT NULL,
     approval TEXT,                  -- JSON; one of these two
     refusal TEXT,                   -- JSON: control and message of each violation
-    bundle INTEGER,                 -- number of the medium it came on, when that has an index
-    entry TEXT                      -- JSON: the index's entry, when it says more than path and digest
+    bundle INTEGER                  -- number of the medium it came on, when that has an index
 ) STRICT;
 -- The index of a medium.
 CREATE TABLE bundle (
@@ -60,7 +55,15 @@ CREATE TABLE bundle (
     part TEXT NOT NULL,
     sequence INTEGER NOT NULL,
     index_sha256 BLOB NOT NULL,
+    octets BLOB NOT NULL,           -- the index, as it came in
     PRIMARY KEY (ceremony, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE bundle_signature (
+    ceremony INTEGER NOT NULL,
+    number INTEGER NOT NULL,        -- of the medium
+    path TEXT NOT NULL,
+    octets BLOB NOT NULL,
+    PRIMARY KEY (ceremony, number, path)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE request_key (
     spki_sha256 BLOB NOT NULL,
@@ -110,13 +113,6 @@ CREATE TABLE release (
 ) STRICT;
 ";
 
-/// Opens a database file; a value larger than any in a ledger is not read into memory.
-pub fn open(file: &Path, flags: OpenFlags) -> Result<Connection, Error> {
-    let db = Connection::open_with_flags(file, flags)?;
-    db.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE)?;
-    Ok(db)
-}
-
 /// Connects, locks the database for this program alone and asks for full synchronisation.
 pub fn connect(folder: &Path, create: bool) -> Result<Connection, Error> {
     let mut flags =
@@ -124,7 +120,7 @@ pub fn connect(folder: &Path, create: bool) -> Result<Connection, Error> {
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
     // NOFOLLOW wants a path without links on the way, as the operator's folder may have.
     let folder = folder.canonicalize().map_err(|e| Error::Fault(format!("{}: {e}", folder.display())))?;
-    let db = open(&folder.join(FILE), flags)?;
+    let db = Connection::open_with_flags(folder.join(FILE), flags)?;
     db.busy_timeout(std::time::Duration::ZERO)?;
     // A statement keeps its plan: SQLite makes a new one whenever other values are bound, otherwise.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;

@@ -53,6 +53,8 @@ impl Sum {
     pub fn take(&mut self, record: &Record) -> Option<Told> {
         let count = |key: &str| record.data.get(key).and_then(Value::as_u64).unwrap_or_default();
         let (sum, kind, thing, what) = match record.event.as_str() {
+            // Written for resume and audit.
+            "done" | "reserved" => return None,
             "signed" => {
                 self.certificates += count("certificates");
                 (self.certificates, "signed", "certificate", "signed, each signature verified")
@@ -128,6 +130,9 @@ fn sentence(record: &Record) -> Option<String> {
             t("key"),
             t("spki_sha256")
         ),
+        "key-reserved" => {
+            format!("serial number {} reserved for the certificate of {}", t("serial"), t("name"))
+        }
         "certificate" => format!(
             "certificate of {}: {}, serial number {}, valid to {}, SHA-256 {}",
             t("name"),

@@ -84,21 +84,6 @@ impl Policy {
         }
     }
 
-    /// Judges again, by itself, what the ledger kept: a file and its entry in the bundle's index.
-    ///
-    /// # Errors
-    /// [`Error`] when the kept entry is none.
-    pub fn judge_again(
-        &self,
-        path: RelativePath,
-        octets: &[u8],
-        entry: Option<&str>,
-    ) -> Result<Judgement, Error> {
-        let entry = entry.map(Entry::restore).transpose();
-        let entry = entry.map_err(|e| Error(format!("{path}: the ledger's {e}")))?;
-        Ok(self.judge(path, octets, entry.as_ref()))
-    }
-
     /// The violation that an objection amounts to; none where the roster line permits it.
     pub fn object(&self, path: &RelativePath, objection: &Objection) -> Option<Violation> {
         let (control, message) = match objection {

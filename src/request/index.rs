@@ -55,25 +55,6 @@ pub struct Entry {
     pub object: Option<Object>,
 }
 
-impl Entry {
-    /// JSON by which the ledger remembers what the index says besides path and digest.
-    pub fn kept(&self) -> Option<String> {
-        if self.profile.is_none() && self.object.is_none() {
-            return None;
-        }
-        // Texts and numbers always have a JSON form.
-        serde_json::to_string(self).ok()
-    }
-
-    /// What the ledger remembers.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] when it is none.
-    pub fn restore(kept: &str) -> Result<Self, Error> {
-        serde_json::from_str(kept).map_err(|e| Error::Refused(format!("entry: {}", shown(&e.to_string()))))
-    }
-}
-
 /// A CertificateSigningRequest object as plain data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -237,7 +218,7 @@ impl Index {
     }
 
     /// The requests by their paths.
-    pub(super) fn into_entries(self) -> HashMap<RelativePath, Entry> {
+    pub fn into_entries(self) -> HashMap<RelativePath, Entry> {
         self.requests.into_iter().map(|entry| (entry.path.clone(), entry)).collect()
     }
 }

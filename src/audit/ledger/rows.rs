@@ -12,7 +12,7 @@ use crate::ceremony::{Plan, is_key_of};
 use crate::digest::{Digest, Hasher};
 use crate::issuance::{Authority, Certificate, Reserved, Template};
 use crate::keys::PublicKey;
-use crate::ledger::{CeremonyRow, Ledger, RequestRow, ReservedRow, StoredKey};
+use crate::ledger::{CeremonyRow, Entries, Ledger, RequestRow, ReservedRow, StoredKey};
 use crate::media::{RelativePath, shown};
 use crate::parallel;
 use crate::policy::{BEYOND, Judgement, Policy};
@@ -75,6 +75,7 @@ struct Bench<'a> {
     plan: &'a Plan,
     rehearsal: bool,
     policy: Policy,
+    entries: Entries,
     authorities: BTreeMap<String, Authority>,
     templates: HashMap<(String, String), Template>,
     keys: BTreeMap<String, Certificate>,
@@ -92,7 +93,8 @@ pub fn audit(
     section: &mut Section,
 ) -> Result<(), Error> {
     let (what, story) = (format!("ceremony {}", row.id), held.story);
-    let bench = match Bench::new(held, ledger.is_rehearsal(), row.done && !story.abandoned) {
+    let entries = ledger.entries(row.id)?;
+    let bench = match Bench::new(held, entries, ledger.is_rehearsal(), row.done && !story.abandoned) {
         Ok(bench) => bench,
         Err(wrong) => {
             section.compared("AUDIT-REQUESTS", Err(format!("{what}: {wrong}")));
@@ -212,7 +214,7 @@ impl Found<'_> {
 }
 
 impl<'a> Bench<'a> {
-    fn new(held: &Held<'a>, rehearsal: bool, done: bool) -> Result<Self, String> {
+    fn new(held: &Held<'a>, entries: Entries, rehearsal: bool, done: bool) -> Result<Self, String> {
         let Held { plan, keys, story } = *held;
         let certified = keys.iter().filter_map(|key| Some((key.name.clone(), key.certificate.clone()?)));
         let keys: BTreeMap<_, _> = certified.collect();
@@ -229,7 +231,7 @@ impl<'a> Bench<'a> {
         let templates = templates.collect::<Result<_, _>>().map_err(|e| e.to_string())?;
         let time = |time: &'a Option<String>| time.as_deref().unwrap_or_default();
         let times = (time(&story.first_time), time(&story.last_time));
-        Ok(Self { plan, rehearsal, policy, authorities, templates, keys, times, done })
+        Ok(Self { plan, rehearsal, policy, entries, authorities, templates, keys, times, done })
     }
 
     fn check(&self, row: &RequestRow) -> Result<Checked, String> {
@@ -246,8 +248,8 @@ impl<'a> Bench<'a> {
         if row.sha256 != found.as_bytes() {
             return Err(format!("the request has SHA-256 {found}, not the one that the ledger says"));
         }
-        let again = self.policy.judge_again(path.clone(), &row.octets, row.entry.as_deref());
-        let again = again.map_err(|e| e.0)?;
+        let entry = self.entries.of(row.bundle, path)?;
+        let again = self.policy.judge(path.clone(), &row.octets, entry);
         if row.spki_sha256.as_deref() != again.key.as_ref().map(|key| key.as_bytes().as_slice()) {
             return Err("the digest of its key is not the one that the ledger says".into());
         }

@@ -9,7 +9,7 @@ use super::Stage;
 use crate::ceremony::Plan;
 use crate::cli::{Failure, system};
 use crate::issuance::{Authority, Certificate, Reserved, Template, preview};
-use crate::ledger::{Ledger, RequestRow, ReservedRow};
+use crate::ledger::{Entries, Ledger, RequestRow, ReservedRow};
 use crate::media::{RelativePath, read_file, shown};
 use crate::policy::Policy;
 
@@ -54,25 +54,28 @@ pub fn write(stage: &Stage, plan: &Plan, real: &Real) -> Result<usize, Failure> 
     let fault = |e: String| Failure::fault(format!("preview: {e}"));
     let folder = stage.folder.join("ledger");
     let ledger = Ledger::read(&folder, &system::temporary()).map_err(|e| fault(e.to_string()))?;
-    let previews = Previews::new(stage, plan, real).map_err(fault)?;
+    let last = ledger.ceremonies().map_err(|e| fault(e.to_string()))?.pop().unwrap_or_default();
+    let entries = ledger.entries(last).map_err(|e| fault(e.to_string()))?;
+    let previews = Previews::new(stage, plan, real, entries).map_err(fault)?;
     previews.all(&ledger).map_err(fault)
 }
 
 struct Previews<'s> {
     stage: &'s Stage,
     policy: Policy,
+    entries: Entries,
     templates: HashMap<(String, String), Template>,
 }
 
 impl<'s> Previews<'s> {
-    fn new(stage: &'s Stage, plan: &Plan, real: &Real) -> Result<Self, String> {
+    fn new(stage: &'s Stage, plan: &Plan, real: &Real, entries: Entries) -> Result<Self, String> {
         let policy = Policy::new(plan.profiles(), &plan.script().roster, HashMap::new()).map_err(|e| e.0)?;
         let templates = policy.issues().filter_map(|(profile, name)| {
             let template = Template::new(Arc::clone(real.0.get(name)?), profile);
             Some(template.map(|template| ((profile.name.clone(), name.to_owned()), template)))
         });
         let templates = templates.collect::<Result<_, _>>().map_err(|e| e.to_string())?;
-        Ok(Self { stage, policy, templates })
+        Ok(Self { stage, policy, entries, templates })
     }
 
     fn all(&self, ledger: &Ledger) -> Result<usize, String> {
@@ -98,7 +101,8 @@ impl<'s> Previews<'s> {
             return self.put(&format!("keys/{name}"), OF_KEY, &[("key in the token", name)], &reserved.tbs);
         }
         let path = RelativePath::new(&row.path).map_err(|e| e.to_string())?;
-        let again = self.policy.judge_again(path, &row.octets, row.entry.as_deref()).map_err(|e| e.0)?;
+        let entry = self.entries.of(row.bundle, &path)?;
+        let again = self.policy.judge(path, &row.octets, entry);
         let approval = again.outcome.map_err(|_| "is refused now".to_owned())?;
         let facts = [
             ("request", row.path.as_str()),
