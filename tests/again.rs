@@ -38,13 +38,66 @@ fn each_release_comes_again_byte_for_byte() {
     assert!(!lab.path("x").exists());
 }
 
+/// Edits of the database, by who can write to it: nothing is written that was not signed.
 #[test]
 fn changed_ledger_gives_no_release() {
     let lab = released();
-    let edit = "import sqlite3; db = sqlite3.connect('ledger/ledger.sqlite'); db.execute(\"UPDATE request SET refusal = replace(refusal, 'NAME-DNS', 'NAME-IP')\"); db.commit()";
+    lab.run("cp", &["-r", "ledger", "kept"]).ok();
+    // A good signature over the very manifest, by somebody else.
+    lab.openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout eve.key -out eve.crt -subj /CN=Eve").ok();
+    lab.openssl("cms -sign -binary -in first/manifest.json -signer eve.crt -inkey eve.key -md sha256 -nosmimecap -outform DER -out eve.p7s").ok();
+    let cases = [
+        (
+            "UPDATE request SET refusal = replace(refusal, 'NAME-DNS', 'NAME-IP')",
+            "its rows give a manifest with SHA-256",
+        ),
+        (
+            "UPDATE release SET signature = (SELECT signature FROM release WHERE sequence = 1) WHERE sequence = 2",
+            "release 2: manifest signature: is over other octets",
+        ),
+        (
+            "UPDATE release SET (signature, manifest_sha256) = (SELECT signature, manifest_sha256 FROM release WHERE sequence = 1) WHERE sequence = 2",
+            "its rows give a manifest with SHA-256",
+        ),
+        (
+            "UPDATE release SET signature = readfile('eve.p7s') WHERE sequence = 2",
+            "release 2: the manifest was signed by a key that the ledger does not have",
+        ),
+        (
+            "UPDATE token_key SET role = 'authority' WHERE name = 'manifest'",
+            "release 2: the manifest was signed by a key that the ledger does not have",
+        ),
+        (
+            "UPDATE release SET head = replace(head, '\"sequence\":2', '\"sequence\":5') WHERE sequence = 2",
+            "release 2: does not follow the release before it",
+        ),
+        ("DELETE FROM release WHERE sequence = 1", "release 2: does not follow the release before it"),
+        ("UPDATE release SET head = 'x' WHERE sequence = 2", "release 2: expected value"),
+        (
+            "UPDATE issued SET signature = (SELECT signature FROM issued JOIN request USING (id) WHERE path = 'web/c.csr') WHERE id = (SELECT id FROM request WHERE path = 'web/a.csr')",
+            "web/a.csr: its certificate under root-ca: ",
+        ),
+    ];
+    for (sql, told) in cases {
+        lab.run("sh", &["-c", "rm -rf ledger x && cp -r kept ledger"]).ok();
+        let edit = format!(
+            "import sqlite3; db = sqlite3.connect('ledger/ledger.sqlite'); db.create_function('readfile', 1, lambda name: open(name, 'rb').read()); db.execute(\"\"\"{sql}\"\"\"); db.commit()"
+        );
+        lab.run("python3", &["-c", &edit]).ok();
+        lab.keyrite("release again --ledger ledger --out x --sequence 2").fails(3, &[told, "it was changed"]);
+        assert!(!lab.path("x/manifest.json").exists(), "what is no release has no manifest");
+    }
+}
+
+/// No manifest names a release before it that was not signed.
+#[test]
+fn changed_release_is_not_followed() {
+    let lab = released();
+    let edit = "import sqlite3; db = sqlite3.connect('ledger/ledger.sqlite'); db.execute('UPDATE release SET signature = (SELECT signature FROM release WHERE sequence = 2) WHERE sequence = 3'); db.commit()";
     lab.run("python3", &["-c", edit]).ok();
-    lab.keyrite("release again --ledger ledger --out x --sequence 2").fails(3, &["it was changed"]);
-    assert!(!lab.path("x/manifest.json").exists(), "what is no release has no manifest");
+    lab.csr("last/web/d.csr", "/CN=d", "DNS:d.example.test", P256);
+    lab.sign("last", "third").fails(3, &["manifest signature: is over other octets"]);
+    assert!(!lab.path("third").exists());
 }
 
 /// A run that was cut off leaves SQLite's log behind; while another program writes, nothing is read.

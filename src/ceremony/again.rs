@@ -1,13 +1,16 @@
 //! A release made again from the ledger when its medium was lost: the same octets, without token
 //! and PIN. Nothing is written to the ledger.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::export::{Export, Hashed, as_fault, authorities, finish, seconds, spooled, transcript_until};
+use super::export::{
+    Export, Hashed, as_fault, authorities, check_seal, finish, seconds, spooled, transcript_until,
+};
 use super::preflight::{Setup, check_out, policy};
 use super::{Error, Plan, Progress};
 use crate::digest::Digest;
-use crate::ledger::{Ledger, ReleaseRow};
+use crate::ledger::{KeyRole, Ledger, ReleaseRow};
 use crate::media::Output;
 use crate::release::Head;
 
@@ -26,7 +29,8 @@ pub enum Which {
 ///
 /// # Errors
 /// [`Error::Wrong`] when there is no such release, when its ceremony is not done, or when the
-/// place is taken; [`Error::Fault`] when the ledger gives other octets than were signed.
+/// place is taken; [`Error::Fault`] when the ledger gives other octets than were signed, or a
+/// signature does not verify.
 pub fn release_again(
     ledger: &mut Ledger,
     which: Which,
@@ -46,7 +50,7 @@ pub fn release_again(
         )));
     }
     let damaged = |e: serde_json::Error| Error::Fault(format!("ledger: release {}: {e}", release.sequence));
-    let head: Head = serde_json::from_str(&release.head).map_err(damaged)?;
+    let head = check_seal(ledger, &release)?;
     let setup: Setup = serde_json::from_str(&row.plan).map_err(damaged)?;
     let policy = policy(&Plan::from_files(setup.plan)?, None)?;
     let authorities = authorities(ledger, row.id)?;
@@ -56,7 +60,10 @@ pub fn release_again(
         output.put(path, octets).map_err(as_fault)?;
     }
     let mut told = Progress { doing: "written", done: 0, all: Some(row.approved), refused: row.refused };
-    let mut export = Export { ledger, policy: &policy, ceremony: row.id, processors };
+    let keys = ledger.keys()?.into_iter().filter(|key| key.role == KeyRole::Authority);
+    let issuers: BTreeMap<_, _> = keys.filter_map(|key| Some((key.name, key.certificate?))).collect();
+    let mut export =
+        Export { ledger, policy: &policy, ceremony: row.id, issuers: Some(&issuers), processors };
     let manifest = spooled(&folder, |to| {
         export.manifest(&head, to, &mut |leaves| {
             for leaf in leaves {
@@ -94,7 +101,7 @@ pub fn manifest_again(
     processors: usize,
 ) -> Result<Digest, Error> {
     let policy = policy(plan, None)?;
-    let mut export = Export { ledger, policy: &policy, ceremony, processors };
+    let mut export = Export { ledger, policy: &policy, ceremony, issuers: None, processors };
     let (hashed, _) = export.manifest(head, Hashed::new(std::io::sink()), &mut |_| Ok(()))?;
     Ok(hashed.finish().0)
 }

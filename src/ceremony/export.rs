@@ -4,6 +4,7 @@
 //! transcript each time, which is how an interrupted release is finished, a lost one made again
 //! and a ledger audited.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -13,13 +14,14 @@ use der::DateTime;
 use super::import::reasons;
 use super::{Error, lane};
 use crate::digest::{Digest, Hasher};
-use crate::ledger::{Issued, KeyRole, Ledger};
+use crate::issuance::Certificate;
+use crate::ledger::{Issued, KeyRole, Ledger, ReleaseRow, StoredKey};
 use crate::media::{Output, RelativePath, spool};
 use crate::parallel;
-use crate::policy::Policy;
+use crate::policy::{Approval, Policy};
 use crate::release::{
     Authorities, Head, KeyEntry, Leaf, MANIFEST, ManifestWriter, RefusalEntry, SIGNATURE, TRANSCRIPT,
-    compose_authorities, compose_leaf, entry,
+    compose_authorities, compose_leaf, entry, verify_manifest,
 };
 
 /// Certificates that one thread encodes at a time.
@@ -38,6 +40,8 @@ pub struct Export<'a> {
     pub ledger: &'a mut Ledger,
     pub policy: &'a Policy,
     pub ceremony: i64,
+    /// The authorities' certificates by name, when each signature is to be verified once more.
+    pub issuers: Option<&'a BTreeMap<String, Certificate>>,
     /// How many threads encode side by side.
     pub processors: usize,
 }
@@ -53,14 +57,14 @@ impl Export<'_> {
     ) -> Result<(W, usize), Error> {
         let mut manifest = ManifestWriter::new(to, head)?;
         let (before, last) = (self.ledger.before(self.ceremony)?, self.ledger.last_row(self.ceremony)?);
-        let (ledger, policy) = (&mut *self.ledger, self.policy);
+        let (ledger, policy, issuers) = (&mut *self.ledger, self.policy, self.issuers);
         let source =
             |give: &mut dyn FnMut(Vec<Issued>) -> Result<(), Error>| rows(ledger, before, last, give);
         let mut count = 0;
         parallel::ordered(
             self.processors,
             source,
-            |group| compose(policy, group),
+            |group| compose(policy, issuers, group),
             |leaves| {
                 let leaves = leaves?;
                 each(&leaves)?;
@@ -104,6 +108,26 @@ pub fn authorities(ledger: &Ledger, ceremony: i64) -> Result<Authorities, Error>
     Ok(compose_authorities(&keys)?)
 }
 
+/// The head of a release in the ledger, whose manifest a manifest key of the ledger signed, and which
+/// follows the release before it.
+pub fn check_seal(ledger: &Ledger, release: &ReleaseRow) -> Result<Head, Error> {
+    let wrong =
+        |why: String| Error::Fault(format!("ledger: release {}: {why}; it was changed", release.sequence));
+    let head: Head = serde_json::from_str(&release.head).map_err(|e| wrong(e.to_string()))?;
+    let signer = verify_manifest(&release.manifest, &release.signature).map_err(|e| wrong(e.0))?;
+    let signed = |key: &StoredKey| {
+        key.role == KeyRole::Manifest && key.certificate.as_ref().is_some_and(|own| own.der() == signer.der())
+    };
+    if !ledger.keys()?.iter().any(signed) {
+        return Err(wrong("the manifest was signed by a key that the ledger does not have".into()));
+    }
+    let before = ledger.release_number(release.sequence.saturating_sub(1))?.map(|before| before.manifest);
+    match head.sequence == release.sequence && head.previous_manifest_sha256 == before {
+        true => Ok(head),
+        false => Err(wrong("does not follow the release before it".into())),
+    }
+}
+
 /// The transcript as it was when the manifest's head was made: later lines are not in it.
 pub fn transcript_until(ledger: &Ledger, ceremony: i64, digest: Digest) -> Result<Spool, Error> {
     let file = spool(ledger.folder())?;
@@ -143,13 +167,33 @@ fn rows(
     }
 }
 
-fn compose(policy: &Policy, group: Vec<Issued>) -> Result<Vec<Leaf>, Error> {
-    group
-        .into_iter()
-        .map(|Issued { approved, tbs, signature }| {
-            Ok(compose_leaf(&lane::approval(policy, approved)?, &tbs, &signature)?)
-        })
-        .collect()
+fn compose(
+    policy: &Policy,
+    issuers: Option<&BTreeMap<String, Certificate>>,
+    group: Vec<Issued>,
+) -> Result<Vec<Leaf>, Error> {
+    let leaf = |Issued { approved, tbs, signature }| {
+        let approval = lane::approval(policy, approved)?;
+        if let Some(issuers) = issuers {
+            check_signature(issuers, &approval, &tbs, &signature)?;
+        }
+        Ok(compose_leaf(&approval, &tbs, &signature)?)
+    };
+    group.into_iter().map(leaf).collect()
+}
+
+fn check_signature(
+    issuers: &BTreeMap<String, Certificate>,
+    approval: &Approval,
+    tbs: &[u8],
+    signature: &[u8],
+) -> Result<(), Error> {
+    let (path, name) = (approval.path(), approval.authority());
+    let wrong =
+        |why| Error::Fault(format!("ledger: {path}: its certificate under {name}: {why}; it was changed"));
+    let issuer = issuers.get(name).ok_or_else(|| wrong("the ledger has no such authority".into()))?;
+    let certificate = Certificate::from_parts(tbs, signature).map_err(|e| wrong(e.to_string()))?;
+    certificate.verify_by(issuer.key()).map_err(|e| wrong(e.to_string()))
 }
 
 /// Transcript, manifest, and the manifest's signature as the last of all files.

@@ -4,7 +4,9 @@
 use serde_json::json;
 
 use super::conductor::Conductor;
-use super::export::{Export, Spool, as_fault, authorities, finish, seconds, spooled, transcript_until};
+use super::export::{
+    Export, Spool, as_fault, authorities, check_seal, finish, seconds, spooled, transcript_until,
+};
 use super::wording::MANIFEST_DIGEST;
 use super::{Error, Progress};
 use crate::digest::{Digest, Hasher};
@@ -23,7 +25,7 @@ impl Conductor<'_> {
         let authorities = authorities(&self.ledger, self.id)?;
         let sealed = self.ledger.release(self.id)?;
         let head = match &sealed {
-            Some(release) => serde_json::from_str(&release.head).map_err(|e| Error::Fault(e.to_string()))?,
+            Some(release) => check_seal(&self.ledger, release)?,
             None => self.head(manifest_key, &authorities)?,
         };
         let mut output = Output::open(&out, seconds(&head.created)?).map_err(as_fault)?;
@@ -75,7 +77,8 @@ impl Conductor<'_> {
         let mut progress =
             Progress { doing: "written", done: 0, all: Some(self.approved), refused: self.refused };
         let Conductor { ledger, policy, people, surroundings, id, .. } = self;
-        let mut export = Export { ledger, policy, ceremony: *id, processors: surroundings.processors };
+        let processors = surroundings.processors;
+        let mut export = Export { ledger, policy, ceremony: *id, issuers: None, processors };
         let manifest = spooled(&folder, |to| {
             export.manifest(head, to, &mut |leaves| {
                 for leaf in leaves {
@@ -122,6 +125,9 @@ impl Conductor<'_> {
             .certificate
             .ok_or_else(|| Error::Wrong(format!("{manifest_key}: its certificate was never issued")))?;
         let last = self.ledger.last_release()?;
+        if let Some(last) = &last {
+            check_seal(&self.ledger, last)?;
+        }
         let sequence = last.as_ref().map_or(1, |last| last.sequence + 1);
         self.record("seal", json!({ "sequence": sequence, "manifest_key": manifest_key }))?;
         self.write_down()?;
