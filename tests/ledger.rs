@@ -38,7 +38,9 @@ fn last_line_that_is_no_record() {
                 "q('''UPDATE transcript SET line = {line} WHERE number = (SELECT max(number) FROM transcript)''')"
             ),
         );
-        lab.sign("in", "out").fails(3, &["a line of a transcript is no record with a time"]);
+        lab.sign("in", "out").fails(3, &["transcript"]);
+        let told = "a line of a transcript is no record with a time";
+        lab.keyrite("ceremony check sign.toml --ledger ledger").fails(2, &[told]);
         assert!(!lab.path("out").exists());
     }
     edit(&lab, "0");
@@ -135,4 +137,53 @@ fn indexes_are_held_against_their_tables() {
     }
     edit(&lab, "0");
     lab.sign("more", "next").ok();
+}
+
+/// Values, lines and logs that would fill memory or disk.
+#[test]
+fn what_is_too_large_is_not_read() {
+    let mut lab = ready();
+    let line = |length: u32| {
+        format!(
+            "q(\"UPDATE transcript SET line = ? || line WHERE ceremony = 1 AND number = 3\", (' ' * {length},))"
+        )
+    };
+    let cases = [
+        (line(9 << 20), "ceremony 1: a line of its transcript has"),
+        (line(65 << 20), "a value in it is larger than any may be, 64 MiB"),
+        ("q('UPDATE ceremony SET plan = ?', ('x' * (65 << 20),))".into(), "a value in it is larger"),
+    ];
+    for (python, told) in &cases {
+        edit(&lab, python);
+        let audit = lab.keyrite("audit ledger").fails(1, &["THE RECORD DOES NOT HOLD"]);
+        assert!(audit.out.contains(told), "{told}:\n{}", audit.out);
+        lab.keyrite("release again --ledger ledger --out out").fails(3, &[told]);
+        assert!(!lab.path("out/manifest.json").exists(), "{told}");
+        lab.run("rm", &["-rf", "out"]).ok();
+    }
+    edit(&lab, "0");
+    lab.faulty();
+    lab.set("FAULTY_TOKEN_MODE", "kill");
+    lab.set("FAULTY_TOKEN_AT", "3");
+    assert_eq!(lab.sign("in", "out").code, -1);
+    lab.set("FAULTY_TOKEN_MODE", "none");
+    // A cut-off ledger is read from a copy, for which there must be room.
+    let due = |size: &str| {
+        std::fs::create_dir_all(lab.path("temporary")).unwrap();
+        let command = format!(
+            "mount -t tmpfs -o size={size} tmpfs temporary && TMPDIR=temporary {} ledger due --ledger ledger; code=$?; ls temporary; exit $code",
+            env!("CARGO_BIN_EXE_keyrite")
+        );
+        lab.run("unshare", &["--mount", "sh", "-c", &command])
+    };
+    due("16m").fails(2, &["temporary: has 16 MiB free, and 17 MiB are needed", "let TMPDIR name a folder"]);
+    assert!(!due("24m").ok().out.contains("keyrite-reading"));
+    lab.run("truncate", &["-s", "65G", "ledger/ledger.sqlite-wal"]).ok();
+    let told = ["ledger/ledger.sqlite-wal: is longer than 64 GiB"];
+    lab.keyrite("audit ledger").fails(2, &told);
+    lab.resume().fails(2, &told);
+    // As far as SQLite reads it, it is what it was.
+    lab.run("truncate", &["-s", "1G", "ledger/ledger.sqlite-wal"]).ok();
+    lab.resume().ok();
+    lab.keyrite("audit ledger").ok();
 }

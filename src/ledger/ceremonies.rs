@@ -8,6 +8,10 @@ use super::{Error, Ledger};
 use crate::digest::Digest;
 use crate::media::shown;
 
+/// The longest line of a transcript, in octets. The longest that a ceremony writes is a record of
+/// refusals, which stays below half of it.
+pub const TRANSCRIPT_LINE: u64 = 8 << 20;
+
 /// A ceremony that was begun and is not done.
 #[derive(Clone, Debug)]
 pub struct OpenCeremony {
@@ -153,7 +157,7 @@ impl Ledger {
     /// Visits the lines of a ceremony's transcript.
     ///
     /// # Errors
-    /// [`Error::Fault`] when the database fails; whatever `each` returns.
+    /// [`Error::Fault`] when the database fails or a line is too long; whatever `each` returns.
     pub fn transcript<E: From<Error>>(
         &self,
         ceremony: i64,
@@ -164,6 +168,12 @@ impl Ledger {
         let mut rows = statement.query([ceremony]).map_err(Error::from)?;
         while let Some(row) = rows.next().map_err(Error::from)? {
             let line: String = row.get(0).map_err(Error::from)?;
+            if line.len() as u64 > TRANSCRIPT_LINE {
+                let length = line.len();
+                Err(Error::Fault(format!(
+                    "ceremony {ceremony}: a line of its transcript has {length} octets, at most {TRANSCRIPT_LINE} may stand there"
+                )))?;
+            }
             each(&line)?;
         }
         Ok(())

@@ -5,6 +5,9 @@ use std::path::Path;
 use super::{Error, Ledger, schema::FILE};
 use crate::media::shown;
 
+/// The longest log that is read, in octets: sixteen times what a medium of requests may hold.
+const LOG: u64 = 64 << 30;
+
 /// Looks at what lies in the folder before the database is opened: SQLite takes a rollback journal for
 /// its own and would write the pages in it over the ledger.
 pub fn check(folder: &Path) -> Result<(), Error> {
@@ -12,9 +15,12 @@ pub fn check(folder: &Path) -> Result<(), Error> {
     for entry in std::fs::read_dir(folder).map_err(fault)? {
         let entry = entry.map_err(fault)?;
         let name = shown(&entry.file_name().to_string_lossy());
-        let regular = entry.file_type().map_err(fault)?.is_file();
+        let status = entry.metadata().map_err(fault)?;
         let wrong = match name.strip_prefix(FILE) {
-            Some("" | "-wal" | "-shm") if regular => continue,
+            Some("-wal") if status.len() > LOG => {
+                "is longer than 64 GiB, which no ceremony leaves; find out who wrote it"
+            }
+            Some("" | "-wal" | "-shm") if status.is_file() => continue,
             Some("" | "-wal" | "-shm") => "is no regular file; find out who changed it",
             Some("-journal") => {
                 "SQLite would write over the ledger what this file says, and keyrite leaves none; find out who put it there, keep it, and take it out of the folder"

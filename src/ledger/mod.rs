@@ -18,9 +18,9 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-pub use ceremonies::{CeremonyRow, Line, OpenCeremony, ReleaseRow};
+pub use ceremonies::{CeremonyRow, Line, OpenCeremony, ReleaseRow, TRANSCRIPT_LINE};
 pub use certificates::{Advance, Approved, Issued, Pending, Reservation};
 pub use import::{Import, Imported, KeptIndex, Refused};
 pub use keys::{KeyRole, StoredKey};
@@ -40,7 +40,10 @@ pub enum Error {
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Fault(error.to_string())
+        match error.sqlite_error_code() {
+            Some(ErrorCode::TooBig) => Self::Fault("a value in it is larger than any may be, 64 MiB".into()),
+            _ => Self::Fault(error.to_string()),
+        }
     }
 }
 
@@ -93,7 +96,7 @@ impl Ledger {
     /// # Errors
     /// [`Error::Fault`] when the database fails.
     pub fn scratch() -> Result<Self, Error> {
-        let db = Connection::open("")?;
+        let db = schema::open(Path::new(""), OpenFlags::default())?;
         schema::create(&db, true)?;
         let folder = PathBuf::new();
         Ok(Self { folder, db, rehearsal: true, new: false, made: false, _held: None })

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::fs::{DirBuilder, File};
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::fs::{FlockOperation, fcntl_lock, statvfs};
 
 use super::import::path;
 use super::{Error, KeptIndex, Ledger, folder, schema};
@@ -74,6 +76,9 @@ impl Entries {
     }
 }
 
+/// So many octets of the scratch folder's free space are left to others.
+const RESERVE: u64 = 16 << 20;
+
 /// What is held while a ledger is read: a shared lock, and a copy that is removed at the end.
 #[derive(Debug)]
 pub struct Held {
@@ -116,10 +121,14 @@ impl Ledger {
         let log = folder.join(format!("{}-wal", schema::FILE));
         let cut_off = std::fs::metadata(&log).is_ok_and(|status| status.len() > 0);
         let db = match cut_off {
-            true => Connection::open_with_flags(
-                held.copied(&log, scratch)?,
-                OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-            )?,
+            true => {
+                let copy = held.copied(&log, scratch)?;
+                let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                let db = schema::open(&copy, flags)?;
+                // The copy is removed: what stands in its log need not be moved to its place.
+                db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+                db
+            }
             false => unchanging(&file)?,
         };
         let rehearsal = schema::check(&db, folder)?;
@@ -249,17 +258,39 @@ impl Ledger {
 impl Held {
     fn copied(&mut self, log: &Path, scratch: &Path) -> Result<PathBuf, Error> {
         let fault = |e: std::io::Error| Error::Fault(format!("{}: {e}", scratch.display()));
+        let mut from = &self.lock;
+        let mut log = File::open(log).map_err(fault)?;
+        let sizes = from.metadata().and_then(|file| Ok((file.len(), log.metadata()?.len())));
+        let (size, log_size) = sizes.map_err(fault)?;
+        enough_room(scratch, size.saturating_add(log_size))?;
         // A new folder that nobody else can look into; one that a killed run left stays.
         let name = |number| scratch.join(format!("keyrite-reading-{}-{number}", std::process::id()));
         let copy = (0..100).map(name).find(|copy| !copy.exists()).unwrap_or_else(|| name(100));
         DirBuilder::new().mode(0o700).create(&copy).map_err(fault)?;
         self.copy = Some(copy.clone());
         let to = copy.join(schema::FILE);
-        let mut from = &self.lock;
         // Not opened anew: closing any descriptor of the file gives the lock away (POSIX).
-        std::io::copy(&mut from, &mut File::create_new(&to).map_err(fault)?).map_err(fault)?;
-        std::fs::copy(log, copy.join(format!("{}-wal", schema::FILE))).map_err(fault)?;
+        let copied = |from: &mut dyn Read, size, to: &Path| -> std::io::Result<u64> {
+            std::io::copy(&mut from.take(size), &mut File::create_new(to)?)
+        };
+        copied(&mut from, size, &to).map_err(fault)?;
+        copied(&mut log, log_size, &copy.join(format!("{}-wal", schema::FILE))).map_err(fault)?;
         Ok(to)
+    }
+}
+
+/// Whether a copy of so many octets leaves room for what else is written there.
+fn enough_room(scratch: &Path, octets: u64) -> Result<(), Error> {
+    let space = statvfs(scratch).map_err(|e| Error::Fault(format!("{}: {e}", scratch.display())))?;
+    let free = space.f_bavail.saturating_mul(space.f_frsize);
+    match octets.saturating_add(RESERVE) <= free {
+        true => Ok(()),
+        false => Err(Error::Refused(format!(
+            "{}: has {} MiB free, and {} MiB are needed to read a ledger whose last run was cut off; let TMPDIR name a folder with more room, or finish the ceremony first",
+            scratch.display(),
+            free >> 20,
+            (octets >> 20) + (RESERVE >> 20) + 1,
+        ))),
     }
 }
 
@@ -279,5 +310,5 @@ fn unchanging(file: &Path) -> Result<Connection, Error> {
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    Ok(Connection::open_with_flags(format!("{uri}?immutable=1"), flags)?)
+    schema::open(Path::new(&format!("{uri}?immutable=1")), flags)
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
 use super::Error;
@@ -15,6 +16,8 @@ pub const FILE: &str = "ledger.sqlite";
 const APPLICATION_ID: i64 = 0x6b79_7274;
 /// Version of the tables below.
 const VERSION: i64 = 6;
+/// The largest value, in octets: far above the largest that a ceremony writes, its plan.
+const VALUE: i32 = 64 << 20;
 
 const TABLES: &str = "
 CREATE TABLE ledger (rehearsal INTEGER NOT NULL) STRICT;
@@ -113,6 +116,13 @@ CREATE TABLE release (
 ) STRICT;
 ";
 
+/// Opens a database file; a value larger than any in a ledger is not read into memory.
+pub fn open(file: &Path, flags: OpenFlags) -> Result<Connection, Error> {
+    let db = Connection::open_with_flags(file, flags)?;
+    db.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE)?;
+    Ok(db)
+}
+
 /// Connects, locks the database for this program alone and asks for full synchronisation.
 pub fn connect(folder: &Path, create: bool) -> Result<Connection, Error> {
     let mut flags =
@@ -120,7 +130,7 @@ pub fn connect(folder: &Path, create: bool) -> Result<Connection, Error> {
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
     // NOFOLLOW wants a path without links on the way, as the operator's folder may have.
     let folder = folder.canonicalize().map_err(|e| Error::Fault(format!("{}: {e}", folder.display())))?;
-    let db = Connection::open_with_flags(folder.join(FILE), flags)?;
+    let db = open(&folder.join(FILE), flags)?;
     db.busy_timeout(std::time::Duration::ZERO)?;
     // A statement keeps its plan: SQLite makes a new one whenever other values are bound, otherwise.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;

@@ -12,6 +12,7 @@ mod verify;
 
 use crate::media::Limits;
 
+pub use crate::ledger::TRANSCRIPT_LINE;
 pub use cms::{sign_manifest, verify_manifest};
 pub use compose::{Authorities, KeyEntry, Leaf, compose_authorities, compose_leaf};
 pub use manifest::{
@@ -30,9 +31,6 @@ pub const MANIFEST: &str = "manifest.json";
 pub const SIGNATURE: &str = "manifest.json.p7s";
 /// Name of the transcript.
 pub const TRANSCRIPT: &str = "transcript.jsonl";
-/// The longest line of a transcript, in octets. The longest that a ceremony writes is a record of
-/// refusals, which stays below half of it.
-pub const TRANSCRIPT_LINE: u64 = 8 << 20;
 
 /// Why a release was not made, or does not hold.
 #[derive(Debug, thiserror::Error)]
