@@ -4,25 +4,9 @@
 
 mod support;
 
-use support::{Lab, P256, Ran, WEB};
+use support::{Lab, P256, REWRITE, Ran, WEB};
 
 const ROOT: &str = "--root root/authorities/root-ca.crt";
-
-/// Changes a transcript and makes its numbers and chain fit again, as who rewrites history would.
-/// `r` is the list of records.
-const REWRITE: &str = r#"
-import sys, json, hashlib
-text = open(sys.argv[1]).read().splitlines()
-r = [json.loads(line) for line in text]
-previous = r[0]["previous"]
-exec(sys.argv[3])
-out = open(sys.argv[2], "w")
-for number, record in enumerate(r, 1):
-    record["number"], record["previous"] = number, previous
-    line = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
-    previous = hashlib.sha256(line.encode()).hexdigest()
-    out.write(line + "\n")
-"#;
 
 /// The same to the transcript of a ceremony in a ledger.
 const REWRITE_LEDGER: &str = r#"
@@ -122,6 +106,16 @@ fn what_cannot_be_audited_is_told() {
     lab.keyrite("audit ledger --script absent.toml").fails(2, &["absent.toml"]);
     lab.write("empty.jsonl", "");
     lab.keyrite("audit empty.jsonl").fails(2, &["empty.jsonl"]);
+    // A pipe in the place of the database is not waited for.
+    lab.run("sh", &["-c", "mkdir pipe && mkfifo pipe/ledger.sqlite"]).ok();
+    for command in [
+        "audit pipe",
+        "ceremony report pipe --out r.html",
+        "ledger due --ledger pipe",
+        "ceremony abandon --ledger pipe --by Anna --reason none",
+    ] {
+        lab.keyrite(command).fails(2, &["ledger.sqlite", "is no regular file"]);
+    }
     let hold = format!(
         "import sqlite3, subprocess; db = sqlite3.connect('ledger/ledger.sqlite', isolation_level=None); db.execute('PRAGMA locking_mode = EXCLUSIVE'); db.execute('BEGIN EXCLUSIVE'); r = subprocess.run(['{}', 'audit', 'ledger'], capture_output=True, text=True); print(r.returncode, r.stderr)",
         env!("CARGO_BIN_EXE_keyrite")
@@ -244,6 +238,38 @@ fn edits_of_a_ledger_are_found() {
             "q(\"UPDATE release SET head = replace(head, '0.1.0', '0.0.9') WHERE sequence = 3\")",
             "AUDIT-SIGNATURE",
         ),
+        ("q(\"UPDATE request SET ceremony = 3 WHERE path = 'web/a.csr'\")", "AUDIT-REQUESTS"),
+        ("q(\"UPDATE request SET spki = x'00' WHERE refusal IS NOT NULL\")", "AUDIT-REQUESTS"),
+        ("q(\"UPDATE request SET bundle = 0 WHERE path = 'web/a.csr'\")", "AUDIT-LEDGER"),
+        ("q(\"UPDATE request SET octets = x'00' WHERE path = 'token-key:root-ca'\")", "AUDIT-REQUESTS"),
+        (
+            "q(\"UPDATE request SET sha256 = zeroblob(32) WHERE path = 'token-key:root-ca'\")",
+            "AUDIT-REQUESTS",
+        ),
+        (
+            "q(\"UPDATE request SET spki_sha256 = zeroblob(32) WHERE path = 'token-key:root-ca'\")",
+            "AUDIT-REQUESTS",
+        ),
+        ("q(\"UPDATE request SET refusal = '[]' WHERE path = 'token-key:root-ca'\")", "AUDIT-REQUESTS"),
+        ("q('UPDATE certificate SET not_after = -not_after')", "AUDIT-REQUESTS"),
+        ("q('UPDATE ceremony SET approved = 1 WHERE id = 1')", "AUDIT-REQUESTS"),
+        ("q('UPDATE ceremony SET first_request = 0 WHERE id = 1')", "AUDIT-REQUESTS"),
+        ("q('UPDATE ceremony SET first_request = first_request - 1 WHERE id = 3')", "AUDIT-REQUESTS"),
+        ("q('UPDATE ceremony SET first_request = 1 WHERE id = 3')", "AUDIT-LEDGER"),
+        ("q(\"UPDATE ceremony SET cluster = 'x' WHERE id = 2\")", "AUDIT-PLAN"),
+        ("q('UPDATE ceremony SET done = 2 WHERE id = 3')", "AUDIT-LEDGER"),
+        ("q('UPDATE ceremony SET done = 0 WHERE id = 2')", "AUDIT-LEDGER"),
+        (
+            "q(\"UPDATE ceremony SET plan = replace(plan, '\\\"token_serial', '\\\"more\\\":1,\\\"token_serial') WHERE id = 2\")",
+            "AUDIT-PLAN",
+        ),
+        ("q('UPDATE transcript SET number = number + 1000 WHERE ceremony = 3')", "AUDIT-LEDGER"),
+        ("q('INSERT INTO ledger VALUES (0)')", "AUDIT-LEDGER"),
+        ("q(\"UPDATE token_key SET certificate = NULL WHERE name = 'manifest'\")", "AUDIT-KEYS"),
+        ("q(\"UPDATE token_key SET role = 'authority' WHERE name = 'manifest'\")", "AUDIT-KEYS"),
+        ("q(\"UPDATE token_key SET role = 'witness' WHERE name = 'manifest'\")", "AUDIT-LEDGER"),
+        ("q(\"UPDATE token_key SET ceremony = 2 WHERE name = 'root-ca'\")", "AUDIT-KEYS"),
+        ("q(\"UPDATE token_key SET rowid = 9 WHERE name = 'root-ca'\")", "AUDIT-KEYS"),
     ];
     for (python, claim) in cases {
         fails(&edit(python), claim);
@@ -283,6 +309,25 @@ fn rewritten_chains_are_found() {
         "AUDIT-CERTIFICATES",
     );
     fails(&ledger("3", "del r[-2:]"), "AUDIT-END");
+    fails(&ledger("3", "r[-1]['event'] = 'abandoned'"), "AUDIT-END");
+    // It begins once, with what stays so, and nothing follows its end.
+    fails(&ledger("3", "r.insert(1, r[0].copy())"), "AUDIT-CHAIN");
+    fails(&ledger("3", "r[0]['event'] = 'resume'"), "AUDIT-CHAIN");
+    fails(&ledger("3", "r.append(dict(r[-1], event='exception', data={}))"), "AUDIT-CHAIN");
+    let resume = |more: &str| {
+        ledger("3", &format!("r.insert(1, dict(r[0], event='resume', data=dict(r[0]['data'], {more})))"))
+    };
+    for fact in ["title='t'", "rehearsal=True", "bundle_sha256=None", "module={}"] {
+        fails(&resume(fact), "AUDIT-CHAIN");
+    }
+    let tool = resume("tool={'version': '9', 'sha256': '0' * 64}");
+    assert!(
+        tool.out.contains("another program took the ceremony up; record 2: the program is 9 0000"),
+        "{}",
+        tool.out
+    );
+    let serials = "t = [x for x in r if x['event'] == 'token-open'][0]['data']['token_serial']; r[:] = json.loads(json.dumps(r).replace(t, 'other'))";
+    fails(&ledger("3", serials), "AUDIT-MANIFEST");
     fails(&ledger("3", "r[3]['time'] = '2001-01-01T00:00:00Z'"), "AUDIT-TIME");
     // A transcript by itself, with its script: order, confirmations and keys are held against it.
     lab.write("rewrite.py", REWRITE);
@@ -291,6 +336,9 @@ fn rewritten_chains_are_found() {
         lab.keyrite(&format!("audit bad.jsonl --script {script}"))
     };
     let step = |edit: &str| transcript("first/transcript.jsonl", "sign.toml", edit);
+    let whole = "import sqlite3; print(*(l for (l,) in sqlite3.connect('ledger/ledger.sqlite').execute('SELECT line FROM transcript WHERE ceremony = 2 ORDER BY number')), sep='\\n', file=open('whole.jsonl', 'w'))";
+    lab.run("python3", &["-c", whole]).ok();
+    transcript("whole.jsonl", "sign.toml", "pass").ok();
     fails(
         &step(
             "s = [x for x in r if x['event'] == 'step']; s[2]['data'], s[3]['data'] = s[3]['data'], s[2]['data']",
@@ -300,7 +348,37 @@ fn rewritten_chains_are_found() {
     fails(&step("r[:] = [x for x in r if x['data'].get('act') != 'inventory']"), "AUDIT-ORDER");
     fails(&step("r[:] = [x for x in r if x['data'].get('prompt') != 'review']"), "AUDIT-CONFIRMED");
     fails(&step("r[:] = [x for x in r if x['data'].get('prompt') != 'plan']"), "AUDIT-CONFIRMED");
-    fails(&step("r[2]['data']['answer'] = 'some other words'"), "AUDIT-CONFIRMED");
+    for prompt in ["plan", "clock", "bundle", "review", "manifest"] {
+        for (part, text) in [("answer", "some other words"), ("question", "Type anything")] {
+            let said = format!(
+                "[x for x in r if x['data'].get('prompt') == '{prompt}'][-1]['data']['{part}'] = '{text}'"
+            );
+            // The question about the manifest comes after the seal.
+            let from = if prompt == "manifest" { "whole.jsonl" } else { "first/transcript.jsonl" };
+            fails(&transcript(from, "sign.toml", &said), "AUDIT-CONFIRMED");
+        }
+    }
+    fails(
+        &step("[x for x in r if x['data'].get('prompt') == 'clock'][0]['time'] = '2001-01-01T00:00:00Z'"),
+        "AUDIT-CONFIRMED",
+    );
+    for event in ["login", "token-open", "inventory"] {
+        let other = format!(
+            "d = [x for x in r if x['event'] == '{event}'][-1]['data']; d.get('token', d).update(serial='other', token_serial='other')"
+        );
+        fails(&step(&other), "AUDIT-OBJECTS");
+    }
+    fails(
+        &step(
+            "r.insert(3, dict(r[1], event='statement', data={'kind': 'seal', 'label': 'x', 'value': '1', 'by': r[1]['data']['name'], 'role': r[1]['data']['role']}))",
+        ),
+        "AUDIT-CONFIRMED",
+    );
+    // Crowds, and soon told.
+    let crowd = step(
+        "r[1:2] = [dict(r[1], data={'role': 'operator', 'name': f'Somebody Whoever {n}'}) for n in range(60000)]",
+    );
+    fails(&crowd, "AUDIT-PEOPLE");
     fails(&step("r[:] = [x for x in r if x['event'] != 'present']"), "AUDIT-PEOPLE");
     fails(&step("r.insert(2, r[1])"), "AUDIT-PEOPLE");
     fails(
@@ -313,6 +391,10 @@ fn rewritten_chains_are_found() {
     );
     let root = |edit: &str| transcript("root/transcript.jsonl", "root.toml", edit);
     root("pass").ok();
+    fails(
+        &root("[x for x in r if x['data'].get('prompt') == 'create'][0]['data']['answer'] = 'other'"),
+        "AUDIT-CONFIRMED",
+    );
     fails(
         &root(
             "[x for x in r if x['event'] == 'key-generated'][0]['data']['attributes']['CKA_EXTRACTABLE'] = True",
@@ -424,4 +506,8 @@ fn witnesses_sign_afterwards() {
     with("absent.sig").fails(2, &["absent.sig"]);
     lab.write("odd", format!("anna@example valid-after=\"20200101\" {}\n", key("anna")));
     lab.keyrite("audit first --allowed-signers odd").fails(2, &["odd: line 1: option"]);
+    for pattern in ["!eve@example,*@example", "anna@*", "ann?@example"] {
+        lab.write("odd", format!("{pattern} {}\n", key("anna")));
+        lab.keyrite("audit first --allowed-signers odd").fails(2, &["odd: line 1: ", "is a pattern"]);
+    }
 }

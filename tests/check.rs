@@ -183,3 +183,9 @@ fn ledger_bundle_and_output() {
         .keyrite("ceremony check sign.toml --ledger ledger")
         .fails(2, &["certificates are for 365 days, their issuer root-ca lasts 100"]);
 }
+
+#[test]
+fn scripts_of_too_many_steps() {
+    let steps = "title = \"t\"\npurpose = \"p\"\n".to_owned() + &"[[step]]\nact = \"machine\"\n".repeat(501);
+    checked(&steps, "", &["s.toml: step: there are 501, at most 500 are performed"]);
+}

@@ -165,6 +165,27 @@ fn any_two_of_three_open_the_token() {
     let text = lab.read("more");
     let more: Vec<&str> = text.lines().collect();
     open(&[more[2], more[1]]).ok();
+    lab.keyrite("audit ledger").ok();
+    // Who holds what is held against the script.
+    lab.write("rewrite.py", support::REWRITE);
+    let dump = "import sqlite3; print(*(l for (l,) in sqlite3.connect('ledger/ledger.sqlite').execute('SELECT line FROM transcript WHERE ceremony = 1 ORDER BY number')), sep='\\n', file=open('split.jsonl', 'w'))";
+    lab.run("python3", &["-c", dump]).ok();
+    let audited = |edit: &str| {
+        let edit = format!("c = [x for x in r if x['data'].get('phase') == 'handed-out'][0]['data']; {edit}");
+        lab.run("python3", &["rewrite.py", "split.jsonl", "bad.jsonl", &edit]).ok();
+        lab.keyrite("audit bad.jsonl --script split.toml")
+    };
+    audited("pass").ok();
+    for edit in [
+        "c['threshold'] = 1",
+        "del c['shares'][0]",
+        "c['shares'][0] = c['shares'][1]",
+        "c['shares'][0]['custodian'] = 'Somebody Else'",
+        "[x for x in r if x['event'] == 'custody'][-1]['data']['set'] = 'name'",
+        "r[:] = [x for x in r if x['data'].get('phase') != 'changed']",
+    ] {
+        audited(edit).fails(1, &["THE RECORD DOES NOT HOLD"]);
+    }
 }
 
 /// Killed before and after C_SetPIN: the token opens with the old PIN or with shares that people hold.

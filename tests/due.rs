@@ -107,6 +107,20 @@ fn renewals_are_linked_and_the_replaced_are_not_due() {
     lab.write("pin", "wrong\n");
     assert_ne!(lab.sign("five", "out5").code, 0);
     assert_eq!(rows(&due(&lab, "")), expected);
+    // The audit links them again.
+    lab.keyrite("audit ledger root out1 out2 out3 out4").ok();
+    for edit in [
+        "DELETE FROM renewal WHERE id = (SELECT max(id) FROM renewal)",
+        "INSERT INTO renewal SELECT i.id, r.id FROM request i, request r WHERE i.ceremony = 3 AND r.ceremony = 2",
+        "UPDATE renewal SET replaces = (SELECT min(replaces) FROM renewal)",
+    ] {
+        lab.run("sh", &["-c", "rm -rf bad && cp -r ledger bad"]).ok();
+        let python = format!(
+            "import sqlite3; d = sqlite3.connect('bad/ledger.sqlite'); d.execute({edit:?}); d.commit()"
+        );
+        lab.run("python3", &["-c", &python]).ok();
+        lab.keyrite("audit bad").fails(1, &["THE RECORD DOES NOT HOLD"]);
+    }
     // The ledger is only read.
     let before = lab.run("sha256sum", &["ledger/ledger.sqlite"]).ok().out;
     due(&lab, "");

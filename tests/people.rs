@@ -170,6 +170,19 @@ fn everybody_confirms_and_everything_is_written_down() {
     steps.retain(|(_, line)| !line.is_empty());
     let ran = typed(&lab, &steps, RUN);
     assert_eq!(ran.code, 0, "{}", ran.out);
+    lab.write("rewrite.py", support::REWRITE);
+    for edit in [
+        "r.remove(s)",
+        "s['data']['label'] = 'bag'",
+        "s['data']['kind'] = 'serial'",
+        "s['data']['role'] = 'operator'",
+        "s['data']['by'] = 'Nobody Known'",
+    ] {
+        let edit = format!("s = [x for x in r if x['event'] == 'statement'][0]; {edit}");
+        lab.run("python3", &["rewrite.py", "out/transcript.jsonl", "bad.jsonl", &edit]).ok();
+        let found = lab.keyrite("audit bad.jsonl --script root.toml");
+        found.fails(1, &["THE RECORD DOES NOT HOLD"]);
+    }
     let records = transcript(&lab);
     let present: Vec<String> =
         of(&records, "present").iter().map(|p| format!("{} {}", p["role"], p["name"])).collect();

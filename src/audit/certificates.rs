@@ -1,7 +1,7 @@
 //! Runs of certificates: the transcript tells how many there were and the digest of their list,
 //! which is taken again from ledger rows or manifest entries as they pass.
 
-use super::story::Run;
+use super::records::Run;
 use crate::digest::{Digest, Hasher};
 
 /// The runs of a transcript, being held against certificates in their order.

@@ -1,17 +1,21 @@
 //! One ledger: every ceremony's transcript, rows, keys and release, held against one another. It
 //! is not signed, but its transcripts are chained, and its manifests are.
 
+mod found;
+mod keys;
 mod rows;
 
 use std::path::Path;
 
 use super::history::{Chapter, History, Told};
+use super::records::Begin;
 use super::story::Story;
 use super::{Error, Order, Section, release, transcript};
 use crate::ceremony::{Plan, Setup, manifest_again};
 use crate::digest::Digest;
 use crate::ledger::{self, CeremonyRow, KeyRole, Ledger, ReleaseRow, StoredKey};
 use crate::release::{FIRST, Head, verify_manifest};
+use crate::request::IndexName;
 
 /// Audits a ledger.
 pub fn audit(path: &Path, order: &Order, section: &mut Section, history: &mut History) -> Result<(), Error> {
@@ -59,7 +63,7 @@ impl Book<'_> {
         let ids = ledger.ceremonies()?;
         let mut head = FIRST.to_owned();
         let mut linked = Ok(());
-        let mut seen = rows::Serials::default();
+        let mut seen = found::Seen::default();
         for (at, id) in ids.iter().enumerate() {
             let chapter = self.ceremony(ledger, *id, &mut seen)?;
             if linked.is_ok() && *id != at as i64 + 1 {
@@ -83,20 +87,15 @@ impl Book<'_> {
         );
         self.section.note(format!("the records after the last seal are signed with the next release; until then compare the head {head} with the paper"));
         self.section.compared("AUDIT-SERIALS", seen.told());
-        let strays = ledger.strays()?;
+        self.section.compared("AUDIT-KEYS", keys::in_order(&ledger.keys()?));
+        let amiss = ledger.amiss()?;
+        let amiss = amiss.map(|(count, what)| format!("{count} {what}"));
         self.section.compared(
             "AUDIT-LEDGER",
-            match strays {
-                0 => Ok("the database is intact, and every row belongs to a ceremony".to_owned()),
-                _ => Err(format!("{strays} rows belong to no ceremony, request or certificate")),
-            },
-        );
-        self.section.compared(
-            "AUDIT-LEDGER",
-            match ledger.lookups_amiss()? {
-                0 => Ok("certified keys, places and renewals are looked up as the requests have them".to_owned()),
-                amiss => Err(format!("{amiss} rows by which keys, places and renewals are looked up are not what the requests have")),
-            },
+            amiss.map_or_else(
+                || Ok("the database is intact, every row belongs to a ceremony, and certified keys, places and renewals are looked up as the requests have them".to_owned()),
+                Err,
+            ),
         );
         self.missing(ledger)
     }
@@ -120,7 +119,7 @@ impl Book<'_> {
         Ok(())
     }
 
-    fn ceremony(&mut self, ledger: &mut Ledger, id: i64, seen: &mut rows::Serials) -> Result<Chapter, Error> {
+    fn ceremony(&mut self, ledger: &mut Ledger, id: i64, seen: &mut found::Seen) -> Result<Chapter, Error> {
         let what = format!("ceremony {id}");
         let row = ledger.ceremony(id)?;
         let mut story = Story::default();
@@ -129,52 +128,37 @@ impl Book<'_> {
             Ok(())
         })?;
         let (plan, wrong) = self.plan(&row, &story);
+        let cluster = plan.as_ref().map(|plan| plan.script().cluster.as_ref().map(IndexName::as_str));
+        let wrong = wrong.or_else(|| {
+            cluster
+                .filter(|cluster| *cluster != row.cluster.as_deref())
+                .map(|_| format!("{what}: the ledger's cluster is not the one that the script signs for"))
+        });
         transcript::claims(&story, plan.as_ref(), wrong, &what, self.section);
         self.section.compared("AUDIT-END", ended(&row, &story).map_err(|wrong| format!("{what}: {wrong}")));
         let keys = ledger.keys()?;
-        self.section.compared("AUDIT-KEYS", key_rows(&keys, id, &story, &what));
+        self.section.compared("AUDIT-KEYS", keys::told(&keys, &row, &story, &what));
         if let Some(plan) = &plan {
             let order = self.order;
             let held = rows::Held { plan, keys: &keys, story: &story };
-            if !(self.only_open && row.done) {
-                rows::audit(ledger, &row, &held, (seen, order.processors), self.section)?;
+            match self.only_open && row.done {
+                true => seen.lose(),
+                false => rows::audit(ledger, &row, &held, (seen, order.processors), self.section)?,
             }
             self.release(ledger, &row, plan, &keys, &story)?;
             self.history.keep(plan.clone());
+        } else {
+            seen.lose();
         }
         Ok(Chapter::of(self.name.clone(), Some(id), story))
     }
 
-    /// The plan whose texts the ledger keeps, and what is wrong with it.
+    /// The plan whose texts the ledger keeps, and what is wrong with it. The script is looked at only
+    /// when its digest is the one that the transcript names.
     fn plan(&self, row: &CeremonyRow, story: &Story) -> (Option<Plan>, Option<String>) {
-        let begun = story.begin.as_ref().map(|begin| begin.plan.sha256);
-        let kept = serde_json::from_str::<Setup>(&row.plan).map_err(|e| e.to_string());
-        let kept = kept.and_then(|Setup { plan, hsm, .. }| {
-            Ok((Plan::from_files(plan).map_err(|e| e.to_string())?, Digest::of(hsm.as_bytes())))
-        });
-        match kept {
-            Ok((plan, hsm)) if begun.is_none_or(|begun| begun == plan.digest()) => {
-                let used = story.begin.as_ref().map(|begin| begin.hsm_profile.sha256);
-                let wrong = used.filter(|used| *used != hsm).map(|used| {
-                    format!("ceremony {}: the ledger's HSM profile has SHA-256 {hsm}, the transcript tells {used}", row.id)
-                });
-                (Some(plan), wrong)
-            }
-            Ok((plan, _)) => {
-                let given = transcript::approved(story, &self.order.plans).cloned();
-                let begun = begun.map(|digest| digest.to_string()).unwrap_or_default();
-                let wrong = format!(
-                    "ceremony {}: the ledger's plan {} has the digest {}, people confirmed {begun}; the script was exchanged",
-                    row.id,
-                    plan.name(),
-                    plan.digest()
-                );
-                (given, Some(wrong))
-            }
-            Err(error) => {
-                let given = transcript::approved(story, &self.order.plans).cloned();
-                (given, Some(format!("ceremony {}: the ledger's plan is none: {error}", row.id)))
-            }
+        match kept_plan(row, story) {
+            Ok((plan, setup)) => (Some(plan), setup.err()),
+            Err(wrong) => (transcript::approved(story, &self.order.plans).cloned(), Some(wrong)),
         }
     }
 
@@ -259,46 +243,48 @@ impl Book<'_> {
     }
 }
 
+/// The plan of a ceremony's row, and whether the rest of what is kept with it fits the transcript.
+fn kept_plan(row: &CeremonyRow, story: &Story) -> Result<(Plan, Result<(), String>), String> {
+    let what = format!("ceremony {}", row.id);
+    let begin = story.begin.as_ref().ok_or_else(|| format!("{what}: no record begins it"))?;
+    let setup: Setup =
+        serde_json::from_str(&row.plan).map_err(|e| format!("{what}: the ledger's plan is none: {e}"))?;
+    let (kept, begun) = (setup.plan.digest(), begin.plan.sha256);
+    if kept != begun {
+        return Err(format!(
+            "{what}: the ledger's plan {} has the digest {kept}, people confirmed {begun}; the script was exchanged",
+            setup.plan.name()
+        ));
+    }
+    let plan = Plan::from_files(setup.plan.clone())
+        .map_err(|e| format!("{what}: the ledger's plan is none: {e}"))?;
+    Ok((plan, told_setup(&setup, begin).map_err(|wrong| format!("{what}: {wrong}"))))
+}
+
+/// What is kept of a ceremony's run besides its plan is what the transcript begins with.
+fn told_setup(setup: &Setup, begin: &Begin) -> Result<(), String> {
+    let (hsm, used) = (Digest::of(setup.hsm.as_bytes()), begin.hsm_profile.sha256);
+    if hsm != used {
+        return Err(format!("the ledger's HSM profile has SHA-256 {hsm}, the transcript tells {used}"));
+    }
+    if setup.bundle != begin.bundle_sha256 {
+        return Err("the ledger's bundle digest is not the one that the transcript tells".to_owned());
+    }
+    Ok(())
+}
+
 /// What the ledger says of the ceremony's end is what the transcript says.
 fn ended(row: &CeremonyRow, story: &Story) -> Result<String, String> {
+    if let Some(made) = story.made.as_ref().filter(|_| story.abandoned) {
+        return Err(format!("it was given up, and {made} says that something was made in it"));
+    }
     match (row.done, story.ended, story.abandoned) {
         (true, true, _) => Ok(format!("ceremony {} was finished", row.id)),
         (true, false, true) => Ok(format!("ceremony {} was given up before anything was made", row.id)),
         (true, false, false) => Err("the ledger says it is done, the transcript has no end".into()),
-        (false, true, _) => Err("the transcript has its end, the ledger says it is not done".into()),
+        (false, true, _) | (false, _, true) => {
+            Err("the transcript has its end, the ledger says it is not done".into())
+        }
         (false, false, _) => Ok(format!("ceremony {} is not finished: it waits to be resumed", row.id)),
-    }
-}
-
-/// The keys of a ceremony and their certificates, in ledger and transcript.
-fn key_rows(keys: &[StoredKey], id: i64, story: &Story, what: &str) -> Result<String, String> {
-    let own: Vec<&StoredKey> = keys.iter().filter(|key| key.ceremony == id).collect();
-    for key in &own {
-        let Some(certificate) = &key.certificate else { continue };
-        let told = story.keys.iter().find(|told| told.name == key.name);
-        if told.is_none_or(|told| told.sha256 != certificate.digest() || told.role != key.role.as_str()) {
-            return Err(format!(
-                "{what}: the ledger's certificate of {} has SHA-256 {}, the transcript tells {}",
-                key.name,
-                certificate.digest(),
-                told.map_or_else(|| "none".into(), |told| told.sha256.to_string())
-            ));
-        }
-        let issuer =
-            keys.iter().find(|issuer| issuer.name == key.issuer).and_then(|key| key.certificate.as_ref());
-        let issuer = issuer.ok_or_else(|| {
-            format!("{what}: {} is under {}, which the ledger does not have", key.name, key.issuer)
-        })?;
-        certificate
-            .verify_by(issuer.key())
-            .map_err(|e| format!("{what}: {} under {}: {e}", key.name, key.issuer))?;
-    }
-    match story.keys.iter().find(|told| !own.iter().any(|key| key.name == told.name)) {
-        Some(told) => {
-            Err(format!("{what}: the transcript tells of {}, which the ledger does not have", told.name))
-        }
-        None => {
-            Ok(format!("{what}: {} keys made, with the certificates that the transcript tells", own.len()))
-        }
     }
 }

@@ -4,6 +4,7 @@
 //! In: ledgers, transcripts and releases, read once and front to back, with as much memory as one
 //! record takes. Out: claims, each with what was compared and whether it holds.
 
+mod answers;
 mod certificates;
 mod claim;
 mod history;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::ceremony::Role;
+use crate::ceremony::{RecordKind, Role};
 use crate::digest::Digest;
 
 /// What must be so for a key to stay in its token (PKCS#11).
@@ -14,6 +14,79 @@ const KEPT: [(&str, bool); 6] = [
     ("CKA_LOCAL", true),
     ("CKA_SIGN", true),
 ];
+
+/// What is the same from the begin of a ceremony to its end.
+pub const LASTING: [&str; 9] = [
+    "title",
+    "plan",
+    "rehearsal",
+    "hsm_profile",
+    "module",
+    "token_serial",
+    "out",
+    "bundle_sha256",
+    "indexes",
+];
+
+/// What began a ceremony, or took it up again.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Begin {
+    pub title: String,
+    pub plan: PlanFacts,
+    pub rehearsal: bool,
+    pub unattended: bool,
+    pub tool: ToolFacts,
+    pub bundle_sha256: Option<Digest>,
+    pub hsm_profile: HsmProfileFacts,
+}
+
+impl Begin {
+    /// Out of a record's particulars.
+    pub fn of(facts: &serde_json::Map<String, serde_json::Value>) -> Result<Self, serde_json::Error> {
+        Self::deserialize(facts)
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct HsmProfileFacts {
+    pub sha256: Digest,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct PlanFacts {
+    pub sha256: Digest,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ToolFacts {
+    pub version: String,
+    pub sha256: Digest,
+}
+
+impl std::fmt::Display for ToolFacts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.version, self.sha256)
+    }
+}
+
+/// A run of certificates, in their order.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Run {
+    pub certificates: u64,
+    pub first_serial: String,
+    pub last_serial: String,
+    pub listing_sha256: Digest,
+}
+
+/// The certificate of a key in the token.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct KeyCertificate {
+    pub name: String,
+    pub role: String,
+    pub serial: String,
+    pub sha256: Digest,
+    pub spki_sha256: Digest,
+}
 
 #[derive(Deserialize)]
 pub struct KeyData {
@@ -38,12 +111,50 @@ pub struct StepData {
     pub act: String,
 }
 
-#[derive(Deserialize)]
-pub struct Confirmed {
+/// What somebody typed at a prompt.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Said {
     pub prompt: String,
+    pub question: String,
     pub answer: String,
     pub role: Role,
     pub by: String,
+}
+
+/// What somebody had written down.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Statement {
+    pub kind: RecordKind,
+    pub label: String,
+    pub role: Role,
+    pub by: String,
+}
+
+/// How far a change of the token's PIN has come.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Custody {
+    pub phase: String,
+    pub set: Option<String>,
+    pub threshold: Option<usize>,
+    /// Who holds which share; other phases say how many there are.
+    #[serde(default)]
+    pub shares: serde_json::Value,
+    pub token_serial: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub struct Login {
+    pub token: TokenData,
+}
+
+#[derive(Deserialize)]
+pub struct TokenData {
+    pub serial: String,
+}
+
+#[derive(Deserialize)]
+pub struct TokenSerial {
+    pub token_serial: String,
 }
 
 #[derive(Deserialize)]
@@ -54,6 +165,7 @@ pub struct Present {
 
 #[derive(Deserialize)]
 pub struct InventoryData {
+    pub token_serial: String,
     pub objects: Vec<serde::de::IgnoredAny>,
     pub accepted: bool,
 }

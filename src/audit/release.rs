@@ -186,15 +186,19 @@ pub fn same_facts(story: &Story, head: &Head) -> Result<String, String> {
             );
         }
     }
+    if story.token.as_ref() != Some(&head.token.serial) {
+        return differ("token", head.token.serial.clone(), story.token.clone().unwrap_or_default());
+    }
     let program = story.tool.as_ref().map(|tool| format!("{} {}", tool.version, tool.sha256));
     let sealed_by = format!("{} {}", head.tool.version, head.tool.sha256);
     if program.as_ref() != Some(&sealed_by) {
         return differ("program", sealed_by, program.unwrap_or_default());
     }
     Ok(format!(
-        "manifest and transcript agree on plan {}, bundle {}, program {} and every authority made",
+        "manifest and transcript agree on plan {}, bundle {}, token {:?}, program {} and every authority made",
         head.plan.sha256,
         bundle(head.bundle_sha256),
+        head.token.serial,
         head.tool.sha256
     ))
 }

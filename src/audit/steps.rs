@@ -14,7 +14,7 @@ pub fn order(story: &Story, plan: &Plan) -> Result<String, String> {
     for mark in &story.marks {
         match mark {
             Mark::Resume => last = 0,
-            Mark::Step { number, act } => {
+            Mark::Step { number, act, .. } => {
                 let expected = number.checked_sub(1).and_then(|at| steps.get(at)).map(Step::act);
                 if expected != Some(act.as_str()) {
                     return Err(format!(
@@ -95,6 +95,9 @@ pub fn keys(story: &Story, plan: &Plan) -> Result<String, String> {
 /// What lay on the token, as far as the transcript goes: nothing that nobody expected.
 pub fn objects(story: &Story) -> Result<String, String> {
     let looks = &story.looks;
+    if let Some(other) = &story.other_token {
+        return Err(other.clone());
+    }
     match (looks.count, looks.accepted) {
         (0, _) => Ok("nobody looked at the token's objects".to_owned()),
         (count, true) => Ok(format!(

@@ -1,11 +1,10 @@
 //! A transcript as it tells itself, read line by line: what later comparisons need of it.
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::records::{
-    Confirmed, Import, IndexFacts, InventoryData, IssuedData, KeyData, Present, RefusedData, Released,
-    Review, Sequence, StepData,
+    Begin, Custody, Import, IndexFacts, InventoryData, IssuedData, KeyCertificate, KeyData, LASTING, Login,
+    Present, RefusedData, Released, Review, Run, Said, Sequence, Statement, StepData, TokenSerial, ToolFacts,
 };
 use crate::ceremony::Role;
 use crate::digest::{Digest, Hasher};
@@ -18,61 +17,21 @@ const MOST_KEYS: usize = 1_000;
 /// So many runs of certificates: three times those of the largest bundle.
 const MOST_RUNS: usize = 100_000;
 
-/// What began a ceremony, or took it up again.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Begin {
-    pub title: String,
-    pub plan: PlanFacts,
-    pub rehearsal: bool,
-    pub unattended: bool,
-    pub tool: ToolFacts,
-    pub bundle_sha256: Option<Digest>,
-    pub hsm_profile: HsmProfileFacts,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-pub struct HsmProfileFacts {
-    pub sha256: Digest,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-pub struct PlanFacts {
-    pub sha256: Digest,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct ToolFacts {
-    pub version: String,
-    pub sha256: Digest,
-}
-
-/// A run of certificates, in their order.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Run {
-    pub certificates: u64,
-    pub first_serial: String,
-    pub last_serial: String,
-    pub listing_sha256: Digest,
-}
-
-/// The certificate of a key in the token.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct KeyCertificate {
-    pub name: String,
-    pub role: String,
-    pub serial: String,
-    pub sha256: Digest,
-    pub spki_sha256: Digest,
-}
-
 /// What people and steps did, in order.
 #[derive(Clone, Debug)]
 pub enum Mark {
     Begin,
     Resume,
-    Step { number: usize, act: String },
+    Step {
+        number: usize,
+        act: String,
+        time: String,
+    },
     Present(Role, String),
-    Confirmed { prompt: String, answer: String, role: Role, by: String },
+    /// What somebody typed, and when that was written down.
+    Confirmed(Said, String),
+    Statement(Statement),
+    Custody(Custody),
     Certificate(String),
 }
 
@@ -96,8 +55,15 @@ pub struct Story {
     /// The first line that does not fit.
     pub broken: Option<String>,
     pub begin: Option<Begin>,
+    /// What the first record says of what lasts as long as the ceremony.
+    lasting: serde_json::Map<String, Value>,
     /// The program that wrote the last part.
     pub tool: Option<ToolFacts>,
+    /// Where another program took the ceremony up.
+    pub other_tool: Option<String>,
+    /// The serial of the token that the first record of one names, and a record with another one.
+    pub token: Option<String>,
+    pub other_token: Option<String>,
     pub unattended: bool,
     pub first_time: Option<String>,
     pub last_time: Option<String>,
@@ -119,6 +85,8 @@ pub struct Story {
     pub indexes: Vec<IndexFacts>,
     pub ended: bool,
     pub abandoned: bool,
+    /// The first record of something made: a ceremony with one is not given up.
+    pub made: Option<String>,
     pub exceptions: usize,
     pub looks: Looks,
     file: Hasher,
@@ -189,8 +157,9 @@ impl Story {
             None => self.previous = Some(record.previous.clone()),
             Some(_) => {}
         }
+        self.place(&record.event);
         self.clock(&record);
-        if let Err(error) = self.event(&record.event, record.data) {
+        if let Err(error) = self.event(&record.event, &record.time, record.data) {
             self.breaks(format!("record {} ({}): {error}", self.lines, record.event));
         }
     }
@@ -215,6 +184,17 @@ impl Story {
         self.breaks(format!("record {}: there are more than {most} {what}", self.lines));
     }
 
+    /// A story begins once, and nothing comes after its end.
+    fn place(&mut self, event: &str) {
+        let number = self.lines;
+        if (event == "begin") != (number == 1) {
+            self.breaks(format!("record {number} is {event}; the first record is begin, and no other"));
+        }
+        if self.ended || self.abandoned {
+            self.breaks(format!("record {number} ({event}) stands after the ceremony's end"));
+        }
+    }
+
     fn clock(&mut self, record: &Record) {
         if let Some(last) = self.last_time.as_ref().filter(|last| **last > record.time) {
             let text = format!("record {} is of {}, the one before of {last}", self.lines, record.time);
@@ -224,29 +204,32 @@ impl Story {
         self.last_time = Some(record.time.clone());
     }
 
-    fn event(&mut self, event: &str, data: Value) -> Result<(), serde_json::Error> {
+    fn event(&mut self, event: &str, time: &str, data: Value) -> Result<(), serde_json::Error> {
         match event {
-            "begin" | "resume" => self.began(event, serde_json::from_value(data)?),
+            "begin" | "resume" => self.began(event, data)?,
             "step" => {
                 let step: StepData = serde_json::from_value(data)?;
                 if step.act == "review" {
                     // A review that is repeated after an interruption tells its refusals again.
                     self.refusals = Refusals::default();
                 }
-                self.mark(Mark::Step { number: step.number, act: step.act });
+                self.mark(Mark::Step { number: step.number, act: step.act, time: time.to_owned() });
             }
             "confirmed" => {
-                let said: Confirmed = serde_json::from_value(data)?;
-                let Confirmed { prompt, answer, role, by } = said;
-                self.mark(Mark::Confirmed { prompt, answer, role, by });
+                self.mark(Mark::Confirmed(serde_json::from_value(data)?, time.to_owned()));
             }
+            "statement" => self.mark(Mark::Statement(serde_json::from_value(data)?)),
             "present" => {
                 let Present { role, name } = serde_json::from_value(data)?;
                 self.mark(Mark::Present(role, name));
             }
             "exception" => self.exceptions += 1,
+            "custody" => self.custody(serde_json::from_value(data)?),
+            "login" => self.at_token(serde_json::from_value::<Login>(data)?.token.serial),
+            "token-open" => self.at_token(serde_json::from_value::<TokenSerial>(data)?.token_serial),
             "key-generated" | "key-proved" => self.key(event, serde_json::from_value(data)?),
             "certificate" => {
+                self.makes(event);
                 let key: KeyCertificate = serde_json::from_value(data)?;
                 self.mark(Mark::Certificate(key.name.clone()));
                 match self.keys.contains(&key) {
@@ -255,10 +238,14 @@ impl Story {
                     false => self.too_many("certificates of keys", MOST_KEYS),
                 }
             }
-            "signed" if self.runs.len() < MOST_RUNS => self.runs.push(serde_json::from_value(data)?),
+            "signed" if self.runs.len() < MOST_RUNS => {
+                self.makes(event);
+                self.runs.push(serde_json::from_value(data)?);
+            }
             "signed" => self.too_many("runs of certificates", MOST_RUNS),
             "refused" => self.refused(&serde_json::from_value(data)?),
             "seal" => {
+                self.makes(event);
                 let Sequence { sequence } = serde_json::from_value(data)?;
                 let head = self.head.as_deref().and_then(|head| head.parse().ok());
                 let head = head.unwrap_or(Digest::of(b""));
@@ -279,8 +266,14 @@ impl Story {
                 let Review { approved, refused } = serde_json::from_value(data)?;
                 self.reviewed = Some((approved, refused));
             }
-            "inventory" => self.look(&serde_json::from_value(data)?),
-            "issued" => self.issued = Some(serde_json::from_value::<IssuedData>(data)?.certificates),
+            "inventory" => self.look(serde_json::from_value(data)?),
+            "issued" => {
+                let IssuedData { certificates } = serde_json::from_value(data)?;
+                if certificates > 0 {
+                    self.makes(event);
+                }
+                self.issued = Some(certificates);
+            }
             "released" => {
                 let Released { sequence, manifest_sha256 } = serde_json::from_value(data)?;
                 self.released = Some((sequence, manifest_sha256));
@@ -292,18 +285,52 @@ impl Story {
         Ok(())
     }
 
-    fn began(&mut self, event: &str, begin: Begin) {
+    fn began(&mut self, event: &str, data: Value) -> Result<(), serde_json::Error> {
+        let facts: serde_json::Map<String, Value> = serde_json::from_value(data)?;
+        let begin = Begin::of(&facts)?;
         self.unattended |= begin.unattended;
-        self.tool = Some(begin.tool.clone());
-        let again = event == "resume";
-        self.mark(if again { Mark::Resume } else { Mark::Begin });
-        match &self.begin {
-            None => self.begin = Some(begin),
-            Some(first) if first.plan.sha256 != begin.plan.sha256 => {
-                let (first, now) = (first.plan.sha256, begin.plan.sha256);
-                self.breaks(format!("record {} goes on with the plan {now}, begun was {first}", self.lines));
+        self.mark(if event == "resume" { Mark::Resume } else { Mark::Begin });
+        if let Some(last) = self.tool.replace(begin.tool.clone()).filter(|last| *last != begin.tool) {
+            let (number, now) = (self.lines, &begin.tool);
+            let text = format!("record {number}: the program is {now}, it was {last} before");
+            self.other_tool.get_or_insert(text);
+        }
+        if self.begin.is_none() {
+            (self.begin, self.lasting) = (Some(begin), facts);
+        } else if let Some(name) = LASTING.iter().find(|name| facts.get(**name) != self.lasting.get(**name)) {
+            let shown = |facts: &serde_json::Map<String, Value>| {
+                facts.get(*name).map_or_else(|| "nothing".to_owned(), Value::to_string)
+            };
+            let (before, now) = (shown(&self.lasting), shown(&facts));
+            self.breaks(format!("record {} goes on with {name} {now}, begun was {before}", self.lines));
+        }
+        Ok(())
+    }
+
+    /// Takes in that something was made.
+    fn makes(&mut self, event: &str) {
+        let text = format!("record {} ({event})", self.lines);
+        self.made.get_or_insert(text);
+    }
+
+    /// Takes in the serial of the token that a record names.
+    fn at_token(&mut self, serial: String) {
+        match &self.token {
+            None => self.token = Some(serial),
+            Some(token) if *token != serial => {
+                let text =
+                    format!("record {} is of the token {serial}, the ceremony is of {token}", self.lines);
+                self.other_token.get_or_insert(text);
             }
             Some(_) => {}
+        }
+    }
+
+    fn custody(&mut self, custody: Custody) {
+        if ["handed-out", "changed"].contains(&custody.phase.as_str()) {
+            self.makes("custody");
+            custody.token_serial.clone().into_iter().for_each(|serial| self.at_token(serial));
+            self.mark(Mark::Custody(custody));
         }
     }
 
@@ -312,6 +339,9 @@ impl Story {
             let text = format!("key {}: {attribute} is {value}", key.name);
             self.weak.get_or_insert(text);
         }
+        if event == "key-generated" {
+            self.makes(event);
+        }
         match event {
             "key-generated" if self.generated.len() < MOST_KEYS => self.generated.push(key.name),
             "key-generated" => self.too_many("keys", MOST_KEYS),
@@ -319,7 +349,8 @@ impl Story {
         }
     }
 
-    fn look(&mut self, found: &InventoryData) {
+    fn look(&mut self, found: InventoryData) {
+        self.at_token(found.token_serial);
         let count = found.objects.len();
         if self.looks.count == 0 {
             self.looks.first = count;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::history::{Chapter, History};
 use super::story::Story;
-use super::{Error, Order, Section, people, steps};
+use super::{Error, Order, Section, answers, people, steps};
 use crate::ceremony::{Plan, wording};
 use crate::media::open_file;
 use crate::release::TRANSCRIPT_LINE;
@@ -83,7 +83,7 @@ pub fn claims(story: &Story, plan: Option<&Plan>, wrong: Option<String>, what: &
     };
     held("AUDIT-ORDER", steps::order(story, plan));
     held("AUDIT-PEOPLE", people::present(story, plan));
-    held("AUDIT-CONFIRMED", people::confirmed(story, plan));
+    held("AUDIT-CONFIRMED", answers::confirmed(story, plan));
     if let Some(approvals) = people::approvals(story, plan) {
         held("AUDIT-APPROVALS", approvals);
     }
@@ -127,6 +127,9 @@ fn chain(story: &Story, what: &str, section: &mut Section) {
         "people answered"
     };
     section.note(format!("{what}: {}, {kind}{who}", begin.title));
+    if let Some(other) = &story.other_tool {
+        section.note(format!("{what}: another program took the ceremony up; {other}"));
+    }
     if story.exceptions > 0 {
         section.note(format!(
             "{what}: {} written down; read the report",

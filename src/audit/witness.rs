@@ -48,6 +48,12 @@ pub fn allowed_signers(path: &Path) -> Result<Vec<Signer>, Error> {
 /// One line: who, options, key.
 fn signer(line: &str) -> Result<Signer, String> {
     let (name, rest) = line.split_once([' ', '\t']).ok_or("has no key")?;
+    if let Some(mark) = name.chars().find(|c| "!*?".contains(*c)) {
+        return Err(format!(
+            "{:?} is a pattern, for it has {mark:?}, and no name; give each signer a line with a name, or check this signature by ssh-keygen -Y verify",
+            shown(name)
+        ));
+    }
     let (rest, mut namespaces) = (rest.trim_start(), None);
     let key = match rest.parse::<PublicKey>() {
         Ok(key) => key,

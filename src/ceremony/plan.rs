@@ -29,6 +29,21 @@ impl PlanFiles {
     pub fn texts(&self) -> impl Iterator<Item = (&RelativePath, &str)> {
         self.0.iter().map(|(path, text)| (path, text.as_str()))
     }
+
+    /// The script's file name.
+    pub fn name(&self) -> &str {
+        self.0.first().map(|(path, _)| path.as_str()).unwrap_or_default()
+    }
+
+    /// Each file with its digest.
+    pub fn listing(&self) -> Vec<(&str, Digest)> {
+        self.0.iter().map(|(path, text)| (path.as_str(), Digest::of(text.as_bytes()))).collect()
+    }
+
+    /// As [`Plan::digest`], whatever stands in the files.
+    pub fn digest(&self) -> Digest {
+        Digest::of_listing(self.listing())
+    }
 }
 
 impl Plan {
@@ -95,17 +110,17 @@ impl Plan {
 
     /// The script's file name.
     pub fn name(&self) -> &str {
-        self.files.0.first().map(|(path, _)| path.as_str()).unwrap_or_default()
+        self.files.name()
     }
 
     /// Each file with its digest.
     pub fn listing(&self) -> Vec<(&str, Digest)> {
-        self.files.0.iter().map(|(path, text)| (path.as_str(), Digest::of(text.as_bytes()))).collect()
+        self.files.listing()
     }
 
     /// The plan digest: what `sha256sum SCRIPT FILE... | sha256sum` prints in the script's folder.
     pub fn digest(&self) -> Digest {
-        Digest::of_listing(self.listing())
+        self.files.digest()
     }
 }
 

@@ -41,6 +41,7 @@ pub struct Start {
 
 /// What is written down of a run, so that it can be resumed from the ledger alone.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Setup {
     /// The plan's texts.
     pub plan: PlanFiles,

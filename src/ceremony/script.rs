@@ -8,6 +8,9 @@ use crate::policy::{Kind, ProfileFile, RosterLine, check_line, subject_from};
 use crate::request::{Approvals, IndexName};
 use crate::token::KeyRequest;
 
+/// A script has at most so many steps: nobody stays in the room for more.
+const MOST_STEPS: usize = 500;
+
 /// A ceremony's script.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -264,7 +267,14 @@ impl Script {
     /// # Errors
     /// [`Error::Wrong`] names the line and the key.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        toml::from_str(text).map_err(|e| Error::Wrong(e.to_string().trim_end().to_owned()))
+        let script: Self =
+            toml::from_str(text).map_err(|e| Error::Wrong(e.to_string().trim_end().to_owned()))?;
+        match script.step.len() {
+            0..=MOST_STEPS => Ok(script),
+            count => Err(Error::Wrong(format!(
+                "step: there are {count}, at most {MOST_STEPS} are performed; split the script"
+            ))),
+        }
     }
 
     /// Whether it has this act.

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use super::Step;
+use crate::digest::Digest;
 
 /// A digest that people compare.
 #[derive(Debug)]
@@ -48,6 +49,22 @@ pub fn count(number: u64, thing: &str) -> String {
 pub fn words(what: &Compared, numbers: &[impl Display; 3]) -> String {
     let [one, two, three] = numbers;
     format!("{}, then type words {one}, {two} and {three}", what.todo)
+}
+
+/// The words that a question asks for, when it is one that is asked of this digest: three that
+/// follow one another, the first of them in an order that changes from one time to the next.
+pub fn asked(what: &Compared, digest: &Digest, question: &str) -> Option<String> {
+    let all = digest.words();
+    let all: Vec<&str> = all.split(' ').collect();
+    let mut parts = all.chunks(3).zip((1..).step_by(3));
+    let (part, _) = parts.find(|(_, from)| words(what, &[*from, from + 1, from + 2]) == question)?;
+    Some(part.join(" "))
+}
+
+/// The time of which a question asks whether it is right.
+pub fn clock_of(question: &str) -> Option<&str> {
+    let (time, _) = question.strip_prefix("The clock says ")?.split_once(". ")?;
+    (clock(time) == question).then_some(time)
 }
 
 /// What is asked of the clock.

@@ -28,6 +28,8 @@ pub struct CeremonyRow {
     pub id: i64,
     /// Its plan, as it was written down.
     pub plan: String,
+    /// The cluster that it signs for.
+    pub cluster: Option<String>,
     /// How many requests are approved.
     pub approved: usize,
     /// How many are refused.
@@ -91,12 +93,13 @@ impl Ledger {
     /// # Errors
     /// [`Error::Fault`] when there is none of this number.
     pub fn ceremony(&self, id: i64) -> Result<CeremonyRow, Error> {
-        let sql = "SELECT plan, approved, refused, done FROM ceremony WHERE id = ?1";
+        let sql = "SELECT plan, approved, refused, done, cluster FROM ceremony WHERE id = ?1";
         Ok(self.db.query_row(sql, [id], |row| {
             let (approved, refused): (u32, u32) = (row.get(1)?, row.get(2)?);
             Ok(CeremonyRow {
                 id,
                 plan: row.get(0)?,
+                cluster: row.get(4)?,
                 approved: approved as usize,
                 refused: refused as usize,
                 done: row.get(3)?,

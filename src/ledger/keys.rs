@@ -122,7 +122,11 @@ fn read(row: &Row<'_>) -> Result<StoredKey, Error> {
     let certificate = der.map(|der| Certificate::from_der(&der)).transpose();
     Ok(StoredKey {
         name: row.get(0)?,
-        role: if role == KeyRole::Manifest.as_str() { KeyRole::Manifest } else { KeyRole::Authority },
+        role: match role.as_str() {
+            "authority" => KeyRole::Authority,
+            "manifest" => KeyRole::Manifest,
+            _ => return Err(Error::Fault(format!("role {role:?} of a key is none"))),
+        },
         key_id: row.get(2)?,
         token_serial: row.get(3)?,
         issuer: row.get(4)?,

@@ -13,6 +13,7 @@ mod objections;
 mod reading;
 mod renewals;
 mod schema;
+mod whole;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;

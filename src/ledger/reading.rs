@@ -226,33 +226,6 @@ impl Ledger {
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
-
-    /// How many rows of what is looked up later are not what the requests say: keys that were
-    /// certified, places, and what replaces what.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
-    pub fn lookups_amiss(&self) -> Result<u64, Error> {
-        let sql = "SELECT
-            (SELECT count(*) FROM request r WHERE approval IS NOT NULL AND NOT EXISTS (SELECT 1 FROM request_key k WHERE k.spki_sha256 = r.spki_sha256 AND k.request = r.id))
-            + (SELECT count(*) FROM request_key k LEFT JOIN request r ON r.id = k.request WHERE r.spki_sha256 IS NOT k.spki_sha256)
-            + (SELECT count(*) FROM request r WHERE approval IS NOT NULL AND NOT EXISTS (SELECT 1 FROM place p WHERE p.path = r.path AND p.request = r.id))
-            + (SELECT count(*) FROM place p LEFT JOIN request r ON r.id = p.request WHERE r.path IS NOT p.path)
-            + (SELECT count(*) FROM renewal n LEFT JOIN request r ON r.id = n.id LEFT JOIN request o ON o.id = n.replaces WHERE r.path IS NOT o.path OR r.path IS NULL OR r.approval ->> 'subject' IS NOT o.approval ->> 'subject' OR r.approval ->> 'authority' IS NOT o.approval ->> 'authority' OR n.id <= n.replaces)";
-        let count: i64 = self.db.query_row(sql, [], |row| row.get(0))?;
-        Ok(count.unsigned_abs())
-    }
-
-    /// How many rows belong to nothing: requests outside every ceremony, certificates without a
-    /// request, signatures without a certificate, transcripts without a ceremony.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
-    pub fn strays(&self) -> Result<u64, Error> {
-        let sql = "SELECT (SELECT count(*) FROM request WHERE id < (SELECT coalesce(min(first_request), 9223372036854775807) FROM ceremony)) + (SELECT count(*) FROM certificate WHERE id NOT IN (SELECT id FROM request)) + (SELECT count(*) FROM issued WHERE id NOT IN (SELECT id FROM certificate)) + (SELECT count(*) FROM transcript WHERE ceremony NOT IN (SELECT id FROM ceremony)) + (SELECT count(*) FROM release WHERE ceremony NOT IN (SELECT id FROM ceremony))";
-        let count: i64 = self.db.query_row(sql, [], |row| row.get(0))?;
-        Ok(count.unsigned_abs())
-    }
 }
 
 impl Held {

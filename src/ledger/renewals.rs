@@ -11,27 +11,32 @@ use super::{Error, Ledger};
 use crate::digest::{hex, unhex};
 use crate::policy::subject_text;
 
+/// The requests that renew, each with the last certificate that was issued for the same place
+/// before the row `before`: an expression, which may ask of the request `n`. `?1` is the first row of
+/// requests.
+pub fn linking(before: &str) -> String {
+    format!(
+        "SELECT n.id AS id, max(o.id) AS replaces
+         FROM request n
+         JOIN place p ON p.path = n.path AND p.request < {before}
+         JOIN issued i ON i.id = p.request
+         JOIN request o ON o.id = p.request
+         WHERE n.id >= ?1 AND n.approval IS NOT NULL
+           AND o.approval ->> 'authority' = n.approval ->> 'authority'
+           AND o.approval ->> 'subject' = n.approval ->> 'subject'
+           AND (SELECT coalesce(b.cluster, c.cluster) FROM ceremony c LEFT JOIN bundle b ON b.ceremony = c.id AND b.number = o.bundle WHERE c.id = o.ceremony)
+            IS (SELECT coalesce(b.cluster, c.cluster) FROM ceremony c LEFT JOIN bundle b ON b.ceremony = c.id AND b.number = n.bundle WHERE c.id = n.ceremony)
+         GROUP BY n.id"
+    )
+}
+
 /// Notes where the approved requests of a ceremony belong, and links each to the last certificate
 /// that was issued for the same place. Requests are in the order of their paths, so that the
 /// places grow from left to right.
 pub fn link(db: &Connection, first: i64) -> Result<(), Error> {
     let history: bool = db.query_row("SELECT EXISTS (SELECT 1 FROM place)", [], |row| row.get(0))?;
     if history {
-        db.execute(
-            "INSERT INTO renewal (id, replaces)
-             SELECT n.id, max(o.id)
-             FROM request n
-             JOIN place p ON p.path = n.path AND p.request < ?1
-             JOIN issued i ON i.id = p.request
-             JOIN request o ON o.id = p.request
-             WHERE n.id >= ?1 AND n.approval IS NOT NULL
-               AND o.approval ->> 'authority' = n.approval ->> 'authority'
-               AND o.approval ->> 'subject' = n.approval ->> 'subject'
-               AND (SELECT coalesce(b.cluster, c.cluster) FROM ceremony c LEFT JOIN bundle b ON b.ceremony = c.id AND b.number = o.bundle WHERE c.id = o.ceremony)
-                IS (SELECT coalesce(b.cluster, c.cluster) FROM ceremony c LEFT JOIN bundle b ON b.ceremony = c.id AND b.number = n.bundle WHERE c.id = n.ceremony)
-             GROUP BY n.id",
-            [first],
-        )?;
+        db.execute(&format!("INSERT INTO renewal (id, replaces) {}", linking("?1")), [first])?;
     }
     db.execute(
         "INSERT INTO place (path, request) SELECT path, id FROM request WHERE id >= ?1 AND approval IS NOT NULL ORDER BY id",

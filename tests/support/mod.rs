@@ -349,3 +349,19 @@ act = "issue"
 [[step]]
 act = "release"
 "#;
+
+/// Changes a transcript and makes its numbers and chain fit again, as who rewrites history would.
+/// `r` is the list of records.
+pub const REWRITE: &str = r#"
+import sys, json, hashlib
+text = open(sys.argv[1]).read().splitlines()
+r = [json.loads(line) for line in text]
+previous = r[0]["previous"]
+exec(sys.argv[3])
+out = open(sys.argv[2], "w")
+for number, record in enumerate(r, 1):
+    record["number"], record["previous"] = number, previous
+    line = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+    previous = hashlib.sha256(line.encode()).hexdigest()
+    out.write(line + "\n")
+"#;

@@ -1,15 +1,13 @@
 //! The rows of a ceremony: requests, what policy said, what was reserved, signed and recorded.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::audit::certificates::Runs;
-use crate::audit::release;
-use crate::audit::story::{Refusals, Story};
+use super::found::{Checked, Found, Made, Seen};
+use crate::audit::story::Story;
 use crate::audit::{Error, Section};
 use crate::ceremony::{Plan, is_key_of};
-use crate::digest::{Digest, Hasher};
+use crate::digest::Digest;
 use crate::issuance::{Authority, Certificate, Reserved, Template};
 use crate::keys::PublicKey;
 use crate::ledger::{CeremonyRow, Entries, Ledger, RequestRow, ReservedRow, StoredKey};
@@ -23,46 +21,6 @@ const GROUP: usize = 64;
 /// The row of a key in the token has this before its name.
 const KEY: &str = "token-key:";
 
-/// The serial numbers of a ledger.
-#[derive(Debug, Default)]
-pub struct Serials {
-    hasher: RandomState,
-    seen: HashSet<u64>,
-    twice: Option<String>,
-}
-
-impl Serials {
-    fn take(&mut self, authority: &str, serial: &str) {
-        // Two different ones of a million fall together once in ten million audits.
-        if !self.seen.insert(self.hasher.hash_one((authority, serial))) {
-            self.twice.get_or_insert_with(|| format!("serial number {serial} under {authority}"));
-        }
-    }
-
-    /// Whether each stands there once.
-    pub fn told(&self) -> Result<String, String> {
-        match &self.twice {
-            None => {
-                Ok(format!("{} certificates, no serial number twice under one authority", self.seen.len()))
-            }
-            Some(twice) => Err(format!("{twice} stands for two certificates")),
-        }
-    }
-}
-
-/// A row after its check: path and digest of what came in, and what was made of it.
-struct Checked(Option<(RelativePath, Digest)>, Made);
-
-enum Made {
-    /// A certificate: authority, serial number, fingerprint.
-    Issued(String, String, Digest),
-    /// A certificate of a key in the token.
-    Key(String, String),
-    Refused(Vec<Reason>),
-    /// Nothing was issued yet.
-    Waiting,
-}
-
 /// What else the ledger says of the ceremony.
 pub struct Held<'a> {
     pub plan: &'a Plan,
@@ -73,6 +31,7 @@ pub struct Held<'a> {
 /// What the rows are held against.
 struct Bench<'a> {
     plan: &'a Plan,
+    ceremony: i64,
     rehearsal: bool,
     policy: Policy,
     entries: Entries,
@@ -82,6 +41,8 @@ struct Bench<'a> {
     /// First and last time of the ceremony.
     times: (&'a str, &'a str),
     done: bool,
+    /// Whether it was given up, with nothing made.
+    abandoned: bool,
 }
 
 /// Audits the rows of one ceremony.
@@ -89,37 +50,32 @@ pub fn audit(
     ledger: &mut Ledger,
     row: &CeremonyRow,
     held: &Held<'_>,
-    (serials, processors): (&mut Serials, usize),
+    (seen, processors): (&mut Seen, usize),
     section: &mut Section,
 ) -> Result<(), Error> {
     let (what, story) = (format!("ceremony {}", row.id), held.story);
     let entries = ledger.entries(row.id)?;
-    let bench = match Bench::new(held, entries, ledger.is_rehearsal(), row.done && !story.abandoned) {
+    let bench = match Bench::new(held, entries, ledger.is_rehearsal(), row) {
         Ok(bench) => bench,
         Err(wrong) => {
             section.compared("AUDIT-REQUESTS", Err(format!("{what}: {wrong}")));
+            seen.lose();
             return Ok(());
         }
     };
     let (before, end) = (ledger.before(row.id)?, ledger.last_row(row.id)?);
     let source = |give: &mut dyn FnMut(Vec<RequestRow>) -> Result<(), Error>| rows(ledger, before, end, give);
-    let mut found = Found {
-        runs: Runs::new(&story.runs),
-        refusals: Refusals::default(),
-        listing: Hasher::default(),
-        waiting: 0,
-        wrong: None,
-    };
+    let mut found = Found::new(story, before);
     parallel::ordered(
         processors,
         source,
-        |group: Vec<RequestRow>| group.iter().map(|row| bench.check(row)).collect::<Vec<_>>(),
+        |group: Vec<RequestRow>| group.iter().map(|row| (row.row, bench.check(row))).collect::<Vec<_>>(),
         |group| {
-            group.into_iter().for_each(|checked| found.take(checked, serials));
+            group.into_iter().for_each(|(row, checked)| found.take(row, checked, seen));
             Ok(())
         },
     )?;
-    found.claims(row, story, &what, section);
+    found.claims(row, story, &what, seen, section);
     Ok(())
 }
 
@@ -138,83 +94,8 @@ fn rows(
     }
 }
 
-/// What the rows amount to.
-struct Found<'s> {
-    runs: Runs<'s>,
-    refusals: Refusals,
-    listing: Hasher,
-    waiting: usize,
-    wrong: Option<String>,
-}
-
-impl Found<'_> {
-    fn take(&mut self, checked: Result<Checked, String>, serials: &mut Serials) {
-        let (came, made) = match checked {
-            Ok(Checked(came, made)) => (came, made),
-            Err(wrong) => {
-                self.wrong.get_or_insert(wrong);
-                return;
-            }
-        };
-        if let Some((path, request)) = &came {
-            self.listing.list(path.as_str(), request);
-        }
-        match (came, made) {
-            (_, Made::Issued(authority, serial, digest)) => {
-                self.runs.take(&serial, &digest);
-                serials.take(&authority, &serial);
-            }
-            (_, Made::Key(authority, serial)) => serials.take(&authority, &serial),
-            (Some((path, request)), Made::Refused(reasons)) => {
-                let reasons = reasons.iter().map(|r| (r.control.as_str(), r.message.as_str()));
-                self.refusals.take(path.as_str(), &request, reasons);
-            }
-            (Some(_), Made::Waiting) => self.waiting += 1,
-            (None, _) => {}
-        }
-    }
-
-    fn claims(self, row: &CeremonyRow, story: &Story, what: &str, section: &mut Section) {
-        let Self { runs, refusals, listing, waiting, wrong } = self;
-        let told = |text| format!("{what}: {text}");
-        let (count, refused_count) = (runs.count(), refusals.count);
-        let approved = count + waiting as u64;
-        let all = approved + refused_count;
-        if wrong.is_none() && story.reviewed.is_none() && all == 0 {
-            return;
-        }
-        let counted = (row.approved as u64, row.refused as u64);
-        let found = listing.finish();
-        section.compared(
-            "AUDIT-REQUESTS",
-            match (wrong, story.imported.filter(|imported| *imported != found)) {
-                (Some(wrong), _) => Err(told(wrong)),
-                (None, Some(imported)) => Err(told(format!(
-                    "the bundle digest of the requests is {found}, the transcript tells {imported}"
-                ))),
-                (None, None) if counted != (approved, refused_count) => Err(told(format!(
-                    "{approved} requests are approved and {refused_count} refused, the ledger says {} and {}",
-                    counted.0, counted.1
-                ))),
-                (None, None) => Ok(told(format!(
-                    "{all} requests, each with the octets that came in, judged again by the script; {count} certificates are, octet for octet, what it makes of the approved ones, and their signatures verify",
-                ))),
-            },
-        );
-        let whose = "the ledger";
-        if row.done && !story.abandoned {
-            let runs = release::issued(runs.finish(), story, count, whose);
-            section.compared("AUDIT-CERTIFICATES", runs.map(told).map_err(told));
-        }
-        if story.reviewed.is_some() {
-            let refusals = release::refused(&refusals, story, whose);
-            section.compared("AUDIT-REFUSALS", refusals.map(told).map_err(told));
-        }
-    }
-}
-
 impl<'a> Bench<'a> {
-    fn new(held: &Held<'a>, entries: Entries, rehearsal: bool, done: bool) -> Result<Self, String> {
+    fn new(held: &Held<'a>, entries: Entries, rehearsal: bool, row: &CeremonyRow) -> Result<Self, String> {
         let Held { plan, keys, story } = *held;
         let certified = keys.iter().filter_map(|key| Some((key.name.clone(), key.certificate.clone()?)));
         let keys: BTreeMap<_, _> = certified.collect();
@@ -231,10 +112,31 @@ impl<'a> Bench<'a> {
         let templates = templates.collect::<Result<_, _>>().map_err(|e| e.to_string())?;
         let time = |time: &'a Option<String>| time.as_deref().unwrap_or_default();
         let times = (time(&story.first_time), time(&story.last_time));
-        Ok(Self { plan, rehearsal, policy, entries, authorities, templates, keys, times, done })
+        let (ceremony, abandoned) = (row.id, story.abandoned);
+        let done = row.done && !abandoned;
+        Ok(Self {
+            plan,
+            ceremony,
+            rehearsal,
+            policy,
+            entries,
+            authorities,
+            templates,
+            keys,
+            times,
+            done,
+            abandoned,
+        })
     }
 
     fn check(&self, row: &RequestRow) -> Result<Checked, String> {
+        let wrong = |what: &str| Err(format!("{}: {what}", shown(&row.path)));
+        if row.ceremony != self.ceremony {
+            return wrong("stands among the rows of this ceremony and is of another");
+        }
+        if self.abandoned && row.reserved.is_some() {
+            return wrong("was reserved in a ceremony that was given up");
+        }
         if let Some(name) = row.path.strip_prefix(KEY) {
             return self.key(name, row).map(|made| Checked(None, made));
         }
@@ -256,6 +158,7 @@ impl<'a> Bench<'a> {
         match (&row.approval, &row.refusal) {
             (Some(kept), None) => self.approved(path, row, again, kept),
             (None, Some(_)) if row.reserved.is_some() => Err("was refused and has a certificate".into()),
+            (None, Some(_)) if row.spki.is_some() => Err("was refused and has a key to be certified".into()),
             (None, Some(kept)) => refused(kept, &again),
             _ => Err("is neither approved nor refused".into()),
         }
@@ -306,6 +209,11 @@ impl<'a> Bench<'a> {
             None => return Ok(Made::Waiting),
         };
         let made = self.reserved(reserved).map_err(wrong)?;
+        let bare = row.sha256.is_empty() && row.octets.is_empty() && row.spki.is_none();
+        let bare = bare && row.approval.is_none() && row.refusal.is_none() && row.bundle.is_none();
+        if !bare || row.spki_sha256.as_deref() != Some(made.key.digest().as_bytes().as_slice()) {
+            return Err(wrong("its row is not as it was written".into()));
+        }
         let fits = is_key_of(self.plan, self.rehearsal, name, &self.authorities, &reserved.tbs);
         if !fits.map_err(|e| wrong(e.to_string()))? {
             return Err(wrong("its certificate is not what the script wants".into()));
@@ -326,7 +234,7 @@ impl<'a> Bench<'a> {
         if made.serial.as_bytes() != reserved.serial {
             return Err("its certificate has another serial number than was reserved".into());
         }
-        if made.end.unix_duration().as_secs() != reserved.not_after.unsigned_abs() {
+        if i64::try_from(made.end.unix_duration().as_secs()) != Ok(reserved.not_after) {
             return Err(format!("its certificate ends at {}, which is not what the ledger says", made.end));
         }
         let start = made.start.to_string();

@@ -1,0 +1,102 @@
+//! Whether the rows of a ledger belong together: what each table says of another's rows.
+
+use super::renewals::linking;
+use super::{Error, Ledger};
+
+/// What may be wrong, and how it is counted.
+const CHECKS: [(&str, &str); 17] = [
+    (
+        "rows of the table ledger say what kind it is, required is one",
+        "SELECT abs(count(*) - 1) + count(*) FILTER (WHERE rehearsal NOT IN (0, 1)) FROM ledger",
+    ),
+    ("ceremonies are neither done nor waiting", "SELECT count(*) FROM ceremony WHERE done NOT IN (0, 1)"),
+    (
+        "ceremonies wait to be resumed, and not the last one",
+        "SELECT count(*) FROM ceremony WHERE done = 0 AND id < (SELECT max(id) FROM ceremony)",
+    ),
+    (
+        "transcripts are not numbered 1, 2, 3 and so on",
+        "SELECT count(*) FROM (SELECT 1 FROM transcript GROUP BY ceremony HAVING min(number) <> 1 OR max(number) <> count(*))",
+    ),
+    (
+        "ceremonies begin before the one before them",
+        "SELECT count(*) FROM (SELECT first_request < lag(first_request, 1, 1) OVER (ORDER BY id) AS back FROM ceremony) WHERE back",
+    ),
+    (
+        "requests are of no ceremony",
+        "SELECT count(*) FROM request WHERE id < (SELECT coalesce(min(first_request), 9223372036854775807) FROM ceremony)",
+    ),
+    (
+        "certificates are of no request",
+        "SELECT count(*) FROM certificate WHERE id NOT IN (SELECT id FROM request)",
+    ),
+    (
+        "signatures are of no certificate",
+        "SELECT count(*) FROM issued WHERE id NOT IN (SELECT id FROM certificate)",
+    ),
+    (
+        "records are of no ceremony",
+        "SELECT count(*) FROM transcript WHERE ceremony NOT IN (SELECT id FROM ceremony)",
+    ),
+    (
+        "releases are of no ceremony",
+        "SELECT count(*) FROM release WHERE ceremony NOT IN (SELECT id FROM ceremony)",
+    ),
+    (
+        "keys are of no ceremony",
+        "SELECT count(*) FROM token_key WHERE ceremony NOT IN (SELECT id FROM ceremony)",
+    ),
+    (
+        "indexes are of no ceremony",
+        "SELECT count(*) FROM bundle WHERE ceremony NOT IN (SELECT id FROM ceremony)",
+    ),
+    (
+        "requests are of a bundle that is not there",
+        "SELECT count(*) FROM request r WHERE bundle IS NOT NULL AND NOT EXISTS (SELECT 1 FROM bundle b WHERE b.ceremony = r.ceremony AND b.number = r.bundle)",
+    ),
+    (
+        "approved keys are not looked up",
+        "SELECT count(*) FROM request r WHERE approval IS NOT NULL AND NOT EXISTS (SELECT 1 FROM request_key k WHERE k.spki_sha256 = r.spki_sha256 AND k.request = r.id)",
+    ),
+    (
+        "keys are looked up that no request has",
+        "SELECT count(*) FROM request_key k LEFT JOIN request r ON r.id = k.request WHERE r.spki_sha256 IS NOT k.spki_sha256",
+    ),
+    (
+        "approved requests have no place",
+        "SELECT count(*) FROM request r WHERE approval IS NOT NULL AND NOT EXISTS (SELECT 1 FROM place p WHERE p.path = r.path AND p.request = r.id)",
+    ),
+    (
+        "places are of no approved request",
+        "SELECT count(*) FROM place p LEFT JOIN request r ON r.id = p.request WHERE r.path IS NOT p.path OR r.approval IS NULL",
+    ),
+];
+
+impl Ledger {
+    /// The first thing by which rows do not belong together: how many, and what they are.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn amiss(&self) -> Result<Option<(u64, &'static str)>, Error> {
+        for (what, sql) in CHECKS {
+            let count: i64 = self.db.query_row(sql, [], |row| row.get(0))?;
+            if count != 0 {
+                return Ok(Some((count.unsigned_abs(), what)));
+            }
+        }
+        let renewals = self.renewals_amiss()?;
+        Ok((renewals != 0).then_some((renewals, "renewals are missing, or are none")))
+    }
+
+    /// How many renewals are missing, or are not what the requests and certificates before them give.
+    fn renewals_amiss(&self) -> Result<u64, Error> {
+        let before = "(SELECT first_request FROM ceremony WHERE id = n.ceremony)";
+        let sql = format!(
+            "SELECT count(*), coalesce(sum(r.replaces IS l.replaces), 0), (SELECT count(*) FROM renewal) FROM ({}) l LEFT JOIN renewal r ON r.id = l.id",
+            linking(before)
+        );
+        let (all, same, there): (i64, i64, i64) =
+            self.db.query_row(&sql, [i64::MIN], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        Ok(all.abs_diff(same) + there.abs_diff(same))
+    }
+}
