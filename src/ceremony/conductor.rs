@@ -211,9 +211,11 @@ impl<'a> Conductor<'a> {
         let agreed = self.agreed && !self.people.unattended();
         let untouched = !signed && !keys && !custody && !agreed;
         let event = if untouched { "abandoned" } else { "interrupted" };
-        let written = self.record(event, json!({ "reason": error.to_string() }));
-        let written = written.and_then(|()| self.write_down());
-        let closed = untouched && written.is_ok() && self.ledger.finish(self.id, &[]).is_ok();
+        let before = self.transcript.clone();
+        let noted = self.record(event, json!({ "reason": error.to_string() }));
+        // The error itself is told on the screen, whether it can be written down or not.
+        let written = noted.and_then(|()| if untouched { self.finish(before) } else { self.write_down() });
+        let closed = untouched && written.is_ok();
         Interrupted { error, signed, open: !closed }
     }
 
@@ -249,9 +251,16 @@ impl<'a> Conductor<'a> {
         if !self.plan.script().has("release") {
             self.inventory_after()?;
         }
+        let before = self.transcript.clone();
         self.record("end", json!({}))?;
-        self.ledger.finish(self.id, self.transcript.noted())?;
+        self.finish(before)?;
         self.outcome()
+    }
+
+    /// Closes the ceremony together with the last record.
+    fn finish(&mut self, before: Transcript) -> Result<(), Error> {
+        let finished = self.ledger.finish(self.id, self.transcript.noted());
+        self.transcript.settle(before, finished)
     }
 
     /// What the token says of itself now.

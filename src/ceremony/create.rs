@@ -246,11 +246,11 @@ impl Conductor<'_> {
         let serial = Serial::derive(&self.session()?.random(32)?, &system, self.id, row);
         let tbs = parts(serial, self.now()?)?;
         let told = json!({ "name": wish.name, "serial": serial.hex(), "tbs_sha256": tbs.digest() });
+        let before = self.transcript.clone();
         self.record("key-reserved", told)?;
         let lines = self.transcript.noted();
-        let reservation = self.ledger.reserve_for_key(self.id, &wish.name, key.digest(), tbs, lines)?;
-        self.transcript.wrote();
-        Ok(reservation)
+        let reserved = self.ledger.reserve_for_key(self.id, &wish.name, key.digest(), tbs, lines);
+        self.transcript.settle(before, reserved)
     }
 
     fn sign(

@@ -250,6 +250,7 @@ impl Desk<'_, '_> {
             return Ok(());
         }
         let signed = advance.signed.len();
+        let before = self.conductor.transcript.clone();
         let certificates = advance.signed.iter().map(|(of, signed)| (of.tbs().serial(), signed.digest()));
         if let Some(data) = listing(certificates) {
             self.conductor.record("signed", data)?;
@@ -258,8 +259,8 @@ impl Desk<'_, '_> {
             self.conductor.record("reserved", data)?;
         }
         advance.lines = self.conductor.transcript.noted().to_vec();
-        let mut reserved = self.conductor.ledger.advance(advance)?.into_iter();
-        self.conductor.transcript.wrote();
+        let advanced = self.conductor.ledger.advance(advance);
+        let mut reserved = self.conductor.transcript.settle(before, advanced)?.into_iter();
         let lots = sizes.len() as u64;
         for (number, size) in sizes {
             link.sign(Lot { number, items: reserved.by_ref().take(size).collect() })?;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Error;
 use crate::digest::Digest;
-use crate::ledger::{Ledger, Line};
+use crate::ledger::{Error as LedgerError, Ledger, Line};
 use crate::release::{FIRST, Record, chain_head};
 
 /// How far an unfinished ceremony came, as its transcript says.
@@ -60,7 +60,7 @@ impl Standing {
 }
 
 /// The transcript of one ceremony, being written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Transcript {
     ceremony: i64,
     number: u64,
@@ -100,6 +100,16 @@ impl Transcript {
     /// All that was noted is on disk.
     pub fn wrote(&mut self) {
         self.noted.clear();
+    }
+
+    /// What was noted went to disk with something else, or failed with it: then what was noted for it
+    /// is taken back, to what was noted `before`.
+    pub fn settle<T>(&mut self, before: Self, result: Result<T, LedgerError>) -> Result<T, Error> {
+        match &result {
+            Ok(_) => self.wrote(),
+            Err(_) => *self = before,
+        }
+        Ok(result?)
     }
 
     /// Writes what was noted, synced.
