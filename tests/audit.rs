@@ -268,6 +268,20 @@ fn edits_of_a_ledger_are_found() {
         ("q(\"UPDATE token_key SET certificate = NULL WHERE name = 'manifest'\")", "AUDIT-KEYS"),
         ("q(\"UPDATE token_key SET role = 'authority' WHERE name = 'manifest'\")", "AUDIT-KEYS"),
         ("q(\"UPDATE token_key SET role = 'witness' WHERE name = 'manifest'\")", "AUDIT-LEDGER"),
+        (
+            "q(\"INSERT INTO request_key SELECT k.spki_sha256, (SELECT id FROM request WHERE path = 'web/a.csr') FROM request_key k JOIN request r ON r.id = k.request WHERE r.path = 'web/c.csr'\")",
+            "AUDIT-REQUESTS",
+        ),
+        (
+            "q('UPDATE request SET refusal = replace(refusal, ?, ?)', [']', ',{\"control\":\"KEY-REUSE\",\"message\":\"x\"}]'])",
+            "AUDIT-REQUESTS",
+        ),
+        ("q('UPDATE token_key SET key_id = zeroblob(16) WHERE rowid = 1')", "AUDIT-KEYS"),
+        ("q(\"UPDATE token_key SET token_serial = 'x' WHERE name = 'root-ca'\")", "AUDIT-KEYS"),
+        ("q(\"UPDATE token_key SET profile = 'x' WHERE name = 'root-ca'\")", "AUDIT-KEYS"),
+        ("q(\"UPDATE token_key SET issuer = 'manifest' WHERE name = 'manifest'\")", "AUDIT-KEYS"),
+        ("q(\"UPDATE ceremony SET plan = replace(plan, '/', '/./') WHERE id = 3\")", "AUDIT-PLAN"),
+        ("q(\"INSERT INTO bundle VALUES (3, 0, 'c', '', 1, zeroblob(32), x'00')\")", "AUDIT-LEDGER"),
         ("q(\"UPDATE token_key SET ceremony = 2 WHERE name = 'root-ca'\")", "AUDIT-KEYS"),
         ("q(\"UPDATE token_key SET rowid = 9 WHERE name = 'root-ca'\")", "AUDIT-KEYS"),
     ];
@@ -325,6 +339,32 @@ fn rewritten_chains_are_found() {
         tool.out.contains("another program took the ceremony up; record 2: the program is 9 0000"),
         "{}",
         tool.out
+    );
+    // What is done, and what was reserved.
+    for edit in [
+        "del r[[x['event'] for x in r].index('done')]",
+        "[x for x in r if x['event'] == 'done'][1]['data']['number'] = 3",
+        "r.insert([x['event'] for x in r].index('done') + 1, r[[x['data'].get('act') for x in r].index('machine')].copy())",
+    ] {
+        let found = ledger("3", edit);
+        found.fails(1, &["THE RECORD DOES NOT HOLD"]);
+    }
+    fails(&ledger("3", "r[:] = [x for x in r if x['event'] != 'reserved']"), "AUDIT-CERTIFICATES");
+    fails(
+        &ledger("3", "[x for x in r if x['event'] == 'reserved'][0]['data']['listing_sha256'] = '0' * 64"),
+        "AUDIT-CERTIFICATES",
+    );
+    fails(&ledger("1", "r[:] = [x for x in r if x['event'] != 'key-reserved']"), "AUDIT-REQUESTS");
+    fails(
+        &ledger("1", "[x for x in r if x['event'] == 'key-reserved'][0]['data']['tbs_sha256'] = '0' * 64"),
+        "AUDIT-REQUESTS",
+    );
+    fails(
+        &ledger(
+            "1",
+            "k = [x for x in r if x['event'] == 'key-reserved'][0]; r.insert(r.index(k), dict(k, data=dict(k['data'], name='x')))",
+        ),
+        "AUDIT-REQUESTS",
     );
     let serials = "t = [x for x in r if x['event'] == 'token-open'][0]['data']['token_serial']; r[:] = json.loads(json.dumps(r).replace(t, 'other'))";
     fails(&ledger("3", serials), "AUDIT-MANIFEST");

@@ -110,6 +110,16 @@ fn renewals_are_linked_and_the_replaced_are_not_due() {
     // The audit links them again.
     lab.keyrite("audit ledger root out1 out2 out3 out4").ok();
     for edit in [
+        "UPDATE bundle SET cluster = 'c2' WHERE ceremony = 2",
+        "UPDATE bundle SET part = 'p' WHERE ceremony = 2",
+        "UPDATE bundle SET sequence = -sequence",
+        "UPDATE bundle SET sequence = sequence + 1 WHERE ceremony = 2",
+        "UPDATE bundle SET index_sha256 = zeroblob(32) WHERE ceremony = 2",
+        "UPDATE bundle SET octets = CAST(octets || x'0a' AS BLOB) WHERE ceremony = 2",
+        "DELETE FROM bundle WHERE ceremony = 2",
+        "INSERT INTO bundle_signature VALUES (2, 7, 'x', x'00')",
+        "INSERT INTO bundle SELECT ceremony, 7, cluster, part, sequence, index_sha256, octets FROM bundle WHERE ceremony = 2",
+        "UPDATE request SET bundle = NULL WHERE ceremony = 2",
         "DELETE FROM renewal WHERE id = (SELECT max(id) FROM renewal)",
         "INSERT INTO renewal SELECT i.id, r.id FROM request i, request r WHERE i.ceremony = 3 AND r.ceremony = 2",
         "UPDATE renewal SET replaces = (SELECT min(replaces) FROM renewal)",
@@ -119,7 +129,8 @@ fn renewals_are_linked_and_the_replaced_are_not_due() {
             "import sqlite3; d = sqlite3.connect('bad/ledger.sqlite'); d.execute({edit:?}); d.commit()"
         );
         lab.run("python3", &["-c", &python]).ok();
-        lab.keyrite("audit bad").fails(1, &["THE RECORD DOES NOT HOLD"]);
+        let ran = lab.keyrite("audit bad");
+        assert_eq!(ran.code, 1, "{edit}: {}", ran.out);
     }
     // The ledger is only read.
     let before = lab.run("sha256sum", &["ledger/ledger.sqlite"]).ok().out;

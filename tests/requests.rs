@@ -347,6 +347,22 @@ fn bundles_need_their_approvals() {
     // Who was not there is told, and finds it when one of them is taken out.
     let audit = lab.keyrite("audit out --script sign.toml").ok();
     assert!(audit.out.contains("each approved by 2 of those whom the script names"), "{}", audit.out);
+    let audit = lab.keyrite("audit ledger").ok();
+    assert!(audit.out.contains("the signatures over them hold under the script's keys"), "{}", audit.out);
+    for edit in [
+        "DELETE FROM bundle_signature WHERE path LIKE '%alice%'",
+        "DELETE FROM bundle_signature",
+        "UPDATE bundle_signature SET octets = x'00' WHERE path LIKE '%bob%'",
+        "UPDATE bundle_signature SET octets = (SELECT octets FROM bundle_signature s WHERE s.path LIKE '%alice%')",
+    ] {
+        lab.run("sh", &["-c", "rm -rf bad && cp -r ledger bad"]).ok();
+        let python = format!(
+            "import sqlite3; d = sqlite3.connect('bad/ledger.sqlite'); d.execute({edit:?}); d.commit()"
+        );
+        lab.run("python3", &["-c", &python]).ok();
+        let ran = lab.keyrite("audit bad");
+        assert!(ran.code == 1 && ran.out.contains("[AUDIT-APPROVALS]"), "{edit}: {}", ran.out);
+    }
     let report = lab.keyrite("ceremony report out --format markdown").ok();
     assert!(report.out.contains("approved by alice, bob, carol"), "{}", report.out);
     let one = lab.read("out/transcript.jsonl").replace("[\"alice\",\"bob\",\"carol\"]", "[\"alice\",\"x\"]");

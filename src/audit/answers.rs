@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::records::{Custody, Said, Statement};
-use super::steps::is_over;
 use super::story::{Mark, Story};
 use crate::ceremony::{Count, Person, Plan, Role, Step, wording};
 use crate::digest::Digest;
@@ -73,7 +72,7 @@ impl<'s> Room<'s> {
             Mark::Confirmed(said, time) => self.said(said, time)?,
             Mark::Statement(statement) => self.statement(statement)?,
             Mark::Custody(custody) => self.custody(custody)?,
-            Mark::Present(..) | Mark::Certificate(_) => {}
+            Mark::Present(..) | Mark::Certificate(_) | Mark::Done(_) => {}
         }
         Ok(())
     }
@@ -200,9 +199,8 @@ impl<'s> Room<'s> {
         let usual = &self.plan.script().people.confirm;
         for (at, one) in self.plan.script().step.iter().enumerate() {
             let (number, act) = (at + 1, one.act());
-            let began = |mark: &Mark| matches!(mark, Mark::Step { number: began, .. } if *began == number);
-            if !(self.story.marks.iter().any(began) && is_over(self.story, number)) {
-                continue;
+            if number > self.story.done {
+                break;
             }
             if matches!(one, Step::Record { .. }) && !self.written.contains(&number) {
                 return Err(format!("step {number} ({act}): nothing was written down"));

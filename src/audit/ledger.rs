@@ -1,14 +1,16 @@
 //! One ledger: every ceremony's transcript, rows, keys and release, held against one another. It
 //! is not signed, but its transcripts are chained, and its manifests are.
 
+mod bundles;
 mod found;
 mod keys;
 mod rows;
 
 use std::path::Path;
 
+use serde_json::json;
+
 use super::history::{Chapter, History, Told};
-use super::records::Begin;
 use super::story::Story;
 use super::{Error, Order, Section, release, transcript};
 use crate::ceremony::{Plan, Setup, manifest_again};
@@ -138,6 +140,15 @@ impl Book<'_> {
         self.section.compared("AUDIT-END", ended(&row, &story).map_err(|wrong| format!("{what}: {wrong}")));
         let keys = ledger.keys()?;
         self.section.compared("AUDIT-KEYS", keys::told(&keys, &row, &story, &what));
+        let kept = ledger.indexes(id)?;
+        if let Err(wrong) = bundles::told(&kept, &story) {
+            self.section.compared("AUDIT-REQUESTS", Err(format!("{what}: {wrong}")));
+        }
+        let approved = plan.as_ref().and_then(|plan| bundles::approved(&kept, &story, plan));
+        if let Some(approved) = approved {
+            let told = |text| format!("{what}: {text}");
+            self.section.compared("AUDIT-APPROVALS", approved.map(told).map_err(told));
+        }
         if let Some(plan) = &plan {
             let order = self.order;
             let held = rows::Held { plan, keys: &keys, story: &story };
@@ -258,19 +269,27 @@ fn kept_plan(row: &CeremonyRow, story: &Story) -> Result<(Plan, Result<(), Strin
     }
     let plan = Plan::from_files(setup.plan.clone())
         .map_err(|e| format!("{what}: the ledger's plan is none: {e}"))?;
-    Ok((plan, told_setup(&setup, begin).map_err(|wrong| format!("{what}: {wrong}"))))
+    Ok((plan, told_setup(&setup, story).map_err(|wrong| format!("{what}: {wrong}"))))
 }
 
 /// What is kept of a ceremony's run besides its plan is what the transcript begins with.
-fn told_setup(setup: &Setup, begin: &Begin) -> Result<(), String> {
-    let (hsm, used) = (Digest::of(setup.hsm.as_bytes()), begin.hsm_profile.sha256);
-    if hsm != used {
-        return Err(format!("the ledger's HSM profile has SHA-256 {hsm}, the transcript tells {used}"));
+fn told_setup(setup: &Setup, story: &Story) -> Result<(), String> {
+    let hsm = Digest::of(setup.hsm.as_bytes());
+    let kept = [
+        ("hsm_profile", json!(hsm)),
+        ("token_serial", json!(setup.token_serial)),
+        ("out", json!(setup.out)),
+        ("bundle_sha256", json!(setup.bundle)),
+        ("indexes", json!(setup.indexes)),
+    ];
+    let told = |name: &str| match name {
+        "hsm_profile" => story.lasting.get(name)?.get("sha256"),
+        _ => story.lasting.get(name),
+    };
+    match kept.iter().find(|(name, kept)| told(name) != Some(kept)) {
+        None => Ok(()),
+        Some((name, kept)) => Err(format!("the ledger has {name} {kept}, the transcript tells another")),
     }
-    if setup.bundle != begin.bundle_sha256 {
-        return Err("the ledger's bundle digest is not the one that the transcript tells".to_owned());
-    }
-    Ok(())
 }
 
 /// What the ledger says of the ceremony's end is what the transcript says.

@@ -57,11 +57,12 @@ pub fn approvals(story: &Story, plan: &Plan) -> Option<Result<String, String>> {
     let approvals = plan.script().approvals.as_ref()?;
     story.imported?;
     let may = |name: &&String| approvals.signers.iter().any(|signer| signer.name == **name);
-    let few = story.indexes.iter().find(|index| {
+    let indexes = story.begin.as_ref().map(|begin| begin.indexes.as_slice()).unwrap_or_default();
+    let few = indexes.iter().find(|index| {
         let different: BTreeSet<&String> = index.approvers.iter().filter(may).collect();
         different.len() < approvals.required
     });
-    Some(match (few, story.indexes.len()) {
+    Some(match (few, indexes.len()) {
         (Some(index), _) => Err(format!(
             "the index {} was approved by {} of {} required, who are named {}",
             index.index_sha256,

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::ceremony::{RecordKind, Role};
+use crate::ceremony::{BundleFacts, RecordKind, Role};
 use crate::digest::Digest;
 
 /// What must be so for a key to stay in its token (PKCS#11).
@@ -36,8 +36,10 @@ pub struct Begin {
     pub rehearsal: bool,
     pub unattended: bool,
     pub tool: ToolFacts,
+    pub token_serial: String,
     pub bundle_sha256: Option<Digest>,
-    pub hsm_profile: HsmProfileFacts,
+    /// The indexes of the bundles that came in.
+    pub indexes: Vec<BundleFacts>,
 }
 
 impl Begin {
@@ -45,11 +47,6 @@ impl Begin {
     pub fn of(facts: &serde_json::Map<String, serde_json::Value>) -> Result<Self, serde_json::Error> {
         Self::deserialize(facts)
     }
-}
-
-#[derive(Clone, Debug, Deserialize)]
-pub struct HsmProfileFacts {
-    pub sha256: Digest,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -86,6 +83,23 @@ pub struct KeyCertificate {
     pub serial: String,
     pub sha256: Digest,
     pub spki_sha256: Digest,
+    pub issuer: String,
+    pub profile: String,
+    pub key_id: String,
+    pub token_serial: String,
+}
+
+/// What was reserved for a key in the token.
+#[derive(Clone, Debug, Deserialize)]
+pub struct KeyReserved {
+    pub name: String,
+    pub serial: String,
+    pub tbs_sha256: Digest,
+}
+
+#[derive(Deserialize)]
+pub struct Done {
+    pub number: usize,
 }
 
 #[derive(Deserialize)]
@@ -184,15 +198,7 @@ pub struct Released {
 #[derive(Deserialize)]
 pub struct Import {
     pub bundle_sha256: Option<Digest>,
-    #[serde(default)]
-    pub indexes: Vec<IndexFacts>,
-}
-
-/// What the transcript says of a bundle's index.
-#[derive(Clone, Debug, Deserialize)]
-pub struct IndexFacts {
-    pub index_sha256: Digest,
-    pub approvers: Vec<String>,
+    pub indexes: serde_json::Value,
 }
 
 #[derive(Deserialize)]

@@ -1,16 +1,13 @@
 //! The steps that a transcript tells, held against the script of the plan.
 
-use std::collections::BTreeSet;
-
 use super::story::{Mark, Story};
 use crate::ceremony::{Plan, Step};
 
-/// Steps run in the script's order. After an interruption a ceremony goes on at the first step
-/// that was not done, and looks at machine and token again.
+/// Steps run in the script's order, each once those before it are done. After an interruption a
+/// ceremony goes on at the first step that was not done, and looks at machine and token again.
 pub fn order(story: &Story, plan: &Plan) -> Result<String, String> {
     let steps = &plan.script().step;
-    let mut seen = BTreeSet::new();
-    let mut last = 0;
+    let (mut done, mut last) = (0, 0);
     for mark in &story.marks {
         match mark {
             Mark::Resume => last = 0,
@@ -25,32 +22,33 @@ pub fn order(story: &Story, plan: &Plan) -> Result<String, String> {
                 if *number <= last {
                     return Err(format!("step {number} ({act}) ran after step {last}"));
                 }
-                if let Some(left_out) = (last + 1..*number).find(|number| !seen.contains(number)) {
-                    return Err(format!("step {number} ({act}) ran before step {left_out}"));
+                if *number > done + 1 {
+                    return Err(format!("step {number} ({act}) ran before step {} was done", done + 1));
                 }
-                seen.insert(*number);
+                if *number <= done && !steps.get(number - 1).is_some_and(Step::is_repeated) {
+                    return Err(format!("step {number} ({act}) ran again and was done already"));
+                }
                 last = *number;
+            }
+            Mark::Done(number) => {
+                if *number != done + 1 || *number != last {
+                    return Err(format!(
+                        "step {number} was done in step {last}, when {done} steps were done before"
+                    ));
+                }
+                done = *number;
             }
             _ => {}
         }
     }
     let all = steps.len();
-    match seen.len() {
+    match done {
         count if count == all => Ok(format!("all {all} steps ran in the script's order")),
         count if story.ended => Err(format!("the ceremony ended after {count} of {all} steps")),
-        count => {
-            Ok(format!("{count} of {all} steps ran, in the script's order, as far as the transcript goes"))
-        }
+        count => Ok(format!(
+            "{count} of {all} steps are done, in the script's order, as far as the transcript goes"
+        )),
     }
-}
-
-/// Whether the transcript goes beyond this step.
-pub fn is_over(story: &Story, step: usize) -> bool {
-    let last = story.marks.iter().filter_map(|mark| match mark {
-        Mark::Step { number, .. } => Some(*number),
-        _ => None,
-    });
-    story.ended || last.max().is_some_and(|last| last > step)
 }
 
 /// Each key that the script creates has its certificate in the transcript, in the step that
@@ -75,7 +73,7 @@ pub fn keys(story: &Story, plan: &Plan) -> Result<String, String> {
             _ => {}
         }
     }
-    for (number, name) in made.iter().filter(|(number, _)| is_over(story, *number)) {
+    for (number, name) in made.iter().filter(|(number, _)| *number <= story.done) {
         if !story.keys.iter().any(|key| key.name == *name) {
             return Err(format!("step {number} creates {name}, of which the transcript has no certificate"));
         }

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::records::{
-    Begin, Custody, Import, IndexFacts, InventoryData, IssuedData, KeyCertificate, KeyData, LASTING, Login,
-    Present, RefusedData, Released, Review, Run, Said, Sequence, Statement, StepData, TokenSerial, ToolFacts,
+    Begin, Custody, Done, Import, InventoryData, IssuedData, KeyCertificate, KeyData, KeyReserved, LASTING,
+    Login, Present, RefusedData, Released, Review, Run, Said, Sequence, Statement, StepData, TokenSerial,
+    ToolFacts,
 };
 use crate::ceremony::Role;
 use crate::digest::{Digest, Hasher};
@@ -27,6 +28,7 @@ pub enum Mark {
         act: String,
         time: String,
     },
+    Done(usize),
     Present(Role, String),
     /// What somebody typed, and when that was written down.
     Confirmed(Said, String),
@@ -56,7 +58,7 @@ pub struct Story {
     pub broken: Option<String>,
     pub begin: Option<Begin>,
     /// What the first record says of what lasts as long as the ceremony.
-    lasting: serde_json::Map<String, Value>,
+    pub lasting: serde_json::Map<String, Value>,
     /// The program that wrote the last part.
     pub tool: Option<ToolFacts>,
     /// Where another program took the ceremony up.
@@ -72,6 +74,11 @@ pub struct Story {
     pub seal: Option<Seal>,
     pub released: Option<(u64, Digest)>,
     pub runs: Vec<Run>,
+    /// Runs of what was reserved, and what was for keys in the token.
+    pub reserved: Vec<Run>,
+    pub reserved_keys: Vec<KeyReserved>,
+    /// So many steps are done, from the first.
+    pub done: usize,
     pub keys: Vec<KeyCertificate>,
     /// Names of the keys that were generated, and those of which attributes were read.
     pub generated: Vec<String>,
@@ -81,8 +88,6 @@ pub struct Story {
     pub reviewed: Option<(u64, u64)>,
     pub issued: Option<u64>,
     pub imported: Option<Digest>,
-    /// The indexes of the bundles that came in.
-    pub indexes: Vec<IndexFacts>,
     pub ended: bool,
     pub abandoned: bool,
     /// The first record of something made: a ceremony with one is not given up.
@@ -200,6 +205,9 @@ impl Story {
             let text = format!("record {} is of {}, the one before of {last}", self.lines, record.time);
             self.backwards.get_or_insert(text);
         }
+        if record.time.parse::<der::DateTime>().is_err() {
+            self.breaks(format!("record {} has no time", self.lines));
+        }
         self.first_time.get_or_insert_with(|| record.time.clone());
         self.last_time = Some(record.time.clone());
     }
@@ -242,7 +250,21 @@ impl Story {
                 self.makes(event);
                 self.runs.push(serde_json::from_value(data)?);
             }
-            "signed" => self.too_many("runs of certificates", MOST_RUNS),
+            "reserved" if self.reserved.len() < MOST_RUNS => {
+                self.makes(event);
+                self.reserved.push(serde_json::from_value(data)?);
+            }
+            "signed" | "reserved" => self.too_many("runs of certificates", MOST_RUNS),
+            "key-reserved" if self.reserved_keys.len() < MOST_KEYS => {
+                self.makes(event);
+                self.reserved_keys.push(serde_json::from_value(data)?);
+            }
+            "key-reserved" => self.too_many("reservations for keys", MOST_KEYS),
+            "done" => {
+                let Done { number } = serde_json::from_value(data)?;
+                self.done = self.done.max(number);
+                self.mark(Mark::Done(number));
+            }
             "refused" => self.refused(&serde_json::from_value(data)?),
             "seal" => {
                 self.makes(event);
@@ -260,7 +282,10 @@ impl Story {
         match event {
             "import" => {
                 let Import { bundle_sha256, indexes } = serde_json::from_value(data)?;
-                (self.imported, self.indexes) = (bundle_sha256, indexes);
+                self.imported = bundle_sha256;
+                if self.lasting.get("indexes") != Some(&indexes) {
+                    self.breaks(format!("record {} imports other indexes than it began with", self.lines));
+                }
             }
             "review" => {
                 let Review { approved, refused } = serde_json::from_value(data)?;
@@ -288,6 +313,7 @@ impl Story {
     fn began(&mut self, event: &str, data: Value) -> Result<(), serde_json::Error> {
         let facts: serde_json::Map<String, Value> = serde_json::from_value(data)?;
         let begin = Begin::of(&facts)?;
+        self.at_token(begin.token_serial.clone());
         self.unattended |= begin.unattended;
         self.mark(if event == "resume" { Mark::Resume } else { Mark::Begin });
         if let Some(last) = self.tool.replace(begin.tool.clone()).filter(|last| *last != begin.tool) {

@@ -1,6 +1,6 @@
 //! A ledger opened to be read: neither its file nor its folder is changed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{DirBuilder, File};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
@@ -13,6 +13,7 @@ use rustix::fs::{FlockOperation, fcntl_lock, statvfs};
 
 use super::import::path;
 use super::{Error, KeptIndex, Ledger, folder, schema};
+use crate::digest::Digest;
 use crate::media::RelativePath;
 use crate::request::{Entry, Index};
 
@@ -65,6 +66,11 @@ const ROWS: &str = "SELECT r.id, r.path, r.sha256, r.octets, r.approval, r.refus
 pub struct Entries(HashMap<i64, HashMap<RelativePath, Entry>>);
 
 impl Entries {
+    /// How many requests the index of each medium lists.
+    pub fn counts(&self) -> BTreeMap<i64, usize> {
+        self.0.iter().map(|(number, entries)| (*number, entries.len())).collect()
+    }
+
     /// What is said of a request that came on this medium; nothing where that has no index.
     ///
     /// # Errors
@@ -148,22 +154,33 @@ impl Ledger {
     /// # Errors
     /// [`Error::Fault`] when the database fails.
     pub fn indexes(&self, ceremony: i64) -> Result<Vec<KeptIndex>, Error> {
-        let sql =
-            "SELECT number, cluster, part, sequence, octets FROM bundle WHERE ceremony = ?1 ORDER BY number";
+        let sql = "SELECT number, cluster, part, sequence, octets, index_sha256 FROM bundle WHERE ceremony = ?1 ORDER BY number";
         let mut statement = self.db.prepare(sql)?;
         let rows = statement.query_map([ceremony], |row| {
             let (number, sequence): (u32, i64) = (row.get(0)?, row.get(3)?);
+            let (octets, digest): (Vec<u8>, Vec<u8>) = (row.get(4)?, row.get(5)?);
             let part: String = row.get(2)?;
             Ok(KeptIndex {
                 number: number as usize,
                 cluster: row.get(1)?,
                 part: (!part.is_empty()).then_some(part),
-                sequence: sequence.unsigned_abs(),
-                octets: row.get(4)?,
+                // No bundle has the number 0.
+                sequence: u64::try_from(sequence).unwrap_or_default(),
                 signatures: Vec::new(),
+                octets,
             })
+            .map(|index| (index, digest))
         })?;
-        let mut indexes = rows.collect::<Result<Vec<_>, _>>()?;
+        let rows = rows.collect::<Result<Vec<_>, _>>()?;
+        if let Some((index, _)) =
+            rows.iter().find(|(index, digest)| *digest != Digest::of(&index.octets).as_bytes())
+        {
+            return Err(Error::Fault(format!(
+                "the index of medium {} has another SHA-256 than is written beside it",
+                index.number
+            )));
+        }
+        let mut indexes: Vec<KeptIndex> = rows.into_iter().map(|(index, _)| index).collect();
         let sql =
             "SELECT path, octets FROM bundle_signature WHERE ceremony = ?1 AND number = ?2 ORDER BY path";
         let mut statement = self.db.prepare(sql)?;

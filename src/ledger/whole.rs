@@ -4,7 +4,7 @@ use super::renewals::linking;
 use super::{Error, Ledger};
 
 /// What may be wrong, and how it is counted.
-const CHECKS: [(&str, &str); 17] = [
+const CHECKS: [(&str, &str); 18] = [
     (
         "rows of the table ledger say what kind it is, required is one",
         "SELECT abs(count(*) - 1) + count(*) FILTER (WHERE rehearsal NOT IN (0, 1)) FROM ledger",
@@ -49,6 +49,10 @@ const CHECKS: [(&str, &str); 17] = [
     (
         "indexes are of no ceremony",
         "SELECT count(*) FROM bundle WHERE ceremony NOT IN (SELECT id FROM ceremony)",
+    ),
+    (
+        "signatures are of no index",
+        "SELECT count(*) FROM bundle_signature s WHERE NOT EXISTS (SELECT 1 FROM bundle b WHERE b.ceremony = s.ceremony AND b.number = s.number)",
     ),
     (
         "requests are of a bundle that is not there",

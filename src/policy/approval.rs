@@ -11,7 +11,7 @@ use super::{CertificateProfile, Error, Kind};
 use crate::digest::{Digest, hex, unhex};
 use crate::keys::PublicKey;
 use crate::media::RelativePath;
-use crate::request::{Control, Violation};
+use crate::request::Violation;
 
 /// Policy said yes: what the certificate will say, but for serial number and time.
 #[derive(Clone, Debug)]
@@ -160,9 +160,6 @@ pub struct Judgement {
     /// What may be issued, or everything that stands against it.
     pub outcome: Result<Approval, Vec<Violation>>,
 }
-
-/// The controls that look beyond a request by itself; each comes of an [`Objection`].
-pub const BEYOND: [Control; 4] = [Control::Collision, Control::KeyTwice, Control::Replay, Control::KeyReuse];
 
 /// What stands against a request beyond itself: in its bundle, or in earlier ceremonies.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! What the rows of a ceremony amount to, held against its transcript.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
 use crate::audit::certificates::Runs;
@@ -33,7 +33,8 @@ impl Seen {
         self.last = None;
     }
 
-    fn take(&mut self, authority: &str, serial: &str) {
+    /// Takes in a reserved serial number.
+    pub fn serial(&mut self, authority: &str, serial: &str) {
         // Two different ones of a million fall together once in ten million audits.
         if !self.seen.insert(self.hasher.hash_one((authority, serial))) {
             self.twice.get_or_insert_with(|| format!("serial number {serial} under {authority}"));
@@ -43,22 +44,30 @@ impl Seen {
     /// Whether each stands there once.
     pub fn told(&self) -> Result<String, String> {
         match &self.twice {
-            None => {
-                Ok(format!("{} certificates, no serial number twice under one authority", self.seen.len()))
-            }
+            None => Ok(format!(
+                "{} certificates, signed or reserved, no serial number twice under one authority",
+                self.seen.len()
+            )),
             Some(twice) => Err(format!("{twice} stands for two certificates")),
         }
     }
 }
 
 /// A row after its check: path and digest of what came in, and what was made of it.
-pub struct Checked(pub Option<(RelativePath, Digest)>, pub Made);
+pub struct Checked {
+    pub came: Option<(RelativePath, Digest)>,
+    pub made: Made,
+    /// The serial number that is reserved, and the digest of the octets.
+    pub reserved: Option<(String, Digest)>,
+    /// Number of the medium, when that has an index.
+    pub bundle: Option<i64>,
+}
 
 pub enum Made {
-    /// A certificate: authority, serial number, fingerprint.
-    Issued(String, String, Digest),
+    /// A certificate: serial number and fingerprint.
+    Issued(String, Digest),
     /// A certificate of a key in the token.
-    Key(String, String),
+    Key,
     Refused(Vec<Reason>),
     /// Nothing was issued yet.
     Waiting,
@@ -67,9 +76,13 @@ pub enum Made {
 /// What the rows amount to.
 pub struct Found<'s> {
     runs: Runs<'s>,
+    reserved: Runs<'s>,
+    reserved_keys: usize,
     refusals: Refusals,
     listing: Hasher,
     waiting: usize,
+    /// So many requests came on each medium with an index.
+    media: BTreeMap<i64, usize>,
     wrong: Option<String>,
     /// The row before the first one, and whether the next row is the first.
     before: i64,
@@ -81,6 +94,9 @@ impl<'s> Found<'s> {
     pub fn new(story: &'s Story, before: i64) -> Self {
         Self {
             runs: Runs::new(&story.runs),
+            reserved: Runs::new(&story.reserved),
+            reserved_keys: 0,
+            media: BTreeMap::new(),
             refusals: Refusals::default(),
             listing: Hasher::default(),
             waiting: 0,
@@ -91,33 +107,37 @@ impl<'s> Found<'s> {
     }
 
     /// Takes in the next row.
-    pub fn take(&mut self, row: i64, checked: Result<Checked, String>, serials: &mut Seen) {
+    pub fn take(&mut self, row: i64, checked: Result<Checked, String>, seen: &mut Seen) {
         if std::mem::take(&mut self.first) && row != self.before + 1 {
             self.wrong.get_or_insert(format!("its first row is {row}, the ledger says {}", self.before + 1));
         }
-        serials.last = serials.last.map(|_| row);
-        let (came, made) = match checked {
-            Ok(Checked(came, made)) => (came, made),
+        seen.last = seen.last.map(|_| row);
+        let Checked { came, made, reserved, bundle } = match checked {
+            Ok(checked) => checked,
             Err(wrong) => {
                 self.wrong.get_or_insert(wrong);
                 return;
             }
         };
+        match (&came, reserved) {
+            (Some(_), Some((serial, tbs))) => self.reserved.take(&serial, &tbs),
+            (None, Some(_)) => self.reserved_keys += 1,
+            (_, None) => {}
+        }
+        if let Some(medium) = bundle {
+            *self.media.entry(medium).or_default() += 1;
+        }
         if let Some((path, request)) = &came {
             self.listing.list(path.as_str(), request);
         }
         match (came, made) {
-            (_, Made::Issued(authority, serial, digest)) => {
-                self.runs.take(&serial, &digest);
-                serials.take(&authority, &serial);
-            }
-            (_, Made::Key(authority, serial)) => serials.take(&authority, &serial),
+            (_, Made::Issued(serial, digest)) => self.runs.take(&serial, &digest),
             (Some((path, request)), Made::Refused(reasons)) => {
                 let reasons = reasons.iter().map(|r| (r.control.as_str(), r.message.as_str()));
                 self.refusals.take(path.as_str(), &request, reasons);
             }
             (Some(_), Made::Waiting) => self.waiting += 1,
-            (None, _) => {}
+            (None, _) | (_, Made::Key) => {}
         }
     }
 
@@ -127,14 +147,25 @@ impl<'s> Found<'s> {
         row: &CeremonyRow,
         story: &Story,
         what: &str,
-        seen: &Seen,
+        (seen, media): (&Seen, &BTreeMap<i64, usize>),
         section: &mut Section,
     ) {
         if self.first && seen.last.is_some_and(|last| last != self.before) {
             let text = format!("it has no row, the ledger says that {} is its first", self.before + 1);
             self.wrong.get_or_insert(text);
         }
-        let Self { runs, refusals, listing, waiting, wrong, .. } = self;
+        if self.reserved_keys != story.reserved_keys.len() {
+            self.wrong.get_or_insert(format!(
+                "{} keys have a reserved certificate, the transcript tells {}",
+                self.reserved_keys,
+                story.reserved_keys.len()
+            ));
+        }
+        if self.media != *media {
+            self.wrong
+                .get_or_insert("not every request of an index is there as one of its medium".to_owned());
+        }
+        let Self { runs, reserved, refusals, listing, waiting, wrong, .. } = self;
         let told = |text| format!("{what}: {text}");
         let (count, refused_count) = (runs.count(), refusals.count);
         let approved = count + waiting as u64;
@@ -161,7 +192,16 @@ impl<'s> Found<'s> {
             },
         );
         let whose = "the ledger";
-        if row.done && !story.abandoned {
+        let reserved = reserved.finish().map_err(|wrong| told(format!("reserved octets: {wrong}")));
+        if reserved.is_err() || runs.count() > 0 || !story.reserved.is_empty() {
+            let text = |count| told(format!("the octets of {count} certificates, as they were reserved"));
+            section.compared("AUDIT-CERTIFICATES", reserved.map(text));
+        }
+        if !row.done {
+            let signed = runs.finish().map_err(|wrong| told(format!("{whose}: {wrong}")));
+            let text = |count| told(format!("{whose} has the {count} certificates of the transcript so far"));
+            section.compared("AUDIT-CERTIFICATES", signed.map(text));
+        } else if !story.abandoned {
             let runs = release::issued(runs.finish(), story, count, whose);
             section.compared("AUDIT-CERTIFICATES", runs.map(told).map_err(told));
         }

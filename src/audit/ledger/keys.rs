@@ -1,6 +1,8 @@
 //! The ledger's keys in tokens, held against what the transcripts tell of them.
 
+use crate::audit::records::KeyCertificate;
 use crate::audit::story::Story;
+use crate::digest::hex;
 use crate::ledger::{CeremonyRow, StoredKey};
 
 /// The keys of a ceremony and their certificates, in ledger and transcript: the same ones, in the
@@ -34,7 +36,7 @@ fn one(key: &StoredKey, keys: &[StoredKey], story: &Story, done: bool) -> Result
     };
     let digest = certificate.digest();
     match story.keys.iter().find(|told| told.name == *name) {
-        Some(told) if told.sha256 == digest && told.role == key.role.as_str() => {}
+        Some(told) if told.sha256 == digest => same(key, told)?,
         None if !done => {}
         told => {
             return Err(format!(
@@ -48,6 +50,24 @@ fn one(key: &StoredKey, keys: &[StoredKey], story: &Story, done: bool) -> Result
         .and_then(|issuer| issuer.certificate.as_ref())
         .ok_or_else(|| format!("{name} is under {}, which the ledger does not have", key.issuer))?;
     certificate.verify_by(issuer.key()).map_err(|e| format!("{name} under {}: {e}", key.issuer))
+}
+
+/// What else the ledger says of a key is what the transcript tells.
+fn same(key: &StoredKey, told: &KeyCertificate) -> Result<(), String> {
+    let id = hex(&key.key_id);
+    let pairs = [
+        ("role", key.role.as_str(), &told.role),
+        ("CKA_ID", &id, &told.key_id),
+        ("token serial", &key.token_serial, &told.token_serial),
+        ("issuer", &key.issuer, &told.issuer),
+        ("certificate profile", &key.profile, &told.profile),
+    ];
+    match pairs.iter().find(|(_, kept, told)| kept != told) {
+        None => Ok(()),
+        Some((what, kept, told)) => {
+            Err(format!("{}: its {what} is {kept} in the ledger, the transcript tells {told}", key.name))
+        }
+    }
 }
 
 /// Keys stand in the order of their ceremonies: the first authority names the ledger's releases.

@@ -4,17 +4,19 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::found::{Checked, Found, Made, Seen};
+use crate::audit::records::KeyReserved;
 use crate::audit::story::Story;
 use crate::audit::{Error, Section};
 use crate::ceremony::{Plan, is_key_of};
-use crate::digest::Digest;
+use crate::digest::{Digest, hex};
 use crate::issuance::{Authority, Certificate, Reserved, Template};
 use crate::keys::PublicKey;
 use crate::ledger::{CeremonyRow, Entries, Ledger, RequestRow, ReservedRow, StoredKey};
 use crate::media::{RelativePath, shown};
 use crate::parallel;
-use crate::policy::{BEYOND, Judgement, Policy};
+use crate::policy::{Judgement, Policy};
 use crate::release::Reason;
+use crate::request::Control;
 
 /// Rows that one thread checks at a time.
 const GROUP: usize = 64;
@@ -37,6 +39,9 @@ struct Bench<'a> {
     entries: Entries,
     authorities: BTreeMap<String, Authority>,
     templates: HashMap<(String, String), Template>,
+    reserved_keys: &'a [KeyReserved],
+    /// What stands against requests beyond themselves, by their rows.
+    beyond: HashMap<i64, Vec<Control>>,
     keys: BTreeMap<String, Certificate>,
     /// First and last time of the ceremony.
     times: (&'a str, &'a str),
@@ -55,7 +60,8 @@ pub fn audit(
 ) -> Result<(), Error> {
     let (what, story) = (format!("ceremony {}", row.id), held.story);
     let entries = ledger.entries(row.id)?;
-    let bench = match Bench::new(held, entries, ledger.is_rehearsal(), row) {
+    let media = entries.counts();
+    let bench = match Bench::new(held, entries, ledger, row) {
         Ok(bench) => bench,
         Err(wrong) => {
             section.compared("AUDIT-REQUESTS", Err(format!("{what}: {wrong}")));
@@ -69,13 +75,21 @@ pub fn audit(
     parallel::ordered(
         processors,
         source,
-        |group: Vec<RequestRow>| group.iter().map(|row| (row.row, bench.check(row))).collect::<Vec<_>>(),
+        |group: Vec<RequestRow>| {
+            let one = |row: RequestRow| (bench.check(&row), row.row, row.reserved);
+            group.into_iter().map(one).collect::<Vec<_>>()
+        },
         |group| {
-            group.into_iter().for_each(|(row, checked)| found.take(row, checked, seen));
+            for (checked, row, reserved) in group {
+                if let Some(reserved) = reserved {
+                    seen.serial(&reserved.authority, &hex(&reserved.serial));
+                }
+                found.take(row, checked, seen);
+            }
             Ok(())
         },
     )?;
-    found.claims(row, story, &what, seen, section);
+    found.claims(row, story, &what, (seen, &media), section);
     Ok(())
 }
 
@@ -95,7 +109,7 @@ fn rows(
 }
 
 impl<'a> Bench<'a> {
-    fn new(held: &Held<'a>, entries: Entries, rehearsal: bool, row: &CeremonyRow) -> Result<Self, String> {
+    fn new(held: &Held<'a>, entries: Entries, ledger: &Ledger, row: &CeremonyRow) -> Result<Self, String> {
         let Held { plan, keys, story } = *held;
         let certified = keys.iter().filter_map(|key| Some((key.name.clone(), key.certificate.clone()?)));
         let keys: BTreeMap<_, _> = certified.collect();
@@ -112,7 +126,8 @@ impl<'a> Bench<'a> {
         let templates = templates.collect::<Result<_, _>>().map_err(|e| e.to_string())?;
         let time = |time: &'a Option<String>| time.as_deref().unwrap_or_default();
         let times = (time(&story.first_time), time(&story.last_time));
-        let (ceremony, abandoned) = (row.id, story.abandoned);
+        let beyond = ledger.objections(row.id, &policy).map_err(|e| e.to_string())?;
+        let (ceremony, abandoned, rehearsal) = (row.id, story.abandoned, ledger.is_rehearsal());
         let done = row.done && !abandoned;
         Ok(Self {
             plan,
@@ -122,6 +137,8 @@ impl<'a> Bench<'a> {
             entries,
             authorities,
             templates,
+            reserved_keys: &story.reserved_keys,
+            beyond,
             keys,
             times,
             done,
@@ -137,12 +154,15 @@ impl<'a> Bench<'a> {
         if self.abandoned && row.reserved.is_some() {
             return wrong("was reserved in a ceremony that was given up");
         }
+        let reserved = |of: &ReservedRow| (hex(&of.serial), Digest::of(&of.tbs));
+        let reserved = row.reserved.as_ref().map(reserved);
         if let Some(name) = row.path.strip_prefix(KEY) {
-            return self.key(name, row).map(|made| Checked(None, made));
+            return self.key(name, row).map(|made| Checked { came: None, made, reserved, bundle: None });
         }
         let path = RelativePath::new(&row.path).map_err(|e| e.to_string())?;
         let made = self.request(&path, row).map_err(|wrong| format!("{path}: {wrong}"))?;
-        Ok(Checked(Some((path, Digest::of(&row.octets))), made))
+        let came = Some((path, Digest::of(&row.octets)));
+        Ok(Checked { came, made, reserved, bundle: row.bundle })
     }
 
     fn request(&self, path: &RelativePath, row: &RequestRow) -> Result<Made, String> {
@@ -156,10 +176,14 @@ impl<'a> Bench<'a> {
             return Err("the digest of its key is not the one that the ledger says".into());
         }
         match (&row.approval, &row.refusal) {
+            (Some(_), None) if self.beyond.contains_key(&row.row) => Err(format!(
+                "was approved, and other requests stand against it [{}]",
+                self.beyond(row).first().map_or("", |control| control.id())
+            )),
             (Some(kept), None) => self.approved(path, row, again, kept),
             (None, Some(_)) if row.reserved.is_some() => Err("was refused and has a certificate".into()),
             (None, Some(_)) if row.spki.is_some() => Err("was refused and has a key to be certified".into()),
-            (None, Some(kept)) => refused(kept, &again),
+            (None, Some(kept)) => refused(kept, &again, self.beyond(row)),
             _ => Err("is neither approved nor refused".into()),
         }
     }
@@ -198,7 +222,11 @@ impl<'a> Bench<'a> {
             return Err("the certificate is not what the script makes of the request".into());
         }
         let Some(certificate) = self.certificate(reserved)? else { return Ok(Made::Waiting) };
-        Ok(Made::Issued(reserved.authority.clone(), made.serial.hex(), certificate.digest()))
+        Ok(Made::Issued(made.serial.hex(), certificate.digest()))
+    }
+
+    fn beyond(&self, row: &RequestRow) -> &[Control] {
+        self.beyond.get(&row.row).map(Vec::as_slice).unwrap_or_default()
     }
 
     fn key(&self, name: &str, row: &RequestRow) -> Result<Made, String> {
@@ -214,15 +242,18 @@ impl<'a> Bench<'a> {
         if !bare || row.spki_sha256.as_deref() != Some(made.key.digest().as_bytes().as_slice()) {
             return Err(wrong("its row is not as it was written".into()));
         }
+        let (serial, tbs) = (made.serial.hex(), Digest::of(&reserved.tbs));
+        let told = self.reserved_keys.iter().filter(|told| told.name == name);
+        if told.filter(|told| told.serial == serial && told.tbs_sha256 == tbs).count() != 1 {
+            return Err(wrong(format!("serial number {serial} is reserved, and no record tells it")));
+        }
         let fits = is_key_of(self.plan, self.rehearsal, name, &self.authorities, &reserved.tbs);
         if !fits.map_err(|e| wrong(e.to_string()))? {
             return Err(wrong("its certificate is not what the script wants".into()));
         }
         let Some(certificate) = self.certificate(reserved).map_err(wrong)? else { return Ok(Made::Waiting) };
         match self.keys.get(name) {
-            Some(own) if own.der() == certificate.der() => {
-                Ok(Made::Key(reserved.authority.clone(), made.serial.hex()))
-            }
+            Some(own) if own.der() == certificate.der() => Ok(Made::Key),
             None if !self.done => Ok(Made::Waiting),
             _ => Err(wrong("what was signed is not the certificate that the ledger has of it".into())),
         }
@@ -262,22 +293,22 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// A refused request: every control that it fails by itself stands there, and beside them only such
-/// as look beyond it.
-fn refused(kept: &str, again: &Judgement) -> Result<Made, String> {
+/// A refused request: every control that it fails stands there, by itself or beyond itself, and no
+/// other.
+fn refused(kept: &str, again: &Judgement, beyond: &[Control]) -> Result<Made, String> {
     let reasons: Vec<Reason> = serde_json::from_str(kept).map_err(|e| e.to_string())?;
     let none = Vec::new();
     let violations = again.outcome.as_ref().err().unwrap_or(&none);
     let own = |control: &str| violations.iter().any(|violation| violation.control.id() == control);
-    let beyond = |control: &str| BEYOND.iter().any(|beyond| beyond.id() == control);
-    let missing = violations.iter().find(|v| !reasons.iter().any(|reason| reason.control == v.control.id()));
-    // A long list is cut short.
-    let missing = missing.filter(|_| violations.len() <= reasons.len());
-    let strange = reasons.iter().find(|reason| !own(&reason.control) && !beyond(&reason.control));
+    let known = |control: &str| own(control) || beyond.iter().any(|beyond| beyond.id() == control);
+    let absent = |control: &&Control| !reasons.iter().any(|reason| reason.control == control.id());
+    // A long list is cut short; what stands against a request beyond itself comes after it.
+    let cut = violations.len() > reasons.len();
+    let all = violations.iter().map(|violation| &violation.control).filter(|_| !cut);
+    let missing = all.chain(beyond).find(absent);
+    let strange = reasons.iter().find(|reason| !known(&reason.control));
     match (missing, strange) {
-        (Some(violation), _) => {
-            Err(format!("was refused, and not for {}, which it fails", violation.control.id()))
-        }
+        (Some(control), _) => Err(format!("was refused, and not for {}, which it fails", control.id())),
         (None, Some(reason)) => {
             Err(format!("was refused for {}, and the script does not", shown(&reason.control)))
         }
