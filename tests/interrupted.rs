@@ -123,6 +123,17 @@ fn edits_while_a_ceremony_waits_are_found() {
         "DELETE FROM transcript WHERE ceremony = 2 AND number = 3",
         "UPDATE ceremony SET plan = replace(plan, 'example.test', 'example.fest') WHERE id = 2",
         "UPDATE ceremony SET plan = replace(plan, 'module = ', 'module =  ') WHERE id = 2",
+        // What else the ledger says of the ceremony: token, place of the release, its very begin.
+        r#"UPDATE ceremony SET plan = replace(plan, '"token_serial":"', '"token_serial":"0') WHERE id = 2"#,
+        r#"UPDATE ceremony SET plan = replace(plan, '/out"', '/our"') WHERE id = 2"#,
+        "DELETE FROM transcript WHERE ceremony = 2",
+        // Keys and releases of ceremonies before it.
+        "UPDATE token_key SET certificate = (SELECT certificate FROM token_key WHERE name = 'manifest') WHERE name = 'root-ca'",
+        "UPDATE token_key SET key_id = x'00' WHERE name = 'root-ca'",
+        "UPDATE token_key SET token_serial = 'other' WHERE name = 'root-ca'",
+        "INSERT INTO token_key SELECT 'ghost', role, x'99', token_serial, 'ghost', profile, ceremony, NULL FROM token_key WHERE name = 'root-ca'",
+        "DELETE FROM release",
+        "UPDATE release SET manifest_sha256 = zeroblob(32)",
     ];
     let pending = [
         // digitalSignature becomes keyCertSign and cRLSign.
@@ -130,6 +141,8 @@ fn edits_while_a_ceremony_waits_are_found() {
         // The year in which it begins.
         "i = t.index(bytes.fromhex('170d')) + 2; n = t[:i] + b'20' + t[i + 2:]",
         "i = t.index(bytes.fromhex('170d')) + 2; n = t[:i] + b'45' + t[i + 2:]",
+        // Another serial number, in octets and column.
+        "i = t.index(bytes.fromhex('0214')) + 2; n = t[:i] + b'\\x11' * 20 + t[i + 20:]; q('UPDATE certificate SET serial = ? WHERE id = ?', (b'\\x11' * 20, id))",
         // The common name.
         "n = t.replace(b'\\x0c\\x01a', b'\\x0c\\x01b'); assert n != t",
     ];
@@ -151,6 +164,49 @@ fn edits_while_a_ceremony_waits_are_found() {
         lab.resume().ok();
         whole(&lab);
     }
+}
+
+/// The chained records say that certificates were reserved, or that a ceremony was given up: rows
+/// that say otherwise change nothing.
+#[test]
+fn what_the_records_say_cannot_be_undone() {
+    let mut lab = ready();
+    lab.faulty();
+    lab.set("FAULTY_TOKEN_MODE", "kill");
+    lab.set("FAULTY_TOKEN_AT", "3");
+    assert_eq!(lab.sign("in", "out").code, -1);
+    lab.set("FAULTY_TOKEN_MODE", "none");
+    lab.run("cp", &["-r", "ledger", "kept"]).ok();
+    let edit = |sql: &str| {
+        let script = format!(
+            "import sqlite3; db = sqlite3.connect('ledger/ledger.sqlite'); db.executescript(\"{sql}\"); db.commit()"
+        );
+        lab.run("python3", &["-c", &script]).ok();
+    };
+    let give_up = || lab.keyrite("ceremony abandon --ledger ledger --by Eve --reason none");
+    edit("DELETE FROM certificate WHERE id > 2");
+    give_up().fails(3, &["The ledger is not as it was written"]);
+    lab.resume().fails(3, &["The ledger is not as it was written"]);
+    lab.run("sh", &["-c", "rm -rf ledger && mv kept ledger"]).ok();
+    give_up().fails(2, &["it can only be resumed"]);
+    // The module that gets the PIN is the very file of the begin.
+    lab.run("sh", &["-c", "cp faulty_token.so kept.so && printf x >> faulty_token.so"]).ok();
+    lab.resume().fails(4, &["faulty_token.so", "SHA-256"]);
+    lab.run("mv", &["kept.so", "faulty_token.so"]).ok();
+    lab.resume().ok();
+    whole(&lab);
+
+    // What was given up stays so.
+    let mut lab = ready();
+    lab.faulty();
+    lab.set("FAULTY_TOKEN_MODE", "kill");
+    lab.set("FAULTY_TOKEN_AT", "2");
+    assert_eq!(lab.sign("in", "out").code, -1);
+    lab.set("FAULTY_TOKEN_MODE", "none");
+    lab.keyrite("ceremony abandon --ledger ledger --by Ada --reason none").ok();
+    let again = "import sqlite3; db = sqlite3.connect('ledger/ledger.sqlite'); db.execute('UPDATE ceremony SET done = 0 WHERE id = 2'); db.commit()";
+    lab.run("python3", &["-c", again]).ok();
+    lab.resume().fails(3, &["The ledger is not as it was written"]);
 }
 
 #[test]

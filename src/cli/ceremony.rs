@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::secrets::ShareSource;
 use super::terminal::{Operators, PinSource, say};
 use super::{Failure, check, paper, stop, system, token};
-use crate::ceremony::{Conductor, Error, Interrupted, Outcome, Plan, Start, abandon};
+use crate::ceremony::{Conductor, Error, Interrupted, Outcome, Plan, Start, abandon, wording};
 use crate::ledger::{self, Ledger};
 use crate::token::Selector;
 
@@ -199,8 +199,12 @@ fn report(outcome: &Outcome) {
         say(&format!("manifest SHA-256\n  {digest}"));
     }
     say(&format!("head of the transcript\n  {}", outcome.head));
+    let count = |number: usize, thing| wording::count(number as u64, thing);
     say(&format!(
-        "ceremony {} is done: {} keys made, {} certificates issued, {} requests refused",
-        outcome.ceremony, outcome.made, outcome.issued, outcome.refused
+        "ceremony {} is done: {} made, {} issued, {} refused",
+        outcome.ceremony,
+        count(outcome.made, "key"),
+        count(outcome.issued, "certificate"),
+        count(outcome.refused, "request")
     ));
 }
