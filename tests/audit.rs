@@ -280,7 +280,11 @@ fn edits_of_a_ledger_are_found() {
         ("q(\"UPDATE token_key SET token_serial = 'x' WHERE name = 'root-ca'\")", "AUDIT-KEYS"),
         ("q(\"UPDATE token_key SET profile = 'x' WHERE name = 'root-ca'\")", "AUDIT-KEYS"),
         ("q(\"UPDATE token_key SET issuer = 'manifest' WHERE name = 'manifest'\")", "AUDIT-KEYS"),
-        ("q(\"UPDATE ceremony SET plan = replace(plan, '/', '/./') WHERE id = 3\")", "AUDIT-PLAN"),
+        (
+            "q('UPDATE ceremony SET plan = replace(plan, ?, ?)', ['token_serial\":\"', 'token_serial\":\"x'])",
+            "AUDIT-PLAN",
+        ),
+        ("q('UPDATE ceremony SET plan = replace(plan, ?, ?)', ['out\":\"', 'out\":\"x'])", "AUDIT-PLAN"),
         ("q(\"INSERT INTO bundle VALUES (3, 0, 'c', '', 1, zeroblob(32), x'00')\")", "AUDIT-LEDGER"),
         ("q(\"UPDATE token_key SET ceremony = 2 WHERE name = 'root-ca'\")", "AUDIT-KEYS"),
         ("q(\"UPDATE token_key SET rowid = 9 WHERE name = 'root-ca'\")", "AUDIT-KEYS"),
