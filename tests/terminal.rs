@@ -64,7 +64,13 @@ fn saying_stop_stops() {
     assert!(ran.out.contains("keyrite ceremony resume --ledger ledger"), "{}", ran.out);
     lab.keyrite("ceremony abandon --ledger ledger --by Ann --reason wrong")
         .fails(2, &["1 key, 1 reserved serial number", "it can only be resumed"]);
-    lab.resume().ok();
+    // What was written down when it stopped is what people see before it goes on.
+    let (_, head) = ran.out.split_once("to be written down: resume shows it again").unwrap();
+    let head = head.split_whitespace().next().unwrap();
+    assert_eq!(head.len(), 64, "{head}");
+    let resumed = lab.resume().ok();
+    let shown = resumed.out.find(head).unwrap();
+    assert!(shown < resumed.out.find("Who is there").unwrap(), "{}", resumed.out);
     lab.keyrite("verify out --root out/authorities/root-ca.crt").ok();
     assert_eq!(lab.manifest("out")["unattended"], true, "the second run was answered by a file");
 }

@@ -80,6 +80,8 @@ pub struct Interrupted {
     pub signed: bool,
     /// Whether it waits to be resumed.
     pub open: bool,
+    /// The head of the transcript, when all of it is written down.
+    pub head: Option<String>,
 }
 
 /// How a ceremony ended well.
@@ -216,7 +218,8 @@ impl<'a> Conductor<'a> {
         // The error itself is told on the screen, whether it can be written down or not.
         let written = noted.and_then(|()| if untouched { self.finish(before) } else { self.write_down() });
         let closed = untouched && written.is_ok();
-        Interrupted { error, signed, open: !closed }
+        let head = written.is_ok().then(|| self.transcript.head().to_owned());
+        Interrupted { error, signed, open: !closed, head }
     }
 
     fn perform(&mut self) -> Result<Outcome, Error> {

@@ -8,6 +8,7 @@ use super::conductor::Conductor;
 use super::people::{Answer, Person, Question};
 use super::seats::Role;
 use super::wording::PLAN;
+use crate::release::chain_head;
 use crate::media::{Output, shown};
 
 impl Conductor<'_> {
@@ -63,6 +64,11 @@ impl Conductor<'_> {
         lines
             .push(format!("  manifest                   {}", release.map_or("not signed yet", |_| "signed")));
         lines.extend(self.tell_medium());
+        // Nothing of this run is written yet.
+        if let Some(last) = self.ledger.last_line()? {
+            let head = chain_head(&last);
+            lines.push(format!("  head of the transcript; compare it with what was written down\n    {head}"));
+        }
         self.people.show(&lines.join("\n"));
         Ok(())
     }

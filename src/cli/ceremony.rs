@@ -174,15 +174,21 @@ impl From<ledger::Error> for Failure {
 }
 
 fn finish(conductor: Conductor<'_>, ledger: &std::path::Path) -> Result<(), Failure> {
-    match conductor.run() {
+    let Interrupted { error, signed, open, head } = match conductor.run() {
         Ok(outcome) => {
             report(&outcome);
-            Ok(())
+            return Ok(());
         }
-        Err(Interrupted { error, signed: true, .. }) => Err(after_signing(&error, ledger)),
-        Err(Interrupted { error, open: false, .. }) => Err(Failure::from(error).and_closed()),
-        Err(Interrupted { error, .. }) => Err(Failure::from(error).and_resume(ledger).and_abandon(ledger)),
+        Err(interrupted) => interrupted,
+    };
+    if let Some(head) = head.filter(|_| open) {
+        say(&format!("\nhead of the transcript, to be written down: resume shows it again\n  {head}"));
     }
+    Err(match (signed, open) {
+        (true, _) => after_signing(&error, ledger),
+        (false, true) => Failure::from(error).and_resume(ledger).and_abandon(ledger),
+        (false, false) => Failure::from(error).and_closed(),
+    })
 }
 
 fn after_signing(error: &Error, ledger: &std::path::Path) -> Failure {
