@@ -8,8 +8,8 @@ use super::conductor::Conductor;
 use super::people::{Answer, Person, Question};
 use super::seats::Role;
 use super::wording::PLAN;
-use crate::release::chain_head;
 use crate::media::{Output, shown};
+use crate::release::chain_head;
 
 impl Conductor<'_> {
     /// Shows the plan, has people sign in, and has the plan digest confirmed.
@@ -67,7 +67,8 @@ impl Conductor<'_> {
         // Nothing of this run is written yet.
         if let Some(last) = self.ledger.last_line()? {
             let head = chain_head(&last);
-            lines.push(format!("  head of the transcript; compare it with what was written down\n    {head}"));
+            lines
+                .push(format!("  head of the transcript; compare it with what was written down\n    {head}"));
         }
         self.people.show(&lines.join("\n"));
         Ok(())
