@@ -191,7 +191,7 @@ fn what_the_records_say_cannot_be_undone() {
     give_up().fails(2, &["it can only be resumed"]);
     // The module that gets the PIN is the very file of the begin.
     lab.run("sh", &["-c", "cp faulty_token.so kept.so && printf x >> faulty_token.so"]).ok();
-    lab.resume().fails(4, &["faulty_token.so", "SHA-256"]);
+    lab.resume().fails(4, &["faulty_token.so", "SHA-256", "put that file back"]);
     lab.run("mv", &["kept.so", "faulty_token.so"]).ok();
     lab.resume().ok();
     whole(&lab);

@@ -165,12 +165,16 @@ impl<'a> Conductor<'a> {
         check_clock(&ledger, now)?;
         let plan = Plan::from_files(setup.plan.clone())?;
         let mut hsm = HsmProfile::parse(&setup.hsm)?;
-        let Standing { done, module } = Standing::of(&ledger, open.id)?;
+        let Standing { done, module: begun } = Standing::of(&ledger, open.id)?;
         // The module gets the PIN: it must be the very file that the ceremony began with.
-        hsm.module_sha256 = Some(module);
+        hsm.module_sha256 = Some(begun);
         check_time_left(&ledger, open.id, &setup, &plan, now)?;
         check_people(&plan, ledger.is_rehearsal(), done, people)?;
-        let module = Module::load(hsm)?;
+        let module = Module::load(hsm).map_err(|e| {
+            Error::Fault(format!(
+                "{e}\nthis ceremony goes on only with the module that it began with, SHA-256 {begun}; put that file back"
+            ))
+        })?;
         let token = module
             .choose(&Selector { serial: Some(setup.token_serial.clone()), label: None })
             .map_err(|e| {
