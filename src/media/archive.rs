@@ -61,9 +61,9 @@ pub fn read_each<E: From<Error>>(
     let (file, _) = open_file(medium)?;
     let named = medium.display().to_string();
     let left = Cell::new(HEADERS + AHEAD as u64);
-    let mut archive = Archive::new(BufReader::with_capacity(AHEAD, Metered { file: &file, left: &left }));
+    let mut archive = Archive::new(Near::new(AHEAD, Metered { file: &file, left: &left }));
     let mut end = 0;
-    for entry in archive.entries().map_err(|e| broken(&named, e))? {
+    for entry in archive.entries_with_seek().map_err(|e| broken(&named, e))? {
         left.set(tally.file_limit() + HEADERS + AHEAD as u64);
         let mut entry = entry.map_err(|e| broken(&named, e))?;
         end = end_of(&entry);
@@ -93,7 +93,7 @@ pub fn headers<E: From<Error>>(
     let mut start = file;
     start.seek(SeekFrom::Start(0)).map_err(|e| Error::fault(named, e))?;
     let left = Cell::new(HEADERS + AHEAD as u64);
-    let mut archive = Archive::new(Near(BufReader::with_capacity(1 << 16, Metered { file, left: &left })));
+    let mut archive = Archive::new(Near::new(1 << 16, Metered { file, left: &left }));
     let mut end = 0;
     for entry in archive.entries_with_seek().map_err(|e| broken(named, e))? {
         left.set(HEADERS + AHEAD as u64);
@@ -106,22 +106,36 @@ pub fn headers<E: From<Error>>(
     Ok(check_end(file, named, end)?)
 }
 
-/// Passes over small files within what was read ahead.
-struct Near<'f>(BufReader<Metered<'f>>);
+/// Passes over what is small within what was read ahead, and knows where it is without asking.
+struct Near<'f> {
+    reader: BufReader<Metered<'f>>,
+    at: u64,
+}
+
+impl<'f> Near<'f> {
+    fn new(ahead: usize, file: Metered<'f>) -> Self {
+        Self { reader: BufReader::with_capacity(ahead, file), at: 0 }
+    }
+}
 
 impl Read for Near<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.0.read(buffer)
+        let read = self.reader.read(buffer)?;
+        self.at += read as u64;
+        Ok(read)
     }
 }
 
 impl Seek for Near<'_> {
     fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
-        if let SeekFrom::Current(octets) = to {
-            self.0.seek_relative(octets)?;
-            return self.0.stream_position();
+        match to {
+            SeekFrom::Current(octets) => {
+                self.reader.seek_relative(octets)?;
+                self.at = self.at.saturating_add_signed(octets);
+            }
+            other => self.at = self.reader.seek(other)?,
         }
-        self.0.seek(to)
+        Ok(self.at)
     }
 }
 
