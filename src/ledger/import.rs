@@ -3,7 +3,10 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
+use std::fs::File;
 use std::hash::BuildHasher;
+use std::path::PathBuf;
+use std::thread::JoinHandle;
 
 use rusqlite::{Transaction, params};
 
@@ -30,6 +33,36 @@ pub struct Import<'l> {
     outputs: Vec<u64>,
     hasher: RandomState,
     listing: Hasher,
+    ahead: Ahead,
+}
+
+/// What was taken in is on its way to the disk while the rest is judged, so that the commit of a large
+/// import has little left to wait for. It does not count before that commit, which is synchronised like
+/// every other: an error here meets it, too.
+#[derive(Debug)]
+struct Ahead {
+    /// The write-ahead log; a ledger that lies nowhere has none.
+    log: Option<PathBuf>,
+    /// Octets taken in since the last time.
+    waiting: usize,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// So many octets are worth a synchronisation of their own.
+const AHEAD: usize = 2 << 20;
+
+impl Ahead {
+    fn took_in(&mut self, octets: usize, transaction: &Transaction<'_>) -> Result<(), Error> {
+        self.waiting += octets;
+        let under_way = self.thread.as_ref().is_some_and(|thread| !thread.is_finished());
+        let Some(log) = self.log.clone().filter(|_| self.waiting >= AHEAD && !under_way) else {
+            return Ok(());
+        };
+        self.waiting = 0;
+        transaction.cache_flush()?;
+        self.thread = Some(std::thread::spawn(move || _ = File::open(log).and_then(|log| log.sync_data())));
+        Ok(())
+    }
 }
 
 /// A bundle's index, as the ledger keeps it.
@@ -92,6 +125,7 @@ impl Ledger {
     pub fn import(&mut self) -> Result<Import<'_>, Error> {
         let ceremony = self.next_ceremony()?;
         let first = self.next_row()?;
+        let ahead = Ahead { log: self.log(), waiting: 0, thread: None };
         Ok(Import {
             transaction: self.db.transaction()?,
             ceremony,
@@ -102,6 +136,7 @@ impl Ledger {
             outputs: Vec::new(),
             hasher: RandomState::new(),
             listing: Hasher::default(),
+            ahead,
         })
     }
 }
@@ -136,7 +171,7 @@ impl Import<'_> {
                 file.entry.as_ref().map(|_| file.bundle as i64)
             ])?;
         self.next += 1;
-        Ok(())
+        self.ahead.took_in(file.octets.len(), &self.transaction)
     }
 
     /// Takes in the index of a medium, with the signatures over it.

@@ -153,6 +153,11 @@ impl Ledger {
         &self.folder
     }
 
+    /// Where its write-ahead log is; a scratch ledger has none.
+    fn log(&self) -> Option<PathBuf> {
+        (!self.folder.as_os_str().is_empty()).then(|| self.folder.join(schema::LOG))
+    }
+
     /// Whether it is a rehearsal's.
     pub fn is_rehearsal(&self) -> bool {
         self.rehearsal

@@ -11,6 +11,8 @@ use crate::media::shown;
 
 /// The database's file name in the ledger's folder.
 pub const FILE: &str = "ledger.sqlite";
+/// Its write-ahead log beside it.
+pub const LOG: &str = "ledger.sqlite-wal";
 
 /// Marks a SQLite file as a keyrite ledger ("kyrt").
 const APPLICATION_ID: i64 = 0x6b79_7274;
