@@ -61,20 +61,26 @@ pub struct ReadBack(Vec<u8>);
 impl ReadBack {
     /// Reads a synced file from its device and compares.
     pub fn compare(&mut self, path: &Path, octets: &[u8]) -> Result<(), Error> {
-        self.compare_from(path, 0, octets)
+        self.compare_piece(path, (0, true), octets)
     }
 
-    /// As [`ReadBack::compare`], for a file whose end is written last: what it holds from here on, a
-    /// place that is a multiple of [`SECTOR`].
-    pub fn compare_from(&mut self, path: &Path, at: u64, octets: &[u8]) -> Result<(), Error> {
+    /// As [`ReadBack::compare`], for a file that grows: what it holds at a place that is a multiple of
+    /// [`SECTOR`], and whether it ends there.
+    pub fn compare_piece(
+        &mut self,
+        path: &Path,
+        (at, ends): (u64, bool),
+        octets: &[u8],
+    ) -> Result<(), Error> {
         let fault = |e: std::io::Error| Error::fault(path.display(), e);
-        let same = match self.direct(path, at, octets) {
+        let wanted = octets.len() + usize::from(ends);
+        let same = match self.direct(path, at, wanted, octets) {
             // Some file systems have no direct reads.
             Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
                 let mut file = from_device(path)?;
                 file.seek(SeekFrom::Start(at)).map_err(fault)?;
-                let mut back = Vec::with_capacity(octets.len() + 1);
-                file.read_to_end(&mut back).map_err(fault)?;
+                let mut back = Vec::with_capacity(wanted);
+                file.take(wanted as u64).read_to_end(&mut back).map_err(fault)?;
                 back == octets
             }
             other => other.map_err(fault)?,
@@ -82,10 +88,10 @@ impl ReadBack {
         if same { Ok(()) } else { Err(reads_differently(path)) }
     }
 
-    fn direct(&mut self, path: &Path, at: u64, octets: &[u8]) -> std::io::Result<bool> {
+    fn direct(&mut self, path: &Path, at: u64, wanted: usize, octets: &[u8]) -> std::io::Result<bool> {
         let flags = OFlags::RDONLY | OFlags::DIRECT | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = File::from(openat(CWD, path, flags, Mode::empty())?);
-        let length = (octets.len() + 1).next_multiple_of(SECTOR);
+        let length = wanted.next_multiple_of(SECTOR);
         self.0.resize(length + SECTOR, 0);
         let start = self.0.as_ptr().align_offset(SECTOR);
         let buffer = self.0.get_mut(start..start + length).unwrap_or_default();

@@ -1,12 +1,12 @@
-//! A release as one tar: written beside its name, in pieces each of which is synced and read back
-//! while the next is filled, then named.
+//! A release as one tar: written beside its name, in pieces each of which is synced while the next is
+//! filled, and read back while the next is synced, then named.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use tar::{Builder, EntryType, Header};
 
 use crate::media::write::{ReadBack, check_parent, create_empty, sum_of, sync_parent};
@@ -25,28 +25,47 @@ impl std::fmt::Debug for Tar {
     }
 }
 
-/// Octets of a piece: a multiple of what direct reads must be aligned to. Three are held at most:
-/// filled, waiting, being read back.
+/// Octets of a piece: a multiple of what direct reads must be aligned to. Five are held at most:
+/// filled, waiting, being synced, waiting again, being read back.
 const PIECE: usize = 2 << 20;
 
-/// The tar as it grows: each piece is written, synced, and read back from the device.
+/// The tar as it grows: each piece is written and synced.
 struct Growing {
     file: File,
     path: PathBuf,
     at: u64,
-    back: ReadBack,
 }
 
 impl Growing {
-    fn append(&mut self, piece: &[u8], is_last: bool) -> Result<(), Error> {
+    /// Returns where the piece begins.
+    fn append(&mut self, piece: &[u8], is_last: bool) -> Result<u64, Error> {
         let written = self.file.write_all(piece).and_then(|()| match is_last {
             true => self.file.sync_all(),
             false => self.file.sync_data(),
         });
         written.map_err(|e| Error::fault(self.path.display(), e))?;
-        self.back.compare_from(&self.path, self.at, piece)?;
+        let at = self.at;
         self.at += piece.len() as u64;
-        Ok(())
+        Ok(at)
+    }
+
+    /// Appends every piece that comes, each read back from the device while the next is synced.
+    fn append_all(mut self, pieces: &Receiver<Vec<u8>>) -> Result<Self, Error> {
+        let (synced, queue) = bounded::<(u64, Vec<u8>)>(1);
+        let path = self.path.clone();
+        let reader = std::thread::spawn(move || {
+            let mut back = ReadBack::default();
+            queue.iter().try_for_each(|(at, piece)| back.compare_piece(&path, (at, false), &piece))
+        });
+        let appended = pieces.iter().try_for_each(|piece| {
+            let at = self.append(&piece, false)?;
+            // Whoever reads back is gone after an error, which is told below.
+            drop(synced.send((at, piece)));
+            Ok(())
+        });
+        drop(synced);
+        let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        appended.and(read).map(|()| self)
     }
 }
 
@@ -65,12 +84,9 @@ struct Thread {
 impl Pieces {
     fn hand_over(&mut self) -> Result<(), Error> {
         let piece = std::mem::replace(&mut self.filled, Vec::with_capacity(PIECE));
-        if let Some(mut growing) = self.growing.take() {
+        if let Some(growing) = self.growing.take() {
             let (pieces, queue) = bounded::<Vec<u8>>(1);
-            let work = move || {
-                queue.iter().try_for_each(|piece| growing.append(&piece, false))?;
-                Ok(growing)
-            };
+            let work = move || growing.append_all(&queue);
             self.thread = Some(Thread { pieces, outcome: std::thread::spawn(work) });
         }
         match &self.thread {
@@ -93,7 +109,9 @@ impl Pieces {
     }
 
     fn finish(mut self) -> Result<(), Error> {
-        self.end()?.append(&self.filled, true)
+        let mut growing = self.end()?;
+        let at = growing.append(&self.filled, true)?;
+        ReadBack::default().compare_piece(&growing.path, (at, true), &self.filled)
     }
 }
 
@@ -138,7 +156,7 @@ impl Tar {
             fs::remove_file(&partial).map_err(|e| Error::fault(partial.display(), e))?;
         }
         let file = create_empty(&partial, 0o644)?;
-        let growing = Growing { file, path: partial.clone(), at: 0, back: ReadBack::default() };
+        let growing = Growing { file, path: partial.clone(), at: 0 };
         let pieces = Pieces { growing: Some(growing), thread: None, filled: Vec::new() };
         Ok(Self { builder: Builder::new(pieces), target: target.to_owned(), partial, time })
     }
