@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -21,6 +22,10 @@ const LOT: (usize, usize) = (64, 4);
 /// Lots grow smaller towards the end, so that no session signs long after the others have nothing
 /// left: what is left makes so many times the lots that may be under way.
 const LOTS_LEFT: usize = 2;
+
+/// As long as every session has something to sign, what the lanes have done is gathered, up to this
+/// time, and written down together.
+const GATHER: Duration = Duration::from_millis(20);
 
 impl Conductor<'_> {
     pub(super) fn issue(&mut self) -> Result<(), Error> {
@@ -134,9 +139,13 @@ impl Desk<'_, '_> {
             }
             let mut advance = Advance::default();
             let mut event = Some(link.wait()?);
+            let end = Instant::now() + GATHER;
             while let Some(one) = event {
                 self.take(one, &mut advance);
-                event = link.more();
+                event = match link.busy() {
+                    true => link.wait_until(end),
+                    false => link.more(),
+                };
             }
             self.advance(advance, link)?;
         }

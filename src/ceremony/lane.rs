@@ -1,12 +1,13 @@
-//! The lanes of issuing: threads that build and check, and one for each session that signs. They
-//! hold neither ledger nor people.
+//! The lanes of issuing: a thread for each session, which signs, builds and checks, and where there are
+//! more processors than sessions, threads that only build and check. They hold neither ledger nor people.
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
 use der::DateTime;
 
 use super::Error;
@@ -29,10 +30,26 @@ pub struct Lot<T> {
     pub items: Vec<T>,
 }
 
-/// What threads that only compute do.
+/// What needs no session.
 enum Task {
     Build(Lot<(Serial, Approved)>, DateTime),
     Check(Lot<(Reservation, Vec<u8>)>),
+}
+
+/// What a thread with a session does next.
+enum Work {
+    Sign(Lot<Reservation>),
+    Compute(Task),
+}
+
+/// A session's ends of the queues.
+struct Ends<'q> {
+    to_sign: Receiver<Lot<Reservation>>,
+    tasks: Receiver<Task>,
+    signed: Sender<Task>,
+    events: Sender<Event>,
+    /// How many sessions are signing now.
+    signing: &'q AtomicUsize,
 }
 
 /// What the lanes tell.
@@ -62,6 +79,7 @@ pub struct Link {
     to_sign: Sender<Lot<Reservation>>,
     events: Receiver<Event>,
     most: usize,
+    sessions: usize,
 }
 
 fn gone<E>(_: E) -> Error {
@@ -86,6 +104,16 @@ impl Link {
         self.events.recv().map_err(gone)
     }
 
+    /// Whether every session has more to sign than what it is at.
+    pub fn busy(&self) -> bool {
+        self.to_sign.len() >= self.sessions
+    }
+
+    /// What is done until then, if anything.
+    pub fn wait_until(&self, end: Instant) -> Option<Event> {
+        self.events.recv_deadline(end).ok()
+    }
+
     /// What has been done meanwhile.
     pub fn more(&self) -> Option<Event> {
         self.events.try_recv().ok()
@@ -100,36 +128,43 @@ impl Lanes<'_> {
         processors: usize,
         desk: impl FnOnce(&Link) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let most = 4 * (sessions.len() + processors);
+        let most = 8 * (sessions.len() + processors);
         // No queue can fill up, so that no thread waits for another but for work.
         let (tasks, task_queue) = bounded(most);
         let (to_sign, sign_queue) = bounded(most);
         let (events, event_queue) = bounded(most);
         let (ready, readiness) = bounded(sessions.len());
+        let signing = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             let count = sessions.len();
             for session in sessions {
-                let lane = (sign_queue.clone(), tasks.clone(), events.clone(), ready.clone());
+                let ready = ready.clone();
+                let ends = Ends {
+                    to_sign: sign_queue.clone(),
+                    tasks: task_queue.clone(),
+                    signed: tasks.clone(),
+                    events: events.clone(),
+                    signing: &signing,
+                };
                 scope.spawn(move || match guarded(|| self.keys(session)) {
                     Ok(keys) => {
-                        let (queue, tasks, events, ready) = lane;
                         if ready.send(Ok(())).is_ok() {
                             drop(ready);
-                            self.sign(&keys, &queue, &tasks, &events);
+                            self.serve(&keys, ends);
                         }
                     }
                     // Nobody listens when the other sessions failed, too.
-                    Err(error) => drop(lane.3.send(Err(error))),
+                    Err(error) => drop(ready.send(Err(error))),
                 });
             }
             drop(ready);
             (0..count).try_for_each(|_| readiness.recv().map_err(gone)?)?;
-            for _ in 0..processors.max(1) {
+            for _ in count..processors {
                 let (queue, events) = (task_queue.clone(), events.clone());
-                scope.spawn(move || self.compute(&queue, &events));
+                scope.spawn(move || queue.iter().all(|task| self.compute(task, &events)));
             }
             drop((task_queue, sign_queue, events));
-            let link = Link { tasks, to_sign, events: event_queue, most };
+            let link = Link { tasks, to_sign, events: event_queue, most, sessions: count };
             let result = desk(&link);
             // After an error nothing that still waits is signed; it stays reserved.
             self.halt.store(true, Ordering::Relaxed);
@@ -148,38 +183,67 @@ impl Lanes<'_> {
         Ok(keys)
     }
 
-    fn sign(
-        &self,
-        keys: &BTreeMap<Arc<str>, AuthorityKey<'_>>,
-        queue: &Receiver<Lot<Reservation>>,
-        tasks: &Sender<Task>,
-        events: &Sender<Event>,
-    ) {
-        for lot in queue {
-            let number = lot.number;
-            let sent = match self.halt.load(Ordering::Relaxed) {
-                true => events.send(Event::Kept).is_ok(),
-                false => match guarded(|| sign_lot(keys, lot)) {
-                    Ok(signed) => tasks.send(Task::Check(signed)).is_ok(),
-                    Err(error) => events.send(Event::Failed(number, error)).is_ok(),
+    /// Does what is to be done, so that a processor rests only when there is no work of any kind. As
+    /// long as another session signs, what needs no session comes first: sessions of a token in software
+    /// wait for one another's locks, and a token that is slow leaves time for it.
+    fn serve(&self, keys: &BTreeMap<Arc<str>, AuthorityKey<'_>>, ends: Ends<'_>) {
+        let Ends { to_sign, tasks, signed, events, signing } = ends;
+        loop {
+            let work = match signing.load(Ordering::Relaxed) {
+                0 => select_biased! {
+                    recv(to_sign) -> lot => lot.map(Work::Sign),
+                    recv(tasks) -> task => task.map(Work::Compute),
                 },
+                _ => select_biased! {
+                    recv(tasks) -> task => task.map(Work::Compute),
+                    recv(to_sign) -> lot => lot.map(Work::Sign),
+                },
+            };
+            let sent = match work {
+                Ok(Work::Sign(lot)) => {
+                    signing.fetch_add(1, Ordering::Relaxed);
+                    let sent = self.sign(keys, lot, &signed, &events);
+                    signing.fetch_sub(1, Ordering::Relaxed);
+                    sent
+                }
+                Ok(Work::Compute(task)) => self.compute(task, &events),
+                // The desk gives nothing more to sign.
+                Err(_) => break,
             };
             if !sent {
                 return;
             }
         }
+        // What others sign meanwhile is still to be checked.
+        drop(signed);
+        tasks.iter().all(|task| self.compute(task, &events));
     }
 
-    fn compute(&self, queue: &Receiver<Task>, events: &Sender<Event>) {
-        for task in queue {
-            let (number, done) = match task {
-                Task::Build(lot, now) => (lot.number, guarded(|| self.build(lot, now)).map(Event::Built)),
-                Task::Check(lot) => (lot.number, guarded(|| check(lot)).map(Event::Signed)),
-            };
-            if events.send(done.unwrap_or_else(|error| Event::Failed(number, error))).is_err() {
-                return;
-            }
+    /// Tells whether somebody takes what came of it.
+    fn sign(
+        &self,
+        keys: &BTreeMap<Arc<str>, AuthorityKey<'_>>,
+        lot: Lot<Reservation>,
+        signed: &Sender<Task>,
+        events: &Sender<Event>,
+    ) -> bool {
+        let number = lot.number;
+        match self.halt.load(Ordering::Relaxed) {
+            true => events.send(Event::Kept).is_ok(),
+            false => match guarded(|| sign_lot(keys, lot)) {
+                Ok(lot) => signed.send(Task::Check(lot)).is_ok(),
+                Err(error) => events.send(Event::Failed(number, error)).is_ok(),
+            },
         }
+    }
+
+    /// Tells whether somebody takes what came of it.
+    fn compute(&self, task: Task, events: &Sender<Event>) -> bool {
+        let (number, done) = match task {
+            Task::Build(lot, now) => (lot.number, guarded(|| self.build(lot, now)).map(Event::Built)),
+            Task::Check(lot) => (lot.number, guarded(|| check(lot)).map(Event::Signed)),
+        };
+        events.send(done.unwrap_or_else(|error| Event::Failed(number, error))).is_ok()
     }
 
     fn build(&self, lot: Lot<(Serial, Approved)>, now: DateTime) -> Result<Lot<(i64, ToBeSigned)>, Error> {
