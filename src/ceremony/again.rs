@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::export::{
-    Export, Hashed, as_fault, authorities, check_seal, finish, seconds, spooled, transcript_until,
+    Export, Hashed, as_fault, authorities, check_seal, put_last, seconds, spooled, transcript_until,
 };
 use super::preflight::{Setup, check_out, policy};
 use super::{Error, Plan, Progress};
@@ -85,7 +85,8 @@ pub fn release_again(
     }
     output.sync().map_err(as_fault)?;
     let transcript = transcript_until(ledger, row.id, head.transcript.sha256)?;
-    finish(output, &transcript, &manifest, &release.signature).map_err(as_fault)?;
+    put_last(&mut output, &transcript, &manifest, &release.signature).map_err(as_fault)?;
+    output.finish().map_err(as_fault)?;
     Ok(release)
 }
 

@@ -197,16 +197,15 @@ fn check_signature(
 }
 
 /// Transcript, manifest, and the manifest's signature as the last of all files.
-pub fn finish(
-    mut output: Output,
+pub fn put_last(
+    output: &mut Output,
     transcript: &Spool,
     manifest: &Spool,
     signature: &[u8],
 ) -> Result<(), crate::media::Error> {
     output.put_file(&RelativePath::new(TRANSCRIPT)?, &transcript.file, transcript.size)?;
     output.put_file(&RelativePath::new(MANIFEST)?, &manifest.file, manifest.size)?;
-    output.put(&RelativePath::new(SIGNATURE)?, signature)?;
-    output.finish()
+    output.put(&RelativePath::new(SIGNATURE)?, signature)
 }
 
 /// A manifest being written to a file without a name in this folder.

@@ -23,8 +23,8 @@ const LOT: (usize, usize) = (64, 4);
 /// left: what is left makes so many times the lots that may be under way.
 const LOTS_LEFT: usize = 2;
 
-/// As long as every session has something to sign, what the lanes have done is gathered, up to this
-/// time, and written down together.
+/// As long as enough waits to be signed, what the lanes have done is gathered, up to this time, and
+/// written down together.
 const GATHER: Duration = Duration::from_millis(20);
 
 impl Conductor<'_> {

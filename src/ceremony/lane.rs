@@ -79,7 +79,6 @@ pub struct Link {
     to_sign: Sender<Lot<Reservation>>,
     events: Receiver<Event>,
     most: usize,
-    sessions: usize,
 }
 
 fn gone<E>(_: E) -> Error {
@@ -104,9 +103,9 @@ impl Link {
         self.events.recv().map_err(gone)
     }
 
-    /// Whether every session has more to sign than what it is at.
+    /// Whether so much waits to be signed that the ledger may take its time.
     pub fn busy(&self) -> bool {
-        self.to_sign.len() >= self.sessions
+        2 * self.to_sign.len() >= self.most
     }
 
     /// What is done until then, if anything.
@@ -164,7 +163,7 @@ impl Lanes<'_> {
                 scope.spawn(move || queue.iter().all(|task| self.compute(task, &events)));
             }
             drop((task_queue, sign_queue, events));
-            let link = Link { tasks, to_sign, events: event_queue, most, sessions: count };
+            let link = Link { tasks, to_sign, events: event_queue, most };
             let result = desk(&link);
             // After an error nothing that still waits is signed; it stays reserved.
             self.halt.store(true, Ordering::Relaxed);

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::conductor::Conductor;
 use super::export::{
-    Export, Spool, as_fault, authorities, check_seal, finish, seconds, spooled, transcript_until,
+    Export, Spool, as_fault, authorities, check_seal, put_last, seconds, spooled, transcript_until,
 };
 use super::wording::MANIFEST_DIGEST;
 use super::{Error, Progress};
@@ -45,7 +45,10 @@ impl Conductor<'_> {
             )));
         }
         let transcript = transcript_until(&self.ledger, self.id, head.transcript.sha256)?;
-        finish(output, &transcript, &manifest, &release.signature).map_err(as_fault)?;
+        put_last(&mut output, &transcript, &manifest, &release.signature).map_err(as_fault)?;
+        // The device takes its time for the last of it.
+        self.ledger.tidy_up()?;
+        output.finish().map_err(as_fault)?;
         self.people.show(&format!("  release {} in {}", release.sequence, out.display(),));
         self.record(
             "released",

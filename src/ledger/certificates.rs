@@ -91,7 +91,20 @@ impl Ledger {
     /// # Errors
     /// [`Error::Fault`] when the database fails.
     pub fn tidy(&mut self) -> Result<(), Error> {
+        self.tidying = true;
         Ok(self.db.execute_batch("PRAGMA wal_autocheckpoint = 1000")?)
+    }
+
+    /// After [`Ledger::tidy`]: moves the rest, while something else keeps the ceremony waiting, so that
+    /// little is left to do when the ledger is closed.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails.
+    pub fn tidy_up(&mut self) -> Result<(), Error> {
+        match self.tidying {
+            true => Ok(self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?),
+            false => Ok(()),
+        }
     }
 
     /// Records what was signed and reserves what is next, all or none, synced.

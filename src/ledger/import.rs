@@ -50,14 +50,18 @@ struct Ahead {
 
 /// So many octets are worth a synchronisation of their own.
 const AHEAD: usize = 2 << 20;
+/// So many requests are, when all have come in.
+const LARGE: usize = 1000;
 
 impl Ahead {
     fn took_in(&mut self, octets: usize, transaction: &Transaction<'_>) -> Result<(), Error> {
         self.waiting += octets;
+        if self.waiting < AHEAD { Ok(()) } else { self.send(transaction) }
+    }
+
+    fn send(&mut self, transaction: &Transaction<'_>) -> Result<(), Error> {
         let under_way = self.thread.as_ref().is_some_and(|thread| !thread.is_finished());
-        let Some(log) = self.log.clone().filter(|_| self.waiting >= AHEAD && !under_way) else {
-            return Ok(());
-        };
+        let Some(log) = self.log.clone().filter(|_| !under_way) else { return Ok(()) };
         self.waiting = 0;
         transaction.cache_flush()?;
         self.thread = Some(std::thread::spawn(move || _ = File::open(log).and_then(|log| log.sync_data())));
@@ -218,6 +222,9 @@ impl Import<'_> {
                 self.check_paths(policy, &twice)?
             }
         };
+        if self.outputs.len() >= LARGE {
+            self.ahead.send(&self.transaction)?;
+        }
         self.check_keys(policy)?;
         let sql = "SELECT count(approval), count(refusal) FROM request WHERE id >= ?1";
         let counts = self.transaction.query_row(sql, [self.first], |row| Ok((row.get(0)?, row.get(1)?)));

@@ -56,6 +56,8 @@ pub struct Ledger {
     rehearsal: bool,
     new: bool,
     made: bool,
+    /// Whether what was written is moved to its place as it comes.
+    tidying: bool,
     _held: Option<reading::Held>,
 }
 
@@ -100,7 +102,7 @@ impl Ledger {
         let db = schema::open(Path::new(""), OpenFlags::default())?;
         schema::create(&db, true)?;
         let folder = PathBuf::new();
-        Ok(Self { folder, db, rehearsal: true, new: false, made: false, _held: None })
+        Ok(Self { folder, db, rehearsal: true, new: false, made: false, tidying: false, _held: None })
     }
 
     /// Checks, without creating anything, that a ledger is or can be here.
@@ -131,7 +133,7 @@ impl Ledger {
         }
         let db = schema::connect(folder, true)?;
         schema::create(&db, rehearsal)?;
-        Ok(Self { folder: folder.to_owned(), db, rehearsal, new: true, made, _held: None })
+        Ok(Self { folder: folder.to_owned(), db, rehearsal, new: true, made, tidying: false, _held: None })
     }
 
     /// Opens an existing ledger.
@@ -145,7 +147,15 @@ impl Ledger {
         folder::check(folder)?;
         let db = schema::connect(folder, false)?;
         let rehearsal = schema::check(&db, folder)?;
-        Ok(Self { folder: folder.to_owned(), db, rehearsal, new: false, made: false, _held: None })
+        Ok(Self {
+            folder: folder.to_owned(),
+            db,
+            rehearsal,
+            new: false,
+            made: false,
+            tidying: false,
+            _held: None,
+        })
     }
 
     /// The folder it lies in.

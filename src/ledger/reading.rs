@@ -139,7 +139,7 @@ impl Ledger {
         };
         let rehearsal = schema::check(&db, folder)?;
         let folder = folder.to_owned();
-        Ok(Self { folder, db, rehearsal, new: false, made: false, _held: Some(held) })
+        Ok(Self { folder, db, rehearsal, new: false, made: false, tidying: false, _held: Some(held) })
     }
 }
 
