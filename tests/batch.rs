@@ -229,6 +229,22 @@ fn memory_does_not_grow_with_the_batch() {
     }
 }
 
+/// A large import is on its way to the disk before it is known whether the bundle is used at all.
+#[test]
+fn a_large_bundle_that_is_refused_leaves_the_ledger_as_it_was() {
+    let lab = ready(1);
+    // One request under many names: each copy is refused by itself, and all count.
+    let request = lab.read("in/web/0000.csr");
+    let copies = 5 * (1 << 20) / request.len();
+    (0..copies).for_each(|number| lab.write(&format!("in/web/x{number}.csr"), &request));
+    lab.write("in/web/z.csr", "-----BEGIN PRIVATE KEY-----\n");
+    sh(&lab, "cp ledger/ledger.sqlite before");
+    lab.sign("in", "out").fails(1, &["BUNDLE-PRIVATE-KEY", "web/z.csr"]);
+    sh(&lab, "cmp before ledger/ledger.sqlite && test \"$(ls ledger)\" = ledger.sqlite && ! test -e out");
+    sh(&lab, "rm in/web/z.csr in/web/x*");
+    lab.sign("in", "out").ok();
+}
+
 /// Ctrl-C while certificates are signed: a clean stop, exit 4, and `resume` loses nothing.
 #[test]
 fn control_c_stops_between_groups() {
