@@ -128,12 +128,27 @@ fn as_der(signature: &[u8]) -> Vec<u8> {
     pair.to_vec().to_der().expect("DER")
 }
 
-/// Signature checks a second, and nothing else.
+/// Octets that a verifier hashes for each certificate, besides what was signed: the file, its DER, its
+/// SubjectPublicKeyInfo and its entry in the manifest.
+const HASHED: [usize; 4] = [700, 480, 91, 640];
+
+/// Signature checks a second, with the hashes that go with them, and nothing else.
 pub fn check_rate(proofs: &[Proof], threads: usize) -> f64 {
+    let hash = || {
+        for length in HASHED {
+            let octets = std::hint::black_box([0x5a; 700]);
+            std::hint::black_box(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &octets[..length]));
+        }
+    };
     let start = Instant::now();
     std::thread::scope(|scope| {
         for proofs in proofs.chunks(proofs.len().div_ceil(threads)) {
-            scope.spawn(|| proofs.iter().for_each(Proof::check));
+            scope.spawn(move || {
+                for proof in proofs {
+                    proof.check();
+                    hash();
+                }
+            });
         }
     });
     proofs.len() as f64 / start.elapsed().as_secs_f64()

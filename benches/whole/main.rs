@@ -51,7 +51,7 @@ fn tell_limit(root: &str, bundle: &str) {
     table::say(&format!("{} {} {checks}", raw.whole(&proofs, 2), raw.sign_only(&proofs, 2)));
 }
 
-/// Rates of the limit: whole, C_Sign alone, signature checks alone.
+/// Rates of the limit: whole, C_Sign alone, signature checks and hashes alone.
 fn limit_of(lab: &Lab, bundle: &str) -> [f64; 3] {
     let me = std::env::current_exe().expect("own program");
     let words = ["limit", "root/authorities/root-ca.crt", bundle];
@@ -128,7 +128,7 @@ fn compare(rounds: usize) {
         all.add("keyrite, tar to tar / openssl ca", tar / ca);
         let root = "--root root/authorities/root-ca.crt";
         let verified = BATCH as f64 / timed(&lab_p256, &format!("verify {out} {root}")).0;
-        all.add("keyrite verify, tar / signature checks alone", verified / checks);
+        all.add("keyrite verify, tar / its signature checks and hashes alone", verified / checks);
         let one = sign(&lab_p256, "one", &fresh("out.tar")).0;
         let x509 = peers.openssl_x509(&lab_p256, "one");
         all.add("one certificate: openssl x509 -req / keyrite ceremony run", x509 / one);
