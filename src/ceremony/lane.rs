@@ -50,6 +50,8 @@ struct Ends<'q> {
     events: Sender<Event>,
     /// How many sessions are signing now.
     signing: &'q AtomicUsize,
+    /// Whether there is no other thread.
+    alone: bool,
 }
 
 /// What the lanes tell.
@@ -144,6 +146,7 @@ impl Lanes<'_> {
                     signed: tasks.clone(),
                     events: events.clone(),
                     signing: &signing,
+                    alone: count.max(processors) == 1,
                 };
                 scope.spawn(move || match guarded(|| self.keys(session)) {
                     Ok(keys) => {
@@ -184,12 +187,13 @@ impl Lanes<'_> {
 
     /// Does what is to be done, so that a processor rests only when there is no work of any kind. As
     /// long as another session signs, what needs no session comes first: sessions of a token in software
-    /// wait for one another's locks, and a token that is slow leaves time for it.
+    /// wait for one another's locks, and a token that is slow leaves time for it. So it does where nobody
+    /// else would check what was signed.
     fn serve(&self, keys: &BTreeMap<Arc<str>, AuthorityKey<'_>>, ends: Ends<'_>) {
-        let Ends { to_sign, tasks, signed, events, signing } = ends;
+        let Ends { to_sign, tasks, signed, events, signing, alone } = ends;
         loop {
             let work = match signing.load(Ordering::Relaxed) {
-                0 => select_biased! {
+                0 if !alone => select_biased! {
                     recv(to_sign) -> lot => lot.map(Work::Sign),
                     recv(tasks) -> task => task.map(Work::Compute),
                 },

@@ -57,12 +57,17 @@ impl Growing {
             let mut back = ReadBack::default();
             queue.iter().try_for_each(|(at, piece)| back.compare_piece(&path, (at, false), &piece))
         });
-        let appended = pieces.iter().try_for_each(|piece| {
-            let at = self.append(&piece, false)?;
-            // Whoever reads back is gone after an error, which is told below.
-            drop(synced.send((at, piece)));
+        let mut append = || {
+            for piece in pieces {
+                let at = self.append(&piece, false)?;
+                if synced.send((at, piece)).is_err() {
+                    // Whoever reads back is gone after an error, which is told below.
+                    break;
+                }
+            }
             Ok(())
-        });
+        };
+        let appended = append();
         drop(synced);
         let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         appended.and(read).map(|()| self)
