@@ -274,8 +274,7 @@ impl Desk<'_, '_> {
         for (number, size) in sizes {
             link.sign(Lot { number, items: reserved.by_ref().take(size).collect() })?;
         }
-        let most = link.most() as u64;
-        if (self.next_reserve - lots..self.next_reserve).contains(&most) {
+        if lots > 0 && self.next_reserve > link.most() as u64 {
             // From now on the sessions have enough to sign while the ledger is tidied up.
             self.conductor.ledger.tidy()?;
         }

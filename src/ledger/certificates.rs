@@ -91,6 +91,9 @@ impl Ledger {
     /// # Errors
     /// [`Error::Fault`] when the database fails.
     pub fn tidy(&mut self) -> Result<(), Error> {
+        if self.tidying {
+            return Ok(());
+        }
         self.tidying = true;
         Ok(self.db.execute_batch("PRAGMA wal_autocheckpoint = 1000")?)
     }

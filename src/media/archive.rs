@@ -128,12 +128,14 @@ impl Read for Near<'_> {
 
 impl Seek for Near<'_> {
     fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        // No file system has such a place: it is the tar that is wrong, and not the device.
+        let nowhere = |_| std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
         match to {
             SeekFrom::Current(octets) => {
-                self.reader.seek_relative(octets)?;
+                self.reader.seek_relative(octets).map_err(nowhere)?;
                 self.at = self.at.saturating_add_signed(octets);
             }
-            other => self.at = self.reader.seek(other)?,
+            other => self.at = self.reader.seek(other).map_err(nowhere)?,
         }
         Ok(self.at)
     }
