@@ -142,7 +142,7 @@ impl Desk<'_, '_> {
             let end = Instant::now() + GATHER;
             while let Some(one) = event {
                 self.take(one, &mut advance);
-                event = match link.busy() {
+                event = match link.enough_to_sign() {
                     true => link.wait_until(end),
                     false => link.more(),
                 };

@@ -48,7 +48,7 @@ struct Ends<'q> {
     tasks: Receiver<Task>,
     signed: Sender<Task>,
     events: Sender<Event>,
-    /// How many sessions are signing now.
+    /// How many sessions are signing now: a hint, for two can begin at once.
     signing: &'q AtomicUsize,
     /// Whether there is no other thread.
     alone: bool,
@@ -106,16 +106,16 @@ impl Link {
     }
 
     /// Whether so much waits to be signed that the ledger may take its time.
-    pub fn busy(&self) -> bool {
+    pub fn enough_to_sign(&self) -> bool {
         2 * self.to_sign.len() >= self.most
     }
 
-    /// What is done until then, if anything.
+    /// What has been done next, waited for until `end` at the longest.
     pub fn wait_until(&self, end: Instant) -> Option<Event> {
         self.events.recv_deadline(end).ok()
     }
 
-    /// What has been done meanwhile.
+    /// What has been done next, if something has.
     pub fn more(&self) -> Option<Event> {
         self.events.try_recv().ok()
     }
@@ -170,7 +170,7 @@ impl Lanes<'_> {
             let result = desk(&link);
             // After an error nothing that still waits is signed; it stays reserved.
             self.halt.store(true, Ordering::Relaxed);
-            // The queues are closed from the front: what is under way ends, then the threads do.
+            // What a thread is at ends, and nobody takes what comes of it; then the thread ends.
             drop(link);
             result
         })
@@ -187,8 +187,8 @@ impl Lanes<'_> {
 
     /// Does what is to be done, so that a processor rests only when there is no work of any kind. As
     /// long as another session signs, what needs no session comes first: sessions of a token in software
-    /// wait for one another's locks, and a token that is slow leaves time for it. So it does where nobody
-    /// else would check what was signed.
+    /// wait for one another's locks, and a token that is slow leaves time for it. It does also when this is
+    /// the only thread: else all would be signed before the first is checked.
     fn serve(&self, keys: &BTreeMap<Arc<str>, AuthorityKey<'_>>, ends: Ends<'_>) {
         let Ends { to_sign, tasks, signed, events, signing, alone } = ends;
         loop {
@@ -210,16 +210,13 @@ impl Lanes<'_> {
                     sent
                 }
                 Ok(Work::Compute(task)) => self.compute(task, &events),
-                // The desk gives nothing more to sign.
-                Err(_) => break,
+                // The desk is gone, and nobody takes what would come of it.
+                Err(_) => return,
             };
             if !sent {
                 return;
             }
         }
-        // What others sign meanwhile is still to be checked.
-        drop(signed);
-        tasks.iter().all(|task| self.compute(task, &events));
     }
 
     /// Tells whether somebody takes what came of it.

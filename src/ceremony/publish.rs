@@ -46,8 +46,8 @@ impl Conductor<'_> {
         }
         let transcript = transcript_until(&self.ledger, self.id, head.transcript.sha256)?;
         put_last(&mut output, &transcript, &manifest, &release.signature).map_err(as_fault)?;
-        // The device takes its time for the last of it. What cannot be moved now stays in the log.
-        let _ = self.ledger.tidy_up();
+        // The last full pieces of a tar are still on their way to the device.
+        self.ledger.tidy_up();
         output.finish().map_err(as_fault)?;
         self.people.show(&format!("  release {} in {}", release.sequence, out.display(),));
         self.record(

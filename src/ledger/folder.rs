@@ -6,7 +6,7 @@ use super::{Error, Ledger, schema::FILE};
 use crate::media::shown;
 
 /// The longest log that is read, in octets: sixteen times what a medium of requests may hold.
-const LOG: u64 = 64 << 30;
+const LONGEST_LOG: u64 = 64 << 30;
 
 /// Looks at what lies in the folder before the database is opened: SQLite takes a rollback journal for
 /// its own and would write the pages in it over the ledger.
@@ -17,7 +17,7 @@ pub fn check(folder: &Path) -> Result<(), Error> {
         let name = shown(&entry.file_name().to_string_lossy());
         let status = entry.metadata().map_err(fault)?;
         let wrong = match name.strip_prefix(FILE) {
-            Some("-wal") if status.len() > LOG => {
+            Some("-wal") if status.len() > LONGEST_LOG => {
                 "is longer than 64 GiB, which no ceremony leaves; find out who wrote it"
             }
             Some("" | "-wal" | "-shm") if status.is_file() => continue,

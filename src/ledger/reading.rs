@@ -124,7 +124,7 @@ impl Ledger {
             ))
         })?;
         let mut held = Held { lock, copy: None };
-        let log = folder.join(format!("{}-wal", schema::FILE));
+        let log = folder.join(schema::LOG);
         let cut_off = std::fs::metadata(&log).is_ok_and(|status| status.len() > 0);
         let db = match cut_off {
             true => {
@@ -264,7 +264,7 @@ impl Held {
             std::io::copy(&mut from.take(size), &mut File::create_new(to)?)
         };
         copied(&mut from, size, &to).map_err(fault)?;
-        copied(&mut log, log_size, &copy.join(format!("{}-wal", schema::FILE))).map_err(fault)?;
+        copied(&mut log, log_size, &copy.join(schema::LOG)).map_err(fault)?;
         Ok(to)
     }
 }

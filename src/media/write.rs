@@ -61,19 +61,14 @@ pub struct ReadBack(Vec<u8>);
 impl ReadBack {
     /// Reads a synced file from its device and compares.
     pub fn compare(&mut self, path: &Path, octets: &[u8]) -> Result<(), Error> {
-        self.compare_piece(path, (0, true), octets)
+        self.compare_piece(path, 0, octets, true)
     }
 
     /// As [`ReadBack::compare`], for a file that grows: what it holds at a place that is a multiple of
-    /// [`SECTOR`], and whether it ends there.
-    pub fn compare_piece(
-        &mut self,
-        path: &Path,
-        (at, ends): (u64, bool),
-        octets: &[u8],
-    ) -> Result<(), Error> {
+    /// [`SECTOR`], as is the length, unless it is the last: then the file ends there.
+    pub fn compare_piece(&mut self, path: &Path, at: u64, octets: &[u8], is_last: bool) -> Result<(), Error> {
         let fault = |e: std::io::Error| Error::fault(path.display(), e);
-        let wanted = octets.len() + usize::from(ends);
+        let wanted = octets.len() + usize::from(is_last);
         let same = match self.direct(path, at, wanted, octets) {
             // Some file systems have no direct reads.
             Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {

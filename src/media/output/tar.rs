@@ -25,8 +25,8 @@ impl std::fmt::Debug for Tar {
     }
 }
 
-/// Octets of a piece: a multiple of what direct reads must be aligned to. Five are held at most:
-/// filled, waiting, being synced, waiting again, being read back.
+/// Octets of a piece: a multiple of what direct reads must be aligned to. Seven are held at most: filled,
+/// the next one's room, waiting, being synced, waiting again, being compared with what was read.
 const PIECE: usize = 2 << 20;
 
 /// The tar as it grows: each piece is written and synced.
@@ -55,22 +55,27 @@ impl Growing {
         let path = self.path.clone();
         let reader = std::thread::spawn(move || {
             let mut back = ReadBack::default();
-            queue.iter().try_for_each(|(at, piece)| back.compare_piece(&path, (at, false), &piece))
+            queue.iter().try_for_each(|(at, piece)| back.compare_piece(&path, at, &piece, false))
         });
-        let mut append = || {
-            for piece in pieces {
-                let at = self.append(&piece, false)?;
-                if synced.send((at, piece)).is_err() {
-                    // Whoever reads back is gone after an error, which is told below.
-                    break;
-                }
-            }
-            Ok(())
-        };
-        let appended = append();
+        let appended = self.append_each(pieces, &synced);
         drop(synced);
         let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         appended.and(read).map(|()| self)
+    }
+
+    fn append_each(
+        &mut self,
+        pieces: &Receiver<Vec<u8>>,
+        synced: &Sender<(u64, Vec<u8>)>,
+    ) -> Result<(), Error> {
+        for piece in pieces {
+            let at = self.append(&piece, false)?;
+            if synced.send((at, piece)).is_err() {
+                // Whoever reads back is gone after an error, which is told when it is joined.
+                break;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -116,7 +121,7 @@ impl Pieces {
     fn finish(mut self) -> Result<(), Error> {
         let mut growing = self.end()?;
         let at = growing.append(&self.filled, true)?;
-        ReadBack::default().compare_piece(&growing.path, (at, true), &self.filled)
+        ReadBack::default().compare_piece(&growing.path, at, &self.filled, true)
     }
 }
 
