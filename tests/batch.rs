@@ -112,6 +112,10 @@ fn tars_that_are_no_bundles() {
     for format in ["tarfile.GNU_FORMAT", "tarfile.PAX_FORMAT"] {
         refused(&long.replace("FORMAT", format), &["a header is larger than a megabyte", "MEDIA-TYPE"]);
     }
+    // A folder whose size points past what any file system has.
+    let far = "python3 -c \"import tarfile;i=tarfile.TarInfo('web');i.type=b'5';i.size=2**62;open('bad.tar','wb').write(i.tobuf(tarfile.GNU_FORMAT)+bytes(1024))\"";
+    refused(far, &["cut off", "MEDIA-TYPE"]);
+    assert_eq!(verify(&lab, "bad.tar").fails(1, &["cut off"]).code, 1);
     refused("tar cf bad.tar -T /dev/null", &["BUNDLE-EMPTY"]);
     refused(
         "openssl genpkey -algorithm ed25519 -out x/web/k.csr && tar cf bad.tar -C x .",
@@ -202,6 +206,30 @@ fn sessions_and_slowness_change_nothing_but_the_speed() {
     }
 }
 
+/// On one processor, with one session, one thread does all: it checks what it signed before it signs on.
+#[test]
+fn a_lone_session_checks_before_it_goes_on() {
+    let mut lab = ready(600);
+    lab.faulty();
+    sessions(&lab, 1);
+    for (key, value) in [("MODE", "flip"), ("AT", "10"), ("COUNT", "count")] {
+        lab.set(&format!("FAULTY_TOKEN_{key}"), value);
+    }
+    let answers = support::repository().join("ceremony/answers-accept.toml");
+    let run = format!(
+        "taskset -c 0 {} ceremony run sign.toml --hsm hsm.toml --ledger ledger --answers {} --pin-file pin --in in --out out",
+        env!("CARGO_BIN_EXE_keyrite"),
+        answers.display()
+    );
+    lab.run("sh", &["-c", &run]).fails(4, &["does not verify"]);
+    // The proofs of the keys, and one lot.
+    let signed = lab.read("count").len();
+    assert!(signed <= 3 + 64, "{signed} signatures, the tenth was wrong");
+    lab.set("FAULTY_TOKEN_MODE", "none");
+    lab.resume().ok();
+    assert!(verify(&lab, "out").ok().out.contains("certificates 600"));
+}
+
 /// Requests, ledger and release may grow: what is held in memory does not, nor when all of it is audited.
 #[test]
 fn memory_does_not_grow_with_the_batch() {
@@ -233,7 +261,8 @@ fn memory_does_not_grow_with_the_batch() {
 #[test]
 fn a_large_bundle_that_is_refused_leaves_the_ledger_as_it_was() {
     let lab = ready(1);
-    // One request under many names: each copy is refused by itself, and all count.
+    // One request under many names, more than twice what is sent ahead: only in the end would they be held
+    // against one another, and the private key, which is read last, comes before.
     let request = lab.read("in/web/0000.csr");
     let copies = 5 * (1 << 20) / request.len();
     (0..copies).for_each(|number| lab.write(&format!("in/web/x{number}.csr"), &request));
