@@ -71,11 +71,9 @@ impl Start {
     ) -> Result<Conductor<'a>, Error> {
         self.check_arguments(people)?;
         Ledger::check_place(&self.ledger)?;
-        let existing = self.ledger.exists().then(|| Ledger::open_or_create(&self.ledger, self.rehearsal));
-        let mut existing = match existing {
-            Some(_) if std::fs::read_dir(&self.ledger).is_ok_and(|entries| entries.count() == 0) => None,
-            other => other.transpose()?,
-        };
+        let existing = Ledger::is_in(&self.ledger);
+        let existing = existing.then(|| Ledger::open_or_create(&self.ledger, self.rehearsal));
+        let mut existing = existing.transpose()?;
         if let Some(ledger) = &mut existing {
             surroundings.check_ledger(ledger)?;
         }
@@ -118,7 +116,7 @@ impl Start {
                 Conductor::new(id, parts, None, self.final_try, surroundings, people)
             }
             Err(error) => {
-                ledger.discard()?;
+                ledger.discard();
                 Err(error)
             }
         }

@@ -6,6 +6,7 @@
 
 mod ceremonies;
 mod certificates;
+mod creation;
 mod folder;
 mod import;
 mod keys;
@@ -15,8 +16,6 @@ mod renewals;
 mod schema;
 mod whole;
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -68,10 +67,9 @@ impl Ledger {
     /// [`Error::Refused`] when the folder holds something else, when another program uses the
     /// ledger, or when it is of the other kind: a rehearsal's ledger stays one.
     pub fn open_or_create(folder: &Path, rehearsal: bool) -> Result<Self, Error> {
-        let ledger = if folder.join(schema::FILE).exists() {
-            Self::open(folder)?
-        } else {
-            Self::create(folder, rehearsal)?
+        let ledger = match Self::is_in(folder) {
+            true => Self::open(folder)?,
+            false => Self::create(folder, rehearsal)?,
         };
         ledger.check_kind(rehearsal)?;
         Ok(ledger)
@@ -105,47 +103,16 @@ impl Ledger {
         Ok(Self { folder, db, rehearsal: true, new: false, made: false, tidying: false, _held: None })
     }
 
-    /// Checks, without creating anything, that a ledger is or can be here.
-    ///
-    /// # Errors
-    /// As [`Ledger::open_or_create`].
-    pub fn check_place(folder: &Path) -> Result<(), Error> {
-        if folder.join(schema::FILE).exists() {
-            return Ok(());
-        }
-        if std::fs::read_dir(folder).is_ok_and(|entries| entries.count() > 0) {
-            return Err(Error::Refused(format!(
-                "{}: holds no ledger and is not empty; name the ledger's folder, or a new one",
-                folder.display()
-            )));
-        }
-        Ok(())
-    }
-
-    fn create(folder: &Path, rehearsal: bool) -> Result<Self, Error> {
-        Self::check_place(folder)?;
-        let made = !folder.exists();
-        if made {
-            DirBuilder::new()
-                .mode(0o700)
-                .create(folder)
-                .map_err(|e| Error::Fault(format!("{}: {e}", folder.display())))?;
-        }
-        let db = schema::connect(folder, true)?;
-        schema::create(&db, rehearsal)?;
-        Ok(Self { folder: folder.to_owned(), db, rehearsal, new: true, made, tidying: false, _held: None })
-    }
-
     /// Opens an existing ledger.
     ///
     /// # Errors
     /// As [`Ledger::open_or_create`].
     pub fn open(folder: &Path) -> Result<Self, Error> {
-        if !folder.join(schema::FILE).exists() {
+        if !Self::is_in(folder) {
             return Err(Error::Refused(format!("{}: holds no ledger", folder.display())));
         }
         folder::check(folder)?;
-        let db = schema::connect(folder, false)?;
+        let db = schema::connect(folder, schema::FILE, false)?;
         let rehearsal = schema::check(&db, folder)?;
         Ok(Self {
             folder: folder.to_owned(),
@@ -171,20 +138,5 @@ impl Ledger {
     /// Whether it is a rehearsal's.
     pub fn is_rehearsal(&self) -> bool {
         self.rehearsal
-    }
-
-    /// Takes away a ledger that was made just now and holds no ceremony; another stays as it is.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when its files cannot be removed.
-    pub fn discard(self) -> Result<(), Error> {
-        if !self.new || self.next_ceremony()? > 1 {
-            return Ok(());
-        }
-        let Self { folder, db, made, .. } = self;
-        db.close().map_err(|(_, e)| Error::from(e))?;
-        let fault = |e: std::io::Error| Error::Fault(format!("{}: {e}", folder.display()));
-        std::fs::remove_file(folder.join(schema::FILE)).map_err(fault)?;
-        if made { std::fs::remove_dir(&folder).map_err(fault) } else { Ok(()) }
     }
 }

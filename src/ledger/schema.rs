@@ -125,14 +125,15 @@ pub fn open(file: &Path, flags: OpenFlags) -> Result<Connection, Error> {
     Ok(db)
 }
 
-/// Connects, locks the database for this program alone and asks for full synchronisation.
-pub fn connect(folder: &Path, create: bool) -> Result<Connection, Error> {
+/// Connects to a database of this name, locks it for this program alone and asks for full
+/// synchronisation.
+pub fn connect(folder: &Path, file: &str, create: bool) -> Result<Connection, Error> {
     let mut flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
     // NOFOLLOW wants a path without links on the way, as the operator's folder may have.
     let folder = folder.canonicalize().map_err(|e| Error::Fault(format!("{}: {e}", folder.display())))?;
-    let db = open(&folder.join(FILE), flags)?;
+    let db = open(&folder.join(file), flags)?;
     db.busy_timeout(std::time::Duration::ZERO)?;
     // A statement keeps its plan: SQLite makes a new one whenever other values are bound, otherwise.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
