@@ -248,6 +248,120 @@ fn killed_while_creating_keys() {
     }
 }
 
+/// What a token made and did not report is known again under its label and ID: shown, and kept or
+/// destroyed as somebody decides.
+#[test]
+fn what_is_found_of_a_key_is_kept_or_destroyed() {
+    // A pair of which the token reported an error; half a pair; half of one whose maker died.
+    for (mode, code, of_first) in
+        [("generror", 4, "keep"), ("genpublic", 4, "destroy"), ("genprivate", -1, "destroy")]
+    {
+        for at in [1, 2] {
+            for decision in ["accept", "destroy"] {
+                let mut lab = Lab::new();
+                lab.write("profiles.toml", support::PROFILES);
+                lab.write("root.toml", support::root_script("ecdsa-p256"));
+                lab.faulty();
+                lab.set("FAULTY_TOKEN_MODE", mode);
+                lab.set("FAULTY_TOKEN_AT", &at.to_string());
+                let ran = lab.ceremony("root.toml", "--out root");
+                let what = format!("{mode} {at} {decision}");
+                // Of a first key nothing is signed yet.
+                assert_eq!(ran.code, if at == 1 { code.min(3) } else { code }, "{what}: {ran:?}");
+                if code > 0 {
+                    assert!(ran.err.contains("C_GenerateKeyPair: CKR_DEVICE_ERROR"), "{what}: {}", ran.err);
+                    assert!(
+                        ran.err.contains("asks what is to become of what it finds"),
+                        "{what}: {}",
+                        ran.err
+                    );
+                }
+                lab.set("FAULTY_TOKEN_MODE", "none");
+                let given_up = lab.keyrite("ceremony abandon --ledger ledger --by Ada --reason none");
+                given_up.fails(2, &["it can only be resumed"]);
+                let accepting = lab.read_shipped("answers-accept.toml");
+                let silent = accepting.replace("found-key = \"accept\"", "");
+                assert_ne!(silent, accepting);
+                lab.write("answers.toml", silent);
+                let resume = "ceremony resume --ledger ledger --answers answers.toml --pin-file pin";
+                let ran = lab.keyrite(resume);
+                assert!([1, 4].contains(&ran.code), "{what}: {ran:?}");
+                assert!(ran.err.contains("found-key has no answer"), "{what}: {}", ran.err);
+                lab.write(
+                    "answers.toml",
+                    accepting.replace("found-key = \"accept\"", &format!("found-key = \"{decision}\"")),
+                );
+                let ran = lab.keyrite(resume).ok();
+                let done = if decision == "accept" { of_first } else { "destroy" };
+                let name = ["root-ca", "manifest"][at - 1];
+                assert!(ran.out.contains(&format!("> {done} {name}")), "{what}: {}", ran.out);
+                lab.keyrite("verify root --root root/authorities/root-ca.crt").ok();
+                lab.keyrite("audit ledger root --root root/authorities/root-ca.crt").ok();
+                let inspect = lab.keyrite("token inspect --hsm hsm.toml --pin-file pin").ok();
+                assert_eq!(inspect.out.matches("private key").count(), 2, "{what}: {}", inspect.out);
+                assert_eq!(inspect.out.matches("public key").count(), 2, "{what}: {}", inspect.out);
+            }
+        }
+    }
+}
+
+/// A token that makes nothing leaves nothing to decide; one that keeps what it must not is asked again.
+#[test]
+fn a_key_that_was_not_made_leaves_the_ledger_free() {
+    let mut lab = Lab::new();
+    lab.write("profiles.toml", support::PROFILES);
+    lab.write("root.toml", support::root_script("ecdsa-p256"));
+    lab.faulty();
+    lab.set("FAULTY_TOKEN_MODE", "genrefuse");
+    lab.ceremony("root.toml", "--out root")
+        .fails(3, &["C_GenerateKeyPair: CKR_MECHANISM_INVALID", "is closed"]);
+    lab.resume().fails(2, &["nothing to resume"]);
+    // A token that failed may hide what it made: it is looked at anew, and then there may be an end.
+    lab.set("FAULTY_TOKEN_MODE", "genfail");
+    lab.ceremony("root.toml", "--out root").fails(3, &["C_GenerateKeyPair: CKR_DEVICE_ERROR"]);
+    lab.resume().fails(3, &["C_GenerateKeyPair: CKR_DEVICE_ERROR"]);
+    let accepting = lab.read_shipped("answers-accept.toml");
+    lab.write("answers.toml", accepting.replace("create = \"accept\"", "create = \"no\""));
+    let stopping = "ceremony resume --ledger ledger --answers answers.toml --pin-file pin";
+    lab.keyrite(stopping).fails(1, &["create is \"no\"", "is closed"]);
+    lab.resume().fails(2, &["nothing to resume"]);
+    lab.keyrite("audit ledger").ok();
+    // What it made otherwise than asked it does not destroy.
+    lab.set("FAULTY_TOKEN_MODE", "stuck");
+    lab.ceremony("root.toml", "--out root").fails(3, &["CKA_EXTRACTABLE is true", "could NOT be destroyed"]);
+    lab.resume().fails(3, &["C_DestroyObject: CKR_ACTION_PROHIBITED"]);
+    lab.set("FAULTY_TOKEN_MODE", "none");
+    let ran = lab.resume().ok();
+    assert!(ran.out.contains("> keep root-ca"), "{}", ran.out);
+    lab.keyrite("audit ledger root --root root/authorities/root-ca.crt").ok();
+}
+
+/// A key that was generated and reserved, and is not on the token any more: its serial number stays
+/// spent, and another key is made.
+#[test]
+fn a_key_that_is_gone_is_made_anew() {
+    for object in ["--type privkey", "--type pubkey"] {
+        let mut lab = Lab::new();
+        lab.write("profiles.toml", support::PROFILES);
+        lab.write("root.toml", support::root_script("ecdsa-p256"));
+        lab.faulty();
+        lab.set("FAULTY_TOKEN_MODE", "kill");
+        lab.set("FAULTY_TOKEN_AT", "2");
+        assert_eq!(lab.ceremony("root.toml", "--out root").code, -1);
+        lab.set("FAULTY_TOKEN_MODE", "none");
+        let destroy = format!(
+            "pkcs11-tool --module /usr/lib/softhsm/libsofthsm2.so --login --pin $(cat pin) --delete-object {object} --label root-ca"
+        );
+        lab.run("sh", &["-c", &destroy]).ok();
+        let ran = lab.resume().ok();
+        assert!(ran.out.contains("> destroy root-ca"), "{}", ran.out);
+        lab.keyrite("verify root --root root/authorities/root-ca.crt").ok();
+        lab.keyrite("audit ledger root --root root/authorities/root-ca.crt").ok();
+        assert_eq!(sqlite(&lab, "SELECT count(*) FROM certificate"), "3");
+        lab.keyrite("ceremony report ledger --out report.html").ok();
+    }
+}
+
 /// Kills at system calls that write, sync or rename: each n-th of them, through the whole run.
 #[test]
 fn killed_at_system_calls() {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::RandomState;
 
-use super::story::{Seal, Story};
+use super::marks::Seal;
+use super::story::Story;
 use super::{Order, Section, transcript};
 use crate::ceremony::Plan;
 use crate::digest::Digest;

@@ -239,7 +239,8 @@ impl Book<'_> {
         if head.signer.certificate_sha256 != signer.digest() {
             return Err("the manifest names another signer than the one that signed it".into());
         }
-        if story.released.is_some_and(|told| told != (release.sequence, release.manifest)) {
+        let others = [story.sealed, story.released];
+        if others.into_iter().flatten().any(|told| told != (release.sequence, release.manifest)) {
             return Err(format!("the transcript tells another release than {}", release.sequence));
         }
         let previous = self.last.as_ref().map(|last| last.manifest);
@@ -294,7 +295,7 @@ fn told_setup(setup: &Setup, story: &Story) -> Result<(), String> {
 
 /// What the ledger says of the ceremony's end is what the transcript says.
 fn ended(row: &CeremonyRow, story: &Story) -> Result<String, String> {
-    if let Some(made) = story.made.as_ref().filter(|_| story.abandoned) {
+    if let Some(made) = story.has_made().filter(|_| story.abandoned) {
         return Err(format!("it was given up, and {made} says that something was made in it"));
     }
     match (row.done, story.ended, story.abandoned) {

@@ -9,6 +9,7 @@ mod certificates;
 mod claim;
 mod history;
 mod ledger;
+mod marks;
 mod people;
 mod records;
 mod release;

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::story::{Mark, Story};
+use super::marks::Mark;
+use super::story::Story;
 use crate::ceremony::{Person, Plan, Role};
 
 /// Before the first step, and again after each interruption, everybody whom the script wants

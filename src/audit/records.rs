@@ -95,6 +95,23 @@ pub struct KeyReserved {
     pub name: String,
     pub serial: String,
     pub tbs_sha256: Digest,
+    /// Whether the key was withdrawn afterwards: nothing is signed for it.
+    #[serde(skip)]
+    pub withdrawn: bool,
+}
+
+/// What was found of a key after an interruption.
+#[derive(Deserialize)]
+pub struct KeyFound {
+    pub name: String,
+    pub reason: Option<String>,
+}
+
+/// A key of which the token holds nothing.
+#[derive(Deserialize)]
+pub struct KeyWithdrawn {
+    pub name: String,
+    pub destroyed: Vec<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::certificates::Runs;
 use super::history::{Chapter, History, Told};
-use super::story::{Refusals, Story};
+use super::marks::Refusals;
+use super::story::Story;
 use super::{Error, Order, Section, transcript};
 use crate::digest::{Digest, Hasher};
 use crate::media::{self, RelativePath, Tree};

@@ -1,6 +1,7 @@
 //! The steps that a transcript tells, held against the script of the plan.
 
-use super::story::{Mark, Story};
+use super::marks::Mark;
+use super::story::Story;
 use crate::ceremony::{Plan, Step};
 
 /// Steps run in the script's order, each once those before it are done. After an interruption a

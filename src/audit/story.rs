@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
+use super::marks::{Looks, Mark, Refusals, Seal};
 use super::records::{
-    Begin, Custody, Done, Import, InventoryData, IssuedData, KeyCertificate, KeyData, KeyReserved, LASTING,
-    Login, Present, RefusedData, Released, Review, Run, Said, Sequence, Statement, StepData, TokenSerial,
-    ToolFacts,
+    Begin, Custody, Done, Import, InventoryData, IssuedData, KeyCertificate, KeyData, KeyFound, KeyReserved,
+    KeyWithdrawn, LASTING, Login, Present, RefusedData, Released, Review, Run, Sequence, StepData,
+    TokenSerial, ToolFacts,
 };
-use crate::ceremony::Role;
 use crate::digest::{Digest, Hasher};
 use crate::release::{Record, chain_head};
 
@@ -17,34 +17,6 @@ const MOST_MARKS: usize = 100_000;
 const MOST_KEYS: usize = 1_000;
 /// So many runs of certificates: three times those of the largest bundle.
 const MOST_RUNS: usize = 100_000;
-
-/// What people and steps did, in order.
-#[derive(Clone, Debug)]
-pub enum Mark {
-    Begin,
-    Resume,
-    Step {
-        number: usize,
-        act: String,
-        time: String,
-    },
-    Done(usize),
-    Present(Role, String),
-    /// What somebody typed, and when that was written down.
-    Confirmed(Said, String),
-    Statement(Statement),
-    Custody(Custody),
-    Certificate(String),
-}
-
-/// The seal: what the manifest says of the transcript.
-#[derive(Clone, Debug)]
-pub struct Seal {
-    pub sequence: u64,
-    pub head: Digest,
-    /// SHA-256 over the lines so far.
-    pub file: Digest,
-}
 
 /// A transcript.
 #[derive(Debug, Default)]
@@ -72,6 +44,8 @@ pub struct Story {
     pub backwards: Option<String>,
     pub marks: Vec<Mark>,
     pub seal: Option<Seal>,
+    /// Number and digest of the manifest that was signed, and of the one that went out.
+    pub sealed: Option<(u64, Digest)>,
     pub released: Option<(u64, Digest)>,
     pub runs: Vec<Run>,
     /// Runs of what was reserved, and what was for keys in the token.
@@ -80,7 +54,7 @@ pub struct Story {
     /// So many steps are done, from the first.
     pub done: usize,
     pub keys: Vec<KeyCertificate>,
-    /// Names of the keys that were generated, and those of which attributes were read.
+    /// Names of the keys that were generated and not withdrawn, and how many were proved.
     pub generated: Vec<String>,
     pub proved: usize,
     pub weak: Option<String>,
@@ -95,49 +69,6 @@ pub struct Story {
     pub exceptions: usize,
     pub looks: Looks,
     file: Hasher,
-}
-
-/// Looks at the token.
-#[derive(Debug, Default)]
-pub struct Looks {
-    pub count: usize,
-    /// Objects at the first look and at the last.
-    pub first: usize,
-    pub last: usize,
-    /// Whether the last look found nothing that nobody expects.
-    pub accepted: bool,
-}
-
-/// Refusals as a number and the digest of their list.
-#[derive(Debug, Default)]
-pub struct Refusals {
-    pub count: u64,
-    hasher: Hasher,
-}
-
-impl Refusals {
-    /// Takes in the next: path, SHA-256 of the request, its reasons.
-    pub fn take<'a>(
-        &mut self,
-        path: &str,
-        request: &Digest,
-        reasons: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) {
-        self.count += 1;
-        self.hasher.list(path, request);
-        for (control, message) in reasons {
-            for text in [control, message] {
-                // A length before each text, so that no two lists look alike.
-                self.hasher.update(&(text.len() as u64).to_be_bytes());
-                self.hasher.update(text.as_bytes());
-            }
-        }
-    }
-
-    /// The digest of the list.
-    pub fn digest(&self) -> Digest {
-        self.hasher.clone().finish()
-    }
 }
 
 impl Story {
@@ -236,6 +167,11 @@ impl Story {
             "login" => self.at_token(serde_json::from_value::<Login>(data)?.token.serial),
             "token-open" => self.at_token(serde_json::from_value::<TokenSerial>(data)?.token_serial),
             "key-generated" | "key-proved" => self.key(event, serde_json::from_value(data)?),
+            "key-found" => {
+                let KeyFound { name, reason } = serde_json::from_value(data)?;
+                self.mark(Mark::Found(name, reason.is_none()));
+            }
+            "key-withdrawn" => self.withdrawn(serde_json::from_value(data)?),
             "certificate" => {
                 self.makes(event);
                 let key: KeyCertificate = serde_json::from_value(data)?;
@@ -298,6 +234,10 @@ impl Story {
                     self.makes(event);
                 }
                 self.issued = Some(certificates);
+            }
+            "sealed" => {
+                let Released { sequence, manifest_sha256 } = serde_json::from_value(data)?;
+                self.sealed = Some((sequence, manifest_sha256));
             }
             "released" => {
                 let Released { sequence, manifest_sha256 } = serde_json::from_value(data)?;
@@ -365,14 +305,29 @@ impl Story {
             let text = format!("key {}: {attribute} is {value}", key.name);
             self.weak.get_or_insert(text);
         }
-        if event == "key-generated" {
-            self.makes(event);
-        }
         match event {
-            "key-generated" if self.generated.len() < MOST_KEYS => self.generated.push(key.name),
+            "key-generated" if self.generated.len() < MOST_KEYS => {
+                self.mark(Mark::Generated(key.name.clone()));
+                self.generated.push(key.name);
+            }
             "key-generated" => self.too_many("keys", MOST_KEYS),
             _ => self.proved += 1,
         }
+    }
+
+    /// The token holds nothing of a key, which was generated or was to be.
+    fn withdrawn(&mut self, KeyWithdrawn { name, destroyed }: KeyWithdrawn) {
+        self.generated.retain(|generated| *generated != name);
+        for reserved in self.reserved_keys.iter_mut().filter(|reserved| reserved.name == name) {
+            reserved.withdrawn = true;
+        }
+        self.mark(Mark::Withdrawn(name, !destroyed.is_empty()));
+    }
+
+    /// What was made in the ceremony, in words: one in which something was is not given up.
+    pub fn has_made(&self) -> Option<String> {
+        let key = || self.generated.first().map(|name| format!("the key of {name}"));
+        self.made.clone().or_else(key)
     }
 
     fn look(&mut self, found: InventoryData) {

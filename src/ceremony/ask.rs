@@ -90,6 +90,26 @@ impl Conductor<'_> {
         )
     }
 
+    /// Has somebody choose one of several texts, and writes that down.
+    pub(super) fn choose_by(
+        &mut self,
+        person: &Person,
+        id: &'static str,
+        question: &str,
+        options: &[String],
+    ) -> Result<String, Error> {
+        let text = format!("{}: {question}", person.title());
+        let wanted = Answer::OneOf { id, options: options.to_vec() };
+        let typed = self.answer(&Question { text, wanted }, None)?;
+        let chosen = options.iter().find(|option| typed.eq_ignore_ascii_case(option)).cloned();
+        let chosen = chosen.unwrap_or(typed);
+        self.record(
+            "confirmed",
+            json!({ "prompt": id, "question": question, "answer": chosen, "by": person.name, "role": person.role }),
+        )?;
+        Ok(chosen)
+    }
+
     /// Those who confirm what the step asks: as many of each role as script or step say.
     pub(super) fn confirmers(&self) -> Result<Vec<Person>, Error> {
         let mut found: Vec<Person> = Vec::new();

@@ -16,7 +16,7 @@ use super::transcript::{Standing, Transcript};
 use super::unattended::check_people;
 use super::{Error, People, Plan, Prompt, Step, Surroundings};
 use crate::digest::Digest;
-use crate::ledger::Ledger;
+use crate::ledger::{Error as LedgerError, Ledger, Line};
 use crate::policy::Policy;
 use crate::token::{HsmProfile, Inventory, Module, Selector, Session, TokenFacts};
 
@@ -78,6 +78,8 @@ pub struct Interrupted {
     pub error: Error,
     /// Whether anything of this ceremony may have been signed: a serial number is reserved.
     pub signed: bool,
+    /// Whether anything was made in it, so that it cannot be given up.
+    pub made: bool,
     /// Whether it waits to be resumed.
     pub open: bool,
     /// The head of the transcript, when all of it is written down.
@@ -209,13 +211,16 @@ impl<'a> Conductor<'a> {
     }
 
     fn interrupted(&mut self, error: Error) -> Interrupted {
+        // What was noted counts as well: the ledger tells of it once it is written down.
+        let told = self.write_down().is_ok();
         // What cannot be read from the ledger counts as signed: better to resume once too often.
         let signed = self.ledger.reservations(self.id).map_or(true, |count| count > 0);
         let keys = self.ledger.keys().map_or(true, |keys| keys.iter().any(|key| key.ceremony == self.id));
         let custody = self.custody_begun().unwrap_or(true);
         // People who confirmed the plan need not begin anew; a file that answers may.
         let agreed = self.agreed && !self.people.unattended();
-        let untouched = !signed && !keys && !custody && !agreed;
+        let made = signed || keys || custody || !told;
+        let untouched = !made && !agreed;
         let event = if untouched { "abandoned" } else { "interrupted" };
         let before = self.transcript.clone();
         let noted = self.record(event, json!({ "reason": error.to_string() }));
@@ -223,7 +228,7 @@ impl<'a> Conductor<'a> {
         let written = noted.and_then(|()| if untouched { self.finish(before) } else { self.write_down() });
         let closed = untouched && written.is_ok();
         let head = written.is_ok().then(|| self.transcript.head().to_owned());
-        Interrupted { error, signed, open: !closed, head }
+        Interrupted { error, signed, made, open: !closed, head }
     }
 
     fn perform(&mut self) -> Result<Outcome, Error> {
@@ -303,6 +308,20 @@ impl<'a> Conductor<'a> {
     /// the next thing that is written.
     pub(super) fn record(&mut self, event: &str, data: Value) -> Result<(), Error> {
         self.transcript.note((self.surroundings.now)(), event, data)
+    }
+
+    /// Notes one record and writes it down in one transaction with the rows that it describes; neither is
+    /// there when that fails.
+    pub(super) fn record_with<T>(
+        &mut self,
+        event: &str,
+        data: Value,
+        write: impl FnOnce(&mut Ledger, &[Line]) -> Result<T, LedgerError>,
+    ) -> Result<T, Error> {
+        let before = self.transcript.clone();
+        self.record(event, data)?;
+        let written = write(&mut self.ledger, self.transcript.noted());
+        self.transcript.settle(before, written)
     }
 
     /// Writes down what was noted: before people are asked, before the token makes or signs.

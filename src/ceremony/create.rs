@@ -11,21 +11,21 @@ use super::{Error, Plan, Prompt, Step, wording};
 use crate::digest::{Digest, hex};
 use crate::issuance::{Authority, Certificate, Reserved, Serial, Signed, ToBeSigned, Validity};
 use crate::keys::PublicKey;
-use crate::ledger::{Advance, KeyRole, Reservation, StoredKey};
+use crate::ledger::{KeyRole, Reservation, StoredKey};
 use crate::media::shown;
 use crate::policy::subject_from;
-use crate::token::{KeyRequest, Session};
+use crate::token::KeyRequest;
 
 /// What marks the subject of everything that a rehearsal makes.
 pub const REHEARSAL_MARK: &str = "OU=REHEARSAL";
 
 /// The wish of a step, for authorities and manifest keys alike.
-struct Wish {
-    name: String,
-    role: KeyRole,
-    profile: String,
+pub(super) struct Wish {
+    pub(super) name: String,
+    pub(super) role: KeyRole,
+    pub(super) profile: String,
     subject: Vec<String>,
-    key: KeyRequest,
+    pub(super) key: KeyRequest,
     days: u32,
     issuer: Option<String>,
 }
@@ -58,7 +58,7 @@ impl Wish {
         subject_from(&self.subject).map_err(|e| Error::Wrong(e.0))
     }
 
-    fn issuer(&self) -> &str {
+    pub(super) fn issuer(&self) -> &str {
         self.issuer.as_deref().unwrap_or(&self.name)
     }
 
@@ -110,27 +110,32 @@ impl Conductor<'_> {
         let issuer = wish.issuer.as_deref().map(|name| self.authority(name)).transpose()?;
         let stored = self.ledger.key(&wish.name)?;
         if let Some(certificate) = stored.as_ref().and_then(|key| key.certificate.as_ref()) {
-            // Interrupted before the transcript had it, or just after.
-            return self.record_certificate(&wish, certificate);
+            // Interrupted just after its record was written down.
+            self.show_certificate(&wish, certificate);
+            return Ok(());
         }
-        if let Some(certificate) = self.ledger.issued_for_key(self.id, &wish.name)? {
-            // Interrupted between the certificate's record and the key's.
-            self.ledger.certify_key(&wish.name, &certificate)?;
-            return self.record_certificate(&wish, &certificate);
-        }
+        let found = match stored {
+            Some(stored) => self.found_pair(&wish, stored)?,
+            None => None,
+        };
         self.ask(&wish)?;
-        self.write_down()?;
-        let (key, stored) = self.key_pair(&wish, stored)?;
+        let (key, stored) = match found {
+            Some(pair) => pair,
+            None => self.new_pair(&wish)?,
+        };
         let (signer, public) = match &issuer {
             Some(issuer) => (self.stored_key(issuer.name())?, issuer.key().clone()),
             None => (stored, key.clone()),
         };
-        self.write_down()?;
         // Proved before anything is reserved: a token that cannot sign leaves no reservation.
         self.session()?.authority_key(&signer, &public)?;
         let reservation = self.reservation(&wish, &key, issuer.as_ref())?;
-        let certificate = self.sign(&wish, &signer, &public, reservation)?;
-        self.ledger.certify_key(&wish.name, &certificate)?;
+        let certificate = self.sign(&wish, &signer, &public, &reservation)?;
+        self.show_certificate(&wish, &certificate);
+        Ok(())
+    }
+
+    fn show_certificate(&mut self, wish: &Wish, certificate: &Certificate) {
         let facts = certificate.facts();
         self.people.show(&format!(
             "  {} {}: {}, valid to {}\n  certificate SHA-256\n  {}",
@@ -140,19 +145,6 @@ impl Conductor<'_> {
             facts.not_after,
             facts.sha256
         ));
-        self.record_certificate(&wish, &certificate)
-    }
-
-    fn record_certificate(&mut self, wish: &Wish, certificate: &Certificate) -> Result<(), Error> {
-        let facts = certificate.facts();
-        let key = self.stored_key(&wish.name)?;
-        let told = json!({
-            "name": wish.name, "role": wish.role.as_str(), "subject": facts.subject, "serial": facts.serial,
-            "sha256": facts.sha256, "spki_sha256": facts.spki_sha256, "not_after": facts.not_after.to_string(),
-            "issuer": key.issuer, "profile": key.profile, "key_id": hex(&key.key_id),
-            "token_serial": key.token_serial,
-        });
-        self.record("certificate", told)
     }
 
     fn ask(&mut self, wish: &Wish) -> Result<(), Error> {
@@ -172,57 +164,6 @@ impl Conductor<'_> {
         })
     }
 
-    /// The key pair: generated, or the one that was generated just before an interruption.
-    fn key_pair(&mut self, wish: &Wish, stored: Option<StoredKey>) -> Result<(PublicKey, StoredKey), Error> {
-        let mut made = None;
-        let stored = match stored {
-            Some(stored) => {
-                made = self.session()?.recover(wish.key, &wish.name, &stored.key_id)?;
-                stored
-            }
-            None => {
-                let stored = StoredKey {
-                    name: wish.name.clone(),
-                    role: wish.role,
-                    key_id: self
-                        .random_octets(self.session()?)?
-                        .as_bytes()
-                        .iter()
-                        .take(16)
-                        .copied()
-                        .collect(),
-                    token_serial: self.token.serial.clone(),
-                    issuer: wish.issuer().to_owned(),
-                    profile: wish.profile.clone(),
-                    ceremony: self.id,
-                    certificate: None,
-                };
-                self.ledger.intend_key(&stored)?;
-                stored
-            }
-        };
-        let made = match made {
-            Some(pair) => Ok(pair),
-            None => self.session()?.generate(wish.key, &wish.name, &stored.key_id),
-        };
-        let (key, attributes) = match made {
-            Ok(pair) => pair,
-            Err(error) => {
-                // Nothing of this name is in the token now, or the message says so.
-                self.ledger.forget_key(&wish.name)?;
-                return Err(error.into());
-            }
-        };
-        for (attribute, value) in &attributes.0 {
-            self.people.show(&format!("    {attribute:<22} {value}"));
-        }
-        self.record(
-            "key-generated",
-            json!({ "name": wish.name, "key": key.kind().to_string(), "spki_sha256": key.digest(), "attributes": attributes }),
-        )?;
-        Ok((key, stored))
-    }
-
     fn reservation(
         &mut self,
         wish: &Wish,
@@ -230,7 +171,7 @@ impl Conductor<'_> {
         issuer: Option<&Authority>,
     ) -> Result<Reservation, Error> {
         let parts = |serial, start| wish.to_be_signed(&self.plan, key, issuer, serial, start);
-        if let Some(pending) = self.ledger.pending_for_key(self.id, &wish.name)? {
+        if let Some(pending) = self.ledger.pending_for_key(self.id, &wish.name, key.digest())? {
             let start = Reserved::of(pending.octets())?.start;
             let tbs = parts(pending.serial, start)?;
             let other = || {
@@ -246,11 +187,10 @@ impl Conductor<'_> {
         let serial = Serial::derive(&self.session()?.random(32)?, &system, self.id, row);
         let tbs = parts(serial, self.now()?)?;
         let told = json!({ "name": wish.name, "serial": serial.hex(), "tbs_sha256": tbs.digest() });
-        let before = self.transcript.clone();
-        self.record("key-reserved", told)?;
-        let lines = self.transcript.noted();
-        let reserved = self.ledger.reserve_for_key(self.id, &wish.name, key.digest(), tbs, lines);
-        self.transcript.settle(before, reserved)
+        let id = self.id;
+        self.record_with("key-reserved", told, |ledger, lines| {
+            ledger.reserve_for_key(id, &wish.name, key.digest(), tbs, lines)
+        })
     }
 
     fn sign(
@@ -258,15 +198,24 @@ impl Conductor<'_> {
         wish: &Wish,
         signer: &StoredKey,
         public: &PublicKey,
-        reservation: Reservation,
+        reservation: &Reservation,
     ) -> Result<Certificate, Error> {
-        let signature = self.session()?.authority_key(signer, public)?.0.sign(&reservation)?;
+        let signature = self.session()?.authority_key(signer, public)?.0.sign(reservation)?;
         let signed = Signed::assemble(reservation.tbs(), signature)?;
         let certificate = signed.certificate()?;
         if wish.role == KeyRole::Authority {
             Authority::new(&wish.name, certificate.clone())?;
         }
-        self.ledger.advance(Advance { signed: vec![(reservation, signed)], ..Advance::default() })?;
+        let (facts, key) = (certificate.facts(), self.stored_key(&wish.name)?);
+        let told = json!({
+            "name": wish.name, "role": wish.role.as_str(), "subject": facts.subject, "serial": facts.serial,
+            "sha256": facts.sha256, "spki_sha256": facts.spki_sha256, "not_after": facts.not_after.to_string(),
+            "issuer": key.issuer, "profile": key.profile, "key_id": hex(&key.key_id),
+            "token_serial": key.token_serial,
+        });
+        self.record_with("certificate", told, |ledger, lines| {
+            ledger.certify_key(&wish.name, reservation, (&signed, &certificate), lines)
+        })?;
         Ok(certificate)
     }
 
@@ -287,8 +236,8 @@ impl Conductor<'_> {
     }
 
     /// 32 random octets of token and system together: as good as the better of the two.
-    fn random_octets(&self, session: &Session) -> Result<Digest, Error> {
-        let mut both = session.random(32)?;
+    pub(super) fn random_octets(&self) -> Result<Digest, Error> {
+        let mut both = self.session()?.random(32)?;
         both.extend((self.surroundings.random)().map_err(Error::Fault)?);
         Ok(Digest::of(&both))
     }

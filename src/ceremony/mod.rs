@@ -18,6 +18,7 @@ mod gate;
 mod import;
 mod intake;
 mod issue;
+mod key_pair;
 mod lane;
 mod objects;
 mod people;

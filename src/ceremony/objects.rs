@@ -7,7 +7,7 @@ use super::conductor::Conductor;
 use super::import::SHOWN;
 use super::script::StrangerRule;
 use crate::digest::hex;
-use crate::ledger::{KeyRole, StoredKey};
+use crate::ledger::StoredKey;
 use crate::release::Record;
 use crate::token::{Inventory, InventoryObject};
 
@@ -16,8 +16,13 @@ impl Conductor<'_> {
     pub(super) fn inventory(&mut self, rule: StrangerRule) -> Result<(), Error> {
         let keys = self.own_keys()?;
         let objects = self.session()?.inventory()?;
+        let intention = self.intention()?;
         for object in objects.iter().take(SHOWN) {
-            let note = if is_own(object, &keys) { "" } else { "  (not of this ledger)" };
+            let note = match intention.as_ref().is_some_and(|one| one.is_of(object)) {
+                true => "  (was being made when the ceremony was interrupted)",
+                false if is_own(object, &keys) => "",
+                false => "  (not of this ledger)",
+            };
             self.people.show(&format!("  {:<16} {}{note}", object.class, object.label));
         }
         match objects.len() {
@@ -28,11 +33,7 @@ impl Conductor<'_> {
         self.hold_against(objects, &keys, "step", rule)?;
         for key in &keys {
             let Some(certificate) = &key.certificate else { continue };
-            let session = self.session()?;
-            let attributes = match key.role {
-                KeyRole::Authority => session.authority_key(key, certificate.key())?.1,
-                KeyRole::Manifest => session.manifest_key(key, certificate.key())?.1,
-            };
+            let attributes = self.session()?.prove_key(key, certificate.key())?;
             self.people.show(&format!("  proved: the token holds the key of {}", key.name));
             self.record("key-proved", json!({ "name": key.name, "attributes": attributes }))?;
         }
@@ -63,8 +64,11 @@ impl Conductor<'_> {
         when: &str,
         rule: StrangerRule,
     ) -> Result<(), Error> {
-        let strangers: Vec<&InventoryObject> =
-            objects.iter().filter(|object| !is_own(object, keys)).collect();
+        // What there is of a key that the token was making is decided in the step that makes it.
+        let intention = self.intention()?;
+        let is_begun = |object: &&InventoryObject| intention.as_ref().is_some_and(|one| one.is_of(object));
+        let others = objects.iter().filter(|object| !is_own(object, keys));
+        let (begun, strangers): (Vec<&InventoryObject>, Vec<&InventoryObject>) = others.partition(is_begun);
         let before = self.noted(false)?;
         let appeared = before.as_ref().map_or_else(Vec::new, |before| without(&strangers, before));
         let gone = before.as_ref().map_or_else(Vec::new, |before| {
@@ -87,7 +91,7 @@ impl Conductor<'_> {
             "inventory",
             json!({
                 "when": when, "token_serial": self.token.serial, "objects": objects,
-                "not_of_this_ledger": strangers.len(), "appeared": appeared, "gone": gone,
+                "not_of_this_ledger": strangers.len(), "appeared": appeared, "gone": gone, "begun": begun,
                 "accepted": appeared.is_empty() && unknown.is_empty(),
             }),
         )?;
@@ -146,5 +150,9 @@ fn accepted(line: &str, serial: &str) -> Option<Inventory> {
     let of_token = record.data.get("token_serial").and_then(|value| value.as_str()) == Some(serial);
     let was_accepted = record.data.get("accepted").and_then(serde_json::Value::as_bool) == Some(true);
     let objects = record.data.get("objects").filter(|_| of_token && was_accepted)?;
-    serde_json::from_value(objects.clone()).ok()
+    let mut objects: Inventory = serde_json::from_value(objects.clone()).ok()?;
+    let begun = record.data.get("begun").and_then(|begun| serde_json::from_value(begun.clone()).ok());
+    let begun: Inventory = begun.unwrap_or_default();
+    objects.retain(|object| !begun.contains(object));
+    Some(objects)
 }

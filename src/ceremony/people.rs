@@ -20,8 +20,8 @@ pub struct Prompt {
 }
 
 /// Names of all prompts.
-pub const PROMPTS: [&str; 8] =
-    ["plan", "clock", "create", "bundle", "review", "manifest", "custody", "go-on"];
+pub const PROMPTS: [&str; 9] =
+    ["plan", "clock", "create", "found-key", "bundle", "review", "manifest", "custody", "go-on"];
 
 /// Somebody who signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +96,13 @@ pub enum Answer {
         /// What an answers file may give instead: the whole of what is compared.
         whole: Option<String>,
     },
+    /// One of several texts.
+    OneOf {
+        /// The prompt's name in an answers file.
+        id: &'static str,
+        /// What can be typed; "accept" in an answers file stands for the first.
+        options: Vec<String>,
+    },
     /// The name of somebody.
     Name(Role, usize),
     /// What is to be recorded under this label.
@@ -114,6 +121,7 @@ impl Question {
     pub fn accepts(&self, typed: &str) -> bool {
         match &self.wanted {
             Answer::Exactly { expected, .. } => typed.eq_ignore_ascii_case(expected),
+            Answer::OneOf { options, .. } => options.iter().any(|one| typed.eq_ignore_ascii_case(one)),
             _ => true,
         }
     }

@@ -117,7 +117,9 @@ impl Conductor<'_> {
         let text = serde_json::to_string(head).map_err(|e| Error::Fault(e.to_string()))?;
         let release =
             ReleaseRow { sequence: head.sequence, ceremony: self.id, head: text, manifest, signature };
-        self.ledger.record_release(self.id, &release)?;
+        let told = json!({ "sequence": release.sequence, "manifest_sha256": manifest });
+        let id = self.id;
+        self.record_with("sealed", told, |ledger, lines| ledger.record_release(id, &release, lines))?;
         Ok(release)
     }
 

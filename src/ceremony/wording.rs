@@ -77,6 +77,27 @@ pub fn create(name: &str) -> String {
     format!("To generate the key of {name} in the token, type: {name}")
 }
 
+/// What is typed to keep what was found of a key.
+pub fn keep(name: &str) -> String {
+    format!("keep {name}")
+}
+
+/// What is typed to destroy what was found of a key.
+pub fn destroy(name: &str) -> String {
+    format!("destroy {name}")
+}
+
+/// What may be typed about what was found of a key: only a usable pair can be kept.
+pub fn found_options(name: &str, usable: bool) -> Vec<String> {
+    let keep = usable.then(|| keep(name));
+    keep.into_iter().chain([destroy(name)]).collect()
+}
+
+/// What is asked about what was found of a key after an interruption.
+pub fn found(name: &str, usable: bool) -> String {
+    format!("What is to become of it? Type: {}", found_options(name, usable).join(", or: "))
+}
+
 /// What is asked before anything is issued.
 pub fn review(issue: impl Display, refuse: impl Display) -> String {
     format!(

@@ -174,7 +174,7 @@ impl From<ledger::Error> for Failure {
 }
 
 fn finish(conductor: Conductor<'_>, ledger: &std::path::Path) -> Result<(), Failure> {
-    let Interrupted { error, signed, open, head } = match conductor.run() {
+    let Interrupted { error, signed, made, open, head } = match conductor.run() {
         Ok(outcome) => {
             report(&outcome);
             return Ok(());
@@ -186,6 +186,7 @@ fn finish(conductor: Conductor<'_>, ledger: &std::path::Path) -> Result<(), Fail
     }
     Err(match (signed, open) {
         (true, _) => after_signing(&error, ledger),
+        (false, true) if made => Failure::from(error).and_resume(ledger),
         (false, true) => Failure::from(error).and_resume(ledger).and_abandon(ledger),
         (false, false) => Failure::from(error).and_closed(),
     })

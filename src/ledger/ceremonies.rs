@@ -257,16 +257,23 @@ impl Ledger {
         Ok(row.optional()?)
     }
 
-    /// Writes down a release before it goes out.
+    /// Writes down a release before it goes out, with the record of its signature.
     ///
     /// # Errors
     /// [`Error::Fault`] when the database fails.
-    pub fn record_release(&mut self, ceremony: i64, release: &ReleaseRow) -> Result<(), Error> {
-        self.db.execute(
+    pub fn record_release(
+        &mut self,
+        ceremony: i64,
+        release: &ReleaseRow,
+        lines: &[Line],
+    ) -> Result<(), Error> {
+        let transaction = self.db.transaction()?;
+        write_lines(&transaction, lines)?;
+        transaction.execute(
             "INSERT INTO release (sequence, ceremony, head, manifest_sha256, signature) VALUES (?1, ?2, ?3, ?4, ?5)",
             params![release.sequence as i64, ceremony, release.head, release.manifest.as_bytes(), release.signature],
         )?;
-        Ok(())
+        Ok(transaction.commit()?)
     }
 }
 

@@ -152,6 +152,28 @@ impl Ledger {
         Ok(reservation)
     }
 
+    /// Records the certificate of a key in the token: its signature, the key's certificate and what the
+    /// transcript says of it, all or none, synced.
+    ///
+    /// # Errors
+    /// As [`Ledger::advance`].
+    pub fn certify_key(
+        &mut self,
+        name: &str,
+        reservation: &Reservation,
+        certificate: (&Signed, &Certificate),
+        lines: &[Line],
+    ) -> Result<(), Error> {
+        let (signed, certificate) = certificate;
+        let transaction = self.db.transaction()?;
+        write_lines(&transaction, lines)?;
+        let issued = "INSERT INTO issued (id, signature) VALUES (?1, ?2)";
+        transaction.execute(issued, params![reservation.row, signed.signature()])?;
+        let key = "UPDATE token_key SET certificate = ?2 WHERE name = ?1";
+        transaction.execute(key, params![name, certificate.der()])?;
+        Ok(transaction.commit()?)
+    }
+
     /// Up to `limit` approved requests of the open ceremony that have no reservation, after this row.
     ///
     /// # Errors
@@ -202,34 +224,16 @@ impl Ledger {
         rows.map(|row| row?).collect()
     }
 
-    /// The open reservation for the key of this name in the token.
+    /// The open reservation for this key in the token: its name and the digest of its
+    /// SubjectPublicKeyInfo.
     ///
     /// # Errors
     /// [`Error::Fault`] when the database fails.
-    pub fn pending_for_key(&self, ceremony: i64, name: &str) -> Result<Option<Pending>, Error> {
-        let sql = "SELECT c.id, c.serial, c.tbs FROM certificate c JOIN request r ON r.id = c.id LEFT JOIN issued i ON i.id = c.id WHERE c.id > ?1 AND i.id IS NULL AND r.path = ?2";
-        let row = self.db.query_row(sql, params![self.before(ceremony)?, key_path(name)], |row| {
-            Ok(pending(row.get(0)?, row.get(1)?, row.get(2)?))
-        });
+    pub fn pending_for_key(&self, ceremony: i64, name: &str, spki: Digest) -> Result<Option<Pending>, Error> {
+        let sql = "SELECT c.id, c.serial, c.tbs FROM certificate c JOIN request r ON r.id = c.id LEFT JOIN issued i ON i.id = c.id WHERE c.id > ?1 AND i.id IS NULL AND r.path = ?2 AND r.spki_sha256 = ?3";
+        let key = params![self.before(ceremony)?, key_path(name), spki.as_bytes()];
+        let row = self.db.query_row(sql, key, |row| Ok(pending(row.get(0)?, row.get(1)?, row.get(2)?)));
         Ok(row.optional()?)
-    }
-
-    /// The certificate of a key in the token, as this ceremony issued it.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
-    pub fn issued_for_key(&self, ceremony: i64, name: &str) -> Result<Option<Certificate>, Error> {
-        let sql = "SELECT c.tbs, i.signature FROM request r JOIN certificate c ON c.id = r.id JOIN issued i ON i.id = r.id WHERE r.id > ?1 AND r.path = ?2";
-        let row: Option<(Vec<u8>, Vec<u8>)> = self
-            .db
-            .query_row(sql, params![self.before(ceremony)?, key_path(name)], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .optional()?;
-        row.map(|(tbs, signature)| {
-            Certificate::from_parts(&tbs, &signature).map_err(|e| Error::Fault(e.to_string()))
-        })
-        .transpose()
     }
 
     /// The row before a ceremony's first request.

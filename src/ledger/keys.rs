@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
+use super::ceremonies::{Line, write_lines};
 use super::{Error, Ledger};
 use crate::issuance::Certificate;
 
@@ -56,43 +57,36 @@ pub struct StoredKey {
 const COLUMNS: &str = "name, role, key_id, token_serial, issuer, profile, ceremony, certificate";
 
 impl Ledger {
-    /// Writes down that a key is about to be generated, so that an interruption leaves no stranger.
+    /// Writes down that a key is about to be generated, with the record that says so: whatever is found
+    /// under its label and ID after an interruption is known for what it is.
     ///
     /// # Errors
     /// [`Error::Refused`] when the name is taken.
-    pub fn intend_key(&mut self, key: &StoredKey) -> Result<(), Error> {
+    pub fn intend_key(&mut self, key: &StoredKey, lines: &[Line]) -> Result<(), Error> {
         if let Some(taken) = self.key(&key.name)? {
             return Err(Error::Refused(format!(
                 "{}: this ledger has a key of that name already, made by ceremony {}; names are never used again",
                 key.name, taken.ceremony
             )));
         }
-        self.db.execute(
+        let transaction = self.db.transaction()?;
+        write_lines(&transaction, lines)?;
+        transaction.execute(
             "INSERT INTO token_key (name, role, key_id, token_serial, issuer, profile, ceremony) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![key.name, key.role.as_str(), key.key_id, key.token_serial, key.issuer, key.profile, key.ceremony],
         )?;
-        Ok(())
+        Ok(transaction.commit()?)
     }
 
-    /// Writes down the certificate of a key.
+    /// Withdraws an intention, with the record that says so: the token holds nothing of it.
     ///
     /// # Errors
     /// [`Error::Fault`] when the database fails.
-    pub fn certify_key(&mut self, name: &str, certificate: &Certificate) -> Result<(), Error> {
-        self.db.execute(
-            "UPDATE token_key SET certificate = ?2 WHERE name = ?1",
-            params![name, certificate.der()],
-        )?;
-        Ok(())
-    }
-
-    /// Takes back an intention: the token holds no key of it.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
-    pub fn forget_key(&mut self, name: &str) -> Result<(), Error> {
-        self.db.execute("DELETE FROM token_key WHERE name = ?1 AND certificate IS NULL", [name])?;
-        Ok(())
+    pub fn withdraw_key(&mut self, name: &str, lines: &[Line]) -> Result<(), Error> {
+        let transaction = self.db.transaction()?;
+        write_lines(&transaction, lines)?;
+        transaction.execute("DELETE FROM token_key WHERE name = ?1 AND certificate IS NULL", [name])?;
+        Ok(transaction.commit()?)
     }
 
     /// The key of this name.

@@ -130,6 +130,30 @@ fn sentence(record: &Record) -> Option<String> {
             t("key"),
             t("spki_sha256")
         ),
+        "key-intended" => {
+            format!("the key of {} is about to be made: {}, ID {}", t("name"), t("key"), t("key_id"))
+        }
+        "key-found" if t("reason").is_empty() => format!(
+            "after an interruption, a whole key pair of {} was found, ID {}, SPKI SHA-256 {}",
+            t("name"),
+            t("key_id"),
+            t("spki_sha256")
+        ),
+        "key-found" => format!(
+            "after an interruption, something of the key of {} was found, ID {}: {}",
+            t("name"),
+            t("key_id"),
+            t("reason")
+        ),
+        "key-withdrawn" => format!(
+            "the key of {} with the ID {} was not made: the token holds nothing of it; destroyed: {}",
+            t("name"),
+            t("key_id"),
+            wording::count(
+                data.get("destroyed").and_then(Value::as_array).map_or(0, |list| list.len() as u64),
+                "object"
+            )
+        ),
         "key-reserved" => {
             format!("serial number {} reserved for the certificate of {}", t("serial"), t("name"))
         }
@@ -149,6 +173,9 @@ fn sentence(record: &Record) -> Option<String> {
             t("sequence"),
             t("manifest_key")
         ),
+        "sealed" => {
+            format!("the manifest of release {} is signed, SHA-256 {}", t("sequence"), t("manifest_sha256"))
+        }
         "released" => format!("release {}, manifest SHA-256 {}", t("sequence"), t("manifest_sha256")),
         "abandoned" if !t("by").is_empty() => format!("given up by {}: {}", t("by"), t("reason")),
         "interrupted" | "abandoned" => format!("{}: {}", record.event, t("reason")),

@@ -23,6 +23,13 @@ pub struct InventoryObject {
     pub id: String,
 }
 
+impl InventoryObject {
+    /// An object whose attributes the token does not give.
+    pub fn unreadable() -> Self {
+        Self { class: "unreadable object".into(), label: String::new(), id: String::new() }
+    }
+}
+
 /// All objects that the user sees, sorted.
 pub type Inventory = Vec<InventoryObject>;
 

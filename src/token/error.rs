@@ -40,6 +40,43 @@ impl From<Pkcs11Error> for Error {
 }
 
 impl Error {
+    /// Whether it may be about one object, as one that a token was making when it was cut off, and not
+    /// about token or session.
+    pub fn is_of_one_object(&self) -> bool {
+        let codes = [
+            "CKR_ATTRIBUTE_VALUE_INVALID",
+            "CKR_ATTRIBUTE_TYPE_INVALID",
+            "CKR_OBJECT_HANDLE_INVALID",
+            "CKR_GENERAL_ERROR",
+            "CKR_FUNCTION_FAILED",
+        ];
+        match self {
+            Self::Pkcs11 { name, .. } => codes.contains(&name.as_str()),
+            Self::Fault(_) => true,
+            Self::Setup(_) => false,
+        }
+    }
+
+    /// Whether the token refused what it was asked for, so that it made nothing.
+    pub fn is_refusal(&self) -> bool {
+        let codes = [
+            "CKR_ATTRIBUTE_READ_ONLY",
+            "CKR_ATTRIBUTE_TYPE_INVALID",
+            "CKR_ATTRIBUTE_VALUE_INVALID",
+            "CKR_CURVE_NOT_SUPPORTED",
+            "CKR_DOMAIN_PARAMS_INVALID",
+            "CKR_FUNCTION_NOT_SUPPORTED",
+            "CKR_KEY_SIZE_RANGE",
+            "CKR_MECHANISM_INVALID",
+            "CKR_MECHANISM_PARAM_INVALID",
+            "CKR_SESSION_READ_ONLY",
+            "CKR_TEMPLATE_INCOMPLETE",
+            "CKR_TEMPLATE_INCONSISTENT",
+            "CKR_TOKEN_WRITE_PROTECTED",
+        ];
+        matches!(self, Self::Pkcs11 { name, .. } if codes.contains(&name.as_str()))
+    }
+
     /// Whether the module answered with this code.
     pub fn is(&self, wanted: &str) -> bool {
         matches!(self, Self::Pkcs11 { name, .. } if name == wanted)

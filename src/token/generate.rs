@@ -8,7 +8,7 @@ use der::{Any, Decode, Encode, Sequence};
 use serde::{Deserialize, Serialize};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
-use super::attributes::{self, KeyAttributes};
+use super::attributes::{self, Inventory, InventoryObject, KeyAttributes};
 use super::{Error, Session};
 use crate::digest::hex;
 use crate::keys::PublicKey;
@@ -72,66 +72,39 @@ impl KeyRequest {
     }
 }
 
+/// Why a key pair was not made.
+#[derive(Debug)]
+pub struct NotMade {
+    /// The error.
+    pub error: Error,
+    /// Whether the token may hold something of the pair all the same. A look in the same session does not
+    /// tell: an object half written can be hidden until the token is opened anew.
+    pub may_remain: bool,
+}
+
+impl From<Error> for NotMade {
+    fn from(error: Error) -> Self {
+        let may_remain = !error.is_refusal();
+        Self { error, may_remain }
+    }
+}
+
+/// What lies on a token under the label and ID of a key that was to be generated.
+#[derive(Debug)]
+pub struct Remains {
+    /// The objects.
+    pub objects: Inventory,
+    /// The key pair, when they are one and as asked; why they are not, otherwise.
+    pub pair: Result<(PublicKey, KeyAttributes), String>,
+    handles: Vec<ObjectHandle>,
+}
+
 impl Session {
-    /// Generates a key pair with this label and ID, neither of which may be on the token yet.
+    /// Whether a key can be generated with this label and ID: neither may be on the token yet.
     ///
     /// # Errors
-    /// [`Error::Fault`] when label or ID is taken, or when the token did not make the key as
-    /// asked: then the pair is destroyed.
-    pub fn generate(
-        &self,
-        request: KeyRequest,
-        label: &str,
-        id: &[u8],
-    ) -> Result<(PublicKey, KeyAttributes), Error> {
-        self.require_free(label, id)?;
-        let (mechanism, kind) = request.generation()?;
-        let mut public = Vec::new();
-        for attribute in kind {
-            public.push(attribute);
-        }
-        let first = public.remove(0);
-        let mut template = attributes::public_template(label, id, first);
-        template.extend(public);
-        let private = attributes::private_template(self.profile(), label, id);
-        let (public, private) = self.raw().generate_key_pair(&mechanism, &template, &private)?;
-        self.examine(request, private, public, label).map_err(|error| {
-            let destroyed =
-                [private, public].into_iter().all(|handle| self.raw().destroy_object(handle).is_ok());
-            let fate = if destroyed {
-                "the key pair was destroyed"
-            } else {
-                "the key pair could NOT be destroyed, destroy it by hand"
-            };
-            Error::Fault(format!("{error}; {fate}"))
-        })
-    }
-
-    /// Takes up a key pair that was generated just before an interruption, if it is there and as
-    /// asked; half a pair is destroyed.
-    ///
-    /// # Errors
-    /// As [`Session::generate`].
-    pub fn recover(
-        &self,
-        request: KeyRequest,
-        label: &str,
-        id: &[u8],
-    ) -> Result<Option<(PublicKey, KeyAttributes)>, Error> {
-        let private = self.find(ObjectClass::PRIVATE_KEY, id)?;
-        let public = self.find(ObjectClass::PUBLIC_KEY, id)?;
-        match (private.as_slice(), public.as_slice()) {
-            ([private], [public]) => self.examine(request, *private, *public, label).map(Some),
-            _ => {
-                for handle in private.into_iter().chain(public) {
-                    self.raw().destroy_object(handle)?;
-                }
-                Ok(None)
-            }
-        }
-    }
-
-    fn require_free(&self, label: &str, id: &[u8]) -> Result<(), Error> {
+    /// [`Error::Fault`] when label or ID is taken.
+    pub fn require_free(&self, label: &str, id: &[u8]) -> Result<(), Error> {
         let by_label = self.raw().find_objects(&[Attribute::Label(label.as_bytes().to_vec())])?;
         if !by_label.is_empty() {
             return Err(Error::Fault(format!(
@@ -145,6 +118,78 @@ impl Session {
             return Err(Error::Fault(format!("token {}: the ID {} is taken", self.token().serial, hex(id))));
         }
         Ok(())
+    }
+
+    /// Generates a key pair with this label and ID.
+    ///
+    /// # Errors
+    /// [`NotMade`] when the token fails, or when it did not make the key as asked: then the pair is
+    /// destroyed.
+    pub fn generate(
+        &self,
+        request: KeyRequest,
+        label: &str,
+        id: &[u8],
+    ) -> Result<(PublicKey, KeyAttributes), NotMade> {
+        let (mechanism, kind) = request.generation()?;
+        let mut public = Vec::new();
+        for attribute in kind {
+            public.push(attribute);
+        }
+        let first = public.remove(0);
+        let mut template = attributes::public_template(label, id, first);
+        template.extend(public);
+        let private = attributes::private_template(self.profile(), label, id);
+        let (public, private) =
+            self.raw().generate_key_pair(&mechanism, &template, &private).map_err(Error::from)?;
+        self.examine(request, private, public, label).map_err(|error| {
+            let destroyed =
+                [private, public].into_iter().all(|handle| self.raw().destroy_object(handle).is_ok());
+            let fate =
+                if destroyed { "the key pair was destroyed" } else { "the key pair could NOT be destroyed" };
+            NotMade { error: Error::Fault(format!("{error}; {fate}")), may_remain: !destroyed }
+        })
+    }
+
+    /// Looks for what lies on the token of a key with this label and ID: a token that failed, or that was
+    /// cut off, may have made a pair, half of one, or objects without all their attributes. `is_of` tells
+    /// which objects are the key's.
+    ///
+    /// # Errors
+    /// [`Error::Pkcs11`] when the token fails.
+    pub fn remains(
+        &self,
+        request: KeyRequest,
+        label: &str,
+        id: &[u8],
+        is_of: &dyn Fn(&InventoryObject) -> bool,
+    ) -> Result<Remains, Error> {
+        let mut found: Vec<(InventoryObject, ObjectHandle)> = Vec::new();
+        for (handle, object) in self.described()? {
+            if is_of(&object) {
+                found.push((object, handle));
+            }
+        }
+        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let (objects, handles): (Inventory, Vec<ObjectHandle>) = found.into_iter().unzip();
+        let (private, public) =
+            (self.find(ObjectClass::PRIVATE_KEY, id)?, self.find(ObjectClass::PUBLIC_KEY, id)?);
+        let named = objects.iter().all(|object| object.label == label && object.id == hex(id));
+        let pair = match (private.as_slice(), public.as_slice()) {
+            ([private], [public]) if objects.len() == 2 && named => {
+                self.examine(request, *private, *public, label).map_err(|error| error.to_string())
+            }
+            _ => Err("is not one private key and one public key with the label and the ID of the key".into()),
+        };
+        Ok(Remains { objects, pair, handles })
+    }
+
+    /// Destroys what was found.
+    ///
+    /// # Errors
+    /// [`Error::Pkcs11`] when the token keeps an object.
+    pub fn destroy(&self, remains: &Remains) -> Result<(), Error> {
+        Ok(remains.handles.iter().try_for_each(|handle| self.raw().destroy_object(*handle))?)
     }
 
     fn examine(

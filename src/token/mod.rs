@@ -15,7 +15,7 @@ mod sign;
 
 pub use attributes::{Inventory, InventoryObject, KeyAttributes};
 pub use error::Error;
-pub use generate::KeyRequest;
+pub use generate::{KeyRequest, NotMade, Remains};
 pub use hsm_profile::{HsmProfile, Pin, PinEntry, Selector};
 pub use initialise::Blank;
 pub use module::{Module, TokenFacts};

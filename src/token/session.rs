@@ -8,7 +8,7 @@ use cryptoki::session::UserType;
 
 use secrecy::SecretString;
 
-use super::attributes::{self, Inventory, KeyAttributes};
+use super::attributes::{self, Inventory, InventoryObject, KeyAttributes};
 use super::{Error, HsmProfile, TokenFacts};
 use crate::digest::hex;
 use crate::keys::PublicKey;
@@ -91,16 +91,26 @@ impl Session {
     /// # Errors
     /// [`Error::Pkcs11`] when the token fails.
     pub fn inventory(&self) -> Result<Inventory, Error> {
+        let mut objects: Inventory = self.described()?.into_iter().map(|(_, object)| object).collect();
+        objects.sort();
+        Ok(objects)
+    }
+
+    /// All objects that the user sees, with their handles.
+    pub(super) fn described(&self) -> Result<Vec<(ObjectHandle, InventoryObject)>, Error> {
         let wanted = [AttributeType::Class, AttributeType::Label, AttributeType::Id, AttributeType::KeyType];
-        let mut objects = Inventory::new();
-        for handle in self.session.find_objects(&[])? {
+        let describe = |handle| {
             let told = self.session.get_attributes(handle, &wanted)?;
             let each = wanted.iter().map(|kind| attributes::value(&self.session, handle, &told, *kind));
             let described: Vec<Option<Attribute>> = each.collect::<Result<_, _>>()?;
-            objects.push(attributes::describe(described.iter().flatten()));
-        }
-        objects.sort();
-        Ok(objects)
+            Ok(attributes::describe(described.iter().flatten()))
+        };
+        let described = |handle| match describe(handle) {
+            Ok(object) => Ok((handle, object)),
+            Err(error) if Error::is_of_one_object(&error) => Ok((handle, InventoryObject::unreadable())),
+            Err(error) => Err(error),
+        };
+        self.session.find_objects(&[])?.into_iter().map(described).collect()
     }
 
     /// The one object of this class and CKA_ID.

@@ -55,6 +55,14 @@ impl Session {
         Ok((AuthorityKey(key), attributes))
     }
 
+    /// Proves a key of the ledger, whatever its role, and returns the attributes that were read back.
+    ///
+    /// # Errors
+    /// As [`Session::authority_key`].
+    pub fn prove_key(&self, stored: &StoredKey, public: &PublicKey) -> Result<KeyAttributes, Error> {
+        self.prove(stored, public, stored.role).map(|(_, attributes)| attributes)
+    }
+
     /// As [`Session::authority_key`], for a manifest signer.
     ///
     /// # Errors

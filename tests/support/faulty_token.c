@@ -26,6 +26,12 @@
  *     killsetpin     C_SetPIN: SIGKILL before the token is called
  *     killsetpinafter  C_SetPIN: SIGKILL after the token is done
  *     killgen        n-th C_GenerateKeyPair: SIGKILL after the token is done
+ *     genfail        n-th C_GenerateKeyPair: CKR_DEVICE_ERROR, nothing made
+ *     genrefuse      n-th C_GenerateKeyPair: CKR_MECHANISM_INVALID, nothing made
+ *     generror       n-th C_GenerateKeyPair: CKR_DEVICE_ERROR, the pair is made
+ *     genpublic      as generror, but only the public key is there
+ *     genprivate     n-th C_GenerateKeyPair: SIGKILL, only the private key is there
+ *     stuck          as extractable, and every C_DestroyObject: CKR_ACTION_PROHIBITED
  *     pinlocked      every C_Login: CKR_PIN_LOCKED, token not called
  *     pinincorrect   every C_Login: CKR_PIN_INCORRECT, token not called
  *     tokenflags     C_GetTokenInfo: FAULTY_TOKEN_FLAGS are set as well
@@ -58,8 +64,11 @@ typedef CK_ULONG CK_RV;
 #define CKR_GENERAL_ERROR 0x05UL
 #define CKR_ARGUMENTS_BAD 0x07UL
 #define CKR_ATTRIBUTE_SENSITIVE 0x11UL
+#define CKR_ACTION_PROHIBITED 0x1BUL
+#define CKR_DEVICE_ERROR 0x30UL
 #define CKR_ATTRIBUTE_TYPE_INVALID 0x12UL
 #define CKR_DEVICE_REMOVED 0x32UL
+#define CKR_MECHANISM_INVALID 0x70UL
 #define CKR_PIN_INCORRECT 0xA0UL
 #define CKR_SESSION_COUNT 0xB1UL
 #define CKR_PIN_LOCKED 0xA4UL
@@ -102,6 +111,7 @@ typedef CK_RV (*open_session_fn)(CK_ULONG, CK_ULONG, void *, void *, CK_ULONG *)
 typedef CK_RV (*set_pin_fn)(CK_ULONG, CK_BYTE *, CK_ULONG, CK_BYTE *, CK_ULONG);
 typedef CK_RV (*login_fn)(CK_ULONG, CK_ULONG, CK_BYTE *, CK_ULONG);
 typedef CK_RV (*get_attribute_value_fn)(CK_ULONG, CK_ULONG, CK_ATTRIBUTE *, CK_ULONG);
+typedef CK_RV (*destroy_object_fn)(CK_ULONG, CK_ULONG);
 typedef CK_RV (*sign_fn)(CK_ULONG, CK_BYTE *, CK_ULONG, CK_BYTE *, CK_ULONG *);
 typedef CK_RV (*sign_update_fn)(CK_ULONG, CK_BYTE *, CK_ULONG);
 typedef CK_RV (*sign_final_fn)(CK_ULONG, CK_BYTE *, CK_ULONG *);
@@ -132,7 +142,7 @@ struct CK_FUNCTION_LIST {
     forwarded C_Logout;
     forwarded C_CreateObject;
     forwarded C_CopyObject;
-    forwarded C_DestroyObject;
+    destroy_object_fn C_DestroyObject;
     forwarded C_GetObjectSize;
     get_attribute_value_fn C_GetAttributeValue;
     forwarded C_SetAttributeValue;
@@ -188,14 +198,15 @@ _Static_assert(offsetof(CK_TOKEN_INFO, flags) == 96, "flags follow the texts");
 enum mode {
     NONE, FLIP, SHORT, REMOVED, GENERAL, SESSIONCLOSED, KILL, KILLAFTER,
     SLOW, KILLGEN, PINLOCKED, PININCORRECT, TOKENFLAGS, EXTRACTABLE, SESSIONS,
-    KILLSETPIN, KILLSETPINAFTER,
+    KILLSETPIN, KILLSETPINAFTER, GENFAIL, GENREFUSE, GENERROR, GENPUBLIC, GENPRIVATE, STUCK,
     MODES
 };
 
 static const char *const mode_names[MODES] = {
     "none", "flip", "short", "removed", "general", "sessionclosed", "kill", "killafter",
     "slow", "killgen", "pinlocked", "pinincorrect", "tokenflags", "extractable",
-    "sessions", "killsetpin", "killsetpinafter",
+    "sessions", "killsetpin", "killsetpinafter", "genfail", "genrefuse", "generror", "genpublic", "genprivate",
+    "stuck",
 };
 
 static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -320,18 +331,32 @@ static CK_RV faulty_generate_key_pair(CK_ULONG session, CK_MECHANISM *mechanism,
                                       CK_ULONG *public_key, CK_ULONG *private_key)
 {
     unsigned long n = atomic_fetch_add(&generations, 1) + 1;
+    enum mode fault = n == at ? mode : NONE;
+    if (fault == GENFAIL)
+        return CKR_DEVICE_ERROR;
+    if (fault == GENREFUSE)
+        return CKR_MECHANISM_INVALID;
     CK_RV rv = real->C_GenerateKeyPair(session, mechanism, public_template, public_count,
                                        private_template, private_count, public_key, private_key);
-    if (mode == KILLGEN && n == at)
+    if (rv == CKR_OK && fault == GENPUBLIC)
+        rv = real->C_DestroyObject(session, *private_key);
+    if (rv == CKR_OK && fault == GENPRIVATE)
+        rv = real->C_DestroyObject(session, *public_key);
+    if (fault == KILLGEN || fault == GENPRIVATE)
         die();
-    return rv;
+    return fault == GENERROR || fault == GENPUBLIC ? CKR_DEVICE_ERROR : rv;
+}
+
+static CK_RV faulty_destroy_object(CK_ULONG session, CK_ULONG object)
+{
+    return mode == STUCK ? CKR_ACTION_PROHIBITED : real->C_DestroyObject(session, object);
 }
 
 static CK_RV faulty_get_attribute_value(CK_ULONG session, CK_ULONG object,
                                         CK_ATTRIBUTE *template, CK_ULONG count)
 {
     CK_RV rv = real->C_GetAttributeValue(session, object, template, count);
-    if (mode != EXTRACTABLE)
+    if (mode != EXTRACTABLE && mode != STUCK)
         return rv;
     /* With these three the template has still been filled in where it could be. */
     if (rv != CKR_OK && rv != CKR_ATTRIBUTE_SENSITIVE && rv != CKR_ATTRIBUTE_TYPE_INVALID &&
@@ -417,6 +442,7 @@ static CK_RV load(void)
     table.C_OpenSession = faulty_open_session;
     table.C_Login = faulty_login;
     table.C_GetAttributeValue = faulty_get_attribute_value;
+    table.C_DestroyObject = faulty_destroy_object;
     table.C_Sign = faulty_sign;
     table.C_SetPIN = faulty_set_pin;
     table.C_GenerateKeyPair = faulty_generate_key_pair;

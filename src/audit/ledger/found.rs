@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
 use crate::audit::certificates::Runs;
-use crate::audit::story::{Refusals, Story};
+use crate::audit::marks::Refusals;
+use crate::audit::story::Story;
 use crate::audit::{Section, release};
 use crate::digest::{Digest, Hasher};
 use crate::ledger::CeremonyRow;

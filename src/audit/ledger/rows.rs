@@ -243,13 +243,19 @@ impl<'a> Bench<'a> {
             return Err(wrong("its row is not as it was written".into()));
         }
         let (serial, tbs) = (made.serial.hex(), Digest::of(&reserved.tbs));
-        let told = self.reserved_keys.iter().filter(|told| told.name == name);
-        if told.filter(|told| told.serial == serial && told.tbs_sha256 == tbs).count() != 1 {
+        let mut told = self
+            .reserved_keys
+            .iter()
+            .filter(|told| told.name == name && told.serial == serial && told.tbs_sha256 == tbs);
+        let (Some(told), None) = (told.next(), told.next()) else {
             return Err(wrong(format!("serial number {serial} is reserved, and no record tells it")));
-        }
+        };
         let fits = is_key_of(self.plan, self.rehearsal, name, &self.authorities, &reserved.tbs);
         if !fits.map_err(|e| wrong(e.to_string()))? {
             return Err(wrong("its certificate is not what the script wants".into()));
+        }
+        if told.withdrawn && reserved.signature.is_none() {
+            return Ok(Made::Key);
         }
         let Some(certificate) = self.certificate(reserved).map_err(wrong)? else { return Ok(Made::Waiting) };
         match self.keys.get(name) {
