@@ -20,14 +20,14 @@ demo:
 
 test:
 	scripts/install-debian.sh test
-	cargo test --locked
+	cargo test --locked --no-fail-fast
 
 check:
 	scripts/install-debian.sh test
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
-	cargo test --locked
+	cargo test --locked --no-fail-fast
 	$(MAKE) deny
 
 ROUNDS = 5

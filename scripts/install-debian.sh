@@ -15,6 +15,8 @@ declare -A why=(
   [strace]="kills and starves a ceremony at chosen system calls"
   [libfaketime]="sets the clock of a test"
   [tmux]="a real terminal to type at"
+  [mount]="gives a test a medium of its own"
+  [procps]="stops programs of a test, and shows them"
   [python3]="reads certificates and manifests with other libraries"
   [strongswan-pki]="is timed beside keyrite (pki)"
   [libstrongswan-standard-plugins]="lets pki read PEM"
@@ -25,7 +27,7 @@ declare -A why=(
   [python3-venv]="keeps those libraries inside target/"
 )
 demo=(softhsm2 openssl gcc make)
-test=("${demo[@]}" openssh-client opensc gnutls-bin libengine-pkcs11-openssl strace libfaketime tmux python3 python3-venv etcd-server etcd-client)
+test=("${demo[@]}" openssh-client opensc gnutls-bin libengine-pkcs11-openssl strace libfaketime tmux mount procps python3 python3-venv etcd-server etcd-client)
 # Where another package brings kubectl, the two cannot be installed side by side.
 command -v kubectl >/dev/null || test+=(kubernetes-client)
 bench=("${test[@]}" strongswan-pki libstrongswan-standard-plugins libstrongswan-extra-plugins)
