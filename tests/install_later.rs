@@ -123,7 +123,7 @@ fn an_older_release_stays_out_after_another_ledgers() {
     for (text, needle) in [
         (both.replacen("\"production\"", "\"rehearsal\"", 1), "holds a release of kind Rehearsal"),
         (both.replace(&other, &root), "has two entries for the root"),
-        (both.replace("installed-2", "installed-1"), "format is \"keyrite-installed-1\", this version reads"),
+        (both.replace("installed-3", "installed-1"), "format is \"keyrite-installed-1\", this version reads"),
     ] {
         assert_ne!(text, both, "{needle}");
         lab.write(record, text);

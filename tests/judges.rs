@@ -59,8 +59,13 @@ fn openssl_and_gnutls_verify_every_certificate_for_its_purpose() {
             }
         }
     }
-    // The manifest's signer passes for no TLS peer.
+    // The manifest's signer passes for no TLS peer, and for a signer of manifests with its policy.
     lab.openssl("pkcs7 -inform DER -in show/release/manifest.json.p7s -print_certs -out signer.crt").ok();
+    let policy = keyrite::issuance::MANIFEST_SIGNING;
+    lab.openssl(&format!(
+        "verify -purpose smimesign -explicit_policy -policy {policy} -CAfile show/release/authorities/kubernetes-ca.crt signer.crt"
+    ))
+    .ok();
     for purpose in ["sslserver", "sslclient"] {
         let verify = lab.openssl(&format!(
             "verify -purpose {purpose} -CAfile show/release/authorities/kubernetes-ca.crt signer.crt"
@@ -70,7 +75,7 @@ fn openssl_and_gnutls_verify_every_certificate_for_its_purpose() {
 }
 
 #[test]
-fn pkilint_finds_nothing_but_single_label_names() {
+fn pkilint_finds_nothing_but_single_label_names_and_a_long_arc() {
     let lab = rehearsal();
     lab.openssl("pkcs7 -inform DER -in show/release/manifest.json.p7s -print_certs -out signer.crt").ok();
     let ran = judge(
@@ -88,6 +93,10 @@ for path in sorted(glob.glob("show/release/**/*.crt", recursive=True)):
     seen += 1
     for result in json.loads(ran.stdout)["results"]:
         for finding in result["finding_descriptions"]:
+            # It decodes no arc of more than 32 bits, and 2.25 is followed by a UUID.
+            arc = "OID contains arc which is larger than 32-bits" in finding["message"]
+            if path.endswith("signer.crt") and "CertificatePolicies" in finding["message"] and arc:
+                continue
             if finding["code"] != "pkix.invalid_domain_name_syntax":
                 print(path, finding)
                 sys.exit(1)

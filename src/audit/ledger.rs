@@ -13,7 +13,7 @@ use serde_json::json;
 use super::history::{Chapter, History, Told};
 use super::story::Story;
 use super::{Error, Order, Section, release, transcript};
-use crate::ceremony::{Plan, Setup, manifest_again};
+use crate::ceremony::{Plan, Setup, manifest_again, manifest_keys};
 use crate::digest::Digest;
 use crate::ledger::{self, CeremonyRow, KeyRole, Ledger, ReleaseRow, StoredKey};
 use crate::release::{FIRST, Head, verify_manifest};
@@ -236,6 +236,11 @@ impl Book<'_> {
                 && key.certificate.as_ref().is_some_and(|own| own.der() == signer.der())
         });
         let key = key.ok_or("the manifest was signed by a key that the ledger does not have")?;
+        let created = head.created.parse().map_err(|_| "the manifest's time is none".to_owned())?;
+        let listed = manifest_keys(keys, release.ceremony, created);
+        if !head.manifest_keys.is_empty() && head.manifest_keys != listed {
+            return Err("the manifest lists other manifest keys than the ledger has".into());
+        }
         if head.signer.certificate_sha256 != signer.digest() {
             return Err("the manifest names another signer than the one that signed it".into());
         }

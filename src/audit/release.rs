@@ -12,6 +12,7 @@ use crate::digest::{Digest, Hasher};
 use crate::media::{self, RelativePath, Tree};
 use crate::release::{
     self, CertificateEntry, Head, LIMITS, MANIFEST, ManifestKind, Reader, RefusalEntry, Root, TRANSCRIPT,
+    Trust,
 };
 
 /// Audits a release.
@@ -85,10 +86,30 @@ fn verified(path: &Path, head: &Head, order: &Order, section: &mut Section) -> R
     let Some(tree) = open(path, section)? else { return Ok(()) };
     let result = match own_root(head) {
         Some((_, root)) => {
-            release::verify(&tree, &Root::Sha256(root), order.processors, &|_| false).map_err(|e| e.0)
+            // Whether both are to be trusted is said by claims of their own.
+            let trust =
+                Trust { root: Root::Sha256(root), manifest_key: Some(head.signer.certificate_sha256) };
+            release::verify(&tree, &trust, order.processors, &|_| false).map_err(|e| e.0)
         }
         None => Err("its manifest names no root above its signer".to_owned()),
     };
+    match result.as_ref().map(|report| &report.manifest_key) {
+        Ok(key) if key.bound => section.compared(
+            "AUDIT-SIGNER",
+            Ok(format!(
+                "the manifest key, SHA-256 {}, and every authority between the root and it assert the certificate policy of manifest keys",
+                key.certificate_sha256
+            )),
+        ),
+        Ok(key) => section.untold(
+            "AUDIT-SIGNER",
+            format!(
+                "the manifest key under {}, SHA-256 {}, is not bound by the certificate policy of manifest keys: compare it with the paper of the ceremony that made it",
+                key.issuer, key.certificate_sha256
+            ),
+        ),
+        Err(_) => {}
+    }
     section.compared(
         "AUDIT-RELEASE",
         result.map(|report| {

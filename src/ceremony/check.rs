@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use der::DateTime;
 
+use super::bound::unbound;
 use super::preflight::{check_clock, check_delegation, check_still_valid, needed};
 use super::{Plan, Step};
 use crate::issuance::Certificate;
@@ -37,6 +38,7 @@ pub fn findings(plan: &Plan, ledger: Option<&Ledger>, now: DateTime) -> Result<V
     }
     found.extend(names(plan, &keys, ledger.is_some()));
     found.extend(validity(plan, &keys, now));
+    found.extend(unbound(plan, &keys));
     found.extend(profiles(plan));
     found.extend(never_matching(&plan.script().roster, plan.profiles()));
     Ok(found)

@@ -20,8 +20,8 @@ use crate::media::{Output, RelativePath, spool};
 use crate::parallel;
 use crate::policy::{Approval, Policy};
 use crate::release::{
-    Authorities, Head, KeyEntry, Leaf, MANIFEST, ManifestWriter, RefusalEntry, SIGNATURE, TRANSCRIPT,
-    compose_authorities, compose_leaf, entry, verify_manifest,
+    Authorities, Head, KeyEntry, Leaf, MANIFEST, ManifestKeyEntry, ManifestWriter, RefusalEntry, SIGNATURE,
+    TRANSCRIPT, compose_authorities, compose_leaf, entry, verify_manifest,
 };
 
 /// Certificates that one thread encodes at a time.
@@ -106,6 +106,18 @@ pub fn authorities(ledger: &Ledger, ceremony: i64) -> Result<Authorities, Error>
         keys.push(KeyEntry { name: key.name, issuer: key.issuer, profile: key.profile, certificate });
     }
     Ok(compose_authorities(&keys)?)
+}
+
+/// The keys that may sign the ledger's releases, up to this ceremony and at this time.
+pub fn manifest_keys(keys: &[StoredKey], ceremony: i64, created: DateTime) -> Vec<ManifestKeyEntry> {
+    let entry = |key: &StoredKey| {
+        let certificate = key.certificate.as_ref()?;
+        let validity = certificate.validity();
+        let valid = created >= validity.not_before && created <= validity.not_after;
+        let signs = valid && key.role == KeyRole::Manifest && key.ceremony <= ceremony;
+        signs.then(|| ManifestKeyEntry { name: key.name.clone(), certificate_sha256: certificate.digest() })
+    };
+    keys.iter().filter_map(entry).collect()
 }
 
 /// The head of a release in the ledger, whose manifest a manifest key of the ledger signed, and which

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::bound::unbound;
 use super::conductor::{Conductor, Parts};
 use super::facts::facts;
 use super::import::import;
@@ -194,8 +195,12 @@ fn check_ledger(
         }
         check_clock(ledger, now)?;
     }
+    let keys = ledger.map(Ledger::keys).transpose()?.unwrap_or_default();
+    if let Some(what) = unbound(plan, &keys).first() {
+        return Err(Error::Wrong(format!("{}: {what}", plan.name())));
+    }
     let mut known: Vec<(String, KeyRole)> = Vec::new();
-    for stored in ledger.map(Ledger::keys).transpose()?.unwrap_or_default() {
+    for stored in keys {
         known.push((stored.name.clone(), stored.role));
         let uses = needed(plan).iter().any(|(name, _, _)| *name == stored.name);
         if uses {

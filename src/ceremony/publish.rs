@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::conductor::Conductor;
 use super::export::{
-    Export, Spool, as_fault, authorities, check_seal, put_last, seconds, spooled, transcript_until,
+    Export, Spool, as_fault, authorities, check_seal, manifest_keys, put_last, seconds, spooled,
+    transcript_until,
 };
 use super::wording::MANIFEST_DIGEST;
 use super::{Error, Progress};
@@ -143,13 +144,14 @@ impl Conductor<'_> {
             Ok(())
         })?;
         let (token, tool) = (&self.token, &self.surroundings);
+        let created = self.now()?;
         Ok(Head {
             format: FORMAT.to_owned(),
             kind: if self.ledger.is_rehearsal() { ManifestKind::Rehearsal } else { ManifestKind::Production },
             unattended: self.was_unattended()?,
             sequence,
             previous_manifest_sha256: last.map(|last| last.manifest),
-            created: self.now()?.to_string(),
+            created: created.to_string(),
             tool: Tool { version: tool.tool_version.clone(), sha256: tool.tool_digest()? },
             plan: Plan {
                 title: self.plan.script().title.clone(),
@@ -169,6 +171,7 @@ impl Conductor<'_> {
                 sha256: hasher.finish(),
                 head: self.transcript.head().parse().map_err(Error::Fault)?,
             },
+            manifest_keys: manifest_keys(&self.ledger.keys()?, self.id, created),
             signer: Signer { authority: stored.issuer, certificate_sha256: certificate.digest() },
             authorities: authorities.entries.clone(),
         })

@@ -156,6 +156,7 @@ fn perform(arguments: Install) -> Result<(), Failure> {
     let report = arguments.release.verified(&keep)?;
     verify::tell(&report);
     let options = Options {
+        manifest_key: arguments.release.manifest_key(),
         authorities: arguments.authorities,
         rehearsal: arguments.rehearsal,
         rotate_ca: arguments.rotate_ca,

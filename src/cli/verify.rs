@@ -8,9 +8,9 @@ use super::terminal::say;
 use super::{Failure, system};
 use crate::ceremony::MAX_FILE;
 use crate::digest::Digest;
-use crate::issuance::Certificate;
+use crate::issuance::{Certificate, MANIFEST_SIGNING};
 use crate::media::{self, Tree, read_file, shown};
-use crate::release::{self, CertificateEntry, LIMITS, ManifestKind, Report, Root};
+use crate::release::{self, CertificateEntry, LIMITS, ManifestKind, Report, Root, Trust};
 
 /// A release, and the root that is trusted.
 #[derive(Debug, Args)]
@@ -25,6 +25,10 @@ pub struct Arguments {
     /// SHA-256 of that certificate's DER octets, its fingerprint
     #[arg(long, value_name = "HEX")]
     root_sha256: Option<Digest>,
+    /// SHA-256 of the DER octets of the manifest key's certificate, from the paper of the ceremony that
+    /// made it: that key must have signed, and is trusted though install does not know it yet
+    #[arg(long, value_name = "HEX")]
+    manifest_key: Option<Digest>,
 }
 
 impl Arguments {
@@ -39,7 +43,13 @@ impl Arguments {
             media::Error::Refused(message) => failed(&message),
             fault @ media::Error::Fault { .. } => Failure::fault(fault.to_string()),
         })?;
-        release::verify(&tree, &root, system::processors(), keep).map_err(|e| failed(&shown(&e.0)))
+        let trust = Trust { root, manifest_key: self.manifest_key };
+        release::verify(&tree, &trust, system::processors(), keep).map_err(|e| failed(&shown(&e.0)))
+    }
+
+    /// The manifest key that is named, if one is.
+    pub fn manifest_key(&self) -> Option<Digest> {
+        self.manifest_key
     }
 }
 
@@ -47,12 +57,18 @@ impl Arguments {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let report = arguments.verified(&|_| false)?;
     tell(&report);
-    match report.head.kind {
-        ManifestKind::Production if report.head.unattended => {
-            say("VERIFIED, but UNATTENDED: a file answered for people");
-        }
-        ManifestKind::Production => say("VERIFIED"),
-        ManifestKind::Rehearsal => say("VERIFIED, but a REHEARSAL: install nothing of it"),
+    let mut but = Vec::new();
+    if report.head.kind == ManifestKind::Rehearsal {
+        but.push("a REHEARSAL: install nothing of it");
+    } else if report.head.unattended {
+        but.push("UNATTENDED: a file answered for people");
+    }
+    if !report.manifest_key.bound {
+        but.push("NOT BOUND: the warning says what its manifest key does not prove");
+    }
+    match but.is_empty() {
+        true => say("VERIFIED"),
+        false => say(&format!("VERIFIED, but {}", but.join("; "))),
     }
     Ok(())
 }
@@ -77,7 +93,7 @@ pub fn tell(report: &Report) {
     let manifest = &report.head;
     let unattended = if manifest.unattended { ", unattended" } else { "" };
     say(&format!(
-        "release    {} of {}{unattended}\nplan       {} ({})\n           {}\nroot       {}\nmanifest   {}\nholds      authorities {}, certificates {}, refusals {}",
+        "release    {} of {}{unattended}\nplan       {} ({})\n           {}\nroot       {}\nmanifest   {}\nsigned by  a key under {}; SHA-256 of its certificate\n           {}\nholds      authorities {}, certificates {}, refusals {}",
         manifest.sequence,
         manifest.created,
         shown(&manifest.plan.title),
@@ -85,10 +101,18 @@ pub fn tell(report: &Report) {
         manifest.plan.sha256,
         report.root,
         report.manifest_sha256,
+        shown(&report.manifest_key.issuer),
+        report.manifest_key.certificate_sha256,
         manifest.authorities.len(),
         report.certificates,
         report.refusals
     ));
+    if !report.manifest_key.bound {
+        say(&format!(
+            "WARNING    the manifest key's certificate lacks the certificate policy of manifest keys, {MANIFEST_SIGNING}, as those that were made before keyrite had it: nothing but its purpose tells the key from others that {} certified. This release proves less; compare the SHA-256 of the certificate with the paper of the ceremony that made it, and make a new manifest key",
+            shown(&report.manifest_key.issuer)
+        ));
+    }
     for refusal in &report.first_refusals {
         for reason in &refusal.reasons {
             say(&format!(

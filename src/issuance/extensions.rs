@@ -12,7 +12,7 @@ use x509_cert::ext::pkix::{
     SubjectKeyIdentifier,
 };
 
-use super::Error;
+use super::{Error, policies};
 use crate::keys::{KeyKind, PublicKey};
 use crate::policy::{CertificateProfile, Use};
 
@@ -64,7 +64,7 @@ pub fn names(dns: &[String], ip: &[IpAddr], critical: bool) -> Result<Extension,
     extension(&alternatives(dns, ip)?, critical)
 }
 
-/// What ends the list: whether it is an authority, and the purposes of a certificate that is none.
+/// What ends the list: whether it is an authority, what it is for, and the policy of manifest keys.
 pub fn closing(profile: &CertificateProfile) -> Result<Vec<Extension>, Error> {
     // In leaves cA is left at its default, which DER does not encode: an empty SEQUENCE.
     let constraints =
@@ -73,6 +73,9 @@ pub fn closing(profile: &CertificateProfile) -> Result<Vec<Extension>, Error> {
     if !profile.extended_key_usage.is_empty() {
         let purposes = profile.extended_key_usage.iter().map(|purpose| purpose.oid()).collect();
         list.push(extension(&ExtendedKeyUsage(purposes), false)?);
+    }
+    if profile.asserts_manifest_signing() {
+        list.push(policies::manifest_signing()?);
     }
     Ok(list)
 }

@@ -6,6 +6,9 @@ mod authority;
 mod build;
 mod check;
 mod extensions;
+mod name_constraints;
+mod path;
+mod policies;
 mod preview;
 mod template;
 
@@ -13,6 +16,8 @@ pub use assemble::{Certificate, Signed};
 pub use authority::{Authority, signature_algorithm};
 pub use build::{Reserved, Serial, ToBeSigned, Validity};
 pub use check::IssuedFacts;
+pub use path::Scope;
+pub use policies::MANIFEST_SIGNING;
 pub use preview::preview;
 pub use template::Template;
 

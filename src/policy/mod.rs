@@ -17,7 +17,7 @@ pub use judge::Policy;
 pub use names::attributes as subject_attributes;
 pub use names::{SubjectError, subject_from, subject_text};
 pub use never::never_matching;
-pub use profile::{CertificateProfile, ExtendedUse, Kind, Names, ProfileFile, Use};
+pub use profile::{CertificatePolicy, CertificateProfile, ExtendedUse, Kind, Names, ProfileFile, Use};
 use roster::Roster;
 pub use roster::RosterLine;
 pub use roster::check as check_line;

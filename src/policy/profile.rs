@@ -28,6 +28,9 @@ pub struct CertificateProfile {
     /// that of a delegated one it limits what its leaves are for.
     #[serde(default)]
     pub extended_key_usage: Vec<ExtendedUse>,
+    /// certificatePolicies (RFC 5280 4.2.1.4).
+    #[serde(default)]
+    pub certificate_policies: Vec<CertificatePolicy>,
     /// pathLenConstraint (RFC 5280 4.2.1.9), only for authorities.
     pub path_length: Option<u8>,
     /// Whether it carries names.
@@ -136,7 +139,20 @@ impl ExtendedUse {
     }
 }
 
+/// A certificate policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CertificatePolicy {
+    /// That of manifest keys, and of the authorities that may certify one.
+    ManifestSigning,
+}
+
 impl CertificateProfile {
+    /// Whether certificates of this profile assert the policy of manifest keys.
+    pub fn asserts_manifest_signing(&self) -> bool {
+        self.certificate_policies.contains(&CertificatePolicy::ManifestSigning)
+    }
+
     /// Whether certificates of this profile sign others.
     pub fn is_authority(&self) -> bool {
         matches!(self.kind, Kind::Root | Kind::Intermediate | Kind::Delegated)
@@ -180,6 +196,14 @@ impl CertificateProfile {
         }
         if self.kind == Kind::Delegated && self.extended_key_usage.contains(&ExtendedUse::EmailProtection) {
             return bad("emailProtection is not for delegated: it must not sign for manifests");
+        }
+        if self.certificate_policies.len() > 1 {
+            return bad("certificate_policies lists a policy twice (RFC 5280 4.2.1.4)");
+        }
+        if self.asserts_manifest_signing() && matches!(self.kind, Kind::Delegated | Kind::Leaf) {
+            return bad(
+                "the certificate policy manifest-signing is for manifest, root and intermediate: no key outside the token speaks for a ledger",
+            );
         }
         let mail_only = self.extended_key_usage == [ExtendedUse::EmailProtection];
         if mail_only != (self.kind == Kind::Manifest) {

@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::media::RelativePath;
 
-/// The format that this version writes and reads.
-pub const FORMAT: &str = "keyrite-manifest-1";
+/// The format that this version writes.
+pub const FORMAT: &str = "keyrite-manifest-2";
+/// The formats that it reads; the first one names no manifest keys.
+pub const FORMATS: [&str; 2] = ["keyrite-manifest-1", FORMAT];
 
 /// Whether the release counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +24,7 @@ pub enum ManifestKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Head {
-    /// [`FORMAT`].
+    /// [`FORMAT`], or the one before it, `keyrite-manifest-1`.
     pub format: String,
     /// Rehearsal or production.
     pub kind: ManifestKind,
@@ -46,6 +48,9 @@ pub struct Head {
     pub transcript: TranscriptEntry,
     /// Who signed the manifest.
     pub signer: Signer,
+    /// The keys that may sign this ledger's releases: the signer's, and those that may follow it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub manifest_keys: Vec<ManifestKeyEntry>,
     /// Every authority of the ledger.
     pub authorities: Vec<AuthorityEntry>,
 }
@@ -107,6 +112,16 @@ pub struct Signer {
     /// The authority that issued the signer's certificate.
     pub authority: String,
     /// SHA-256 over the DER of that certificate, which stands in the signature.
+    pub certificate_sha256: Digest,
+}
+
+/// A key that may sign manifests of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManifestKeyEntry {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 over the DER of its certificate.
     pub certificate_sha256: Digest,
 }
 

@@ -16,12 +16,12 @@ pub use crate::ledger::TRANSCRIPT_LINE;
 pub use cms::{sign_manifest, verify_manifest};
 pub use compose::{Authorities, KeyEntry, Leaf, compose_authorities, compose_leaf};
 pub use manifest::{
-    AuthorityEntry, CertificateEntry, FORMAT, Head, ManifestKind, Plan, Reason, RefusalEntry, Signer,
-    TokenEntry, Tool, TranscriptEntry,
+    AuthorityEntry, CertificateEntry, FORMAT, Head, ManifestKeyEntry, ManifestKind, Plan, Reason,
+    RefusalEntry, Signer, TokenEntry, Tool, TranscriptEntry,
 };
 pub use stream::{ManifestWriter, Reader, TextReader, decode, entry, read, read_texts};
 pub use transcript::{Chain, FIRST, Record, chain_head};
-pub use verify::{Report, Root, verify};
+pub use verify::{ManifestKey, Report, Root, Trust, verify};
 
 /// What a release may hold: the manifest and the transcript are its largest files.
 pub const LIMITS: Limits = Limits { file: 8 << 30, total: 32 << 30, files: 4_000_000 };

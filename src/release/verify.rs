@@ -10,7 +10,7 @@ use std::hash::BuildHasher;
 use std::io::{BufRead, BufReader, Read};
 use std::sync::OnceLock;
 
-use super::manifest::{AuthorityEntry, CertificateEntry, FORMAT, Head, RefusalEntry};
+use super::manifest::{AuthorityEntry, CertificateEntry, FORMATS, Head, RefusalEntry};
 use super::{
     Chain, Error, MANIFEST, SIGNATURE, TRANSCRIPT, TRANSCRIPT_LINE, TextReader, cms, decode, read_texts,
 };
@@ -37,6 +37,30 @@ pub enum Root {
     Sha256(Digest),
 }
 
+/// Whom the verifier trusts.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    /// The root above the manifest key.
+    pub root: Root,
+    /// SHA-256 over the DER of the manifest key's certificate, when the verifier knows it: then no other
+    /// may have signed.
+    pub manifest_key: Option<Digest>,
+}
+
+/// The key that signed a manifest.
+#[derive(Clone, Debug)]
+pub struct ManifestKey {
+    /// SHA-256 over the DER of its certificate.
+    pub certificate_sha256: Digest,
+    /// Name of the authority that issued it.
+    pub issuer: String,
+    /// Whether it and every authority between the root and it assert the policy
+    /// [`crate::issuance::MANIFEST_SIGNING`]. Older keys do not: nothing but its purpose tells such a one
+    /// from another key below the root, so it is accepted only directly under the root, or when it is the
+    /// one that the verifier knows.
+    pub bound: bool,
+}
+
 /// What was verified.
 #[derive(Debug)]
 pub struct Report {
@@ -52,6 +76,8 @@ pub struct Report {
     pub manifest_sha256: Digest,
     /// Name of the trusted root in the release.
     pub root: String,
+    /// The key that signed the manifest.
+    pub manifest_key: ManifestKey,
     /// The authorities, in the order of their names.
     pub authorities: Vec<(AuthorityEntry, Certificate)>,
     /// The certificates that the caller wanted to keep, in the order of the manifest.
@@ -78,7 +104,7 @@ enum Checked {
 /// [`Error`] says the first thing that does not hold, in the order of the manifest.
 pub fn verify(
     tree: &Tree,
-    root: &Root,
+    trust: &Trust,
     threads: usize,
     keep: &(dyn Fn(&CertificateEntry) -> bool + Sync),
 ) -> Result<Report, Error> {
@@ -92,7 +118,7 @@ pub fn verify(
         let mut hashed = Hashed { member: &mut manifest, hasher: Hasher::default() };
         let mut feed = Feed {
             tree,
-            root,
+            trust,
             signer: &signer,
             trusted: &trusted,
             each,
@@ -128,7 +154,7 @@ pub fn verify(
         }
     };
     parallel::ordered(threads, source, check, |checked| report.take(checked?))?;
-    let Trusted { head, root, authorities } =
+    let Trusted { head, root, authorities, manifest_key } =
         trusted.into_inner().ok_or_else(|| Error("manifest has no head".into()))?;
     check_transcript(tree, &head)?;
     if let Some(path) = tree.unread()? {
@@ -142,6 +168,7 @@ pub fn verify(
         first_refusals,
         manifest_sha256: digest,
         root,
+        manifest_key,
         authorities: authorities.into_list(),
         kept,
     })
@@ -156,12 +183,13 @@ struct Trusted {
     head: Head,
     authorities: Authorities,
     root: String,
+    manifest_key: ManifestKey,
 }
 
 /// Hands the manifest on in pieces.
 struct Feed<'a> {
     tree: &'a Tree,
-    root: &'a Root,
+    trust: &'a Trust,
     signer: &'a Certificate,
     trusted: &'a OnceLock<Trusted>,
     each: &'a mut dyn FnMut(Piece) -> Result<(), Error>,
@@ -178,17 +206,18 @@ impl Feed<'_> {
 
 impl TextReader for Feed<'_> {
     fn head(&mut self, head: Head) -> Result<(), Error> {
-        if head.format != FORMAT {
+        if !FORMATS.contains(&head.format.as_str()) {
             return Err(Error(format!(
-                "{MANIFEST}: format is {:?}, this version reads {FORMAT:?}",
-                head.format
+                "{MANIFEST}: format is {:?}, this version reads {}",
+                head.format,
+                FORMATS.join(" and ")
             )));
         }
         let authorities = Authorities::read(self.tree, &head)?;
-        let root = authorities.trusted_root(&head, self.root)?;
-        authorities.check_signer(&head, self.signer, &root)?;
+        let root = authorities.trusted_root(&head, &self.trust.root)?;
+        let manifest_key = authorities.check_signer(&head, self.signer, &root, self.trust.manifest_key)?;
         // It is set once, for there is one head.
-        let _ = self.trusted.set(Trusted { head, authorities, root });
+        let _ = self.trusted.set(Trusted { head, authorities, root, manifest_key });
         Ok(())
     }
 

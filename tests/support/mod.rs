@@ -282,6 +282,7 @@ kind = "manifest"
 days = 3650
 key_usage = ["digitalSignature"]
 extended_key_usage = ["emailProtection"]
+certificate_policies = ["manifest-signing"]
 [server]
 source = "test"
 kind = "leaf"

@@ -15,7 +15,7 @@ use crate::ledger::KeyRole;
 use crate::media::shown;
 
 /// Certificate profiles of stand-ins: longer than any that they sign.
-const PROFILES: &str = "[stand-in]\nsource = \"rehearsal\"\nkind = \"root\"\ndays = 36500\nkey_usage = [\"keyCertSign\", \"cRLSign\"]\n[stand-in-manifest]\nsource = \"rehearsal\"\nkind = \"manifest\"\ndays = 36500\nkey_usage = [\"digitalSignature\"]\nextended_key_usage = [\"emailProtection\"]\n";
+const PROFILES: &str = "[stand-in]\nsource = \"rehearsal\"\nkind = \"root\"\ndays = 36500\nkey_usage = [\"keyCertSign\", \"cRLSign\"]\n[stand-in-manifest]\nsource = \"rehearsal\"\nkind = \"manifest\"\ndays = 36500\nkey_usage = [\"digitalSignature\"]\nextended_key_usage = [\"emailProtection\"]\ncertificate_policies = [\"manifest-signing\"]\n";
 
 /// Performs the command.
 pub fn run(script: &Path, arguments: &Arguments, stage: &Stage) -> Result<(), Failure> {

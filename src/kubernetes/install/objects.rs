@@ -90,7 +90,7 @@ impl Objects {
         rehearsal: bool,
         now: DateTime,
     ) -> Result<Self, Error> {
-        record::admit(None, report, rehearsal)?;
+        record::admit(None, report, rehearsal, None)?;
         let trust = Trust::of_roots(&report.authorities);
         let mut objects = Self { files: Vec::new(), answers: Vec::new(), secrets: 0 };
         for (entry, certificate) in &report.kept {

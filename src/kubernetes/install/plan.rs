@@ -32,6 +32,8 @@ pub struct Options {
     pub rotate_ca: bool,
     /// CA files lose every CA that this release does not use here.
     pub drop_old_ca: bool,
+    /// SHA-256 over the certificate of a manifest key that is trusted though this target does not know it.
+    pub manifest_key: Option<Digest>,
 }
 
 /// One change, in words.
@@ -65,7 +67,7 @@ impl<'a> Plan<'a> {
     /// # Errors
     /// [`Error::Refused`] says which rule forbids it; [`Error::Fault`] when something cannot be read.
     pub fn new(target: &'a Target, report: &Report, options: &Options, now: DateTime) -> Result<Self, Error> {
-        record::admit(target.record.as_ref(), report, options.rehearsal)?;
+        record::admit(target.record.as_ref(), report, options.rehearsal, options.manifest_key)?;
         let leaves = leaves::assign(target, report);
         if leaves.is_empty() && options.authorities.is_empty() {
             return Err(Error::refused(format!(

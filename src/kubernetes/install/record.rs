@@ -16,7 +16,9 @@ use crate::release::{ManifestKind, Report};
 pub const STATE: &str = ".keyrite";
 /// The record.
 pub const RECORD: &str = ".keyrite/installed.json";
-const FORMAT: &str = "keyrite-installed-2";
+const FORMAT: &str = "keyrite-installed-3";
+/// The formats that are read; the one before names no manifest keys.
+const FORMATS: [&str; 2] = ["keyrite-installed-2", FORMAT];
 
 /// The releases that were installed last, one of each ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +40,10 @@ struct Installed {
     sequence: u64,
     /// SHA-256 of its manifest.
     manifest_sha256: Digest,
+    /// SHA-256 over the certificates of the keys that may sign the ledger's next release: that of this
+    /// one, and those that it announces.
+    #[serde(default)]
+    manifest_keys: Vec<Digest>,
     /// The plan digest that it was made by.
     plan_sha256: Digest,
     /// When it was installed, UTC.
@@ -62,6 +68,7 @@ impl Record {
             root_sha256,
             sequence: report.head.sequence,
             manifest_sha256: report.manifest_sha256,
+            manifest_keys: manifest_keys(report),
             plan_sha256: report.head.plan.sha256,
             installed: now.to_string(),
         });
@@ -82,8 +89,9 @@ impl Record {
 
     fn parse(octets: &[u8]) -> Result<Self, String> {
         let head: Head = serde_json::from_slice(octets).map_err(|e| e.to_string())?;
-        if head.format != FORMAT {
-            return Err(format!("format is {:?}, this version reads {FORMAT:?}", shown(&head.format)));
+        if !FORMATS.contains(&head.format.as_str()) {
+            let (found, read) = (shown(&head.format), FORMATS.join(" and "));
+            return Err(format!("format is {found:?}, this version reads {read}"));
         }
         let record: Self = serde_json::from_slice(octets).map_err(|e| e.to_string())?;
         let mut roots = HashSet::new();
@@ -103,7 +111,9 @@ impl Record {
 
     /// Whether this very release was the last of its ledger.
     pub fn is_of(&self, report: &Report) -> bool {
-        self.last(report).is_some_and(|entry| entry.manifest_sha256 == report.manifest_sha256)
+        self.last(report).is_some_and(|entry| {
+            entry.manifest_sha256 == report.manifest_sha256 && entry.manifest_keys == manifest_keys(report)
+        })
     }
 
     /// The entry of a release's ledger.
@@ -113,13 +123,25 @@ impl Record {
     }
 }
 
+/// The keys that a release lets sign the next one.
+fn manifest_keys(report: &Report) -> Vec<Digest> {
+    let own = report.manifest_key.certificate_sha256;
+    let listed = report.head.manifest_keys.iter().map(|key| key.certificate_sha256);
+    std::iter::once(own).chain(listed.filter(|key| *key != own)).collect()
+}
+
 fn root(report: &Report) -> Digest {
     let root = report.authorities.iter().find(|(entry, _)| entry.name == report.root);
     root.map_or(report.manifest_sha256, |(entry, _)| entry.sha256)
 }
 
 /// A release that may follow what is installed: of the right kind, not older, not of a fork.
-pub fn admit(record: Option<&Record>, report: &Report, rehearsal: bool) -> Result<(), Error> {
+pub fn admit(
+    record: Option<&Record>,
+    report: &Report,
+    rehearsal: bool,
+    manifest_key: Option<Digest>,
+) -> Result<(), Error> {
     match (report.head.kind, rehearsal) {
         (ManifestKind::Rehearsal, false) => {
             return Err(Error::refused(
@@ -131,6 +153,8 @@ pub fn admit(record: Option<&Record>, report: &Report, rehearsal: bool) -> Resul
         }
         _ => {}
     }
+    let installed = record.and_then(|record| record.last(report));
+    trusts(installed, report, manifest_key)?;
     let Some(record) = record else { return Ok(()) };
     if let Some(other) = record.releases.iter().find(|entry| entry.kind != report.head.kind) {
         return Err(Error::refused(format!(
@@ -139,7 +163,21 @@ pub fn admit(record: Option<&Record>, report: &Report, rehearsal: bool) -> Resul
         )));
     }
     // A ledger counts for itself; the CA of another one is another, which --rotate-ca decides about.
-    record.last(report).map_or(Ok(()), |installed| follows(installed, report))
+    installed.map_or(Ok(()), |installed| follows(installed, report))
+}
+
+/// Whether the key that signed a release may speak for the ledger here: it did before, an installed
+/// release announced it, or somebody names it.
+fn trusts(installed: Option<&Installed>, report: &Report, manifest_key: Option<Digest>) -> Result<(), Error> {
+    let found = report.manifest_key.certificate_sha256;
+    let known = installed.map(|installed| installed.manifest_keys.as_slice()).unwrap_or_default();
+    match known.first() {
+        Some(last) if manifest_key.is_none() && !known.contains(&found) => Err(Error::refused(format!(
+            "another manifest key signed this release: its certificate has SHA-256 {found}, the installed release was signed by {last}, and does not announce this one; compare the SHA-256 with the paper of the ceremony that made the key, and name it: --manifest-key {found}"
+        ))),
+        // One that is named is the one that signed, or the release would not verify.
+        _ => Ok(()),
+    }
 }
 
 fn follows(installed: &Installed, report: &Report) -> Result<(), Error> {

@@ -2,20 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use const_oid::AssociatedOid;
-use const_oid::db::rfc5280::ID_KP_EMAIL_PROTECTION;
-use x509_cert::ext::pkix::ExtendedKeyUsage;
-
 use super::certificates::{same_facts, time};
-use super::{Root, file};
-use crate::issuance::{Authority, Certificate, IssuedFacts};
+use super::{ManifestKey, Root, file};
+use crate::digest::Digest;
+use crate::issuance::{Authority, Certificate, IssuedFacts, MANIFEST_SIGNING, Scope};
 use crate::media::{RelativePath, Tree};
-use crate::release::manifest::{AuthorityEntry, Head};
+use crate::release::manifest::{AuthorityEntry, FORMAT, Head};
 use crate::release::{Error, SIGNATURE};
 
 /// Authorities by their names.
 #[derive(Debug)]
-pub struct Authorities(BTreeMap<String, (AuthorityEntry, Authority)>);
+pub struct Authorities(BTreeMap<String, Listed>);
+
+/// An authority, and what it leaves to those below it.
+#[derive(Debug)]
+struct Listed {
+    entry: AuthorityEntry,
+    authority: Authority,
+    scope: Scope,
+}
 
 impl Authorities {
     /// Reads and checks every authority of a release.
@@ -36,13 +41,18 @@ impl Authorities {
             };
             same_facts(&entry.path, &told, &certificate)?;
             let authority = Authority::new(&entry.name, certificate)?;
-            if found.0.insert(entry.name.clone(), (entry.clone(), authority)).is_some() {
-                return Err(Error(format!("authority {}: listed twice", entry.name)));
+            // Until the path above it is known; a root's is this.
+            let scope = Scope::of_anchor(&authority)?;
+            let listed = Listed { entry: entry.clone(), authority, scope };
+            if found.0.insert(entry.name.clone(), listed).is_some() {
+                return Err(Error(format!("authority {}: duplicate name", entry.name)));
             }
         }
-        for (entry, authority) in found.0.values() {
+        for Listed { entry, authority, .. } in found.0.values() {
             signed_by(&entry.path, authority.certificate(), found.issuer(&entry.issuer, &entry.name)?)?;
         }
+        let scopes = found.0.keys().map(|name| found.scope_of(name)).collect::<Result<Vec<_>, _>>()?;
+        found.0.values_mut().zip(scopes).for_each(|(listed, scope)| listed.scope = scope);
         chains.iter().try_for_each(|(entry, octets)| found.check_chain(entry, octets))?;
         Ok(found)
     }
@@ -50,7 +60,7 @@ impl Authorities {
     /// Every authority with its certificate, in the order of their names.
     pub fn into_list(self) -> Vec<(AuthorityEntry, Certificate)> {
         let authorities = self.0.into_values();
-        authorities.map(|(entry, authority)| (entry, authority.certificate().clone())).collect()
+        authorities.map(|listed| (listed.entry, listed.authority.certificate().clone())).collect()
     }
 
     /// A chain file is the certificates from the authority up to its root, and nothing else.
@@ -65,7 +75,7 @@ impl Authorities {
         }
     }
 
-    fn entry(&self, issuer: &str, of: &str) -> Result<&(AuthorityEntry, Authority), Error> {
+    fn entry(&self, issuer: &str, of: &str) -> Result<&Listed, Error> {
         self.0
             .get(issuer)
             .ok_or_else(|| Error(format!("{of}: its authority {issuer} is not in the manifest")))
@@ -73,7 +83,24 @@ impl Authorities {
 
     /// The authority of this name.
     pub fn issuer(&self, issuer: &str, of: &str) -> Result<&Authority, Error> {
-        self.entry(issuer, of).map(|(_, authority)| authority)
+        self.entry(issuer, of).map(|listed| &listed.authority)
+    }
+
+    /// What the authority of this name leaves to those below it.
+    pub fn scope(&self, issuer: &str, of: &str) -> Result<&Scope, Error> {
+        self.entry(issuer, of).map(|listed| &listed.scope)
+    }
+
+    /// What an authority leaves, from its root down (RFC 5280 6.1).
+    fn scope_of(&self, name: &str) -> Result<Scope, Error> {
+        let path = self.path_to_root(name)?;
+        let mut above = path.iter().rev().map(|name| self.entry(name, name));
+        let root = above.next().transpose()?;
+        let root = root.ok_or_else(|| Error(format!("authority {name}: has no root")))?;
+        above.try_fold(Scope::of_anchor(&root.authority)?, |scope, listed| {
+            let listed = listed?;
+            scope.below(&listed.authority).map_err(|e| Error(format!("{}: {e}", listed.entry.path)))
+        })
     }
 
     /// The names from an authority up to its root, both included.
@@ -81,7 +108,7 @@ impl Authorities {
         let mut path = vec![from.to_owned()];
         let mut current = from.to_owned();
         while path.len() <= self.0.len() {
-            let (entry, _) = self.entry(&current, from)?;
+            let Listed { entry, .. } = self.entry(&current, from)?;
             if entry.issuer == current {
                 return Ok(path);
             }
@@ -99,7 +126,7 @@ impl Authorities {
         };
         let path = self.path_to_root(&head.signer.authority)?;
         let top = path.last().cloned().unwrap_or_default();
-        let (entry, _) = self.entry(&top, "manifest signer")?;
+        let Listed { entry, .. } = self.entry(&top, "manifest signer")?;
         if entry.sha256 == wanted {
             return Ok(top);
         }
@@ -110,17 +137,27 @@ impl Authorities {
     }
 
     /// The signer's certificate is the one that the manifest names, and may sign manifests.
-    pub fn check_signer(&self, head: &Head, signer: &Certificate, root: &str) -> Result<(), Error> {
+    pub fn check_signer(
+        &self,
+        head: &Head,
+        signer: &Certificate,
+        root: &str,
+        known: Option<Digest>,
+    ) -> Result<ManifestKey, Error> {
         let wrong = |what: String| Error(format!("manifest signer: {what}"));
-        if signer.digest() != head.signer.certificate_sha256 {
+        let certificate_sha256 = signer.digest();
+        if certificate_sha256 != head.signer.certificate_sha256 {
             return Err(wrong("the manifest names another certificate".into()));
         }
-        let issuer = self.issuer(&head.signer.authority, "manifest signer")?;
-        signed_by(&RelativePath::new(SIGNATURE)?, signer, issuer)?;
-        let purposes: Option<ExtendedKeyUsage> = signer.extension(ExtendedKeyUsage::OID)?;
-        if purposes.map(|purposes| purposes.0) != Some(vec![ID_KP_EMAIL_PROTECTION]) {
-            return Err(wrong("its certificate is not for signing manifests".into()));
+        if let Some(known) = known.filter(|known| *known != certificate_sha256) {
+            return Err(wrong(format!(
+                "its certificate has SHA-256 {certificate_sha256}, the manifest key that you trust has {known}"
+            )));
         }
+        let name = &head.signer.authority;
+        let issuer = self.entry(name, "manifest signer")?;
+        signed_by(&RelativePath::new(SIGNATURE)?, signer, &issuer.authority)?;
+        let bound = issuer.scope.admits_manifest_key(signer).map_err(|e| wrong(e.to_string()))?;
         let created = time(&head.created)?;
         let validity = signer.validity();
         if created < validity.not_before || created > validity.not_after {
@@ -128,7 +165,18 @@ impl Authorities {
                 "its certificate was not valid when the manifest was made, {created}, under {root}"
             )));
         }
-        Ok(())
+        let listed = head.manifest_keys.iter().any(|key| key.certificate_sha256 == certificate_sha256);
+        if head.format == FORMAT && !listed {
+            return Err(wrong(
+                "its certificate is not among the manifest keys that the manifest lists".into(),
+            ));
+        }
+        if !bound && name != root && known.is_none() {
+            return Err(wrong(format!(
+                "it is under {name}, and its certificate or one above it lacks the certificate policy of manifest keys ({MANIFEST_SIGNING}): whoever holds a key below {root} could have made it; if the release is older than that policy, compare the SHA-256 of the certificate with the paper of the ceremony that made it, and name it: --manifest-key {certificate_sha256}"
+            )));
+        }
+        Ok(ManifestKey { certificate_sha256, issuer: name.clone(), bound })
     }
 }
 

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use const_oid::AssociatedOid;
+use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{BasicConstraints, SubjectAltName};
 
 use super::authorities::{Authorities, signed_by};
 use super::file;
-use crate::issuance::{Certificate, IssuedFacts};
+use crate::issuance::{Authority, Certificate, IssuedFacts, Scope};
 use crate::media::{RelativePath, Tree};
 use crate::release::manifest::CertificateEntry;
 use crate::release::{Error, MANIFEST};
@@ -28,15 +28,29 @@ pub fn check(tree: &Tree, authorities: &Authorities, entry: &CertificateEntry) -
     same_facts(&entry.path, &told, &certificate)?;
     same_names(entry, &certificate)?;
     signed_by(&entry.path, &certificate, authorities.issuer(&entry.authority, entry.path.as_str())?)?;
-    let constraints: Option<BasicConstraints> = certificate.extension(BasicConstraints::OID)?;
-    let allowed = constraints.filter(|constraints| constraints.ca).map(|ca| ca.path_len_constraint);
-    match (allowed, entry.delegated) {
-        (None, false) | (Some(Some(0)), true) => Ok(certificate),
-        (Some(_), false) => Err(Error(format!("{}: is a certificate of an authority", entry.path))),
-        (_, true) => Err(Error(format!(
-            "{}: the manifest calls it an authority of path length 0, which it is not",
-            entry.path
-        ))),
+    let scope = authorities.scope(&entry.authority, entry.path.as_str())?;
+    place(scope, entry, &certificate).map_err(|e| Error(format!("{}: {e}", entry.path)))?;
+    Ok(certificate)
+}
+
+/// Whether a certificate may stand where the manifest says: below its authority, as a leaf or as an
+/// authority of path length 0 outside the token, and never as a manifest key.
+fn place(scope: &Scope, entry: &CertificateEntry, certificate: &Certificate) -> Result<(), Error> {
+    if certificate.asserts_manifest_signing()? {
+        return Err(Error("asserts the certificate policy of manifest keys, and its key is not one".into()));
+    }
+    match (certificate.is_authority()?, entry.delegated) {
+        (false, false) => Ok(scope.admits(certificate)?),
+        (true, false) => Err(Error("is a certificate of an authority".into())),
+        (_, true) => {
+            let authority = Authority::new(entry.path.as_str(), certificate.clone())?;
+            match authority.path_length() {
+                Some(0) => Ok(scope.below(&authority).map(drop)?),
+                _ => {
+                    Err(Error("the manifest calls it an authority of path length 0, which it is not".into()))
+                }
+            }
+        }
     }
 }
 

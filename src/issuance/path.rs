@@ -1,0 +1,152 @@
+//! Certification paths (RFC 5280 6.1): what a trust anchor and the authorities below it leave to a
+//! certificate. Names, signatures and validity are checked by whoever walks the path.
+
+use std::collections::BTreeSet;
+
+use const_oid::db::rfc5280::{
+    ANY_EXTENDED_KEY_USAGE, ID_CE_BASIC_CONSTRAINTS, ID_CE_CERTIFICATE_POLICIES, ID_CE_EXT_KEY_USAGE,
+    ID_CE_KEY_USAGE, ID_CE_NAME_CONSTRAINTS, ID_CE_SUBJECT_ALT_NAME, ID_KP_EMAIL_PROTECTION,
+};
+use const_oid::{AssociatedOid, ObjectIdentifier};
+use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, NameConstraints};
+
+use super::{Authority, Certificate, Error, name_constraints};
+
+/// The extensions that are processed: another one that is critical cannot be (4.2).
+const PROCESSED: [ObjectIdentifier; 6] = [
+    ID_CE_BASIC_CONSTRAINTS,
+    ID_CE_CERTIFICATE_POLICIES,
+    ID_CE_EXT_KEY_USAGE,
+    ID_CE_KEY_USAGE,
+    ID_CE_NAME_CONSTRAINTS,
+    ID_CE_SUBJECT_ALT_NAME,
+];
+
+/// What the authorities from a trust anchor down leave to those below them. The anchor's own constraints
+/// count as those of any other authority.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// So many authorities may follow; any number when there is no limit (4.2.1.9).
+    path_length: Option<u8>,
+    /// Purposes that every authority admits; all when none limits them (4.2.1.12).
+    purposes: Option<Vec<ObjectIdentifier>>,
+    /// What each authority says of names below it (4.2.1.10).
+    names: Vec<NameConstraints>,
+    /// Whether every authority below the anchor may certify manifest keys.
+    manifest_signing: bool,
+}
+
+impl Scope {
+    /// What a self-signed authority that is trusted leaves.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when an extension cannot be processed.
+    pub fn of_anchor(anchor: &Authority) -> Result<Self, Error> {
+        let all = Self { path_length: None, purposes: None, names: Vec::new(), manifest_signing: true };
+        all.enter(anchor)
+    }
+
+    /// What an authority below leaves.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when no authority may follow here, or not this one.
+    pub fn below(&self, authority: &Authority) -> Result<Self, Error> {
+        let left = match self.path_length.map(|left| left.checked_sub(1)) {
+            Some(None) => {
+                return Err(Error::Refused(format!(
+                    "{}: no authority may follow here, for the path length above it is 0 (RFC 5280 4.2.1.9)",
+                    authority.name()
+                )));
+            }
+            left => left.flatten(),
+        };
+        let certificate = authority.certificate();
+        name_constraints::check(&self.names, certificate)?;
+        let manifest_signing = self.manifest_signing && certificate.asserts_manifest_signing()?;
+        Self { path_length: left, manifest_signing, ..self.clone() }.enter(authority)
+    }
+
+    /// Takes in an authority's own constraints.
+    fn enter(mut self, authority: &Authority) -> Result<Self, Error> {
+        let certificate = authority.certificate();
+        check_extensions(certificate)?;
+        self.path_length = match (self.path_length, authority.path_length()) {
+            (Some(above), Some(own)) => Some(above.min(own)),
+            (above, own) => above.or(own),
+        };
+        if let Some(own) = purposes(certificate)? {
+            let admits = |purpose: &ObjectIdentifier| match &self.purposes {
+                None => true,
+                Some(above) => above.contains(purpose),
+            };
+            self.purposes = Some(own.into_iter().filter(admits).collect());
+        }
+        self.names.extend(certificate.extension::<NameConstraints>(NameConstraints::OID)?);
+        Ok(self)
+    }
+
+    /// Whether a certificate that is no authority's may stand below.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] says what does not admit it.
+    pub fn admits(&self, certificate: &Certificate) -> Result<(), Error> {
+        check_extensions(certificate)?;
+        name_constraints::check(&self.names, certificate)?;
+        let Some(above) = &self.purposes else { return Ok(()) };
+        let own = purposes(certificate)?.unwrap_or_default();
+        match own.iter().find(|purpose| !above.contains(purpose)) {
+            None => Ok(()),
+            Some(purpose) => Err(Error::Refused(format!(
+                "its purpose {purpose} is not admitted by the authorities above it, which allow {} (extended key usage, RFC 5280 4.2.1.12)",
+                listed(above)
+            ))),
+        }
+    }
+
+    /// Whether a certificate may sign manifests, and whether it is bound to that: it and every authority
+    /// below the trust anchor assert the policy [`super::MANIFEST_SIGNING`].
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when it is not for signing manifests.
+    pub fn admits_manifest_key(&self, certificate: &Certificate) -> Result<bool, Error> {
+        self.admits(certificate)?;
+        let usage: Option<KeyUsage> = certificate.extension(KeyUsage::OID)?;
+        let signs = usage.is_some_and(|usage| usage.digital_signature());
+        let for_mail = purposes(certificate)? == Some(vec![ID_KP_EMAIL_PROTECTION]);
+        if !signs || !for_mail || certificate.is_authority()? {
+            return Err(Error::Refused("its certificate is not for signing manifests".into()));
+        }
+        Ok(self.manifest_signing && certificate.asserts_manifest_signing()?)
+    }
+}
+
+/// The purposes of a certificate; none when it is not limited.
+fn purposes(certificate: &Certificate) -> Result<Option<Vec<ObjectIdentifier>>, Error> {
+    let usage: Option<ExtendedKeyUsage> = certificate.extension(ExtendedKeyUsage::OID)?;
+    Ok(usage.map(|usage| usage.0).filter(|purposes| !purposes.contains(&ANY_EXTENDED_KEY_USAGE)))
+}
+
+/// No extension is there twice (4.2), and none that must be processed and cannot be.
+fn check_extensions(certificate: &Certificate) -> Result<(), Error> {
+    let extensions = certificate.parsed().tbs_certificate().extensions();
+    let mut seen = BTreeSet::new();
+    for extension in extensions.into_iter().flatten() {
+        if !seen.insert(extension.extn_id) {
+            return Err(Error::Refused(format!("duplicate extension {} (RFC 5280 4.2)", extension.extn_id)));
+        }
+        if extension.critical && !PROCESSED.contains(&extension.extn_id) {
+            return Err(Error::Refused(format!(
+                "critical extension {} is not one that keyrite processes (RFC 5280 4.2)",
+                extension.extn_id
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn listed(purposes: &[ObjectIdentifier]) -> String {
+    match purposes {
+        [] => "none".to_owned(),
+        purposes => purposes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    }
+}
