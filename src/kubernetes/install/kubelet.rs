@@ -28,7 +28,10 @@ const CLIENT: &str = "kubelet-client-current.pem";
 const SERVER: &str = "kubelet-server-current.pem";
 /// The serving certificate that a kubelet signs itself, without it.
 const OWN: &str = "kubelet.crt";
-const INSTEAD: &str = "put that right, or, if kubelet.conf holds a key of its own, remove the link and restart the kubelet, which then copies that key";
+/// What to do instead of a link that cannot be used.
+const COPY: &str = "put that right, or, if kubelet.conf holds a key of its own, remove the link: at its next start the kubelet copies that key";
+const ASK: &str =
+    "put that right, or remove the link: at its next start the kubelet requests another certificate";
 
 /// What a kubelet keeps; by default nothing.
 #[derive(Debug, Default)]
@@ -115,8 +118,8 @@ impl Kubelet {
         let folder = folders.at(number);
         let mut kubelet = Self {
             folder: number,
-            client: Pair::read(folder, CLIENT)?,
-            server: Pair::read(folder, SERVER)?,
+            client: Pair::read(folder, CLIENT, COPY)?,
+            server: Pair::read(folder, SERVER, ASK)?,
             known: true,
             ..Self::default()
         };
@@ -139,7 +142,7 @@ impl Kubelet {
                 "{}: has no folder pki, so its kubelet has no certificate yet",
                 shown(&dir.to_string_lossy())
             ));
-        } else if exists(&standard)? {
+        } else if std::fs::symlink_metadata(&standard).is_ok() {
             kubelet.notes.push(format!(
                 "{STANDARD}: is left alone, for --pki is {} and not {}; if its kubelet is the one of this target, say --kubelet-dir {STANDARD}",
                 pki.name(""),
@@ -204,18 +207,18 @@ fn describe(file: &str, certificate: &Present) -> String {
 
 impl Pair {
     /// Reads the file that a link leads to, or finds no link.
-    fn read(folder: &Folder, link: &'static str) -> Result<Option<Self>, Error> {
+    fn read(folder: &Folder, link: &'static str, instead: &str) -> Result<Option<Self>, Error> {
         let name = folder.name(link);
         let Some((text, link_owner)) = folder.link_text(link)? else {
             return match folder.read(link)? {
                 None => Ok(None),
                 Some(_) => Err(Error::Refused(format!(
-                    "{name}: a regular file, the kubelet has a symbolic link there; {INSTEAD}"
+                    "{name}: a regular file, the kubelet has a symbolic link there; {instead}"
                 ))),
             };
         };
         let wrong =
-            |why: String| Error::Refused(format!("{name}: links to {}, {why}; {INSTEAD}", shown(&text)));
+            |why: String| Error::Refused(format!("{name}: links to {}, {why}; {instead}", shown(&text)));
         let (parent, file) = text.rsplit_once('/').unwrap_or(("", &text));
         let same = |parent: &str| Folder::open(Path::new(parent)).is_ok_and(|other| other.is(folder));
         let inside = !text.contains('/') || (text.starts_with('/') && same(parent));

@@ -54,7 +54,7 @@ impl KeyIn<'_> {
 }
 
 /// The certificate that follows the kubelet's: that of a renewal, else one for the key that it has,
-/// else one for the key in its kubeconfig, when that is younger.
+/// else one for the key in its kubeconfig, unless the kubelet's is younger.
 pub fn successor<'a>(target: &'a Target, report: &'a Report) -> Option<Leaf<'a>> {
     let client = target.kubelet.client.as_ref()?;
     let leaf = |key: KeyIn<'a>| {
@@ -65,11 +65,11 @@ pub fn successor<'a>(target: &'a Target, report: &'a Report) -> Option<Leaf<'a>>
         let files = target.kubeconfigs.iter().filter(move |file| file.renewed == renewed);
         files.filter_map(|file| leaf(KeyIn::Kubeconfig(file))).find(is_of_node)
     };
-    let younger = |leaf: &Leaf<'_>| {
+    let not_older = |leaf: &Leaf<'_>| {
         let first = client.certificates.first();
-        first.is_none_or(|first| leaf.certificate.validity().not_before > start(first))
+        first.is_none_or(|first| leaf.certificate.validity().not_before >= start(first))
     };
-    kubeconfig(true).or_else(|| leaf(KeyIn::File(client))).or_else(|| kubeconfig(false).filter(younger))
+    kubeconfig(true).or_else(|| leaf(KeyIn::File(client))).or_else(|| kubeconfig(false).filter(not_older))
 }
 
 fn is_of_node(leaf: &Leaf<'_>) -> bool {
@@ -100,7 +100,7 @@ impl Plan<'_> {
         check_name(&name, client, leaves)?;
         let leaf = leaves.iter().find_map(|leaf| Some((leaf, leaf.kubelet?)));
         let Some((leaf, key)) = leaf else {
-            self.notes.push(format!("{name}: no certificate of this release follows it"));
+            self.notes.push(format!("{name}: no certificate of this release is for it"));
             return Ok(());
         };
         leaf.check_newer(&name, &client.certificates)?;
@@ -195,7 +195,7 @@ fn check_name(name: &str, client: &Pair, leaves: &[Leaf<'_>]) -> Result<(), Erro
         let new = common_name(leaf.certificate.der());
         if new != there {
             return Err(Error::Refused(format!(
-                "{name}: is of {}, the release's certificate {} is of {}; install on the node that it is for, or, if this is that node, remove the link and restart the kubelet afterwards",
+                "{name}: is of {}, the release's certificate {} is of {}; install on the node that it is for, or, if this is that node, remove the link: at its next start the kubelet copies the key of kubelet.conf",
                 shown(&there),
                 leaf.entry.path,
                 shown(&new)
