@@ -106,6 +106,11 @@ pub struct Places {
     /// A kubeconfig of another name; may be given several times
     #[arg(long = "kubeconfig", value_name = "FILE")]
     kubeconfigs: Vec<PathBuf>,
+    /// The kubelet's own folder (its --root-dir), where pki/kubelet-client-current.pem is the
+    /// certificate that it uses [default: /var/lib/kubelet when it exists and --pki is
+    /// /etc/kubernetes/pki or /etc/kubernetes; for another --pki none]
+    #[arg(long, value_name = "DIR")]
+    kubelet_dir: Option<PathBuf>,
 }
 
 impl Places {
@@ -113,6 +118,7 @@ impl Places {
         Where {
             pki: self.pki,
             kubeconfig_dir: self.kubeconfig_dir,
+            kubelet_dir: self.kubelet_dir,
             kubeconfigs: self.kubeconfigs,
             renewal: None,
         }
@@ -139,6 +145,9 @@ fn perform(arguments: Install) -> Result<(), Failure> {
     let target = Target::open(&places, arguments.dry_run).map_err(failure)?;
     if target.restored() {
         say("restored   an installation was interrupted here; everything is as it was before it");
+    }
+    for line in target.kubelet() {
+        say(&format!("kubelet    {}", shown(line)));
     }
     let keys = target.public_keys();
     let elsewhere = Mutex::new(BTreeSet::new());

@@ -1,5 +1,7 @@
 //! One folder of a target, and files below it: no link is followed, no other file system entered.
 
+mod link;
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,6 +17,7 @@ use zeroize::Zeroizing;
 use super::Error;
 use crate::digest::Digest;
 use crate::media::shown;
+pub use link::link_digest;
 
 /// The largest file that is read, in octets.
 const FILE_LIMIT: u64 = 1 << 20;
@@ -141,11 +144,6 @@ impl Folder {
             return Err(Error::Refused(format!("{}: larger than {FILE_LIMIT} octets", self.name(path))));
         }
         Ok(Some(Found { octets, owner: owner(&status) }))
-    }
-
-    /// The digest of a file, or none when there is no file.
-    pub fn digest(&self, path: &str) -> Result<Option<Digest>, Error> {
-        Ok(self.read(path)?.map(|found| found.digest()))
     }
 
     /// Regular files below, sorted; names that start with a dot, and links, are passed over.

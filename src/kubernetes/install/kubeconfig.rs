@@ -4,7 +4,7 @@
 //! (`client-key-data`). Whatever else stands in it is kept; comments are not.
 
 use base64ct::{Base64, Encoding};
-use saphyr::{LoadableYamlNode, Scalar, Yaml, YamlEmitter};
+use saphyr::{LoadableYamlNode, Mapping, Scalar, Yaml, YamlEmitter};
 use zeroize::Zeroizing;
 
 use super::pem::{self, Present};
@@ -16,10 +16,23 @@ use crate::digest::Digest;
 pub struct Kubeconfig {
     /// SHA-256 over the SubjectPublicKeyInfo of its key, when that is embedded.
     pub key: Option<Digest>,
+    /// The files of its client certificate and its key, when neither is embedded.
+    pub files: Option<(String, String)>,
     /// Its client certificate and what follows it, when embedded.
     pub client: Vec<Present>,
     /// Its CA certificates, when embedded.
     pub authorities: Vec<Present>,
+}
+
+/// What becomes of a kubeconfig's client certificate and key.
+#[derive(Clone, Copy, Debug)]
+pub enum Client<'a> {
+    /// They stay.
+    Same,
+    /// This certificate in PEM is embedded; the key stays.
+    Embedded(&'a str),
+    /// Both are in this file.
+    File(&'a str),
 }
 
 type Parsed<'a> = Yaml<'a>;
@@ -42,26 +55,36 @@ pub fn read(octets: &[u8]) -> Result<Kubeconfig, String> {
         Some(octets) => pem::certificates(&octets).map_err(|e| format!("{name}: {e}")),
         None => Ok(Vec::new()),
     };
+    let data = ["client-key-data", "client-certificate-data"];
+    let embeds = data.iter().any(|name| text_of(user, name).is_some_and(|text| !text.trim().is_empty()));
+    let files = text_of(user, "client-certificate").zip(text_of(user, "client-key"));
     Ok(Kubeconfig {
         key,
+        files: files.filter(|_| !embeds).map(|(client, key)| (client.to_owned(), key.to_owned())),
         client: list(user, "client-certificate-data")?,
         authorities: list(cluster, "certificate-authority-data")?,
     })
 }
 
-/// The kubeconfig with these PEM texts embedded; without a client certificate that stays as it is.
+/// The key in a kubeconfig, in PEM, when it is embedded.
+///
+/// # Errors
+/// As [`read`].
+pub fn key(octets: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
+    embedded(only(&parse(octets)?, "users", "user")?, "client-key-data")
+}
+
+/// The kubeconfig with the CA of this PEM text embedded, and its client certificate as said.
 ///
 /// # Errors
 /// As [`read`]; also when it cannot be written so that it reads the same.
-pub fn complete(
-    octets: &[u8],
-    authorities: &str,
-    client: Option<&str>,
-) -> Result<Zeroizing<Vec<u8>>, String> {
+pub fn complete(octets: &[u8], authorities: &str, client: Client<'_>) -> Result<Zeroizing<Vec<u8>>, String> {
     let mut document = parse(octets)?;
     put(&mut document, ("clusters", "cluster"), "certificate-authority", authorities)?;
-    if let Some(client) = client {
-        put(&mut document, ("users", "user"), "client-certificate", client)?;
+    match client {
+        Client::Same => {}
+        Client::Embedded(pem) => put(&mut document, ("users", "user"), "client-certificate", pem)?,
+        Client::File(path) => refer(&mut document, path)?,
     }
     let mut text = Zeroizing::new(String::with_capacity(octets.len() + 32_768));
     YamlEmitter::new(&mut *text).dump(&document).map_err(|e| e.to_string())?;
@@ -124,24 +147,52 @@ fn embedded(of: &Parsed<'_>, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, S
     Ok(Some(Zeroizing::new(octets)))
 }
 
-/// Embeds a PEM text as `NAME-data`; the file that `NAME` pointed to no longer counts.
-fn put(document: &mut Parsed<'_>, (list, entry): (&str, &str), name: &str, pem: &str) -> Result<(), String> {
+fn text_of<'a>(of: &'a Parsed<'_>, name: &str) -> Option<&'a str> {
+    of.as_mapping_get(name).and_then(Parsed::as_str)
+}
+
+/// The mapping of the one entry of a list.
+fn only_mut<'a, 'b>(
+    document: &'a mut Parsed<'b>,
+    (list, entry): (&str, &str),
+) -> Result<&'a mut Mapping<'b>, String> {
     only(document, list, entry)?;
-    let target = document
+    document
         .as_mapping_get_mut(list)
         .and_then(|list| list.as_sequence_get_mut(0))
         .and_then(|one| one.as_mapping_get_mut(entry))
         .and_then(Parsed::as_mapping_mut)
-        .ok_or_else(|| format!("its one entry of {list} has no {entry}"))?;
-    let text = |text: String| Yaml::Value(Scalar::String(text.into()));
-    target.remove(&text(name.to_owned()));
-    let value = text(Base64::encode_string(pem.as_bytes()));
-    let data = text(format!("{name}-data"));
-    match target.get_mut(&data) {
+        .ok_or_else(|| format!("its one entry of {list} has no {entry}"))
+}
+
+fn text<'a>(text: String) -> Parsed<'a> {
+    Yaml::Value(Scalar::String(text.into()))
+}
+
+fn set<'a>(target: &mut Mapping<'a>, name: String, value: String) {
+    let (name, value) = (text(name), text(value));
+    match target.get_mut(&name) {
         Some(there) => *there = value,
         None => {
-            target.insert(data, value);
+            target.insert(name, value);
         }
+    }
+}
+
+/// Embeds a PEM text as `NAME-data`; the file that `NAME` pointed to no longer counts.
+fn put(document: &mut Parsed<'_>, place: (&str, &str), name: &str, pem: &str) -> Result<(), String> {
+    let target = only_mut(document, place)?;
+    target.remove(&text(name.to_owned()));
+    set(target, format!("{name}-data"), Base64::encode_string(pem.as_bytes()));
+    Ok(())
+}
+
+/// Has the user's certificate and key come from a file, and embeds neither.
+fn refer(document: &mut Parsed<'_>, path: &str) -> Result<(), String> {
+    let target = only_mut(document, ("users", "user"))?;
+    for name in ["client-certificate", "client-key"] {
+        target.remove(&text(format!("{name}-data")));
+        set(target, name.to_owned(), path.to_owned());
     }
     Ok(())
 }

@@ -7,6 +7,7 @@
 mod ca_file;
 mod folder;
 mod kubeconfig;
+mod kubelet;
 mod object_name;
 mod objects;
 mod pem;

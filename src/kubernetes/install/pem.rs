@@ -6,9 +6,11 @@ use zeroize::Zeroizing;
 
 const BEGIN: &str = "-----BEGIN ";
 
-/// A PEM block: its label, and its octets or why they cannot be read.
+/// A PEM block: its label, its text, and its octets or why they cannot be read.
 pub struct Block<'a> {
     pub label: &'a str,
+    /// The block as it is in the file.
+    pub text: &'a str,
     pub octets: Result<Zeroizing<Vec<u8>>, String>,
 }
 
@@ -24,7 +26,7 @@ pub fn blocks(text: &str) -> Vec<Block<'_>> {
         let octets = der::pem::decode_vec(block.as_bytes())
             .map(|(_, octets)| Zeroizing::new(octets))
             .map_err(|e| e.to_string());
-        found.push(Block { label, octets });
+        found.push(Block { label, text: block, octets });
         rest = after;
     }
     found
@@ -44,17 +46,47 @@ impl Present {
     }
 }
 
+/// The certificates in a file, whatever else is in it.
+///
+/// # Errors
+/// Says which block is none although its label says so.
+pub fn certificates_among(octets: &[u8]) -> Result<Vec<Present>, String> {
+    let text = std::str::from_utf8(octets).map_err(|_| "is not PEM text".to_owned())?;
+    let all = blocks(text).into_iter().enumerate().filter(|(_, block)| block.label == "CERTIFICATE");
+    all.map(certificate).collect()
+}
+
+/// The private key in a file, as PEM text.
+///
+/// # Errors
+/// Says how many there are when it is not one.
+pub fn private_key(octets: &[u8]) -> Result<&str, String> {
+    let text = std::str::from_utf8(octets).map_err(|_| "is not PEM text".to_owned())?;
+    let keys: Vec<&str> = blocks(text)
+        .into_iter()
+        .filter(|block| block.label.ends_with("PRIVATE KEY"))
+        .map(|block| block.text)
+        .collect();
+    match keys.as_slice() {
+        [one] => Ok(one),
+        _ => Err(format!("holds {} private keys in PEM, required is one", keys.len())),
+    }
+}
+
 /// The certificates in a file, all of whose blocks must be certificates.
 ///
 /// # Errors
 /// Says which block is none.
 pub fn certificates(octets: &[u8]) -> Result<Vec<Present>, String> {
     let text = std::str::from_utf8(octets).map_err(|_| "is not PEM text".to_owned())?;
-    let certificate = |(at, block): (usize, Block<'_>)| match (block.label, block.octets) {
+    let found: Vec<_> = blocks(text).into_iter().enumerate().map(certificate).collect::<Result<_, _>>()?;
+    if found.is_empty() { Err("holds no PEM block".to_owned()) } else { Ok(found) }
+}
+
+fn certificate((at, block): (usize, Block<'_>)) -> Result<Present, String> {
+    match (block.label, block.octets) {
         ("CERTIFICATE", Ok(der)) => Present::from_der(&der).map_err(|e| format!("block {}: {e}", at + 1)),
         ("CERTIFICATE", Err(e)) => Err(format!("block {}: {e}", at + 1)),
         (other, _) => Err(format!("block {} is a {other:?}, not a CERTIFICATE", at + 1)),
-    };
-    let found: Vec<_> = blocks(text).into_iter().enumerate().map(certificate).collect::<Result<_, _>>()?;
-    if found.is_empty() { Err("holds no PEM block".to_owned()) } else { Ok(found) }
+    }
 }

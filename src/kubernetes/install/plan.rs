@@ -1,6 +1,7 @@
 //! What is to change on a node, decided before anything is touched.
 
 mod authorities;
+mod kubelet;
 mod leaves;
 mod places;
 
@@ -11,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::ca_file::{CaFile, Rotation};
 use super::folder::Owner;
+use super::kubeconfig::Client;
 use super::record::{self, RECORD, Record};
 use super::restart::restarts;
 use super::target::Target;
@@ -94,6 +96,7 @@ impl<'a> Plan<'a> {
         plan.put_ca_files(&files, now)?;
         plan.put_certificates(&leaves, &trust)?;
         plan.put_kubeconfigs(&leaves, &trust, &files)?;
+        plan.put_kubelet(&leaves, &trust, now)?;
         plan.check_dropped(&leaves, &files)?;
         plan.tell_what_is_left(&leaves);
         plan.put_record(report, now)?;
@@ -145,8 +148,13 @@ impl<'a> Plan<'a> {
             if let Some(leaf) = leaf {
                 leaf.check_newer(&name, &file.config.client)?;
             }
-            let client = leaf.map(|leaf| leaf.text(trust)).transpose()?;
-            let done = kubeconfig::complete(&file.octets, &ca.text()?, client.as_deref()).map_err(wrong)?;
+            let text = leaf.map(|leaf| leaf.text(trust)).transpose()?;
+            let client = match (&file.pem, &text) {
+                (Some(path), Some(_)) => Client::File(path),
+                (_, Some(text)) => Client::Embedded(text),
+                (_, None) => Client::Same,
+            };
+            let done = kubeconfig::complete(&file.octets, &ca.text()?, client).map_err(wrong)?;
             let here = file.before.map(|(digest, _)| digest);
             let same = match file.renewed {
                 true => here == Some(Digest::of(&done)),

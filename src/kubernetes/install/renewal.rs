@@ -45,7 +45,9 @@ impl Renewal {
                 // What is there now decides whether it is newer, and which CA it trusts.
                 let old = known.remove(at);
                 file.before = old.before;
+                file.pem = old.pem;
                 file.config.client = old.config.client;
+                file.config.files = old.config.files;
                 file.config.authorities = old.config.authorities;
             }
             known.push(file);

@@ -43,7 +43,7 @@ const COMPONENTS: [Component; 6] = [
     },
     Component {
         name: "kubelet",
-        own: &["kubelet.", "kubelet-server."],
+        own: &["kubelet.", "kubelet-server.", "kubelet-client-"],
         shared: &["ca."],
         everywhere: true,
         how: "systemctl restart kubelet",

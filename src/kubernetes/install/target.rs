@@ -1,4 +1,4 @@
-//! A node as it is: its private keys, its kubeconfigs, and what was installed before.
+//! A node as it is: its private keys, its kubeconfigs, its kubelet's certificates, and what was installed before.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::folder::{Folder, Owner};
 use super::kubeconfig::{self, Kubeconfig};
+use super::kubelet::{self, Kubelet};
 use super::private_key::public_key;
 use super::record::Record;
 use super::renewal::Renewal;
@@ -32,6 +33,8 @@ pub struct Where {
     pub pki: PathBuf,
     /// Kubeconfigs; the folder above [`Where::pki`] when none is named.
     pub kubeconfig_dir: Option<PathBuf>,
+    /// The kubelet's own folder; `/var/lib/kubelet` when none is named and [`Where::pki`] is a node's.
+    pub kubelet_dir: Option<PathBuf>,
     /// Kubeconfigs of other names.
     pub kubeconfigs: Vec<PathBuf>,
     /// New keys and kubeconfigs, which take the places of those here.
@@ -60,9 +63,11 @@ pub struct KubeconfigFile {
     pub before: Option<(Digest, Owner)>,
     /// Whether it comes from a renewal.
     pub renewed: bool,
+    /// The kubelet's link, when it has its client certificate and key from there.
+    pub pem: Option<String>,
 }
 
-/// The folders of a node: keys and certificates first, then those of kubeconfigs.
+/// The folders of a node: keys and certificates first, then those of kubeconfigs and of the kubelet.
 #[derive(Debug)]
 pub struct Folders {
     pki: Folder,
@@ -78,6 +83,9 @@ impl Folders {
         folders.add(&folders.kubeconfig_dir(places))?;
         for file in &places.kubeconfigs {
             folders.add(parent(file))?;
+        }
+        if let Some(path) = kubelet::folder(folders.pki(), places.kubelet_dir.as_deref())? {
+            folders.add(&path)?;
         }
         Ok(folders)
     }
@@ -125,6 +133,7 @@ pub struct Target {
     pub(super) folders: Folders,
     pub(super) keys: Vec<KeyFile>,
     pub(super) kubeconfigs: Vec<KubeconfigFile>,
+    pub(super) kubelet: Kubelet,
     pub(super) record: Option<Record>,
     restored: bool,
 }
@@ -147,12 +156,13 @@ impl Target {
         let at = folders.add(&folders.kubeconfig_dir(places))?;
         let mut kubeconfigs = kubeconfigs(&mut folders, at, places)?;
         check_level(folders.pki(), &keys, &kubeconfigs)?;
+        let kubelet = Kubelet::read(&mut folders, places, &mut kubeconfigs)?;
         if let Some(path) = &places.renewal {
             let renewal = Renewal::open(path)?;
             renewal.keys(&mut keys)?;
             renewal.kubeconfigs(at, &mut kubeconfigs)?;
         }
-        Ok(Self { folders, keys, kubeconfigs, record, restored })
+        Ok(Self { folders, keys, kubeconfigs, kubelet, record, restored })
     }
 
     /// Whether an interrupted installation was put back.
@@ -163,7 +173,13 @@ impl Target {
     /// SHA-256 over each public key whose private key is here.
     pub fn public_keys(&self) -> HashSet<Digest> {
         let embedded = self.kubeconfigs.iter().filter_map(|file| file.config.key);
-        self.keys.iter().map(|key| key.public).chain(embedded).collect()
+        let kubelet = self.kubelet.client.iter().map(|pair| pair.public);
+        self.keys.iter().map(|key| key.public).chain(embedded).chain(kubelet).collect()
+    }
+
+    /// The certificates that the kubelet keeps itself, in words.
+    pub fn kubelet(&self) -> &[String] {
+        &self.kubelet.seen
     }
 }
 
@@ -211,7 +227,15 @@ impl KubeconfigFile {
             .map_err(|why| Error::Refused(format!("{}: {why}", folder.name(path))))?;
         let before = Some((found.digest(), found.owner));
         let path = path.to_owned();
-        Ok(Some(Self { folder: number, path, octets: found.octets, config, before, renewed: false }))
+        Ok(Some(Self {
+            folder: number,
+            path,
+            octets: found.octets,
+            config,
+            before,
+            renewed: false,
+            pem: None,
+        }))
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::folder::{Folder, Owner};
+use super::folder::{Folder, Owner, link_digest};
 use super::record::STATE;
 use super::target::{Folders, Where};
 use super::{Error, recover};
@@ -33,6 +33,8 @@ const PRIVATE: Owner = Owner { mode: 0o600, ids: None };
 pub enum New {
     /// These octets, with these permissions.
     Octets(Zeroizing<Vec<u8>>, Owner),
+    /// A symbolic link with this text.
+    Link(String, Owner),
     /// What a kept file holds; its path.
     Kept(String),
     /// Nothing.
@@ -102,7 +104,7 @@ impl Journal {
         let Some(path) = &entry.folder else { return Ok(0) };
         folders.number(Path::new(path)).ok_or_else(|| {
             Error::Refused(format!(
-                "{}: the installation before also changed files in {}; name that folder too, by --kubeconfig-dir or --kubeconfig",
+                "{}: the installation before also changed files in {}; name that folder too, by --kubeconfig-dir or --kubeconfig, or a kubelet's by --kubelet-dir",
                 folders.pki().name(""),
                 shown(path)
             ))
@@ -176,6 +178,10 @@ fn stage(folders: &Folders, id: &str, steps: &[Step], made: Vec<String>) -> Resu
             New::Octets(octets, owner) => {
                 folder.write(&staged(id, number), octets, *owner)?;
                 Some(Digest::of(octets))
+            }
+            New::Link(text, owner) => {
+                folder.symlink(text, &staged(id, number), *owner)?;
+                Some(link_digest(text))
             }
             New::Kept(path) => {
                 folder.link(path, &staged(id, number))?;
@@ -260,7 +266,10 @@ pub fn undo(places: &Where) -> Result<Vec<String>, Error> {
             )));
         }
         let new = match entry.before {
-            Some(_) => New::Kept(kept(&id, number)),
+            Some(_) => {
+                place.check_link(&kept(&id, number), &entry.path)?;
+                New::Kept(kept(&id, number))
+            }
             None => New::Absent,
         };
         let verb = if entry.before.is_some() { "restore" } else { "remove " };

@@ -107,11 +107,12 @@ impl Plan<'_> {
     /// Nothing that stays may be under a CA that goes.
     pub(super) fn check_dropped(&self, leaves: &[Leaf<'_>], files: &[CaFile]) -> Result<(), Error> {
         for (file, dropped) in files.iter().flat_map(|file| file.dropped().map(move |old| (file, old))) {
+            let ca = self.target.folders.pki().name(&file.path);
+            self.check_kubelet_dropped(leaves, &ca, dropped)?;
             for (name, present) in leaves::staying(self.target, leaves)? {
                 if leaves::is_under(&present, dropped) {
                     return Err(Error::refused(format!(
-                        "{name}: is still under the CA that would leave {}; renew it first",
-                        self.target.folders.pki().name(&file.path)
+                        "{name}: is still under the CA that would leave {ca}; renew it first"
                     )));
                 }
             }

@@ -2,6 +2,7 @@
 
 use der::{DateTime, Encode};
 
+use super::kubelet::{KeyIn, successor};
 use crate::digest::Digest;
 use crate::issuance::Certificate;
 use crate::keys::{PublicKey, verify};
@@ -12,18 +13,21 @@ use crate::kubernetes::install::target::{KeyFile, KubeconfigFile, Target};
 use crate::kubernetes::install::trust::Trust;
 use crate::release::{CertificateEntry, Report};
 
-/// A certificate and the one place that it belongs to: beside a key, or into a kubeconfig.
+/// A certificate and the one place that it belongs to: beside a key, into a kubeconfig, or with
+/// a key among the kubelet's own.
 pub struct Leaf<'a> {
     pub entry: &'a CertificateEntry,
     pub certificate: &'a Certificate,
     pub key: Option<&'a KeyFile>,
     pub kubeconfig: Option<usize>,
+    /// As the successor of a kubelet's client certificate.
+    pub kubelet: Option<KeyIn<'a>>,
 }
 
 impl<'a> Leaf<'a> {
     /// A certificate without a place of its own.
     pub fn new(entry: &'a CertificateEntry, certificate: &'a Certificate) -> Self {
-        Self { entry, certificate, key: None, kubeconfig: None }
+        Self { entry, certificate, key: None, kubeconfig: None, kubelet: None }
     }
 
     /// The certificate and those between it and what is trusted.
@@ -65,7 +69,8 @@ impl<'a> Leaf<'a> {
     }
 }
 
-fn start(certificate: &Present) -> DateTime {
+/// When a certificate becomes valid.
+pub fn start(certificate: &Present) -> DateTime {
     certificate.parsed.tbs_certificate().validity().not_before.to_date_time()
 }
 
@@ -73,17 +78,17 @@ fn start(certificate: &Present) -> DateTime {
 pub fn assign<'a>(target: &'a Target, report: &'a Report) -> Vec<Leaf<'a>> {
     let keys = target.keys.iter().filter_map(|key| {
         let (entry, certificate) = find(report, key.public)?;
-        Some(Leaf { entry, certificate, key: Some(key), kubeconfig: None })
+        Some(Leaf { key: Some(key), ..Leaf::new(entry, certificate) })
     });
     let kubeconfigs = target.kubeconfigs.iter().enumerate().filter_map(|(number, file)| {
         let (entry, certificate) = find(report, file.config.key?)?;
-        Some(Leaf { entry, certificate, key: None, kubeconfig: Some(number) })
+        Some(Leaf { kubeconfig: Some(number), ..Leaf::new(entry, certificate) })
     });
-    keys.chain(kubeconfigs).collect()
+    keys.chain(kubeconfigs).chain(successor(target, report)).collect()
 }
 
 /// The certificate for a key: a ceremony certifies a key once (`KEY-TWICE`).
-fn find(report: &Report, public: Digest) -> Option<&(CertificateEntry, Certificate)> {
+pub fn find(report: &Report, public: Digest) -> Option<&(CertificateEntry, Certificate)> {
     report.kept.iter().find(|(entry, _)| entry.spki_sha256 == public)
 }
 

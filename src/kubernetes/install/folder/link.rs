@@ -1,0 +1,71 @@
+//! Symbolic links that a program keeps among its own files, as the kubelet does: read and written,
+//! never followed.
+
+use rustix::fs::{AtFlags, FileType, Gid, OFlags, Uid, chownat, fstat, readlinkat, symlinkat};
+use rustix::io::Errno;
+
+use super::{Folder, Owner, owner};
+use crate::digest::Digest;
+use crate::kubernetes::install::Error;
+use crate::media::shown;
+
+impl Folder {
+    /// The text of a symbolic link and its owner; none where there is no link.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when its text is not UTF-8; [`Error::Fault`] when the system fails.
+    pub fn link_text(&self, path: &str) -> Result<Option<(String, Owner)>, Error> {
+        let opened = match self.find(path, OFlags::PATH) {
+            Ok(opened) => opened,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(e) => return Err(self.explained(path, e)),
+        };
+        let status = fstat(&opened).map_err(|e| self.fault(path, e))?;
+        if FileType::from_raw_mode(status.st_mode) != FileType::Symlink {
+            return Ok(None);
+        }
+        let text = readlinkat(&opened, "", Vec::new()).map_err(|e| self.fault(path, e))?;
+        let text = text.into_string().map_err(|_| {
+            Error::Refused(format!("{}: links to a path that is not UTF-8; remove the link", self.name(path)))
+        })?;
+        Ok(Some((text, owner(&status))))
+    }
+
+    /// The digest of a file, or none when there is no file; that of a link is over its text, and is
+    /// no file's.
+    pub fn digest(&self, path: &str) -> Result<Option<Digest>, Error> {
+        match self.link_text(path)? {
+            Some((text, _)) => Ok(Some(link_digest(&text))),
+            None => Ok(self.read(path)?.map(|found| found.digest())),
+        }
+    }
+
+    /// Makes a symbolic link.
+    pub fn symlink(&self, text: &str, path: &str, owner: Owner) -> Result<(), Error> {
+        let (parent, name) = self.parent(path)?;
+        symlinkat(text, &parent, name).map_err(|e| self.fault(path, e))?;
+        let Some((user, group)) = owner.ids else { return Ok(()) };
+        let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
+        chownat(&parent, name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|e| self.fault(path, e))
+    }
+
+    /// Requires that a link, when it is one, leads to a file of the folder once it is in its place.
+    pub fn check_link(&self, path: &str, place: &str) -> Result<(), Error> {
+        let Some((text, _)) = self.link_text(path)? else { return Ok(()) };
+        let name = text.rsplit('/').next().unwrap_or_default();
+        match self.read(name)? {
+            Some(_) => Ok(()),
+            None => Err(Error::Refused(format!(
+                "{}: linked to {}, which does not exist any more; put that file back",
+                self.name(place),
+                shown(&text)
+            ))),
+        }
+    }
+}
+
+/// SHA-256 that stands for a link with this text.
+pub fn link_digest(text: &str) -> Digest {
+    Digest::of(format!("symbolic link\0{text}").as_bytes())
+}

@@ -1,0 +1,278 @@
+//! A kubelet's own certificates, in the folder `pki` below its `--root-dir`.
+//!
+//! With `rotateCertificates: true`, which kubeadm always writes, a kubelet takes its first key and
+//! certificate from `kubelet.conf`, copies both into a dated file and from then on reads only
+//! `kubelet-client-current.pem`, a symbolic link to the newest of these files
+//! (k8s.io/client-go/util/certificate/certificate_store.go).
+
+use std::path::{Path, PathBuf};
+
+use der::{DateTime, Encode};
+
+use super::Error;
+use super::folder::{Folder, Found, Owner};
+use super::pem::{self, Present};
+use super::private_key::public_key;
+use super::target::{Folders, KubeconfigFile, Where};
+use crate::digest::Digest;
+use crate::media::shown;
+use crate::policy::subject_text;
+
+/// Where a kubelet keeps its files unless it has another `--root-dir`.
+const STANDARD: &str = "/var/lib/kubelet";
+/// Folders of keys of a node whose kubelet is the standard one: kubeadm's, and a flat one.
+const NODES: [&str; 2] = ["/etc/kubernetes/pki", "/etc/kubernetes"];
+/// The link to the client certificate and its key.
+const CLIENT: &str = "kubelet-client-current.pem";
+/// The same for the serving certificate, with `serverTLSBootstrap: true`.
+const SERVER: &str = "kubelet-server-current.pem";
+/// The serving certificate that a kubelet signs itself, without it.
+const OWN: &str = "kubelet.crt";
+/// What to do instead of a link that cannot be used.
+const COPY: &str = "put that right, or, if kubelet.conf holds a key of its own, remove the link: at its next start the kubelet copies that key";
+const ASK: &str =
+    "put that right, or remove the link: at its next start the kubelet requests another certificate";
+
+/// What a kubelet keeps; by default nothing.
+#[derive(Debug, Default)]
+pub struct Kubelet {
+    /// Whether there is a folder that was looked at.
+    pub known: bool,
+    /// Number of that folder.
+    pub folder: usize,
+    /// Its client certificate.
+    pub client: Option<Pair>,
+    /// Its serving certificate, when an authority issued it.
+    pub server: Option<Pair>,
+    /// Its serving certificate, when it signed that itself.
+    pub own: Option<Vec<Present>>,
+    /// The files, in words.
+    pub seen: Vec<String>,
+    /// What people should know.
+    pub notes: Vec<String>,
+}
+
+/// A certificate and its key in one file, and the link to it.
+#[derive(Debug)]
+pub struct Pair {
+    /// Name of the link.
+    pub link: &'static str,
+    /// Where it points to, as it is written there.
+    pub text: String,
+    pub link_owner: Owner,
+    /// The file.
+    pub found: Found,
+    /// The certificate and what follows it; at least one.
+    pub certificates: Vec<Present>,
+    /// SHA-256 over the SubjectPublicKeyInfo of the key.
+    pub public: Digest,
+}
+
+/// The folder of a kubelet's certificates: that of the folder which was named, or of the standard
+/// one where `pki` is a node's. A folder of another place can be a copy, or of a rehearsal; the
+/// kubelet of the machine has nothing to do with it.
+pub fn folder(pki: &Folder, named: Option<&Path>) -> Result<Option<PathBuf>, Error> {
+    let of_node = || NODES.iter().any(|node| Folder::open(Path::new(node)).is_ok_and(|node| node.is(pki)));
+    let dir = match named {
+        Some(dir) => dir,
+        None if of_node() && exists(Path::new(STANDARD))? => Path::new(STANDARD),
+        None => return Ok(None),
+    };
+    let dir = Folder::open(dir)?;
+    if exists(&dir.path().join("pki"))? {
+        return Ok(Some(dir.path().join("pki")));
+    }
+    if exists(&dir.path().join(CLIENT))? {
+        return Err(Error::Refused(format!(
+            "{}: is in the folder that --kubelet-dir names, required is the folder above; say --kubelet-dir {}",
+            dir.name(CLIENT),
+            shown(&dir.path().parent().unwrap_or(Path::new("/")).to_string_lossy())
+        )));
+    }
+    Ok(None)
+}
+
+fn exists(path: &Path) -> Result<bool, Error> {
+    match std::fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(Error::Fault(format!("{}: {e}", shown(&path.to_string_lossy())))),
+    }
+}
+
+impl Kubelet {
+    /// Reads what a kubelet keeps, and which of the kubeconfigs refer to it.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for a link that is broken or leads out of its folder, for a file without a
+    /// certificate and its key, and for a kubeconfig that refers to another folder;
+    /// [`Error::Fault`] when something cannot be read.
+    pub fn read(
+        folders: &mut Folders,
+        places: &Where,
+        kubeconfigs: &mut [KubeconfigFile],
+    ) -> Result<Self, Error> {
+        let path = folder(folders.pki(), places.kubelet_dir.as_deref())?;
+        let Some(path) = path else { return Self::none(places, folders.pki()) };
+        let number = folders.add(&path)?;
+        let folder = folders.at(number);
+        let mut kubelet = Self {
+            folder: number,
+            client: Pair::read(folder, CLIENT, COPY)?,
+            server: Pair::read(folder, SERVER, ASK)?,
+            known: true,
+            ..Self::default()
+        };
+        if folder.link_text(OWN)?.is_none() {
+            let found = folder.read(OWN)?;
+            kubelet.own = found.map(|found| pem::certificates_among(&found.octets).unwrap_or_default());
+        }
+        kubelet.tell(folder);
+        for file in kubeconfigs {
+            file.pem = kubelet.refers(folders, file)?.filter(|_| kubelet.client.is_some());
+        }
+        Ok(kubelet)
+    }
+
+    fn none(places: &Where, pki: &Folder) -> Result<Self, Error> {
+        let mut kubelet = Self::default();
+        let standard = Path::new(STANDARD).join("pki").join(CLIENT);
+        if let Some(dir) = &places.kubelet_dir {
+            kubelet.notes.push(format!(
+                "{}: has no folder pki, so its kubelet has no certificate yet",
+                shown(&dir.to_string_lossy())
+            ));
+        } else if std::fs::symlink_metadata(&standard).is_ok() {
+            kubelet.notes.push(format!(
+                "{STANDARD}: is left alone, for --pki is {} and not {}; if its kubelet is the one of this target, say --kubelet-dir {STANDARD}",
+                pki.name(""),
+                NODES.join(" or ")
+            ));
+        }
+        Ok(kubelet)
+    }
+
+    fn tell(&mut self, folder: &Folder) {
+        let pairs = [&self.client, &self.server].into_iter().flatten();
+        let pairs = pairs.filter_map(|pair| Some((pair.file(), pair.certificates.first()?)));
+        let own = self.own.iter().flatten().next().map(|own| (OWN, own));
+        self.seen = pairs.chain(own).map(|(file, first)| describe(&folder.name(file), first)).collect();
+    }
+
+    /// The path by which a kubeconfig has its client certificate and key from the kubelet's link.
+    fn refers(&self, folders: &Folders, file: &KubeconfigFile) -> Result<Option<String>, Error> {
+        let (folder, Some((certificate, key))) = (folders.at(self.folder), &file.config.files) else {
+            return Ok(None);
+        };
+        let conf = folders.at(file.folder);
+        let here = |path: &str| {
+            let path = conf.path().join(path);
+            let known = path.parent().and_then(|parent| Folder::open(parent).ok());
+            known.is_some_and(|known| known.is(folder)) && path.file_name().is_some_and(|name| name == CLIENT)
+        };
+        let wrong = |what: &str| {
+            Err(Error::Refused(format!(
+                "{}: client-certificate is {}, client-key is {}; {what}",
+                conf.name(&file.path),
+                shown(certificate),
+                shown(key)
+            )))
+        };
+        match (here(certificate), here(key)) {
+            (true, true) => Ok(Some(certificate.clone())),
+            (true, false) | (false, true) => wrong("required is that both are the same file"),
+            (false, false) if refers_to_link(file) => wrong(&format!(
+                "the kubelet's folder is {}; name the right one: --kubelet-dir, the folder above its pki",
+                folder.name("")
+            )),
+            (false, false) => Ok(None),
+        }
+    }
+}
+
+/// Whether a kubeconfig has its client certificate from a kubelet, wherever its folder is.
+pub fn refers_to_link(file: &KubeconfigFile) -> bool {
+    file.config.files.as_ref().is_some_and(|(path, _)| path.rsplit('/').next() == Some(CLIENT))
+}
+
+fn describe(file: &str, certificate: &Present) -> String {
+    let inner = certificate.parsed.tbs_certificate();
+    format!(
+        "{file}: {}, until {}, issued by {}",
+        subject_text(inner.subject()),
+        inner.validity().not_after.to_date_time(),
+        subject_text(inner.issuer())
+    )
+}
+
+impl Pair {
+    /// Reads the file that a link leads to, or finds no link.
+    fn read(folder: &Folder, link: &'static str, instead: &str) -> Result<Option<Self>, Error> {
+        let name = folder.name(link);
+        let Some((text, link_owner)) = folder.link_text(link)? else {
+            return match folder.read(link)? {
+                None => Ok(None),
+                Some(_) => Err(Error::Refused(format!(
+                    "{name}: a regular file, the kubelet has a symbolic link there; {instead}"
+                ))),
+            };
+        };
+        let wrong =
+            |why: String| Error::Refused(format!("{name}: links to {}, {why}; {instead}", shown(&text)));
+        let (parent, file) = text.rsplit_once('/').unwrap_or(("", &text));
+        let same = |parent: &str| Folder::open(Path::new(parent)).is_ok_and(|other| other.is(folder));
+        let inside = !text.contains('/') || (text.starts_with('/') && same(parent));
+        if !inside || matches!(file, "" | "." | "..") {
+            return Err(wrong(format!("required is a file in {}", folder.name(""))));
+        }
+        let Some(found) = folder.read(file)? else { return Err(wrong("which does not exist".to_owned())) };
+        let certificates =
+            pem::certificates_among(&found.octets).map_err(|why| wrong(format!("which: {why}")))?;
+        let public = public_key(&found.octets).map_err(|why| wrong(format!("which: {why}")))?;
+        let Some(first) = certificates.first() else {
+            return Err(wrong("which holds no certificate".to_owned()));
+        };
+        let certified = first.parsed.tbs_certificate().subject_public_key_info().to_der();
+        match certified.map(|der| Digest::of(&der)) {
+            Ok(certified) if certified == public => {}
+            _ => return Err(wrong("whose certificate is for another key than the one in it".to_owned())),
+        }
+        Ok(Some(Self { link, text, link_owner, found, certificates, public }))
+    }
+
+    /// Name of the file that the link leads to.
+    pub fn file(&self) -> &str {
+        self.text.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The text of a link to another file of the folder: an absolute path, as the kubelet writes it.
+    pub fn text_for(&self, folder: &Folder, file: &str) -> String {
+        match self.text.rsplit_once('/') {
+            Some((parent, _)) => format!("{parent}/{file}"),
+            None => folder.path().join(file).to_string_lossy().into_owned(),
+        }
+    }
+}
+
+/// A name that no file of the folder has, as the kubelet makes it from the time (here UTC): that
+/// second, or the first free one after it.
+pub fn dated(folder: &Folder, now: DateTime) -> Result<String, Error> {
+    let taken = folder.names("")?;
+    let mut time = now;
+    loop {
+        let name = format!(
+            "kubelet-client-{:04}-{:02}-{:02}-{:02}-{:02}-{:02}.pem",
+            time.year(),
+            time.month(),
+            time.day(),
+            time.hour(),
+            time.minutes(),
+            time.seconds()
+        );
+        if !taken.contains(&name) {
+            return Ok(name);
+        }
+        let next = time.unix_duration() + std::time::Duration::from_secs(1);
+        time = DateTime::from_unix_duration(next).map_err(|e| Error::Fault(format!("{name}: {e}")))?;
+    }
+}
