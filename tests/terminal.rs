@@ -203,3 +203,69 @@ fn pin_from_a_descriptor() {
     );
     lab.run("sh", &["-c", &command]).ok();
 }
+
+/// How often a text stands in the memory of the program that waits at a prompt.
+const SCAN: &str = r#"
+import re, subprocess, sys
+pid = subprocess.check_output(["pgrep", "-P", sys.argv[1], "keyrite"], text=True).split()[0]
+found = 0
+with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+    for line in maps:
+        start, end, mode = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+)", line).groups()
+        if not mode.startswith("rw") or "[v" in line:
+            continue
+        try:
+            memory.seek(int(start, 16))
+            octets = memory.read(int(end, 16) - int(start, 16))
+        except OSError:
+            continue
+        found += octets.count(sys.argv[2].encode())
+print(found)
+"#;
+
+/// A PIN that was used is nowhere in memory any more, typed or from a file, and neither in another
+/// form than it was given in.
+#[test]
+fn a_pin_is_gone_from_memory_once_it_was_used() {
+    // Letters of both cases, for a copy in lower case would be one; and an end that stays when an allocator
+    // writes over the begin of what was freed. SoftHSM keeps no PIN in clear.
+    let (pin, end) = (format!("{}Zq7-Memory-Pin", "7".repeat(100)), "Zq7-Memory-Pin");
+    let pin = pin.as_str();
+    for from in ["", " --pin-file pin"] {
+        let lab = support::Lab::without_token();
+        lab.write("pin", format!("{pin}\n"));
+        lab.init_token("lab");
+        lab.write("profiles.toml", support::PROFILES);
+        lab.write("root.toml", support::root_script("ecdsa-p256"));
+        lab.write("scan.py", SCAN);
+        let scan = |text: &str| {
+            format!(
+                "python3 {} $PPID {text} >> {}",
+                lab.path("scan.py").display(),
+                lab.path("found").display()
+            )
+        };
+        let scans =
+            format!("{{sh {}; {}; {}}}root-ca", scan(end), scan(&end.to_lowercase()), scan("root.toml"));
+        let steps: Vec<(&str, &str)> = support::typist::ROOT
+            .iter()
+            .filter(|(wait, _)| from.is_empty() || !wait.starts_with("User PIN"))
+            .map(|(wait, line)| match *wait {
+                "User PIN of token lab: " => (*wait, pin),
+                "type: root-ca" => (*wait, scans.as_str()),
+                _ => (*wait, *line),
+            })
+            .collect();
+        typed(
+            &lab,
+            &steps,
+            &format!("ceremony run root.toml --hsm hsm.toml --ledger ledger --out root{from}"),
+        )
+        .ok();
+        let found = lab.read("found");
+        let found: Vec<usize> = found.lines().map(|line| line.parse().unwrap()).collect();
+        // The name of the script is there: the scan finds what is in memory.
+        assert_eq!(found[..2], [0, 0], "{from}: {found:?}");
+        assert!(found[2] > 0, "{from}: {found:?}");
+    }
+}

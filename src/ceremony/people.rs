@@ -163,6 +163,19 @@ pub enum SecretReply {
     Exception,
 }
 
+impl SecretReply {
+    /// What a typed line means that is no secret, but a word that can be typed at every prompt. Nothing of
+    /// the line is copied.
+    pub fn of_word(line: &str) -> Option<Self> {
+        let is = |word: &str| line.trim().eq_ignore_ascii_case(word);
+        match () {
+            () if is("stop") => Some(Self::Stop),
+            () if is("exception") => Some(Self::Exception),
+            () => None,
+        }
+    }
+}
+
 /// Those who perform a ceremony.
 pub trait People {
     /// Shows lines that are safe to show.

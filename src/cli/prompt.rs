@@ -110,6 +110,33 @@ fn typed(mut input: &File) -> Result<Zeroizing<Vec<u8>>, Error> {
     Ok(line)
 }
 
+/// The next line of a file of secrets, without its end; none when the file ends. As at a prompt, octet
+/// by octet.
+///
+/// # Errors
+/// Whatever reading gives, and [`ErrorKind::InvalidData`] for a line that is not UTF-8.
+pub fn secret_line(mut file: &File, longest: usize) -> std::io::Result<Option<SecretString>> {
+    let mut line = Zeroizing::new(Vec::with_capacity(longest));
+    let mut octet = Zeroizing::new([0; 1]);
+    let mut ended = false;
+    while line.len() < longest {
+        match file.read(octet.as_mut_slice()) {
+            Ok(0) => ended = line.is_empty(),
+            Ok(_) if *octet != *b"\n" => {
+                line.extend_from_slice(octet.as_slice());
+                continue;
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        }
+        break;
+    }
+    let text = std::str::from_utf8(&line)
+        .map_err(|_| std::io::Error::new(ErrorKind::InvalidData, "not valid UTF-8"))?;
+    Ok((!ended).then(|| SecretString::from(text.trim_end_matches('\r'))))
+}
+
 /// Waits until something was typed.
 fn wait(input: &File) -> Result<(), Error> {
     let bell = stop::bell();

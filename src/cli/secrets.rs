@@ -1,7 +1,7 @@
 //! Secrets at the terminal: typed without echo or with it, shown to one person, cleared away.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -9,14 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
-use secrecy::{ExposeSecret, SecretString};
-use zeroize::Zeroizing;
+use secrecy::ExposeSecret;
 
 use super::{Failure, prompt};
-use crate::ceremony::{Error, Reply, SecretReply};
+use crate::ceremony::{Error, SecretReply};
 
 /// The longest line of a secret, in octets.
-const LONGEST: u64 = 1024;
+const LONGEST: usize = 1024;
 
 /// Whether a secret stands on the screen, or the terminal does not echo.
 static EXPOSED: AtomicBool = AtomicBool::new(false);
@@ -41,13 +40,13 @@ pub struct ShareSource {
 #[derive(Debug)]
 pub struct Shares {
     source: ShareSource,
-    lines: Option<BufReader<File>>,
+    file: Option<File>,
 }
 
 impl Shares {
     /// Shares from and to these places.
     pub fn new(source: ShareSource) -> Self {
-        Self { source, lines: None }
+        Self { source, file: None }
     }
 
     /// Whether shares come from a file.
@@ -72,16 +71,15 @@ impl Shares {
             }
         };
         let fault = |e: std::io::Error| Error::Fault(format!("shares from {}: {e}", path.display()));
-        let reader = match &mut self.lines {
-            Some(reader) => reader,
-            None => self.lines.insert(BufReader::new(File::open(&path).map_err(fault)?)),
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(File::open(&path).map_err(fault)?),
         };
-        let mut line = Zeroizing::new(String::new());
-        Read::take(reader, LONGEST).read_line(&mut line).map_err(fault)?;
-        match line.trim() {
-            "" => Ok(SecretReply::None),
-            share => Ok(SecretReply::Secret(SecretString::from(share))),
-        }
+        let line = prompt::secret_line(file, LONGEST).map_err(fault)?;
+        Ok(match line.filter(|share| !share.expose_secret().trim().is_empty()) {
+            Some(share) => SecretReply::Secret(share),
+            None => SecretReply::None,
+        })
     }
 
     /// Adds a share to the new file.
@@ -135,18 +133,15 @@ pub fn ask(what: &str, none: &str) -> Result<SecretReply, Error> {
 
 /// Words that are no secret.
 fn meaning(typed: &str, none: &str) -> Option<SecretReply> {
-    match Reply::of(typed) {
-        Reply::Stop => Some(SecretReply::Stop),
-        Reply::Exception => Some(SecretReply::Exception),
-        Reply::Text(text) if text.eq_ignore_ascii_case(none) => Some(SecretReply::None),
-        Reply::Text(_) => None,
-    }
+    let is_none = typed.trim().eq_ignore_ascii_case(none);
+    SecretReply::of_word(typed).or_else(|| is_none.then_some(SecretReply::None))
 }
 
-/// Writes a secret to the terminal itself: redirected output never gets it.
-pub fn show(text: &str) -> Result<(), Error> {
+/// Writes texts with a secret among them to the terminal itself: redirected output never gets them, and
+/// no text that holds the secret is made of them.
+pub fn show(texts: &[&str]) -> Result<(), Error> {
     EXPOSED.store(true, Ordering::Relaxed);
-    write(text)
+    texts.iter().try_for_each(|text| write(text))
 }
 
 fn write(text: &str) -> Result<(), Error> {

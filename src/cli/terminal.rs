@@ -1,11 +1,10 @@
 //! The terminal: lines shown, answers typed, PINs read without echo.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
-use zeroize::Zeroizing;
 
 use super::fold::{WIDTH, fold, pages};
 use super::progress::Work;
@@ -14,6 +13,9 @@ use super::{Failure, prompt, secrets};
 use crate::ceremony::{Answers, Error, People, Progress, Question, Reply, SecretReply, Wanted};
 use crate::media::{read_file, shown};
 use crate::token::TokenFacts;
+
+/// The longest PIN that is read from a file, in octets.
+const LONGEST_PIN: usize = 1024;
 
 /// Where the PIN comes from.
 #[derive(Clone, Debug, Args)]
@@ -66,14 +68,10 @@ fn typed_pin(what: &str) -> Result<SecretString, Error> {
 
 fn from_file(path: &Path) -> Result<SecretString, Failure> {
     let fault = |e: std::io::Error| Failure::fault(format!("PIN from {}: {e}", path.display()));
-    let mut reader = std::io::BufReader::new(std::fs::File::open(path).map_err(fault)?);
-    let mut line = Zeroizing::new(String::new());
-    std::io::Read::take(&mut reader, 1024).read_line(&mut line).map_err(fault)?;
-    let pin = line.trim_end_matches(['\r', '\n']);
-    if pin.is_empty() {
-        return Err(Failure::wrong(format!("PIN from {}: the first line is empty", path.display())));
-    }
-    Ok(SecretString::from(pin.to_owned()))
+    let file = std::fs::File::open(path).map_err(fault)?;
+    let pin = prompt::secret_line(&file, LONGEST_PIN).map_err(fault)?;
+    pin.filter(|pin| !pin.expose_secret().is_empty())
+        .ok_or_else(|| Failure::wrong(format!("PIN from {}: the first line is empty", path.display())))
 }
 
 /// Those at the terminal, or the file that answers for them.
@@ -151,11 +149,7 @@ impl People for Operators {
         }
         let pin = typed_pin(&what)?;
         // A PIN file is taken as it stands; at a prompt two words are no PIN.
-        Ok(match Reply::of(pin.expose_secret()) {
-            Reply::Stop => SecretReply::Stop,
-            Reply::Exception => SecretReply::Exception,
-            Reply::Text(_) => SecretReply::Secret(pin),
-        })
+        Ok(SecretReply::of_word(pin.expose_secret()).unwrap_or(SecretReply::Secret(pin)))
     }
 
     fn share(&mut self, person: &str) -> Result<SecretReply, Error> {
@@ -185,9 +179,11 @@ impl People for Operators {
             return Ok(other);
         }
         secrets::clear();
-        secrets::show(&format!(
-            "  {person}: your share of the token's PIN\n\n    {secret}\n\n  Write it on paper in these groups: digits, and letters but b, i and o.\n"
-        ))?;
+        secrets::show(&[
+            &format!("  {person}: your share of the token's PIN\n\n    "),
+            secret,
+            "\n\n  Write it on paper in these groups: digits, and letters but b, i and o.\n",
+        ])?;
         self.show("  When it is written, type \"written\": the screen is cleared then");
         let other = word("written");
         secrets::clear();
