@@ -18,7 +18,7 @@ use super::{Error, People, Prompt, Reply, wording};
 use crate::media::shown;
 use crate::release::Record;
 use crate::shares::{self, Collected, Share};
-use crate::token::{Pin, Session};
+use crate::token::{self, Pin, Session};
 
 /// Shorter PINs are worth no custody: 8 characters are 40 bits.
 const SHORTEST_PIN: usize = 8;
@@ -52,7 +52,7 @@ impl Conductor<'_> {
                         .into(),
                 ));
             }
-            return Ok((self.open(&Pin::Pinpad)?, None));
+            return Ok((self.try_pin(None)??, None));
         }
         let told = self.custody_told()?;
         let mine = told.iter().rev().find(|(ceremony, _)| *ceremony == self.id).map(|(_, told)| told.clone());
@@ -74,7 +74,7 @@ impl Conductor<'_> {
                 self.pin_of_shares(last.map(|(_, told)| told.set.clone()))?
             }
         };
-        let session = self.open_and_keep(&pin)?;
+        let session = self.try_pin(Some(&pin))??;
         if let Some(set) = tried {
             // Only now is it sure that nothing but paper is lost with them.
             self.void(&set)?;
@@ -92,14 +92,13 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    fn open_and_keep(&mut self, pin: &SecretString) -> Result<Session, Error> {
-        self.open(&Pin::Known(SecretString::from(pin.expose_secret())))
-    }
-
-    fn open(&mut self, pin: &Pin) -> Result<Session, Error> {
+    /// Tries a PIN that is needed afterwards, or the token's own pad; what the token says of it is for the
+    /// caller.
+    fn try_pin(&mut self, pin: Option<&SecretString>) -> Result<Result<Session, token::Error>, Error> {
         self.record("login", json!({ "token": self.token }))?;
         self.write_down()?;
-        Ok(self.module.open(&self.token, pin, self.final_try)?)
+        let pin = pin.map_or(Pin::Pinpad, |pin| Pin::Known(SecretString::from(pin.expose_secret())));
+        Ok(self.module.open(&self.token, &pin, self.final_try))
     }
 
     /// Whether a change of custody has come so far in this ceremony that all shares were out.
@@ -127,13 +126,13 @@ impl Conductor<'_> {
             "  A change of the PIN was under way when the ceremony was interrupted. If the token took the new PIN, the shares of set {set} open it. They are tried once, then the old PIN."
         ));
         let pin = self.pin_of_shares(Some(set.to_owned()))?;
-        match self.open_and_keep(&pin) {
+        match self.try_pin(Some(&pin))? {
             Ok(session) => {
                 self.told_changed(set)?;
                 self.people.show("  The token has the new PIN.");
                 Ok(Some(session))
             }
-            Err(Error::Fault(message)) if message.contains("CKR_PIN_INCORRECT") => {
+            Err(token::Error::WrongPin(_)) => {
                 // What the token says of its PIN has changed.
                 self.look_at_token()?;
                 self.record("custody", json!({ "phase": "not-taken", "set": set }))?;
@@ -142,7 +141,7 @@ impl Conductor<'_> {
                 ));
                 Ok(None)
             }
-            Err(other) => Err(other),
+            Err(other) => Err(other.into()),
         }
     }
 

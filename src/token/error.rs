@@ -11,6 +11,9 @@ pub enum Error {
     /// The token or what is on it is not as it must be.
     #[error("{0}")]
     Fault(String),
+    /// The token refused the PIN, and counts that; how many tries are left, as far as it says so.
+    #[error("{0}")]
+    WrongPin(String),
     /// A function of the module failed.
     #[error("{function}: {name} ({code:#010X}){hint}")]
     Pkcs11 {
@@ -53,7 +56,7 @@ impl Error {
         match self {
             Self::Pkcs11 { name, .. } => codes.contains(&name.as_str()),
             Self::Fault(_) => true,
-            Self::Setup(_) => false,
+            Self::Setup(_) | Self::WrongPin(_) => false,
         }
     }
 

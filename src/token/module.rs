@@ -238,9 +238,9 @@ impl Module {
             _ => "the token does not tell the tries that are left",
         };
         match error.is("CKR_PIN_INCORRECT") {
-            true => {
-                Error::Fault(format!("{error}; {state}; keyrite tries a PIN once and never again by itself"))
-            }
+            true => Error::WrongPin(format!(
+                "{error}; {state}; keyrite tries a PIN once and never again by itself"
+            )),
             false => error,
         }
     }
