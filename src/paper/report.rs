@@ -7,7 +7,8 @@ use super::document::{Document, Part, Sheet, Table};
 use super::happened::{self, Sum};
 use super::sheets;
 use crate::ceremony::Plan;
-use crate::media::shown;
+use crate::digest::Digest;
+use crate::media::{RelativePath, shown};
 use crate::release::{CertificateEntry, Record, RefusalEntry, chain_head};
 
 /// What a report is made of, as it is read.
@@ -33,6 +34,45 @@ pub struct Report {
     issued: Vec<[String; 4]>,
     listed: bool,
     refused: Vec<[String; 2]>,
+}
+
+/// What a report shows of a certificate.
+#[derive(Debug)]
+pub struct Issued {
+    /// Where its request was in the bundle.
+    pub request_path: RelativePath,
+    /// Subject, as RFC 4514 writes it.
+    pub subject: String,
+    /// DNS names, then IP addresses.
+    pub names: Vec<String>,
+    /// Certificate profile.
+    pub profile: String,
+    /// Name of the issuing authority.
+    pub authority: String,
+    /// Whether it is the certificate of an authority outside the token.
+    pub delegated: bool,
+    /// Serial number, hexadecimal digits.
+    pub serial: String,
+    /// SHA-256 over its DER.
+    pub sha256: Digest,
+    /// Last second of validity.
+    pub not_after: String,
+}
+
+impl From<CertificateEntry> for Issued {
+    fn from(entry: CertificateEntry) -> Self {
+        Self {
+            request_path: entry.request_path,
+            subject: entry.subject,
+            names: entry.dns.into_iter().chain(entry.ip).collect(),
+            profile: entry.profile,
+            authority: entry.authority,
+            delegated: entry.delegated,
+            serial: entry.serial,
+            sha256: entry.sha256,
+            not_after: entry.not_after,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -161,15 +201,15 @@ impl Report {
     }
 
     /// Takes in a certificate that was issued.
-    pub fn certificate(&mut self, entry: &CertificateEntry) {
-        let names = entry.dns.iter().chain(&entry.ip).cloned().collect::<Vec<_>>().join(" ");
+    pub fn certificate(&mut self, issued: Issued) {
+        let names = issued.names.join(" ");
         let names = if names.is_empty() { names } else { format!(" [{names}]") };
-        let outside = if entry.delegated { ", AN AUTHORITY OUTSIDE THE TOKEN" } else { "" };
+        let outside = if issued.delegated { ", AN AUTHORITY OUTSIDE THE TOKEN" } else { "" };
         self.issued.push([
-            entry.request_path.to_string(),
-            format!("{}{names}: {} under {}{outside}", entry.subject, entry.profile, entry.authority),
-            format!("{} {}", entry.serial, entry.sha256),
-            entry.not_after.clone(),
+            issued.request_path.to_string(),
+            format!("{}{names}: {} under {}{outside}", issued.subject, issued.profile, issued.authority),
+            format!("{} {}", issued.serial, issued.sha256),
+            issued.not_after,
         ]);
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::Report;
+use super::report::Issued;
 use crate::ceremony::{Plan, Setup};
 use crate::digest::Digest;
 use crate::issuance::{Certificate, IssuedFacts};
@@ -98,23 +99,16 @@ fn row(row: &RequestRow, report: &mut Report) -> Result<(), Error> {
     let list = |key: &str| -> Vec<String> {
         serde_json::from_value(kept.get(key).cloned().unwrap_or_default()).unwrap_or_default()
     };
-    report.certificate(&CertificateEntry {
-        path: path.clone(),
-        file_sha256: facts.sha256,
+    report.certificate(Issued {
         request_path: path,
-        request_sha256: request,
-        sha256: facts.sha256,
-        serial: facts.serial,
+        subject: facts.subject,
+        names: list("dns").into_iter().chain(list("ip")).collect(),
         profile: super::happened::text(&kept, "profile"),
         authority: reserved.authority.clone(),
-        subject: facts.subject,
-        dns: list("dns"),
-        ip: list("ip"),
-        not_before: facts.not_before.to_string(),
-        not_after: facts.not_after.to_string(),
-        spki_sha256: facts.spki_sha256,
-        notes: Vec::new(),
         delegated: certificate.is_authority().map_err(fault)?,
+        serial: facts.serial,
+        sha256: facts.sha256,
+        not_after: facts.not_after.to_string(),
     });
     Ok(())
 }
@@ -170,7 +164,7 @@ impl Reader for Lists<'_> {
     }
 
     fn certificate(&mut self, entry: CertificateEntry) -> Result<(), release::Error> {
-        self.0.certificate(&entry);
+        self.0.certificate(entry.into());
         Ok(())
     }
 
