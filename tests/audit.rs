@@ -555,3 +555,25 @@ fn witnesses_sign_afterwards() {
         lab.keyrite("audit first --allowed-signers odd").fails(2, &["odd: line 1: ", "is a pattern"]);
     }
 }
+
+/// What is no ledger, transcript or release is told as what it is: nothing is said of a record.
+#[test]
+fn sources_that_are_none() {
+    let lab = Lab::without_token();
+    std::fs::create_dir(lab.path("folder")).unwrap();
+    lab.write("empty", "");
+    for (source, why) in [
+        ("folder", "a folder with neither a ledger nor a release"),
+        ("empty", "empty"),
+        ("pin", "neither a transcript (JSON Lines) nor a tar of a release"),
+        ("hsm.toml", "neither a transcript (JSON Lines) nor a tar of a release"),
+        ("/dev/null", "neither a folder nor a file"),
+    ] {
+        for command in ["audit", "ceremony report --out report.html"] {
+            let ran =
+                lab.keyrite(&format!("{command} {source}")).fails(2, &[why, "name ledgers, transcripts"]);
+            assert!(!ran.err.contains("RECORD"), "{}", ran.err);
+        }
+    }
+    assert!(!lab.path("report.html").exists());
+}

@@ -18,7 +18,8 @@ mod story;
 mod transcript;
 mod witness;
 
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 pub use claim::{Claim, Outcome, Report, Section};
 pub use witness::{NAMESPACE, Signer, allowed_signers};
@@ -26,6 +27,7 @@ pub use witness::{NAMESPACE, Signer, allowed_signers};
 use crate::ceremony::Plan;
 use crate::digest::Digest;
 use crate::ledger::Ledger;
+use crate::release::{MANIFEST, SIGNATURE, TRANSCRIPT};
 
 /// Why an audit was not made.
 #[derive(Debug, thiserror::Error)]
@@ -129,22 +131,36 @@ pub enum Kind {
     Transcript,
 }
 
-/// What a source is, by its form.
+/// What a source is, by its form and by what it begins with: one that was cut off or edited is still one.
 ///
 /// # Errors
-/// [`Error`] when it is neither a folder nor a file, or is not there.
-pub fn kind(source: &std::path::Path) -> Result<Kind, Error> {
+/// [`Error`] when it is none of the three, or is not there.
+pub fn kind(source: &Path) -> Result<Kind, Error> {
     let fault = |e: std::io::Error| Error::Fault(format!("{}: {e}", source.display()));
+    let wrong = |what: &str| {
+        let name = source.display();
+        Err(Error::Wrong(format!("{name}: {what}; name ledgers, transcripts and releases")))
+    };
     let status = std::fs::metadata(source).map_err(fault)?;
     if status.is_dir() {
-        return Ok(if crate::ledger::Ledger::is_in(source) { Kind::Ledger } else { Kind::Release });
+        let of_release = [MANIFEST, SIGNATURE, TRANSCRIPT];
+        return match of_release.iter().any(|name| source.join(name).exists()) {
+            _ if crate::ledger::Ledger::is_in(source) => Ok(Kind::Ledger),
+            true => Ok(Kind::Release),
+            false => wrong("a folder with neither a ledger nor a release"),
+        };
     }
     if !status.is_file() {
-        return Err(Error::Wrong(format!(
-            "{}: neither a folder nor a file; name ledgers, transcripts and releases",
-            source.display()
-        )));
+        return wrong("neither a folder nor a file");
     }
-    let tar = source.extension().is_some_and(|ending| ending == "tar");
-    Ok(if tar { Kind::Release } else { Kind::Transcript })
+    let mut begin = Vec::new();
+    std::fs::File::open(source).and_then(|file| file.take(512).read_to_end(&mut begin)).map_err(fault)?;
+    // The mark of a tar's header (POSIX ustar), and the first letter of a JSON object.
+    let tar = begin.get(257..262) == Some(b"ustar".as_slice());
+    match begin.first() {
+        None => wrong("empty"),
+        _ if tar => Ok(Kind::Release),
+        Some(b'{') => Ok(Kind::Transcript),
+        Some(_) => wrong("neither a transcript (JSON Lines) nor a tar of a release"),
+    }
 }
