@@ -189,3 +189,23 @@ fn scripts_of_too_many_steps() {
     let steps = "title = \"t\"\npurpose = \"p\"\n".to_owned() + &"[[step]]\nact = \"machine\"\n".repeat(501);
     checked(&steps, "", &["s.toml: step: there are 501, at most 500 are performed"]);
 }
+
+/// What `run` refuses of ledger and output, `check` refuses with the same words and the same exit code.
+#[test]
+fn check_and_run_say_the_same_of_ledger_and_output() {
+    let lab = Lab::new();
+    lab.root("ecdsa-p256");
+    lab.sign_script(WEB);
+    lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
+    let both = |out: &str, code: i32, text: &str| {
+        lab.keyrite(&format!("ceremony check sign.toml --ledger ledger --out {out} --in in"))
+            .fails(code, &[text]);
+        lab.sign("in", out).fails(code, &[text]);
+    };
+    both("ledger/x", 2, "lies in the ledger's folder");
+    both("root", 2, "output folder is not empty");
+    let edit = "import sqlite3; db = sqlite3.connect('ledger/ledger.sqlite'); db.execute(\"UPDATE transcript SET line = replace(line, 'present', 'absent')\"); db.commit()";
+    lab.run("python3", &["-c", edit]).ok();
+    both("out", 3, "The ledger is not as it was written");
+    assert!(!lab.path("out").exists());
+}

@@ -39,7 +39,7 @@ pub fn release_again(
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<ReleaseRow, Error> {
     let release = find(ledger, which)?;
-    check_out(out, ledger.folder())?;
+    check_out(out, Some(ledger.folder()))?;
     let row = ledger.ceremony(release.ceremony)?;
     if !row.done {
         return Err(Error::Wrong(format!(

@@ -52,7 +52,7 @@ pub use gate::BundleFacts;
 pub use import::SHOWN;
 pub use people::{Answer, People, Person, Progress, Prompt, Question, Reply, SecretReply};
 pub use plan::{MAX_FILE, Plan, PlanFiles};
-pub use preflight::{Setup, Start, check_bundles, keys_are_there, keys_from_before};
+pub use preflight::{Setup, Start, check_bundles, check_out, keys_are_there, keys_from_before};
 pub use record::Kind as RecordKind;
 pub use script::{NetworkRule, PinRule, RefusalRule, Script, Step, StrangerRule};
 pub use seats::{Count, Role, Seats};
@@ -85,8 +85,11 @@ pub struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
-    /// Nothing is done with a ledger that was changed.
-    fn check_ledger(&self, ledger: &mut Ledger) -> Result<(), Error> {
+    /// Examines a ledger before anything is done with it.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when it is not as it was written.
+    pub fn check_ledger(&self, ledger: &mut Ledger) -> Result<(), Error> {
         (self.examine)(ledger).map_err(|why| {
             Error::Fault(format!(
                 "{}: {why}\nThe ledger is not as it was written, and nothing is done with it. Keep it as it is, look for who could write to it, and see what `keyrite audit` tells",

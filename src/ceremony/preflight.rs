@@ -85,7 +85,7 @@ impl Start {
         let token = module.choose_or_usual(&self.token)?;
         module.wants_pinpad(&token)?;
         if let Some(out) = &self.out {
-            check_out(out, &self.ledger)?;
+            check_out(out, Some(&self.ledger))?;
         }
         check_ledger(&self.plan, existing.as_ref(), &token, (surroundings.now)())?;
         let policy = policy(&self.plan, existing.as_ref())?;
@@ -149,12 +149,15 @@ pub fn check_bundles(plan: &Plan, bundles: &[PathBuf]) -> Result<(), Error> {
     Err(Error::Wrong(format!("{}: {what}", plan.name())))
 }
 
-/// Whether a release can be written here: the place is free, and not where the ledger is.
+/// Whether a release can be written here: the place is free, and not where the ledger is, if that is
+/// known.
 ///
 /// # Errors
 /// [`Error::Wrong`] when it cannot.
-pub fn check_out(out: &Path, ledger: &Path) -> Result<(), Error> {
-    Ledger::check_outside(ledger, out)?;
+pub fn check_out(out: &Path, ledger: Option<&Path>) -> Result<(), Error> {
+    if let Some(ledger) = ledger {
+        Ledger::check_outside(ledger, out)?;
+    }
     Output::check_free(out).map_err(|e| match e {
         crate::media::Error::Refused(message) => Error::Wrong(message),
         other => other.into(),

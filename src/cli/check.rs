@@ -8,10 +8,10 @@ use super::terminal::say;
 use super::token::profile_text;
 use super::{Failure, system};
 use crate::ceremony::{
-    Plan, RefusalRule, Step, Surroundings, findings, judge_bundles, keys_are_there, wording,
+    Plan, RefusalRule, Step, Surroundings, check_out, findings, judge_bundles, keys_are_there, wording,
 };
 use crate::ledger::Ledger;
-use crate::media::{Output, shown};
+use crate::media::shown;
 use crate::token::{HsmProfile, Module};
 
 /// Arguments of `ceremony check`.
@@ -64,7 +64,11 @@ fn plan_and_ledger(
 ) -> Result<Vec<String>, Failure> {
     let ledger = arguments.ledger.as_deref().filter(|folder| Ledger::is_in(folder));
     let ledger = ledger.map(|folder| Ledger::read(folder, &system::temporary()));
-    let ledger = ledger.transpose()?;
+    let mut ledger = ledger.transpose()?;
+    if let Some(ledger) = &mut ledger {
+        // What is not as it was written tells nothing else.
+        surroundings.check_ledger(ledger)?;
+    }
     let mut found = Vec::new();
     match (&arguments.ledger, &ledger) {
         (Some(_), Some(ledger)) => {
@@ -96,7 +100,7 @@ fn output(arguments: &Check, plan: &Plan) -> Option<String> {
     let makes = plan.script().has("release");
     match &arguments.out {
         Some(_) if !makes => Some("--out: the script makes no release; leave it out".into()),
-        Some(out) => Output::check_free(out).err().map(|e| format!("--out: {e}")),
+        Some(out) => check_out(out, arguments.ledger.as_deref()).err().map(|e| format!("--out: {e}")),
         None => None,
     }
 }
