@@ -6,12 +6,20 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::thread::Builder;
 
 use crossbeam_channel::bounded;
 
-/// The sink or every worker is gone, so the source need not go on. It is never what a caller sees.
-#[derive(Clone, Copy, Debug)]
-pub struct Closed;
+/// Why work ended besides what source and sink say.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The sink or every worker is gone, so the source need not go on. It is never what a caller sees.
+    #[error("stopped")]
+    Closed,
+    /// The system gives no thread to work in.
+    #[error("no thread can be started: {0}")]
+    Thread(std::io::Error),
+}
 
 /// Pieces under way for each worker: one at work, the others waiting before or behind it.
 const UNDER_WAY: usize = 4;
@@ -20,7 +28,8 @@ const UNDER_WAY: usize = 4;
 /// caller's.
 ///
 /// # Errors
-/// The sink's first error, or else the source's.
+/// The sink's first error, or else the source's; [`Error::Thread`] when no thread can be started. One
+/// worker is enough.
 pub fn ordered<In, Out, E>(
     workers: usize,
     source: impl FnOnce(&mut dyn FnMut(In) -> Result<(), E>) -> Result<(), E> + Send,
@@ -30,7 +39,7 @@ pub fn ordered<In, Out, E>(
 where
     In: Send,
     Out: Send,
-    E: From<Closed> + Send,
+    E: From<Error> + Send,
 {
     let workers = workers.max(1);
     let pieces = workers * UNDER_WAY;
@@ -40,24 +49,28 @@ where
     let (done, results) = bounded::<(u64, std::thread::Result<Out>)>(pieces);
     std::thread::scope(|scope| {
         let map = &map;
-        let source = scope.spawn(move || {
+        let source = Builder::new().spawn_scoped(scope, move || {
             let mut number = 0;
             source(&mut |piece| {
-                permits.recv().map_err(|_| Closed)?;
+                permits.recv().map_err(|_| Error::Closed)?;
                 // A worker for each of the first pieces: little work needs few threads.
                 if number < workers as u64 {
                     let (jobs, done) = (jobs.clone(), done.clone());
-                    scope.spawn(move || {
+                    let worker = Builder::new().spawn_scoped(scope, move || {
                         jobs.iter().try_for_each(|(number, piece)| {
                             done.send((number, catch_unwind(AssertUnwindSafe(|| map(piece)))))
                         })
                     });
+                    if let (0, Err(error)) = (number, worker) {
+                        return Err(Error::Thread(error).into());
+                    }
                 }
-                job.send((number, piece)).map_err(|_| Closed)?;
+                job.send((number, piece)).map_err(|_| Error::Closed)?;
                 number += 1;
                 Ok(())
             })
         });
+        let source = source.map_err(Error::Thread)?;
         let mut waiting = BTreeMap::new();
         let mut next = 0;
         let mut outcome = Ok(());
@@ -81,7 +94,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::{Closed, ordered};
+    use super::{Error, ordered};
 
     #[derive(Debug, PartialEq)]
     enum Ended {
@@ -90,8 +103,8 @@ mod tests {
         Source,
     }
 
-    impl From<Closed> for Ended {
-        fn from(_: Closed) -> Self {
+    impl From<Error> for Ended {
+        fn from(_: Error) -> Self {
             Self::Closed
         }
     }

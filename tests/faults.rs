@@ -202,3 +202,59 @@ fn the_disk_of_a_ceremony_of_custody_is_full_or_fails_anywhere() {
         CUSTODY.sweep("fsync", fault, 5);
     }
 }
+
+/// A system that gives no thread: said as what it is, or done without, and never the end by a panic.
+#[test]
+fn threads_that_cannot_be_started() {
+    let lab = Lab::new();
+    lab.root("ecdsa-p256");
+    lab.sign_script(support::WEB);
+    for name in ["a", "b", "c"] {
+        let (subject, san) = (format!("/CN={name}"), format!("DNS:{name}.example.test"));
+        lab.csr(&format!("in/web/{name}.csr"), &subject, &san, support::P256);
+    }
+    let root = "--root root/authorities/root-ca.crt";
+    let without = |at: usize, arguments: &str| {
+        let words = format!(
+            "-f -o trace -e trace=clone3 -e inject=clone3:error=EAGAIN:when={at} {} {arguments}",
+            env!("CARGO_BIN_EXE_keyrite")
+        );
+        let ran = lab.run("strace", &words.split_whitespace().collect::<Vec<_>>());
+        assert!(
+            [0, 1, 3, 4].contains(&ran.code) && !ran.err.contains("panicked"),
+            "{at} {arguments}: {ran:?}"
+        );
+        let told = |text| ran.err.contains(text) || ran.out.contains(text);
+        assert!(ran.code == 0 || told("no thread can be started") || told("unavailable"), "{ran:?}");
+        (lab.read("trace").contains("INJECTED"), ran.code)
+    };
+    let accept = repository().join("ceremony/answers-accept.toml");
+    lab.run("cp", &["-r", "ledger", "kept"]).ok();
+    for out in ["out", "out.tar"] {
+        let (mut at, mut met) = (1, 0);
+        loop {
+            lab.run("sh", &["-c", "rm -rf ledger out out.tar && cp -r kept ledger"]).ok();
+            let run = format!(
+                "ceremony run sign.toml --hsm hsm.toml --ledger ledger --in in --out {out} --answers {} --pin-file pin",
+                accept.display()
+            );
+            let (hit, code) = without(at, &run);
+            if code != 0 && lab.resume().err.contains("nothing to resume") {
+                lab.sign("in", out).ok();
+            }
+            lab.keyrite(&format!("verify {out} {root}")).ok();
+            if !hit {
+                break;
+            }
+            (at, met) = (at + 1, met + 1);
+        }
+        assert!(met > 3, "{out}: {met} threads");
+        for command in [format!("verify {out} {root}"), format!("audit ledger {out} {root}")] {
+            let (mut at, mut met) = (1, 0);
+            while without(at, &command).0 {
+                (at, met) = (at + 1, met + 1);
+            }
+            assert!(met > 0, "{command}: no thread");
+        }
+    }
+}

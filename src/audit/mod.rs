@@ -40,9 +40,9 @@ pub enum Error {
     Fault(String),
 }
 
-impl From<crate::parallel::Closed> for Error {
-    fn from(_: crate::parallel::Closed) -> Self {
-        Self::Fault("stopped".into())
+impl From<crate::parallel::Error> for Error {
+    fn from(error: crate::parallel::Error) -> Self {
+        Self::Fault(error.to_string())
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::Builder;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
@@ -14,6 +15,7 @@ use super::Error;
 use crate::issuance::{Authority, Serial, Signed, Template, ToBeSigned};
 use crate::keys::PublicKey;
 use crate::ledger::{Approved, Reservation, StoredKey};
+use crate::parallel;
 use crate::policy::{Approval, Policy};
 use crate::token::{AuthorityKey, Session};
 
@@ -137,7 +139,7 @@ impl Lanes<'_> {
         let (ready, readiness) = bounded(sessions.len());
         let signing = AtomicUsize::new(0);
         std::thread::scope(|scope| {
-            let count = sessions.len();
+            let (count, mut started) = (sessions.len(), Ok(0));
             for session in sessions {
                 let ready = ready.clone();
                 let ends = Ends {
@@ -148,7 +150,7 @@ impl Lanes<'_> {
                     signing: &signing,
                     alone: count.max(processors) == 1,
                 };
-                scope.spawn(move || match guarded(|| self.keys(session)) {
+                let lane = Builder::new().spawn_scoped(scope, move || match guarded(|| self.keys(session)) {
                     Ok(keys) => {
                         if ready.send(Ok(())).is_ok() {
                             drop(ready);
@@ -158,12 +160,21 @@ impl Lanes<'_> {
                     // Nobody listens when the other sessions failed, too.
                     Err(error) => drop(ready.send(Err(error))),
                 });
+                started = match (lane, started) {
+                    (Ok(_), before) => Ok(before.unwrap_or_default() + 1),
+                    (Err(error), Ok(0)) => Err(error),
+                    (Err(_), before) => before,
+                };
             }
             drop(ready);
-            (0..count).try_for_each(|_| readiness.recv().map_err(gone)?)?;
+            // One is enough.
+            let started = started.map_err(|e| Error::Fault(parallel::Error::Thread(e).to_string()))?;
+            (0..started).try_for_each(|_| readiness.recv().map_err(gone)?)?;
             for _ in count..processors {
                 let (queue, events) = (task_queue.clone(), events.clone());
-                scope.spawn(move || queue.iter().all(|task| self.compute(task, &events)));
+                let compute = move || queue.iter().all(|task| self.compute(task, &events));
+                // Sessions compute as well.
+                let _ = Builder::new().spawn_scoped(scope, compute);
             }
             drop((task_queue, sign_queue, events));
             let link = Link { tasks, to_sign, events: event_queue, most };

@@ -45,7 +45,7 @@ pub fn listen() {
         secrets::remember_terminal();
         let (reader, writer) = std::io::pipe().ok()?;
         let signals = Signals::new([SIGINT]).ok()?;
-        std::thread::spawn(move || heed(signals, writer));
+        std::thread::Builder::new().spawn(move || heed(signals, writer)).ok()?;
         Some(reader)
     });
 }

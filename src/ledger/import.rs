@@ -6,7 +6,7 @@ use std::collections::hash_map::RandomState;
 use std::fs::File;
 use std::hash::BuildHasher;
 use std::path::PathBuf;
-use std::thread::JoinHandle;
+use std::thread::{Builder, JoinHandle};
 
 use rusqlite::{Transaction, params};
 
@@ -64,7 +64,9 @@ impl Ahead {
         let Some(log) = self.log.clone().filter(|_| !under_way) else { return Ok(()) };
         self.waiting = 0;
         transaction.cache_flush()?;
-        self.thread = Some(std::thread::spawn(move || _ = File::open(log).and_then(|log| log.sync_data())));
+        // Without a thread the commit has it all to wait for.
+        let sync = move || _ = File::open(log).and_then(|log| log.sync_data());
+        self.thread = Builder::new().spawn(sync).ok();
         Ok(())
     }
 }

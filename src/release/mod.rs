@@ -55,8 +55,8 @@ impl From<crate::media::Error> for Error {
     }
 }
 
-impl From<crate::parallel::Closed> for Error {
-    fn from(_: crate::parallel::Closed) -> Self {
-        Self("stopped".into())
+impl From<crate::parallel::Error> for Error {
+    fn from(error: crate::parallel::Error) -> Self {
+        Self(error.to_string())
     }
 }

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
+use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::{Sender, bounded};
 
@@ -42,11 +42,13 @@ struct Checker {
 }
 
 impl Checker {
-    fn start(root: &Path) -> Self {
+    fn start(root: &Path) -> Result<Self, Error> {
         let (groups, queue) = bounded::<Group>(1);
+        let fault = |e| Error::fault(root.display(), e);
         let root = root.to_owned();
         let work = move || queue.iter().try_for_each(|group| sync_and_read_back(&root, &group));
-        Self { groups, outcome: std::thread::spawn(work) }
+        let outcome = Builder::new().spawn(work);
+        Ok(Self { groups, outcome: outcome.map_err(fault)? })
     }
 
     /// Waits for what was handed over.
@@ -123,7 +125,10 @@ impl Folder {
     fn hand_over(&mut self) -> Result<(), Error> {
         let group = std::mem::take(&mut self.written);
         self.held = 0;
-        let checker = self.checker.get_or_insert_with(|| Checker::start(&self.root));
+        let checker = match &mut self.checker {
+            Some(checker) => checker,
+            None => self.checker.insert(Checker::start(&self.root)?),
+        };
         match checker.groups.send(group) {
             Ok(()) => Ok(()),
             // The checker is gone: an earlier group failed.
@@ -155,19 +160,21 @@ fn sync_and_read_back(root: &Path, group: &Group) -> Result<(), Error> {
     std::thread::scope(|scope| {
         let readers: Vec<_> = group
             .chunks(group.len().div_ceil(READERS).max(1))
-            .map(|files| {
-                scope.spawn(move || {
-                    let mut back = ReadBack::default();
-                    files.iter().try_for_each(|(path, octets)| back.compare(path, octets))
-                })
-            })
+            .map(|files| (files, Builder::new().spawn_scoped(scope, move || compare(files))))
             .collect();
-        let read = readers
-            .into_iter()
-            .map(|reader| reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        let read = readers.into_iter().map(|(files, reader)| match reader {
+            Ok(reader) => reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            // Without a thread of its own it takes longer.
+            Err(_) => compare(files),
+        });
         // All are waited for; the first failure in the order of the files is told.
         read.collect::<Vec<_>>().into_iter().collect()
     })
+}
+
+fn compare(files: &[(PathBuf, Vec<u8>)]) -> Result<(), Error> {
+    let mut back = ReadBack::default();
+    files.iter().try_for_each(|(path, octets)| back.compare(path, octets))
 }
 
 struct Both<'a>(&'a mut File, &'a mut Sum);

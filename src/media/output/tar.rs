@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tar::{Builder, EntryType, Header};
@@ -53,10 +53,11 @@ impl Growing {
     fn append_all(mut self, pieces: &Receiver<Vec<u8>>) -> Result<Self, Error> {
         let (synced, queue) = bounded::<(u64, Vec<u8>)>(1);
         let path = self.path.clone();
-        let reader = std::thread::spawn(move || {
+        let reader = thread::Builder::new().spawn(move || {
             let mut back = ReadBack::default();
             queue.iter().try_for_each(|(at, piece)| back.compare_piece(&path, at, &piece, false))
         });
+        let reader = reader.map_err(|e| Error::fault(self.path.display(), e))?;
         let appended = self.append_each(pieces, &synced);
         drop(synced);
         let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -96,8 +97,13 @@ impl Pieces {
         let piece = std::mem::replace(&mut self.filled, Vec::with_capacity(PIECE));
         if let Some(growing) = self.growing.take() {
             let (pieces, queue) = bounded::<Vec<u8>>(1);
+            let fault = {
+                let path = growing.path.clone();
+                move |e| Error::fault(path.display(), e)
+            };
             let work = move || growing.append_all(&queue);
-            self.thread = Some(Thread { pieces, outcome: std::thread::spawn(work) });
+            self.thread =
+                Some(Thread { pieces, outcome: thread::Builder::new().spawn(work).map_err(fault)? });
         }
         match &self.thread {
             Some(thread) if thread.pieces.send(piece).is_ok() => Ok(()),
