@@ -222,3 +222,34 @@ fn without_what_differs(lab: &Lab, text: &str) -> String {
     let sed = r#"s/[0-9a-f]{64}/(digest)/g; s/01[0-9a-f]{38}/(serial)/g; s/20[0-9]{2}-[0-9-]+T[0-9:]+Z/(time)/g; s/typed ".*"/typed (something)/; s/Linux [^|]*/(machine) /; s/serial [0-9a-f]{16}/serial (token)/; s/^\| Records \| [0-9]+/| Records | (number)/"#;
     lab.run("sed", &["-E", sed, "text"]).ok().out
 }
+
+/// Letters stand everywhere as people write them: on the screen, in the record, in both kinds of paper.
+#[test]
+fn letters_stay_as_people_write_them() {
+    let lab = Lab::new();
+    lab.write("profiles.toml", support::PROFILES);
+    let script = support::root_script("ecdsa-p256");
+    let script =
+        script.replace("title = \"root\"", "title = \"Müller AG, Zürich\"").replace("O=Test", "O=Müller AG");
+    lab.write("root.toml", script);
+    let accept = lab.read_shipped("answers-accept.toml");
+    lab.write("answers.toml", accept.replace("\"Rehearsal Operator\"", "\"Jürgen Müller-Lüdenscheidt\""));
+    let ran = lab
+        .keyrite("ceremony run root.toml --hsm hsm.toml --ledger ledger --answers answers.toml --pin-file pin --out out")
+        .ok();
+    for form in ["md", "html"] {
+        lab.keyrite(&format!("ceremony report ledger --out report.{form}")).ok();
+        lab.keyrite(&format!("ceremony print root.toml --out script.{form}")).ok();
+    }
+    let verified = lab.keyrite("verify out --root out/authorities/root-ca.crt").ok().out;
+    assert!(verified.contains("Müller AG, Zürich"), "{verified}");
+    for text in [ran.out, lab.read("report.md"), lab.read("report.html")] {
+        for part in ["Müller AG, Zürich", "Jürgen Müller-Lüdenscheidt", "O=Müller AG"] {
+            assert!(text.contains(part), "no {part} in {text}");
+        }
+        assert!(!text.contains("u{"), "{text}");
+    }
+    for text in [lab.read("script.md"), lab.read("script.html")] {
+        assert!(text.contains("Müller AG, Zürich") && !text.contains("u{"), "{text}");
+    }
+}

@@ -97,7 +97,7 @@ fn refusals_of_a_hostile_bundle_are_written_so_that_they_can_be_read() {
     assert!(lab.read("good/transcript.jsonl").matches("\"event\":\"refused\"").count() > 1);
     lab.keyrite("audit ledger good --root root/authorities/root-ca.crt").ok();
     // A longer one is nobody's.
-    lab.run("sh", &["-c", "head -c 9000000 /dev/zero | tr '\\0' x > long.jsonl; echo >> long.jsonl"]).ok();
+    lab.run("sh", &["-c", "(printf '{'; head -c 9000000 /dev/zero | tr '\\0' x; echo) > long.jsonl"]).ok();
     lab.keyrite("audit long.jsonl").fails(1, &["THE RECORD DOES NOT HOLD"]);
 }
 

@@ -5,6 +5,7 @@
 //! not grow with the medium but for eight octets or so a file.
 
 mod archive;
+mod escape;
 mod folder;
 mod gather;
 mod output;
@@ -16,6 +17,7 @@ mod write;
 
 use std::path::Path;
 
+pub use escape::shown;
 pub use gather::{Gathered, gather};
 pub use output::Output;
 pub use path::RelativePath;
@@ -80,17 +82,4 @@ pub fn read_each<E: From<Error>>(
 fn is_folder(medium: &Path) -> Result<bool, Error> {
     let status = std::fs::metadata(medium).map_err(|e| Error::fault(medium.display(), e))?;
     Ok(status.is_dir())
-}
-
-/// Text from outside made safe to show: everything but printable ASCII becomes `\u{..}`.
-pub fn shown(text: &str) -> String {
-    if text.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
-        return text.to_owned();
-    }
-    text.chars()
-        .map(|c| match c {
-            ' '..='~' => c.to_string(),
-            _ => c.escape_unicode().to_string(),
-        })
-        .collect()
 }
