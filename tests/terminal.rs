@@ -269,3 +269,26 @@ fn a_pin_is_gone_from_memory_once_it_was_used() {
         assert!(found[2] > 0, "{from}: {found:?}");
     }
 }
+
+/// Help at a terminal of 80 columns breaks lines between words.
+#[test]
+fn help_fits_the_terminal() {
+    let lab = Lab::without_token();
+    for command in ["ceremony run", "install", "request cluster", "audit"] {
+        let ran = typed::<&str, &str>(&lab, &[], &format!("{command} --help")).ok();
+        let after = ran.out.split("Options:").nth(1).unwrap();
+        for line in after.lines() {
+            let mut plain = String::new();
+            let mut escaped = false;
+            for c in line.trim_end().chars() {
+                match c {
+                    '\u{1b}' => escaped = true,
+                    'm' if escaped => escaped = false,
+                    _ if escaped => {}
+                    c => plain.push(c),
+                }
+            }
+            assert!(plain.chars().count() <= 80, "{command}: {plain}");
+        }
+    }
+}
