@@ -7,6 +7,7 @@ declare -A why=(
   [softhsm2]="the software token of rehearsals and tests"
   [openssl]="checks what comes out"
   [gcc]="compiles the cryptography library and SQLite"
+  [libc6-dev]="the C library's headers and start files, which gcc only recommends"
   [make]="runs the targets"
   [opensc]="reads the token with a tool that is not keyrite"
   [gnutls-bin]="judges certificates (certtool)"
@@ -26,7 +27,7 @@ declare -A why=(
   [kubernetes-client]="reads completed kubeconfigs (kubectl)"
   [python3-venv]="keeps those libraries inside target/"
 )
-demo=(softhsm2 openssl gcc make)
+demo=(softhsm2 openssl gcc libc6-dev make)
 test=("${demo[@]}" openssh-client opensc gnutls-bin libengine-pkcs11-openssl strace libfaketime tmux mount procps python3 python3-venv etcd-server etcd-client)
 # Where another package brings kubectl, the two cannot be installed side by side.
 command -v kubectl >/dev/null || test+=(kubernetes-client)
@@ -57,7 +58,13 @@ if [ "${#missing[@]}" -gt 0 ]; then
   echo "Installing from Debian's packages:"
   for package in "${missing[@]}"; do echo "  $package: ${why[$package]}"; done
   root=()
-  [ "$(id -u)" = 0 ] || root=(sudo)
+  if [ "$(id -u)" != 0 ]; then
+    if ! command -v sudo >/dev/null; then
+      echo "sudo is not there; as root: apt-get install --no-install-recommends ${missing[*]}" >&2
+      exit 2
+    fi
+    root=(sudo)
+  fi
   "${root[@]}" apt-get update -qq
   "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi

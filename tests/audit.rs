@@ -577,3 +577,59 @@ fn sources_that_are_none() {
     }
     assert!(!lab.path("report.html").exists());
 }
+
+/// What became of a key that an interruption left is what people typed in that run, of the very objects
+/// that were found: chains that were rewritten to say otherwise do not hold.
+#[test]
+fn keys_that_were_found_were_decided_about() {
+    let lab = |decision: &str| {
+        let mut lab = Lab::new();
+        lab.write("profiles.toml", support::PROFILES);
+        lab.write("root.toml", support::root_script("ecdsa-p256"));
+        lab.write("ledger.py", REWRITE_LEDGER);
+        lab.faulty();
+        lab.set("FAULTY_TOKEN_MODE", "generror");
+        lab.ceremony("root.toml", "--out root").fails(3, &["CKR_DEVICE_ERROR"]);
+        lab.set("FAULTY_TOKEN_MODE", "none");
+        let accepting = lab.read_shipped("answers-accept.toml");
+        let answers = accepting.replace("found-key = \"accept\"", &format!("found-key = \"{decision}\""));
+        lab.write("answers.toml", answers);
+        lab.keyrite("ceremony resume --ledger ledger --answers answers.toml --pin-file pin").ok();
+        lab
+    };
+    let found = "f = [x for x in r if x['event'] == 'key-found'][0]";
+    let said = "c = [x for x in r if x['event'] == 'confirmed' and x['data']['prompt'] == 'found-key'][0]";
+    let made = "g = [x for x in r if x['event'] == 'key-generated'][0]";
+    let gone = "w = [x for x in r if x['event'] == 'key-withdrawn'][0]";
+    let edits = [
+        ("keep", format!("{said}; r.remove(c)")),
+        ("keep", format!("{found}; {said}; r.remove(f); r.remove(c)")),
+        ("keep", format!("{said}; c['data']['answer'] = 'destroy root-ca'")),
+        ("keep", format!("{found}; f['data']['spki_sha256'] = '0' * 64")),
+        ("keep", format!("{found}; f['data']['key_id'] = '00' * 16")),
+        ("keep", format!("{found}; f['data']['reason'] = 'is half a pair'")),
+        ("keep", format!("{made}; g['data']['spki_sha256'] = '0' * 64")),
+        ("destroy", format!("{said}; r.remove(c)")),
+        ("destroy", format!("{found}; {said}; r.remove(f); r.remove(c)")),
+        ("destroy", format!("{gone}; w['data']['destroyed'][0]['label'] = 'other'")),
+        ("destroy", format!("{gone}; w['data']['destroyed'].pop()")),
+        // A new run decides anew.
+        (
+            "destroy",
+            format!("{gone}; n = [x for x in r if x['event'] == 'resume'][0]; r.insert(r.index(w), dict(n))"),
+        ),
+        // A key that nobody asked for.
+        ("destroy", format!("{made}; i = [x for x in r if x['event'] == 'key-intended'][-2]; r.remove(i)")),
+    ];
+    for decision in ["keep", "destroy"] {
+        let lab = lab(decision);
+        lab.keyrite("audit ledger").ok();
+        for (_, edit) in edits.iter().filter(|(of, _)| *of == decision) {
+            lab.run("sh", &["-c", "rm -rf bad && cp -r ledger bad"]).ok();
+            lab.run("python3", &["ledger.py", "bad/ledger.sqlite", "1", edit]).ok();
+            let ran = lab.keyrite("audit bad");
+            let failed = |line: &str| line.contains("FAILS") && line.contains("AUDIT-CONFIRMED");
+            assert!(ran.code == 1 && ran.out.lines().any(failed), "{edit}:\n{}", ran.out);
+        }
+    }
+}

@@ -295,7 +295,7 @@ fn handed_out_and_typed_in_at_a_terminal() {
     assert_eq!(shares.len(), 4, "three, and one of them twice:\n{}", ran.out);
     // The screen is cleared after each.
     assert!(
-        ran.out.matches("\u{1b}[2J").count() >= 8 || ran.out.contains(&"\r\n".repeat(100)),
+        ran.out.matches("\u{1b}[2J").count() >= 8 || ran.out.contains(&"\r\r\n".repeat(100)),
         "{}",
         ran.out
     );

@@ -253,11 +253,13 @@ fn killed_while_creating_keys() {
 #[test]
 fn what_is_found_of_a_key_is_kept_or_destroyed() {
     // A pair of which the token reported an error; half a pair; half of one whose maker died.
-    for (mode, code, of_first) in
-        [("generror", 4, "keep"), ("genpublic", 4, "destroy"), ("genprivate", -1, "destroy")]
-    {
+    for (mode, code, decisions) in [
+        ("generror", 4, ["keep", "accept", "destroy"].as_slice()),
+        ("genpublic", 4, &["destroy"]),
+        ("genprivate", -1, &["destroy"]),
+    ] {
         for at in [1, 2] {
-            for decision in ["accept", "destroy"] {
+            for decision in decisions {
                 let mut lab = Lab::new();
                 lab.write("profiles.toml", support::PROFILES);
                 lab.write("root.toml", support::root_script("ecdsa-p256"));
@@ -292,7 +294,8 @@ fn what_is_found_of_a_key_is_kept_or_destroyed() {
                     accepting.replace("found-key = \"accept\"", &format!("found-key = \"{decision}\"")),
                 );
                 let ran = lab.keyrite(resume).ok();
-                let done = if decision == "accept" { of_first } else { "destroy" };
+                let done = decision;
+                let done = if *done == "accept" { "keep" } else { done };
                 let name = ["root-ca", "manifest"][at - 1];
                 assert!(ran.out.contains(&format!("> {done} {name}")), "{what}: {}", ran.out);
                 lab.keyrite("verify root --root root/authorities/root-ca.crt").ok();
@@ -301,6 +304,79 @@ fn what_is_found_of_a_key_is_kept_or_destroyed() {
                 assert_eq!(inspect.out.matches("private key").count(), 2, "{what}: {}", inspect.out);
                 assert_eq!(inspect.out.matches("public key").count(), 2, "{what}: {}", inspect.out);
             }
+        }
+    }
+}
+
+/// An answers file that accepts destroys nothing; what was decided holds in the audit and in what follows,
+/// when the program is killed while it destroys, too.
+#[test]
+fn what_is_destroyed_was_decided() {
+    for (mode, kills) in [("genpublic", 1), ("generror", 2)] {
+        for at in 1..=kills {
+            let mut lab = Lab::new();
+            lab.write("profiles.toml", support::PROFILES);
+            lab.write("root.toml", support::root_script("ecdsa-p256"));
+            lab.faulty();
+            lab.set("FAULTY_TOKEN_MODE", mode);
+            lab.ceremony("root.toml", "--out root").fails(3, &["CKR_DEVICE_ERROR"]);
+            lab.set("FAULTY_TOKEN_MODE", "none");
+            if mode == "genpublic" {
+                lab.resume().fails(1, &["found-key is \"accept\"", "destroy root-ca"]);
+            }
+            let accepting = lab.read_shipped("answers-accept.toml");
+            let destroying = accepting.replace("found-key = \"accept\"", "found-key = \"destroy\"");
+            lab.write("answers.toml", destroying);
+            let resume = "ceremony resume --ledger ledger --answers answers.toml --pin-file pin";
+            lab.set("FAULTY_TOKEN_MODE", "killdestroy");
+            lab.set("FAULTY_TOKEN_AT", &at.to_string());
+            assert_eq!(lab.keyrite(resume).code, -1, "{mode} {at}");
+            lab.set("FAULTY_TOKEN_MODE", "none");
+            lab.keyrite(resume).ok();
+            lab.keyrite("audit ledger root --root root/authorities/root-ca.crt").ok();
+            lab.sign_script(WEB);
+            lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
+            lab.sign("in", "out").ok();
+        }
+    }
+}
+
+/// What lies on the token and is not the key's is not destroyed with it: another program's object, or a key
+/// that the token does not show for a while.
+#[test]
+fn nothing_else_is_destroyed_with_what_is_found() {
+    let pkcs11 = |lab: &Lab, what: &str| {
+        let command = format!("pkcs11-tool --module {} --login --pin $(cat pin) {what}", support::SOFTHSM);
+        lab.run("sh", &["-c", &command]).ok()
+    };
+    for stranger in [true, false] {
+        let mut lab = Lab::new();
+        lab.root("ecdsa-p256");
+        lab.faulty();
+        let root = support::root_script("ecdsa-p256")
+            .replace("\"root-ca\"", "\"other-ca\"")
+            .replace("name = \"manifest\"", "name = \"other\"")
+            .replace("act = \"release\"", "act = \"release\"\nmanifest_key = \"other\"");
+        lab.write("other.toml", root);
+        lab.set("FAULTY_TOKEN_MODE", "genpublic");
+        lab.ceremony("other.toml", "--out other").fails(3, &["CKR_DEVICE_ERROR"]);
+        lab.set("FAULTY_TOKEN_MODE", if stranger { "none" } else { "blind" });
+        if stranger {
+            lab.write("data", "x");
+            pkcs11(&lab, "--write-object data --type data --private");
+        }
+        let accepting = lab.read_shipped("answers-accept.toml");
+        lab.write("answers.toml", accepting.replace("found-key = \"accept\"", "found-key = \"destroy\""));
+        let resume = "ceremony resume --ledger ledger --answers answers.toml --pin-file pin";
+        lab.keyrite(resume).fails(3, &["TOKEN-APPEARED"]);
+        let left = pkcs11(&lab, "-O").out;
+        assert!(left.contains("root-ca") && left.matches("Private Key Object").count() == 2, "{left}");
+        assert_eq!(left.contains("Data object"), stranger, "{left}");
+        if !stranger {
+            // It was only hidden: the ceremony goes on.
+            lab.set("FAULTY_TOKEN_MODE", "none");
+            lab.keyrite(resume).ok();
+            lab.keyrite("audit ledger").ok();
         }
     }
 }
@@ -329,7 +405,8 @@ fn a_key_that_was_not_made_leaves_the_ledger_free() {
     // What it made otherwise than asked it does not destroy.
     lab.set("FAULTY_TOKEN_MODE", "stuck");
     lab.ceremony("root.toml", "--out root").fails(3, &["CKA_EXTRACTABLE is true", "could NOT be destroyed"]);
-    lab.resume().fails(3, &["C_DestroyObject: CKR_ACTION_PROHIBITED"]);
+    lab.write("answers.toml", accepting.replace("found-key = \"accept\"", "found-key = \"destroy\""));
+    lab.keyrite(stopping).fails(3, &["C_DestroyObject: CKR_ACTION_PROHIBITED"]);
     lab.set("FAULTY_TOKEN_MODE", "none");
     let ran = lab.resume().ok();
     assert!(ran.out.contains("> keep root-ca"), "{}", ran.out);
@@ -340,7 +417,7 @@ fn a_key_that_was_not_made_leaves_the_ledger_free() {
 /// spent, and another key is made.
 #[test]
 fn a_key_that_is_gone_is_made_anew() {
-    for object in ["--type privkey", "--type pubkey"] {
+    for objects in [vec!["privkey"], vec!["pubkey"], vec!["privkey", "pubkey"]] {
         let mut lab = Lab::new();
         lab.write("profiles.toml", support::PROFILES);
         lab.write("root.toml", support::root_script("ecdsa-p256"));
@@ -349,12 +426,17 @@ fn a_key_that_is_gone_is_made_anew() {
         lab.set("FAULTY_TOKEN_AT", "2");
         assert_eq!(lab.ceremony("root.toml", "--out root").code, -1);
         lab.set("FAULTY_TOKEN_MODE", "none");
-        let destroy = format!(
-            "pkcs11-tool --module /usr/lib/softhsm/libsofthsm2.so --login --pin $(cat pin) --delete-object {object} --label root-ca"
-        );
-        lab.run("sh", &["-c", &destroy]).ok();
-        let ran = lab.resume().ok();
-        assert!(ran.out.contains("> destroy root-ca"), "{}", ran.out);
+        for object in &objects {
+            let destroy = format!(
+                "pkcs11-tool --module {} --login --pin $(cat pin) --delete-object --type {object} --label root-ca",
+                support::SOFTHSM
+            );
+            lab.run("sh", &["-c", &destroy]).ok();
+        }
+        let accepting = lab.read_shipped("answers-accept.toml");
+        lab.write("answers.toml", accepting.replace("found-key = \"accept\"", "found-key = \"destroy\""));
+        let ran = lab.keyrite("ceremony resume --ledger ledger --answers answers.toml --pin-file pin").ok();
+        assert_eq!(ran.out.contains("> destroy root-ca"), objects.len() == 1, "{}", ran.out);
         lab.keyrite("verify root --root root/authorities/root-ca.crt").ok();
         lab.keyrite("audit ledger root --root root/authorities/root-ca.crt").ok();
         assert_eq!(sqlite(&lab, "SELECT count(*) FROM certificate"), "3");

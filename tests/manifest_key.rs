@@ -420,7 +420,7 @@ fn a_node_keeps_to_the_manifest_key_that_it_knows() {
                 "another manifest key signed this release",
                 &key,
                 &first,
-                &format!("--manifest-key {key}"),
+                "name by --manifest-key",
                 "Nothing was changed",
             ],
         );
@@ -491,4 +491,60 @@ fn a_manifest_key_that_nothing_binds_is_not_made() {
     // openssl reads the policy as it is documented.
     let text = lab.openssl("x509 -in mid/authorities/mid.crt -noout -text").ok().out;
     assert!(text.contains(&format!("Policy: {MANIFEST_SIGNING}")), "{text}");
+}
+
+/// A manifest key that has ended can write any date into a manifest: it installs nothing any more, unless
+/// somebody names it, and neither does a release that says it is older than the installed one.
+#[test]
+fn a_manifest_key_that_has_ended_installs_nothing() {
+    let mut forge = Forge::new();
+    forge.below(&format!("{MAIL}{}", policy()));
+    let key = forge.certificate("c1").digest();
+    let release = |forge: &Forge, sequence: u64, later: &str| {
+        forge.release(|manifest| {
+            manifest["sequence"] = json!(sequence);
+            if !later.is_empty() {
+                manifest["created"] = json!(later);
+            }
+        });
+    };
+    let mut lab = Lab::without_token();
+    let library =
+        ["x86_64", "aarch64"].map(|cpu| format!("/usr/lib/{cpu}-linux-gnu/faketime/libfaketime.so.1"));
+    let library = library.iter().find(|path| std::path::Path::new(path).exists()).expect("libfaketime");
+    let install = |lab: &Lab, forge: &Forge, more: &str| {
+        let (out, root) = (forge.lab.path("out"), forge.lab.path("c0.crt"));
+        std::fs::create_dir_all(lab.path("node/pki")).unwrap();
+        lab.keyrite(&format!(
+            "install {} --root {} --pki node/pki --ca c0=ca.crt {more}",
+            out.display(),
+            root.display()
+        ))
+    };
+    let later = forge.certificate("c1").facts().not_before;
+    let later =
+        der::DateTime::from_unix_duration(later.unix_duration() + std::time::Duration::from_secs(5)).unwrap();
+    release(&forge, 1, &later.to_string());
+    install(&lab, &forge, "").ok();
+    release(&forge, 7, "");
+    install(&lab, &forge, "").fails(1, &["before the installed one of"]);
+    // 899 days and a minute later, on a new node.
+    release(&forge, 1, "");
+    std::fs::remove_dir_all(lab.path("node")).unwrap();
+    lab.set("LD_PRELOAD", library);
+    lab.set("FAKETIME", "+77673660s");
+    install(&lab, &forge, "").fails(1, &["the manifest key's certificate is valid from", "--manifest-key"]);
+    assert!(!lab.path("node/pki/ca.crt").exists());
+    install(&lab, &forge, &format!("--manifest-key {key}")).ok();
+}
+
+/// What verify and install refuse does not hold in an audit.
+#[test]
+fn an_audit_refuses_what_verify_refuses() {
+    let mut forge = Forge::new();
+    forge.below(CA).below(&format!("{MAIL}{}", policy())).release(|_| {});
+    let ran = forge.lab.keyrite("audit out --root c0.crt");
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    let claim = ran.out.lines().find(|line| line.contains("AUDIT-SIGNER")).unwrap_or_default();
+    assert!(claim.contains("FAILS") && claim.contains("not bound"), "{}", ran.out);
 }

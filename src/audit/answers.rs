@@ -4,7 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::marks::Mark;
+use super::key_events::KeyEvents;
+use super::marks::{KeyMark, Mark};
 use super::records::{Custody, Said, Statement};
 use super::story::Story;
 use crate::ceremony::{Count, Person, Plan, Role, Step, wording};
@@ -22,7 +23,7 @@ pub fn confirmed(story: &Story, plan: &Plan) -> Result<String, String> {
         answered: BTreeMap::new(),
         written: BTreeSet::new(),
         handed_out: None,
-        found: None,
+        keys: KeyEvents::default(),
         changed: None,
         step: (0, ""),
         count: 0,
@@ -44,21 +45,12 @@ struct Room<'s> {
     written: BTreeSet<usize>,
     /// The last set of shares, and the last one whose PIN the token took.
     handed_out: Option<&'s Custody>,
-    /// What was found of a key and waits for a decision.
-    found: Option<Undecided<'s>>,
+    keys: KeyEvents<'s>,
     changed: Option<&'s str>,
     /// The step under way and when it began.
     step: (usize, &'s str),
     count: usize,
     waits: bool,
-}
-
-/// What was found of a key after an interruption, and what was typed about it.
-struct Undecided<'s> {
-    name: &'s str,
-    /// Whether it can be kept.
-    usable: bool,
-    typed: Vec<(Person, &'s str)>,
 }
 
 impl<'s> Room<'s> {
@@ -67,6 +59,7 @@ impl<'s> Room<'s> {
             Mark::Begin | Mark::Resume => {
                 self.seated.clear();
                 self.agreed.clear();
+                self.keys.run();
                 self.waits = true;
             }
             // No more than there are seats; that there were no others is looked at elsewhere.
@@ -84,12 +77,8 @@ impl<'s> Room<'s> {
             Mark::Confirmed(said, time) => self.said(said, time)?,
             Mark::Statement(statement) => self.statement(statement)?,
             Mark::Custody(custody) => self.custody(custody)?,
-            Mark::Found(name, usable) => {
-                self.found = Some(Undecided { name, usable: *usable, typed: Vec::new() })
-            }
-            Mark::Generated(name) => self.decided(name, &wording::keep(name))?,
-            Mark::Withdrawn(name, true) => self.decided(name, &wording::destroy(name))?,
-            Mark::Present(..) | Mark::Withdrawn(..) | Mark::Certificate(_) | Mark::Done(_) => {}
+            Mark::Key(mark) => self.key(mark)?,
+            Mark::Present(..) | Mark::Done(_) => {}
         }
         Ok(())
     }
@@ -112,20 +101,9 @@ impl<'s> Room<'s> {
         let prompt = said.prompt.as_str();
         let person = self.person(said.role, &said.by, &format!("confirmed {prompt}"))?;
         let step = self.step.0;
-        if let Some(Undecided { name, usable, typed }) = self.found.as_mut().filter(|_| prompt == "found-key")
-        {
-            let asked = said.question == wording::found(name, *usable);
-            let options = wording::found_options(name, *usable);
-            if !asked || !options.iter().any(|option| said.answer.eq_ignore_ascii_case(option)) {
-                return Err(format!(
-                    "{:?} was typed in step {step} for {prompt}, which takes {}",
-                    said.answer,
-                    options.join(" or ")
-                ));
-            }
-            typed.push((person, &said.answer));
+        if prompt == "found-key" {
             self.count += 1;
-            return Ok(());
+            return self.keys.said(said, person).map_err(|wrong| format!("step {step}: {wrong}"));
         }
         let expected = self.expected(said, time).ok_or_else(|| {
             format!("{prompt} was confirmed in step {step}, where the ceremony asks no {:?}", said.question)
@@ -179,15 +157,25 @@ impl<'s> Room<'s> {
         }
     }
 
-    /// What became of a key that was found is what people decided.
-    fn decided(&mut self, name: &str, wanted: &str) -> Result<(), String> {
-        let Some(found) = self.found.take_if(|found| found.name == name) else { return Ok(()) };
-        let by = found.typed.into_iter().filter(|(_, answer)| answer.eq_ignore_ascii_case(wanted));
-        let by: Vec<Person> = by.map(|(person, _)| person).collect();
-        let step = self.scripted();
-        let confirm = step.and_then(Step::confirm).unwrap_or(&self.plan.script().people.confirm);
-        enough(&by, confirm)
-            .map_err(|few| format!("step {}: {wanted:?} was not confirmed: {few}", self.step.0))
+    /// Takes in a record of a key in the step under way.
+    fn key(&mut self, mark: &'s KeyMark) -> Result<(), String> {
+        let confirm = self.scripted().and_then(Step::confirm);
+        let confirm = *confirm.unwrap_or(&self.plan.script().people.confirm);
+        let enough = |by: &[Person]| enough(by, &confirm);
+        let taken = match mark {
+            KeyMark::Intended(key) => {
+                self.keys.intended(key);
+                Ok(())
+            }
+            KeyMark::Found(key) => {
+                self.keys.found(key);
+                Ok(())
+            }
+            KeyMark::Generated(key) => self.keys.generated(key, &enough),
+            KeyMark::Withdrawn(key) => self.keys.withdrawn(key, &enough),
+            KeyMark::Certificate(key) => self.keys.certificate(key),
+        };
+        taken.map_err(|wrong| format!("step {}: {wrong}", self.step.0))
     }
 
     fn statement(&mut self, found: &Statement) -> Result<(), String> {

@@ -1,6 +1,8 @@
 //! What a transcript tells, piece by piece: acts of people and steps, the seal, looks, refusals.
 
-use super::records::{Custody, Said, Statement};
+use super::records::{
+    Custody, KeyCertificate, KeyFound, KeyGenerated, KeyIntended, KeyWithdrawn, Said, Statement,
+};
 use crate::ceremony::Role;
 use crate::digest::{Digest, Hasher};
 
@@ -20,12 +22,17 @@ pub enum Mark {
     Confirmed(Said, String),
     Statement(Statement),
     Custody(Custody),
-    Certificate(String),
-    /// What was found of a key, and whether it is a pair that can be kept.
-    Found(String, bool),
-    Generated(String),
-    /// A key of which the token holds nothing, and whether something of it was destroyed.
-    Withdrawn(String, bool),
+    Key(KeyMark),
+}
+
+/// What became of a key that the token was asked for.
+#[derive(Clone, Debug)]
+pub enum KeyMark {
+    Intended(KeyIntended),
+    Found(KeyFound),
+    Generated(KeyGenerated),
+    Withdrawn(KeyWithdrawn),
+    Certificate(KeyCertificate),
 }
 
 /// The seal: what the manifest says of the transcript.

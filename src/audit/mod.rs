@@ -8,6 +8,7 @@ mod answers;
 mod certificates;
 mod claim;
 mod history;
+mod key_events;
 mod ledger;
 mod marks;
 mod people;

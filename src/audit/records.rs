@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::ceremony::{BundleFacts, RecordKind, Role};
 use crate::digest::Digest;
+use crate::token::Inventory;
 
 /// What must be so for a key to stay in its token (PKCS#11).
 const KEPT: [(&str, bool); 6] = [
@@ -100,18 +101,36 @@ pub struct KeyReserved {
     pub withdrawn: bool,
 }
 
-/// What was found of a key after an interruption.
-#[derive(Deserialize)]
+/// A key that the token is about to be asked for.
+#[derive(Clone, Debug, Deserialize)]
+pub struct KeyIntended {
+    pub key_id: String,
+}
+
+/// A pair that was generated; older records have no ID.
+#[derive(Clone, Debug, Deserialize)]
+pub struct KeyGenerated {
+    pub name: String,
+    pub key_id: Option<String>,
+    pub spki_sha256: Digest,
+}
+
+/// What was found of a key after an interruption, and why it cannot be kept.
+#[derive(Clone, Debug, Deserialize)]
 pub struct KeyFound {
     pub name: String,
+    pub key_id: String,
+    pub objects: Inventory,
+    pub spki_sha256: Option<Digest>,
     pub reason: Option<String>,
 }
 
-/// A key of which the token holds nothing.
-#[derive(Deserialize)]
+/// A key of which the token holds nothing, and what of it was destroyed.
+#[derive(Clone, Debug, Deserialize)]
 pub struct KeyWithdrawn {
     pub name: String,
-    pub destroyed: Vec<serde::de::IgnoredAny>,
+    pub key_id: String,
+    pub destroyed: Inventory,
 }
 
 #[derive(Deserialize)]

@@ -93,15 +93,22 @@ fn verified(path: &Path, head: &Head, order: &Order, section: &mut Section) -> R
         }
         None => Err("its manifest names no root above its signer".to_owned()),
     };
-    match result.as_ref().map(|report| &report.manifest_key) {
-        Ok(key) if key.bound => section.compared(
+    match result.as_ref().map(|report| (&report.manifest_key, &report.root)) {
+        Ok((key, _)) if key.bound => section.compared(
             "AUDIT-SIGNER",
             Ok(format!(
                 "the manifest key, SHA-256 {}, and every authority between the root and it assert the certificate policy of manifest keys",
                 key.certificate_sha256
             )),
         ),
-        Ok(key) => section.untold(
+        Ok((key, root)) if key.issuer != *root => section.compared(
+            "AUDIT-SIGNER",
+            Err(format!(
+                "the manifest key, SHA-256 {}, is under {} and not bound by the certificate policy of manifest keys: whoever holds a key below {root} could have made it",
+                key.certificate_sha256, key.issuer
+            )),
+        ),
+        Ok((key, _)) => section.untold(
             "AUDIT-SIGNER",
             format!(
                 "the manifest key under {}, SHA-256 {}, is not bound by the certificate policy of manifest keys: compare it with the paper of the ceremony that made it",

@@ -1,6 +1,7 @@
 //! The steps that a transcript tells, held against the script of the plan.
 
-use super::marks::Mark;
+use super::marks::{KeyMark, Mark};
+use super::records::KeyCertificate;
 use super::story::Story;
 use crate::ceremony::{Plan, Step};
 
@@ -66,7 +67,9 @@ pub fn keys(story: &Story, plan: &Plan) -> Result<String, String> {
     for mark in &story.marks {
         match mark {
             Mark::Step { number, .. } => step = *number,
-            Mark::Certificate(name) if !made.contains(&(step, name.as_str())) => {
+            Mark::Key(KeyMark::Certificate(KeyCertificate { name, .. }))
+                if !made.contains(&(step, name.as_str())) =>
+            {
                 return Err(format!(
                     "the certificate of {name} was made in step {step}, where the script has none"
                 ));

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::marks::{Looks, Mark, Refusals, Seal};
+use super::marks::{KeyMark, Looks, Mark, Refusals, Seal};
 use super::records::{
-    Begin, Custody, Done, Import, InventoryData, IssuedData, KeyCertificate, KeyData, KeyFound, KeyReserved,
+    Begin, Custody, Done, Import, InventoryData, IssuedData, KeyCertificate, KeyData, KeyReserved,
     KeyWithdrawn, LASTING, Login, Present, RefusedData, Released, Review, Run, Sequence, StepData,
     TokenSerial, ToolFacts,
 };
@@ -166,16 +166,19 @@ impl Story {
             "custody" => self.custody(serde_json::from_value(data)?),
             "login" => self.at_token(serde_json::from_value::<Login>(data)?.token.serial),
             "token-open" => self.at_token(serde_json::from_value::<TokenSerial>(data)?.token_serial),
-            "key-generated" | "key-proved" => self.key(event, serde_json::from_value(data)?),
-            "key-found" => {
-                let KeyFound { name, reason } = serde_json::from_value(data)?;
-                self.mark(Mark::Found(name, reason.is_none()));
+            "key-generated" => {
+                let generated = serde_json::from_value(data.clone())?;
+                self.key(event, serde_json::from_value(data)?);
+                self.mark(Mark::Key(KeyMark::Generated(generated)));
             }
+            "key-proved" => self.key(event, serde_json::from_value(data)?),
+            "key-intended" => self.mark(Mark::Key(KeyMark::Intended(serde_json::from_value(data)?))),
+            "key-found" => self.mark(Mark::Key(KeyMark::Found(serde_json::from_value(data)?))),
             "key-withdrawn" => self.withdrawn(serde_json::from_value(data)?),
             "certificate" => {
                 self.makes(event);
                 let key: KeyCertificate = serde_json::from_value(data)?;
-                self.mark(Mark::Certificate(key.name.clone()));
+                self.mark(Mark::Key(KeyMark::Certificate(key.clone())));
                 match self.keys.contains(&key) {
                     true => {}
                     false if self.keys.len() < MOST_KEYS => self.keys.push(key),
@@ -307,7 +310,6 @@ impl Story {
         }
         match event {
             "key-generated" if self.generated.len() < MOST_KEYS => {
-                self.mark(Mark::Generated(key.name.clone()));
                 self.generated.push(key.name);
             }
             "key-generated" => self.too_many("keys", MOST_KEYS),
@@ -316,12 +318,12 @@ impl Story {
     }
 
     /// The token holds nothing of a key, which was generated or was to be.
-    fn withdrawn(&mut self, KeyWithdrawn { name, destroyed }: KeyWithdrawn) {
-        self.generated.retain(|generated| *generated != name);
-        for reserved in self.reserved_keys.iter_mut().filter(|reserved| reserved.name == name) {
+    fn withdrawn(&mut self, key: KeyWithdrawn) {
+        self.generated.retain(|generated| *generated != key.name);
+        for reserved in self.reserved_keys.iter_mut().filter(|reserved| reserved.name == key.name) {
             reserved.withdrawn = true;
         }
-        self.mark(Mark::Withdrawn(name, !destroyed.is_empty()));
+        self.mark(Mark::Key(KeyMark::Withdrawn(key)));
     }
 
     /// What was made in the ceremony, in words: one in which something was is not given up.

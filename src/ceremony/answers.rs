@@ -55,7 +55,7 @@ impl Answers {
         let none = |what: &str| Err(Error::Stopped(format!("answers: {what} has no answer")));
         let text = match &question.wanted {
             Answer::Exactly { id, expected, whole } => return self.exactly(id, expected, whole.as_deref()),
-            Answer::OneOf { id, options } => return self.one_of(id, options),
+            Answer::OneOf { id, options, accept } => return self.one_of(id, options, accept.as_ref()),
             Answer::Name(role, number) => self.name(*role, *number),
             Answer::Value(label) => self.record.get(label).map(String::as_str),
             Answer::Text => None,
@@ -81,13 +81,13 @@ impl Answers {
     }
 
     /// The option that is given, in full or by its first word.
-    fn one_of(&self, id: &str, options: &[String]) -> Result<Reply, Error> {
+    fn one_of(&self, id: &str, options: &[String], accept: Option<&String>) -> Result<Reply, Error> {
         let given = self.prompts.get(id).map(|given| given.trim());
         let given = given.ok_or_else(|| {
             Error::Stopped(format!("answers: {id} has no answer; it takes {}", options.join(" or ")))
         })?;
         let is = |option: &&String| *option == given || option.split(' ').next() == Some(given);
-        let chosen = if given == "accept" { options.first() } else { options.iter().find(is) };
+        let chosen = if given == "accept" { accept } else { options.iter().find(is) };
         chosen.map(|chosen| Reply::Text(chosen.clone())).ok_or_else(|| {
             Error::Stopped(format!("answers: {id} is {given:?}, the ceremony takes {}", options.join(" or ")))
         })

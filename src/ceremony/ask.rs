@@ -97,9 +97,11 @@ impl Conductor<'_> {
         id: &'static str,
         question: &str,
         options: &[String],
+        accept: Option<String>,
     ) -> Result<String, Error> {
         let text = format!("{}: {question}", person.title());
-        let wanted = Answer::OneOf { id, options: options.to_vec() };
+        let accept = accept.filter(|accept| options.contains(accept));
+        let wanted = Answer::OneOf { id, options: options.to_vec(), accept };
         let typed = self.answer(&Question { text, wanted }, None)?;
         let chosen = options.iter().find(|option| typed.eq_ignore_ascii_case(option)).cloned();
         let chosen = chosen.unwrap_or(typed);

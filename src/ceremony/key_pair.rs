@@ -14,21 +14,28 @@ use crate::keys::PublicKey;
 use crate::ledger::StoredKey;
 use crate::media::shown;
 use crate::release::Record;
-use crate::token::{InventoryObject, KeyAttributes, NotMade, Remains};
+use crate::token::{Inventory, InventoryObject, KeyAttributes, NotMade, Remains};
 
 /// A key that the token was about to make: which objects on it are the key's.
 pub(super) struct Intention {
     name: String,
     id: String,
-    /// Whether there was no object without an ID before: then such a one is half of this key.
+    /// Whether an object without an ID can be nothing but a part of this key: there was none before, and
+    /// every object of before is still there and can be read.
     alone: bool,
 }
+
+/// What a token calls the objects of a key pair, whole or not.
+const PARTS: [&str; 4] = ["private key", "public key", "unreadable object", "unknown"];
 
 impl Intention {
     /// Whether an object is of this key: it has the key's ID, or has none and not another's label.
     pub(super) fn is_of(&self, object: &InventoryObject) -> bool {
         match object.id.as_str() {
-            "" => self.alone && (object.label.is_empty() || object.label == self.name),
+            "" => {
+                let part = PARTS.iter().any(|part| object.class.ends_with(part));
+                self.alone && part && (object.label.is_empty() || object.label == self.name)
+            }
             id => id == self.id,
         }
     }
@@ -38,7 +45,7 @@ impl Intention {
 #[derive(Deserialize)]
 struct Intended {
     key_id: String,
-    nameless: usize,
+    before: Inventory,
 }
 
 /// What a record `key-generated` says of the pair.
@@ -64,8 +71,7 @@ impl Conductor<'_> {
     fn intend(&mut self, wish: &Wish) -> Result<StoredKey, Error> {
         let key_id: Vec<u8> = self.random_octets()?.as_bytes().iter().take(16).copied().collect();
         self.session()?.require_free(&wish.name, &key_id)?;
-        let objects = self.session()?.inventory()?;
-        let nameless = objects.iter().filter(|object| object.id.is_empty()).count();
+        let before = self.session()?.inventory()?;
         let stored = StoredKey {
             name: wish.name.clone(),
             role: wish.role,
@@ -79,7 +85,7 @@ impl Conductor<'_> {
         let told = json!({
             "name": stored.name, "role": stored.role.as_str(), "key": wish.key, "key_id": hex(&stored.key_id),
             "token_serial": stored.token_serial, "issuer": stored.issuer, "profile": stored.profile,
-            "nameless": nameless,
+            "before": before,
         });
         self.record_with("key-intended", told, |ledger, lines| ledger.intend_key(&stored, lines))?;
         Ok(stored)
@@ -122,8 +128,11 @@ impl Conductor<'_> {
             serde_json::from_value(record.data).ok().filter(|told: &Intended| told.key_id == id)
         };
         let mut told = self.ledger.lines_of("key-intended")?.into_iter().filter_map(read);
+        let now = self.session()?.inventory()?;
+        let named =
+            |before: &Inventory| before.iter().all(|object| !object.id.is_empty() && now.contains(object));
         // A ceremony that an older version began has no such record.
-        let alone = told.next().is_some_and(|told| told.nameless == 0);
+        let alone = told.next().is_some_and(|told| named(&told.before));
         Ok(Some(Intention { name: key.name, id, alone }))
     }
 
@@ -154,7 +163,13 @@ impl Conductor<'_> {
         });
         match (&pair, told) {
             (Ok((key, _)), Some(_)) => return Ok(Some((key.clone(), stored))),
-            (Err(_), None) if remains.objects.is_empty() => {
+            (Err(_), told) if remains.objects.is_empty() => {
+                if told.is_some() {
+                    let name = &stored.name;
+                    self.people.show(&format!(
+                        "  The key of {name} that was generated is not on the token any more."
+                    ));
+                }
                 self.withdraw(&stored, &[])?;
                 return Ok(None);
             }
@@ -205,7 +220,8 @@ impl Conductor<'_> {
         let mut options = wording::found_options(name, usable);
         let question = wording::found(name, usable);
         for person in self.confirmers()? {
-            let chosen = self.choose_by(&person, "found-key", &question, &options)?;
+            let chosen =
+                self.choose_by(&person, "found-key", &question, &options, Some(wording::keep(name)))?;
             options.retain(|option| *option == chosen);
         }
         self.write_down()?;
@@ -245,7 +261,11 @@ impl Conductor<'_> {
 
 /// Objects in words.
 fn listed(objects: &[InventoryObject]) -> String {
-    let one = |object: &InventoryObject| format!("{} {:?}", object.class, object.label);
+    let id = |object: &InventoryObject| match object.id.as_str() {
+        "" => "no ID".to_owned(),
+        id => format!("ID {id}"),
+    };
+    let one = |object: &InventoryObject| format!("{} {:?} ({})", object.class, object.label, id(object));
     match objects {
         [] => "nothing".to_owned(),
         objects => objects.iter().map(one).collect::<Vec<_>>().join(", "),

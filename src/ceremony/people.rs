@@ -100,8 +100,10 @@ pub enum Answer {
     OneOf {
         /// The prompt's name in an answers file.
         id: &'static str,
-        /// What can be typed; "accept" in an answers file stands for the first.
+        /// What can be typed.
         options: Vec<String>,
+        /// What "accept" in an answers file stands for; nothing is destroyed by it.
+        accept: Option<String>,
     },
     /// The name of somebody.
     Name(Role, usize),

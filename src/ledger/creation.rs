@@ -6,6 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::io::Errno;
 
 use super::{Error, Ledger, schema};
 
@@ -47,8 +48,6 @@ impl Ledger {
         match created {
             Ok(ledger) => Ok(Self { new: true, made, ..ledger }),
             Err(error) => {
-                // What stays, the next attempt clears away.
-                let _ = clear(folder);
                 if made {
                     let _ = std::fs::remove_dir(folder);
                 }
@@ -79,14 +78,30 @@ fn make(folder: &Path, rehearsal: bool) -> Result<(), Error> {
         Error::Refused(format!("{}: another program is making a ledger here", folder.display()))
     })?;
     clear(folder)?;
+    write(folder, rehearsal, &directory).inspect_err(|_| {
+        // What stays, the next attempt clears away.
+        let _ = clear(folder);
+    })
+}
+
+/// Under the folder's lock.
+fn write(folder: &Path, rehearsal: bool, directory: &File) -> Result<(), Error> {
     let db = schema::connect(folder, PARTIAL, true)?;
     schema::create(&db, rehearsal)?;
     // Into the database itself: what is renamed has no log.
     db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
     db.close().map_err(|(_, e)| Error::from(e))?;
+    // SQLite does not say when it could not remove them.
+    partial().skip(1).try_for_each(|name| remove(&folder.join(name)))?;
     let (from, to) = (folder.join(PARTIAL), folder.join(schema::FILE));
     File::open(&from).and_then(|file| file.sync_all()).map_err(|e| fault(&from, e))?;
-    renameat_with(CWD, &from, CWD, &to, RenameFlags::NOREPLACE).map_err(|e| fault(&to, e.into()))?;
+    match renameat_with(CWD, &from, CWD, &to, RenameFlags::NOREPLACE) {
+        // Some file systems cannot tell; the lock keeps others away.
+        Err(Errno::INVAL | Errno::NOSYS) if !to.exists() => {
+            std::fs::rename(&from, &to).map_err(|e| fault(&to, e))?;
+        }
+        renamed => renamed.map_err(|e| fault(&to, e.into()))?,
+    }
     directory.sync_all().map_err(|e| fault(folder, e))?;
     let above = folder.canonicalize().and_then(|folder| folder.parent().map(File::open).transpose());
     above.and_then(|above| above.map_or(Ok(()), |above| above.sync_all())).map_err(|e| fault(folder, e))
@@ -94,15 +109,18 @@ fn make(folder: &Path, rehearsal: bool) -> Result<(), Error> {
 
 /// Removes what an interrupted attempt left.
 fn clear(folder: &Path) -> Result<(), Error> {
-    for file in partial().map(|name| folder.join(name)) {
-        match std::fs::remove_file(&file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fault(&file, error)),
-            _ => {}
-        }
-    }
-    Ok(())
+    partial().try_for_each(|name| remove(&folder.join(name)))
 }
 
+/// Removes a file, if there is one.
+fn remove(file: &Path) -> Result<(), Error> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(fault(file, error)),
+        _ => Ok(()),
+    }
+}
+
+/// The database first, then what SQLite puts beside it.
 fn partial() -> impl Iterator<Item = String> {
     BESIDE.iter().map(|end| format!("{PARTIAL}{end}"))
 }

@@ -15,7 +15,7 @@ use super::{
     Chain, Error, MANIFEST, SIGNATURE, TRANSCRIPT, TRANSCRIPT_LINE, TextReader, cms, decode, read_texts,
 };
 use crate::digest::{Digest, Hasher};
-use crate::issuance::Certificate;
+use crate::issuance::{Certificate, Validity};
 use crate::media::{Member, RelativePath, Tree};
 use crate::parallel;
 use authorities::Authorities;
@@ -54,6 +54,8 @@ pub struct ManifestKey {
     pub certificate_sha256: Digest,
     /// Name of the authority that issued it.
     pub issuer: String,
+    /// When its certificate is valid.
+    pub validity: Validity,
     /// Whether it and every authority between the root and it assert the policy
     /// [`crate::issuance::MANIFEST_SIGNING`]. Older keys do not: nothing but its purpose tells such a one
     /// from another key below the root, so it is accepted only directly under the root, or when it is the

@@ -31,6 +31,8 @@
  *     generror       n-th C_GenerateKeyPair: CKR_DEVICE_ERROR, the pair is made
  *     genpublic      as generror, but only the public key is there
  *     genprivate     n-th C_GenerateKeyPair: SIGKILL, only the private key is there
+ *     killdestroy    n-th C_DestroyObject: SIGKILL after the token is done
+ *     blind          C_GetAttributeValue of every private key: CKR_GENERAL_ERROR
  *     stuck          as extractable, and every C_DestroyObject: CKR_ACTION_PROHIBITED
  *     pinlocked      every C_Login: CKR_PIN_LOCKED, token not called
  *     pinincorrect   every C_Login: CKR_PIN_INCORRECT, token not called
@@ -74,6 +76,8 @@ typedef CK_ULONG CK_RV;
 #define CKR_PIN_LOCKED 0xA4UL
 #define CKR_SESSION_CLOSED 0xB0UL
 #define CKR_BUFFER_TOO_SMALL 0x150UL
+#define CKA_CLASS 0x0UL
+#define CKO_PRIVATE_KEY 0x3UL
 #define CKA_EXTRACTABLE 0x162UL
 
 typedef struct {
@@ -198,7 +202,7 @@ _Static_assert(offsetof(CK_TOKEN_INFO, flags) == 96, "flags follow the texts");
 enum mode {
     NONE, FLIP, SHORT, REMOVED, GENERAL, SESSIONCLOSED, KILL, KILLAFTER,
     SLOW, KILLGEN, PINLOCKED, PININCORRECT, TOKENFLAGS, EXTRACTABLE, SESSIONS,
-    KILLSETPIN, KILLSETPINAFTER, GENFAIL, GENREFUSE, GENERROR, GENPUBLIC, GENPRIVATE, STUCK,
+    KILLSETPIN, KILLSETPINAFTER, GENFAIL, GENREFUSE, GENERROR, GENPUBLIC, GENPRIVATE, STUCK, KILLDESTROY, BLIND,
     MODES
 };
 
@@ -206,7 +210,7 @@ static const char *const mode_names[MODES] = {
     "none", "flip", "short", "removed", "general", "sessionclosed", "kill", "killafter",
     "slow", "killgen", "pinlocked", "pinincorrect", "tokenflags", "extractable",
     "sessions", "killsetpin", "killsetpinafter", "genfail", "genrefuse", "generror", "genpublic", "genprivate",
-    "stuck",
+    "stuck", "killdestroy", "blind",
 };
 
 static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -349,12 +353,24 @@ static CK_RV faulty_generate_key_pair(CK_ULONG session, CK_MECHANISM *mechanism,
 
 static CK_RV faulty_destroy_object(CK_ULONG session, CK_ULONG object)
 {
-    return mode == STUCK ? CKR_ACTION_PROHIBITED : real->C_DestroyObject(session, object);
+    static atomic_ulong destroyed;
+    if (mode == STUCK)
+        return CKR_ACTION_PROHIBITED;
+    CK_RV rv = real->C_DestroyObject(session, object);
+    if (mode == KILLDESTROY && atomic_fetch_add(&destroyed, 1) + 1 == at)
+        die();
+    return rv;
 }
 
 static CK_RV faulty_get_attribute_value(CK_ULONG session, CK_ULONG object,
                                         CK_ATTRIBUTE *template, CK_ULONG count)
 {
+    if (mode == BLIND && count > 0 && template[0].type == CKA_CLASS) {
+        CK_ULONG class = 0;
+        CK_ATTRIBUTE one = {CKA_CLASS, &class, sizeof class};
+        if (real->C_GetAttributeValue(session, object, &one, 1) == CKR_OK && class == CKO_PRIVATE_KEY)
+            return CKR_GENERAL_ERROR;
+    }
     CK_RV rv = real->C_GetAttributeValue(session, object, template, count);
     if (mode != EXTRACTABLE && mode != STUCK)
         return rv;

@@ -36,8 +36,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let keep = |entry: &CertificateEntry| Objects::wants(keys.as_ref(), entry);
     let report = arguments.release.verified(&keep)?;
     verify::tell(&report);
-    let objects =
-        Objects::new(&report, keys.as_ref(), arguments.rehearsal, system::now()).map_err(failure)?;
+    let wanted = (arguments.rehearsal, arguments.release.manifest_key());
+    let objects = Objects::new(&report, keys.as_ref(), wanted, system::now()).map_err(failure)?;
     write(&arguments.out, objects.files())?;
     tell(&arguments.out, &objects);
     Ok(())

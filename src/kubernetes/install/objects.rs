@@ -78,7 +78,7 @@ impl Objects {
             || keys.is_some_and(|keys| keys.keys.contains_key(&entry.spki_sha256))
     }
 
-    /// The objects of a verified release.
+    /// The objects of a verified release; whether it may be a rehearsal's, and the manifest key that is named.
     ///
     /// # Errors
     /// [`Error::Refused`] for a rehearsal that is not wanted, a certificate that is not valid now, a
@@ -87,10 +87,10 @@ impl Objects {
     pub fn new(
         report: &Report,
         keys: Option<&KeyFolder>,
-        rehearsal: bool,
+        (rehearsal, manifest_key): (bool, Option<Digest>),
         now: DateTime,
     ) -> Result<Self, Error> {
-        record::admit(None, report, rehearsal, None)?;
+        record::admit(None, report, rehearsal, manifest_key, now)?;
         let trust = Trust::of_roots(&report.authorities);
         let mut objects = Self { files: Vec::new(), answers: Vec::new(), secrets: 0 };
         for (entry, certificate) in &report.kept {

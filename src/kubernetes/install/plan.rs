@@ -69,7 +69,7 @@ impl<'a> Plan<'a> {
     /// # Errors
     /// [`Error::Refused`] says which rule forbids it; [`Error::Fault`] when something cannot be read.
     pub fn new(target: &'a Target, report: &Report, options: &Options, now: DateTime) -> Result<Self, Error> {
-        record::admit(target.record.as_ref(), report, options.rehearsal, options.manifest_key)?;
+        record::admit(target.record.as_ref(), report, options.rehearsal, options.manifest_key, now)?;
         let leaves = leaves::assign(target, report);
         if leaves.is_empty() && options.authorities.is_empty() {
             return Err(Error::refused(format!(

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use super::folder::Folder;
 use crate::digest::Digest;
+use crate::issuance::Validity;
 use crate::media::shown;
 use crate::release::{ManifestKind, Report};
 
@@ -40,6 +41,9 @@ struct Installed {
     sequence: u64,
     /// SHA-256 of its manifest.
     manifest_sha256: Digest,
+    /// When it was made, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created: Option<String>,
     /// SHA-256 over the certificates of the keys that may sign the ledger's next release: that of this
     /// one, and those that it announces.
     #[serde(default)]
@@ -68,6 +72,7 @@ impl Record {
             root_sha256,
             sequence: report.head.sequence,
             manifest_sha256: report.manifest_sha256,
+            created: Some(report.head.created.clone()),
             manifest_keys: manifest_keys(report),
             plan_sha256: report.head.plan.sha256,
             installed: now.to_string(),
@@ -141,6 +146,7 @@ pub fn admit(
     report: &Report,
     rehearsal: bool,
     manifest_key: Option<Digest>,
+    now: DateTime,
 ) -> Result<(), Error> {
     match (report.head.kind, rehearsal) {
         (ManifestKind::Rehearsal, false) => {
@@ -154,7 +160,7 @@ pub fn admit(
         _ => {}
     }
     let installed = record.and_then(|record| record.last(report));
-    trusts(installed, report, manifest_key)?;
+    trusts(installed, report, manifest_key, now)?;
     let Some(record) = record else { return Ok(()) };
     if let Some(other) = record.releases.iter().find(|entry| entry.kind != report.head.kind) {
         return Err(Error::refused(format!(
@@ -168,14 +174,28 @@ pub fn admit(
 
 /// Whether the key that signed a release may speak for the ledger here: it did before, an installed
 /// release announced it, or somebody names it.
-fn trusts(installed: Option<&Installed>, report: &Report, manifest_key: Option<Digest>) -> Result<(), Error> {
+fn trusts(
+    installed: Option<&Installed>,
+    report: &Report,
+    manifest_key: Option<Digest>,
+    now: DateTime,
+) -> Result<(), Error> {
+    if manifest_key.is_some() {
+        // The one that is named is the one that signed, or the release would not verify.
+        return Ok(());
+    }
+    let Validity { not_before, not_after } = report.manifest_key.validity;
+    if now < not_before || now > not_after {
+        return Err(Error::refused(format!(
+            "the manifest key's certificate is valid from {not_before} to {not_after}, the clock says {now}: whoever has such a key can write any date into a manifest; have the release made with a key that is valid, or, when it is known from the paper of its ceremony, name the SHA-256 of its certificate by --manifest-key"
+        )));
+    }
     let found = report.manifest_key.certificate_sha256;
     let known = installed.map(|installed| installed.manifest_keys.as_slice()).unwrap_or_default();
     match known.first() {
-        Some(last) if manifest_key.is_none() && !known.contains(&found) => Err(Error::refused(format!(
-            "another manifest key signed this release: its certificate has SHA-256 {found}, the installed release was signed by {last}, and does not announce this one; compare the SHA-256 with the paper of the ceremony that made the key, and name it: --manifest-key {found}"
+        Some(last) if !known.contains(&found) => Err(Error::refused(format!(
+            "another manifest key signed this release: its certificate has SHA-256 {found}, the installed release was signed by {last}, and does not announce this one; if the ceremony that made the key is known, name by --manifest-key the SHA-256 that stands on its paper"
         ))),
-        // One that is named is the one that signed, or the release would not verify.
         _ => Ok(()),
     }
 }
@@ -192,6 +212,13 @@ fn follows(installed: &Installed, report: &Report) -> Result<(), Error> {
         return Err(Error::refused(format!(
             "two different releases are number {new}: the manifest's SHA-256 is {}, installed is {}; compare both with the paper of the ceremony",
             report.manifest_sha256, installed.manifest_sha256
+        )));
+    }
+    if installed.created.as_ref().is_some_and(|created| report.head.created < *created) {
+        return Err(Error::refused(format!(
+            "this release says that it was made at {}, before the installed one of {}, and has a higher number: compare both with the paper of their ceremonies",
+            report.head.created,
+            installed.created.as_deref().unwrap_or_default()
         )));
     }
     let previous = report.head.previous_manifest_sha256;

@@ -173,10 +173,10 @@ impl Authorities {
         }
         if !bound && name != root && known.is_none() {
             return Err(wrong(format!(
-                "it is under {name}, and its certificate or one above it lacks the certificate policy of manifest keys ({MANIFEST_SIGNING}): whoever holds a key below {root} could have made it; if the release is older than that policy, compare the SHA-256 of the certificate with the paper of the ceremony that made it, and name it: --manifest-key {certificate_sha256}"
+                "it is under {name}, and its certificate or one above it lacks the certificate policy of manifest keys ({MANIFEST_SIGNING}): whoever holds a key below {root} could have made it; if the release is older than that policy, name by --manifest-key the SHA-256 of the manifest key's certificate that stands on the paper of the ceremony that made it (this one has {certificate_sha256})"
             )));
         }
-        Ok(ManifestKey { certificate_sha256, issuer: name.clone(), bound })
+        Ok(ManifestKey { certificate_sha256, issuer: name.clone(), validity, bound })
     }
 }
 
