@@ -494,6 +494,6 @@ fn interrupted_at_a_share() {
         assert_eq!(void.contains("open nothing: destroy every paper of it"), at == 11, "{}", ran.out);
         let last = ran.out.rfind("ms1 ").unwrap();
         let after = &ran.out[last..];
-        assert!(after.contains("\u{1b}[2J") || after.contains(&"\r\n".repeat(100)), "{}", ran.out);
+        assert!(after.contains("\u{1b}[2J") || after.contains(&"\r\r\n".repeat(100)), "{}", ran.out);
     }
 }
