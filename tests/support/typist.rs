@@ -10,6 +10,9 @@ import os, pty, re, sys, json, select, signal, struct, termios, fcntl
 steps, command = json.loads(open(sys.argv[1]).read()), sys.argv[2:]
 pid, fd = pty.fork()
 if pid == 0:
+    # Not before the terminal has its size.
+    while os.get_terminal_size(0).lines != 24:
+        pass
     os.execvp(command[0], command)
 fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
 screen = ""
