@@ -190,6 +190,32 @@ fn a_token_is_killed_while_it_writes_a_key() {
     ROOTS.sweep("ftruncate", FAILING, 5);
 }
 
+/// Data that other programs keep on the token has no ID either, and stays.
+#[test]
+fn a_token_with_other_objects_is_killed_while_it_writes_a_key() {
+    let beside = Ceremony {
+        prepare: || {
+            let lab = (ROOTS.prepare)();
+            let script =
+                lab.read("root.toml").replace("\"inventory\"", "\"inventory\"\nstrangers = \"report\"");
+            lab.write("root.toml", script);
+            let write = format!(
+                "pkcs11-tool --module {} --login --pin $(cat pin) --write-object pin --type data --private --label d",
+                support::SOFTHSM
+            );
+            lab.run("sh", &["-c", &write]).ok();
+            lab
+        },
+        holds: |lab| {
+            (ROOTS.holds)(lab);
+            let inspect = lab.keyrite("token inspect --hsm hsm.toml --pin-file pin").ok().out;
+            assert!(inspect.contains("data"), "{inspect}");
+        },
+        ..ROOTS
+    };
+    beside.sweep("ftruncate", KILL, 9);
+}
+
 #[test]
 fn the_disk_of_a_ceremony_of_roots_is_full_or_fails_anywhere() {
     for fault in [FULL, FAILING] {

@@ -20,7 +20,7 @@ use crate::token::{Inventory, InventoryObject, KeyAttributes, NotMade, Remains};
 pub(super) struct Intention {
     name: String,
     id: String,
-    /// Whether an object without an ID can be nothing but a part of this key: there was none before, and
+    /// Whether a part of a key without an ID can be nothing but this key's: there was none before, and
     /// every object of before is still there and can be read.
     alone: bool,
 }
@@ -32,13 +32,15 @@ impl Intention {
     /// Whether an object is of this key: it has the key's ID, or has none and not another's label.
     pub(super) fn is_of(&self, object: &InventoryObject) -> bool {
         match object.id.as_str() {
-            "" => {
-                let part = PARTS.iter().any(|part| object.class.ends_with(part));
-                self.alone && part && (object.label.is_empty() || object.label == self.name)
-            }
+            "" => self.alone && is_nameless(object) && ["", &self.name].contains(&object.label.as_str()),
             id => id == self.id,
         }
     }
+}
+
+/// Whether an object may be a part of a key pair, and has no ID; data never has one.
+fn is_nameless(object: &InventoryObject) -> bool {
+    object.id.is_empty() && PARTS.iter().any(|part| object.class.ends_with(part))
 }
 
 /// What a record `key-intended` says.
@@ -130,7 +132,7 @@ impl Conductor<'_> {
         let mut told = self.ledger.lines_of("key-intended")?.into_iter().filter_map(read);
         let now = self.session()?.inventory()?;
         let named =
-            |before: &Inventory| before.iter().all(|object| !object.id.is_empty() && now.contains(object));
+            |before: &Inventory| before.iter().all(|object| !is_nameless(object) && now.contains(object));
         // A ceremony that an older version began has no such record.
         let alone = told.next().is_some_and(|told| named(&told.before));
         Ok(Some(Intention { name: key.name, id, alone }))
