@@ -24,6 +24,7 @@
 //! `tests/architecture.rs` checks that, and that PKCS#11, SQLite, clock, environment and terminal
 //! stay in their rooms.
 
+pub mod failure;
 pub mod parallel;
 pub mod digest;
 pub mod shares;

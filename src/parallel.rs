@@ -4,6 +4,7 @@
 //! the source gave them, whatever the timing. No more than a few pieces a worker are under way:
 //! a fast source waits for a slow sink.
 
+use crate::failure::Failure;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread::Builder;
@@ -19,6 +20,12 @@ pub enum Error {
     /// The system gives no thread to work in.
     #[error("no thread can be started: {0}")]
     Thread(std::io::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::fault(error.to_string())
+    }
 }
 
 /// Pieces under way for each worker: one at work, the others waiting before or behind it.

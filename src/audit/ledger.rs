@@ -6,13 +6,14 @@ mod found;
 mod keys;
 mod rows;
 
+use crate::failure::Failure;
 use std::path::Path;
 
 use serde_json::json;
 
 use super::history::{Chapter, History, Told};
 use super::story::Story;
-use super::{Error, Order, Section, release, transcript};
+use super::{Order, Section, release, transcript};
 use crate::ceremony::{Plan, Setup, manifest_again, manifest_keys};
 use crate::digest::Digest;
 use crate::ledger::{self, CeremonyRow, KeyRole, Ledger, ReleaseRow, StoredKey};
@@ -20,7 +21,12 @@ use crate::release::{FIRST, Head, verify_manifest};
 use crate::request::IndexName;
 
 /// Audits a ledger.
-pub fn audit(path: &Path, order: &Order, section: &mut Section, history: &mut History) -> Result<(), Error> {
+pub fn audit(
+    path: &Path,
+    order: &Order,
+    section: &mut Section,
+    history: &mut History,
+) -> Result<(), Failure> {
     let mut ledger = match Ledger::read(path, &order.scratch) {
         Ok(ledger) => ledger,
         Err(error @ ledger::Error::Refused(_)) => return Err(error.into()),
@@ -41,7 +47,7 @@ pub fn audit(path: &Path, order: &Order, section: &mut Section, history: &mut Hi
 }
 
 /// Examines a ledger that is about to be used.
-pub fn examine(ledger: &mut Ledger, order: &Order, section: &mut Section) -> Result<(), Error> {
+pub fn examine(ledger: &mut Ledger, order: &Order, section: &mut Section) -> Result<(), Failure> {
     let name = ledger.folder().display().to_string();
     let mut history = History::default();
     let mut book = Book { name, order, section, history: &mut history, last: None, only_open: true };
@@ -61,7 +67,7 @@ struct Book<'a> {
 }
 
 impl Book<'_> {
-    fn read(&mut self, ledger: &mut Ledger) -> Result<(), Error> {
+    fn read(&mut self, ledger: &mut Ledger) -> Result<(), Failure> {
         let ids = ledger.ceremonies()?;
         let mut head = FIRST.to_owned();
         let mut linked = Ok(());
@@ -103,7 +109,7 @@ impl Book<'_> {
     }
 
     /// Releases are numbered without a gap.
-    fn missing(&mut self, ledger: &Ledger) -> Result<(), Error> {
+    fn missing(&mut self, ledger: &Ledger) -> Result<(), Failure> {
         let last = ledger.last_release()?.map_or(0, |last| last.sequence);
         for number in 1..=last {
             if ledger.release_number(number)?.is_none() {
@@ -121,7 +127,7 @@ impl Book<'_> {
         Ok(())
     }
 
-    fn ceremony(&mut self, ledger: &mut Ledger, id: i64, seen: &mut found::Seen) -> Result<Chapter, Error> {
+    fn ceremony(&mut self, ledger: &mut Ledger, id: i64, seen: &mut found::Seen) -> Result<Chapter, Failure> {
         let what = format!("ceremony {id}");
         let row = ledger.ceremony(id)?;
         let mut story = Story::default();
@@ -180,7 +186,7 @@ impl Book<'_> {
         plan: &Plan,
         keys: &[StoredKey],
         story: &Story,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         let what = format!("ceremony {}", row.id);
         let Some(release) = ledger.release(row.id)? else {
             if story.seal.is_some() && row.done {

@@ -27,34 +27,9 @@ pub use witness::{NAMESPACE, Signer, allowed_signers};
 
 use crate::ceremony::Plan;
 use crate::digest::Digest;
+use crate::failure::Failure;
 use crate::ledger::Ledger;
 use crate::release::{MANIFEST, SIGNATURE, TRANSCRIPT};
-
-/// Why an audit was not made.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// An argument is not what an audit takes.
-    #[error("{0}")]
-    Wrong(String),
-    /// What is to be audited cannot be read now.
-    #[error("{0}")]
-    Fault(String),
-}
-
-impl From<crate::parallel::Error> for Error {
-    fn from(error: crate::parallel::Error) -> Self {
-        Self::Fault(error.to_string())
-    }
-}
-
-impl From<crate::ledger::Error> for Error {
-    fn from(error: crate::ledger::Error) -> Self {
-        match error {
-            crate::ledger::Error::Refused(message) => Self::Wrong(message),
-            fault => Self::Fault(fault.to_string()),
-        }
-    }
-}
 
 /// What is audited, and by what.
 #[derive(Debug, Default)]
@@ -78,13 +53,13 @@ pub struct Order {
 /// Audits.
 ///
 /// # Errors
-/// [`Error`] when a source is none, or cannot be read now. What is found wrong is no error but a
+/// [`Failure`] when a source is none, or cannot be read now. What is found wrong is no error but a
 /// claim that fails.
-pub fn audit(order: &Order) -> Result<Report, Error> {
+pub fn audit(order: &Order) -> Result<Report, Failure> {
     let mut report = Report::default();
     let mut history = history::History::default();
     let kinds = order.sources.iter().map(|source| Ok((kind(source)?, source)));
-    let mut sources = kinds.collect::<Result<Vec<_>, Error>>()?;
+    let mut sources = kinds.collect::<Result<Vec<_>, Failure>>()?;
     // Ledgers first: they have the plans of transcripts and releases.
     sources.sort_by_key(|(kind, _)| *kind);
     for (kind, source) in &sources {
@@ -135,12 +110,12 @@ pub enum Kind {
 /// What a source is, by its form and by what it begins with: one that was cut off or edited is still one.
 ///
 /// # Errors
-/// [`Error`] when it is none of the three, or is not there.
-pub fn kind(source: &Path) -> Result<Kind, Error> {
-    let fault = |e: std::io::Error| Error::Fault(format!("{}: {e}", source.display()));
+/// [`Failure`] when it is none of the three, or is not there.
+pub fn kind(source: &Path) -> Result<Kind, Failure> {
+    let fault = |e: std::io::Error| Failure::fault(format!("{}: {e}", source.display()));
     let wrong = |what: &str| {
         let name = source.display();
-        Err(Error::Wrong(format!("{name}: {what}; name ledgers, transcripts and releases")))
+        Err(Failure::usage(format!("{name}: {what}; name ledgers, transcripts and releases")))
     };
     let status = std::fs::metadata(source).map_err(fault)?;
     if status.is_dir() {

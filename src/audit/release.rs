@@ -1,5 +1,6 @@
 //! One release: what `verify` checks, and its manifest held against its transcript.
 
+use crate::failure::Failure;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use super::certificates::Runs;
 use super::history::{Chapter, History, Told};
 use super::marks::Refusals;
 use super::story::Story;
-use super::{Error, Order, Section, transcript};
+use super::{Order, Section, transcript};
 use crate::digest::{Digest, Hasher};
 use crate::media::{self, RelativePath, Tree};
 use crate::release::{
@@ -16,7 +17,12 @@ use crate::release::{
 };
 
 /// Audits a release.
-pub fn audit(path: &Path, order: &Order, section: &mut Section, history: &mut History) -> Result<(), Error> {
+pub fn audit(
+    path: &Path,
+    order: &Order,
+    section: &mut Section,
+    history: &mut History,
+) -> Result<(), Failure> {
     let name = path.display().to_string();
     let Some(tree) = open(path, section)? else { return Ok(()) };
     let story = match member(&tree, TRANSCRIPT) {
@@ -44,14 +50,14 @@ pub fn audit(path: &Path, order: &Order, section: &mut Section, history: &mut Hi
     Ok(())
 }
 
-fn open(path: &Path, section: &mut Section) -> Result<Option<Tree>, Error> {
+fn open(path: &Path, section: &mut Section) -> Result<Option<Tree>, Failure> {
     match Tree::open(path, LIMITS) {
         Ok(tree) => Ok(Some(tree)),
         Err(media::Error::Refused(message)) => {
             section.compared("AUDIT-RELEASE", Err(message));
             Ok(None)
         }
-        Err(fault) => Err(Error::Fault(fault.to_string())),
+        Err(fault) => Err(Failure::fault(fault.to_string())),
     }
 }
 
@@ -82,7 +88,7 @@ impl std::io::Read for Tee {
 }
 
 /// All that `verify` checks, under the release's own root.
-fn verified(path: &Path, head: &Head, order: &Order, section: &mut Section) -> Result<(), Error> {
+fn verified(path: &Path, head: &Head, order: &Order, section: &mut Section) -> Result<(), Failure> {
     let Some(tree) = open(path, section)? else { return Ok(()) };
     let result = match own_root(head) {
         Some((_, root)) => {

@@ -1,24 +1,25 @@
 //! One transcript: its chain, its times, its steps.
 
+use crate::failure::Failure;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use super::history::{Chapter, History};
 use super::story::Story;
-use super::{Error, Order, Section, answers, people, steps};
+use super::{Order, Section, answers, people, steps};
 use crate::ceremony::{Plan, wording};
 use crate::media::open_file;
 use crate::release::TRANSCRIPT_LINE;
 
 /// Reads a transcript to its end, line by line.
-pub fn read(from: impl Read, name: &str) -> Result<Story, Error> {
+pub fn read(from: impl Read, name: &str) -> Result<Story, Failure> {
     let mut story = Story::default();
     let mut reader = BufReader::with_capacity(1 << 16, from);
     let mut line = Vec::new();
     loop {
         line.clear();
         let read = (&mut reader).take(TRANSCRIPT_LINE).read_until(b'\n', &mut line);
-        if read.map_err(|e| Error::Fault(format!("{name}: {e}")))? == 0 {
+        if read.map_err(|e| Failure::fault(format!("{name}: {e}")))? == 0 {
             return Ok(story);
         }
         if line.pop() != Some(b'\n') {
@@ -29,12 +30,17 @@ pub fn read(from: impl Read, name: &str) -> Result<Story, Error> {
 }
 
 /// Audits a transcript that was given by itself.
-pub fn audit(path: &Path, order: &Order, section: &mut Section, history: &mut History) -> Result<(), Error> {
+pub fn audit(
+    path: &Path,
+    order: &Order,
+    section: &mut Section,
+    history: &mut History,
+) -> Result<(), Failure> {
     let name = path.display().to_string();
-    let (file, _) = open_file(path).map_err(|e| Error::Fault(e.to_string()))?;
+    let (file, _) = open_file(path).map_err(|e| Failure::fault(e.to_string()))?;
     let story = read(file, &name)?;
     if story.begin.is_none() && story.head.is_none() {
-        return Err(Error::Wrong(format!("{name}: empty; name a ledger, a transcript or a release")));
+        return Err(Failure::usage(format!("{name}: empty; name a ledger, a transcript or a release")));
     }
     let plan = approved(&story, &order.plans).or_else(|| history.plan(&story));
     claims(&story, plan, None, "the transcript", section);

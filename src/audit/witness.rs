@@ -1,11 +1,12 @@
 //! Witnesses' own signatures over a transcript, made afterwards with `ssh-keygen -Y sign`
 //! (PROTOCOL.sshsig), held against a file of allowed signers (ssh-keygen, ALLOWED SIGNERS).
 
+use crate::failure::Failure;
 use std::path::{Path, PathBuf};
 
 use ssh_key::{PublicKey, SshSig};
 
-use super::{Error, Kind, Order, Section};
+use super::{Kind, Order, Section};
 use crate::media::{RelativePath, Tree, read_file, shown};
 use crate::release::{LIMITS, TRANSCRIPT};
 
@@ -28,10 +29,10 @@ pub struct Signer {
 /// Reads a file of allowed signers.
 ///
 /// # Errors
-/// [`Error::Wrong`] names the line and what is wrong with it.
-pub fn allowed_signers(path: &Path) -> Result<Vec<Signer>, Error> {
-    let octets = read_file(path, SMALL).map_err(|e| Error::Wrong(e.to_string()))?;
-    let text = String::from_utf8(octets).map_err(|e| Error::Wrong(format!("{}: {e}", path.display())))?;
+/// [`Failure::usage`] names the line and what is wrong with it.
+pub fn allowed_signers(path: &Path) -> Result<Vec<Signer>, Failure> {
+    let octets = read_file(path, SMALL).map_err(|e| Failure::usage(e.to_string()))?;
+    let text = String::from_utf8(octets).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?;
     let mut found = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -39,7 +40,7 @@ pub fn allowed_signers(path: &Path) -> Result<Vec<Signer>, Error> {
             continue;
         }
         let signer = signer(line)
-            .map_err(|why| Error::Wrong(format!("{}: line {}: {why}", path.display(), number + 1)))?;
+            .map_err(|why| Failure::usage(format!("{}: line {}: {why}", path.display(), number + 1)))?;
         found.push(signer);
     }
     Ok(found)
@@ -97,7 +98,7 @@ pub fn beside(source: &Path) -> Vec<PathBuf> {
 }
 
 /// Claims of every signature over the transcripts of these sources.
-pub fn audit(order: &Order, sources: &[(Kind, &PathBuf)], section: &mut Section) -> Result<(), Error> {
+pub fn audit(order: &Order, sources: &[(Kind, &PathBuf)], section: &mut Section) -> Result<(), Failure> {
     let mut signatures = order.signatures.clone();
     for (_, source) in sources {
         signatures.extend(beside(source).into_iter().filter(|path| !order.signatures.contains(path)));
@@ -140,9 +141,9 @@ fn one(
     transcripts: &[(String, Vec<u8>)],
     signers: Option<&[Signer]>,
     section: &mut Section,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     let name = path.display().to_string();
-    let octets = read_file(path, SMALL).map_err(|e| Error::Wrong(e.to_string()))?;
+    let octets = read_file(path, SMALL).map_err(|e| Failure::usage(e.to_string()))?;
     let signature: Result<SshSig, String> = match String::from_utf8(octets) {
         Ok(text) => text.trim().parse().map_err(|e| format!("{name}: is no SSH signature: {e}")),
         Err(_) => Err(format!("{name}: is no SSH signature")),

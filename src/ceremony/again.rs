@@ -1,6 +1,7 @@
 //! A release made again from the ledger when its medium was lost: the same octets, without token
 //! and PIN. Nothing is written to the ledger.
 
+use crate::failure::Failure;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use super::export::{
     Export, Hashed, as_fault, authorities, check_seal, put_last, seconds, spooled, transcript_until,
 };
 use super::preflight::{Setup, check_out, policy};
-use super::{Error, Plan, Progress};
+use super::{Plan, Progress};
 use crate::digest::Digest;
 use crate::ledger::{KeyRole, Ledger, ReleaseRow};
 use crate::media::Output;
@@ -28,8 +29,8 @@ pub enum Which {
 /// Writes a release again.
 ///
 /// # Errors
-/// [`Error::Wrong`] when there is no such release, when its ceremony is not done, or when the
-/// place is taken; [`Error::Fault`] when the ledger gives other octets than were signed, or a
+/// [`Failure::usage`] when there is no such release, when its ceremony is not done, or when the
+/// place is taken; [`Failure::fault`] when the ledger gives other octets than were signed, or a
 /// signature does not verify.
 pub fn release_again(
     ledger: &mut Ledger,
@@ -37,19 +38,19 @@ pub fn release_again(
     out: &Path,
     processors: usize,
     progress: &mut dyn FnMut(&Progress),
-) -> Result<ReleaseRow, Error> {
+) -> Result<ReleaseRow, Failure> {
     let release = find(ledger, which)?;
     check_out(out, Some(ledger.folder()))?;
     let row = ledger.ceremony(release.ceremony)?;
     if !row.done {
-        return Err(Error::Wrong(format!(
+        return Err(Failure::usage(format!(
             "release {} belongs to ceremony {}, which was not finished; go on with `keyrite ceremony resume --ledger {}`",
             release.sequence,
             row.id,
             ledger.folder().display()
         )));
     }
-    let damaged = |e: serde_json::Error| Error::Fault(format!("ledger: release {}: {e}", release.sequence));
+    let damaged = |e: serde_json::Error| Failure::fault(format!("ledger: release {}: {e}", release.sequence));
     let head = check_seal(ledger, &release)?;
     let setup: Setup = serde_json::from_str(&row.plan).map_err(damaged)?;
     let policy = policy(&Plan::from_files(setup.plan)?, None)?;
@@ -76,7 +77,7 @@ pub fn release_again(
         Ok(())
     })?;
     if release.manifest != manifest.digest {
-        return Err(Error::Fault(format!(
+        return Err(Failure::fault(format!(
             "ledger: its rows give a manifest with SHA-256 {}, the one that was signed has {}; it was changed, and what lies in {} is no release",
             manifest.digest,
             release.manifest,
@@ -93,21 +94,21 @@ pub fn release_again(
 /// SHA-256 of the manifest that the rows of a ceremony give under this head.
 ///
 /// # Errors
-/// [`Error::Fault`] when they give none.
+/// [`Failure::fault`] when they give none.
 pub fn manifest_again(
     ledger: &mut Ledger,
     ceremony: i64,
     head: &Head,
     plan: &Plan,
     processors: usize,
-) -> Result<Digest, Error> {
+) -> Result<Digest, Failure> {
     let policy = policy(plan, None)?;
     let mut export = Export { ledger, policy: &policy, ceremony, issuers: None, processors };
     let (hashed, _) = export.manifest(head, Hashed::new(std::io::sink()), &mut |_| Ok(()))?;
     Ok(hashed.finish().0)
 }
 
-fn find(ledger: &Ledger, which: Which) -> Result<ReleaseRow, Error> {
+fn find(ledger: &Ledger, which: Which) -> Result<ReleaseRow, Failure> {
     let (found, what) = match which {
         Which::Last => (ledger.last_release()?, "no release".to_owned()),
         Which::Ceremony(number) => (ledger.release(number)?, format!("no release of ceremony {number}")),
@@ -117,5 +118,5 @@ fn find(ledger: &Ledger, which: Which) -> Result<ReleaseRow, Error> {
         Ok(Some(last)) => format!("; the last one is {} of ceremony {}", last.sequence, last.ceremony),
         _ => String::new(),
     };
-    found.ok_or_else(|| Error::Wrong(format!("{}: holds {what}{}", ledger.folder().display(), last())))
+    found.ok_or_else(|| Failure::usage(format!("{}: holds {what}{}", ledger.folder().display(), last())))
 }

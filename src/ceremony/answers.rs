@@ -1,12 +1,13 @@
 //! Answers from a file: strict TOML, prompt by prompt; `accept` stands for what the prompt asks for.
 
+use crate::failure::Failure;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::Reply;
 use super::people::{Answer, PROMPTS, Person, Question};
 use super::seats::{Role, Seats};
-use super::{Error, Reply};
 
 /// What a script will ask for.
 #[derive(Clone, Debug)]
@@ -34,13 +35,13 @@ impl Answers {
     /// Reads an answers file.
     ///
     /// # Errors
-    /// [`Error::Wrong`] when a key is no prompt.
-    pub fn parse(text: &str) -> Result<Self, Error> {
+    /// [`Failure::usage`] when a key is no prompt.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
         let answers: Self = toml::from_str(text)
-            .map_err(|e| Error::Wrong(format!("answers: {}", e.to_string().trim_end())))?;
+            .map_err(|e| Failure::usage(format!("answers: {}", e.to_string().trim_end())))?;
         match answers.prompts.keys().find(|key| !PROMPTS.contains(&key.as_str())) {
             None => Ok(answers),
-            Some(key) => Err(Error::Wrong(format!(
+            Some(key) => Err(Failure::usage(format!(
                 "answers: {key:?} is no prompt; prompts are {}, tables are people and record",
                 PROMPTS.join(", ")
             ))),
@@ -50,9 +51,9 @@ impl Answers {
     /// The answer to a question.
     ///
     /// # Errors
-    /// [`Error::Stopped`] when there is none or another one.
-    pub fn answer(&self, question: &Question) -> Result<Reply, Error> {
-        let none = |what: &str| Err(Error::Stopped(format!("answers: {what} has no answer")));
+    /// [`Failure::stopped`] when there is none or another one.
+    pub fn answer(&self, question: &Question) -> Result<Reply, Failure> {
+        let none = |what: &str| Err(Failure::stopped(format!("answers: {what} has no answer")));
         let text = match &question.wanted {
             Answer::Exactly { id, expected, whole } => return self.exactly(id, expected, whole.as_deref()),
             Answer::OneOf { id, options, accept } => return self.one_of(id, options, accept.as_ref()),
@@ -66,30 +67,33 @@ impl Answers {
         }
     }
 
-    fn exactly(&self, id: &str, expected: &str, whole: Option<&str>) -> Result<Reply, Error> {
+    fn exactly(&self, id: &str, expected: &str, whole: Option<&str>) -> Result<Reply, Failure> {
         let given = self.prompts.get(id).map(|given| given.trim());
         match given {
             Some(text) if text == "accept" || text == expected || Some(text) == whole => {
                 Ok(Reply::Text(expected.to_owned()))
             }
-            Some(text) => Err(Error::Stopped(format!(
+            Some(text) => Err(Failure::stopped(format!(
                 "answers: {id} is {text:?}, the ceremony asks for {:?}",
                 whole.unwrap_or(expected)
             ))),
-            None => Err(Error::Stopped(format!("answers: {id} has no answer"))),
+            None => Err(Failure::stopped(format!("answers: {id} has no answer"))),
         }
     }
 
     /// The option that is given, in full or by its first word.
-    fn one_of(&self, id: &str, options: &[String], accept: Option<&String>) -> Result<Reply, Error> {
+    fn one_of(&self, id: &str, options: &[String], accept: Option<&String>) -> Result<Reply, Failure> {
         let given = self.prompts.get(id).map(|given| given.trim());
         let given = given.ok_or_else(|| {
-            Error::Stopped(format!("answers: {id} has no answer; it takes {}", options.join(" or ")))
+            Failure::stopped(format!("answers: {id} has no answer; it takes {}", options.join(" or ")))
         })?;
         let is = |option: &&String| *option == given || option.split(' ').next() == Some(given);
         let chosen = if given == "accept" { accept } else { options.iter().find(is) };
         chosen.map(|chosen| Reply::Text(chosen.clone())).ok_or_else(|| {
-            Error::Stopped(format!("answers: {id} is {given:?}, the ceremony takes {}", options.join(" or ")))
+            Failure::stopped(format!(
+                "answers: {id} is {given:?}, the ceremony takes {}",
+                options.join(" or ")
+            ))
         })
     }
 

@@ -1,13 +1,14 @@
 //! Asking: who answers, what is compared, and what happens at a prompt when somebody wants to stop
 //! or to have an exception written down.
 
+use crate::failure::Failure;
 use serde_json::json;
 
 use super::conductor::Conductor;
 use super::people::{Answer, Person, Question, SecretReply};
 use super::seats::Role;
 use super::wording::{self, Compared};
-use super::{Error, Prompt, Reply};
+use super::{Prompt, Reply};
 use crate::digest::Digest;
 use crate::media::shown;
 
@@ -24,12 +25,16 @@ pub const ALWAYS: &str =
 
 impl Conductor<'_> {
     /// Has each of those who confirm type what is expected, and writes that down.
-    pub(super) fn confirm(&mut self, prompt: Prompt) -> Result<(), Error> {
+    pub(super) fn confirm(&mut self, prompt: Prompt) -> Result<(), Failure> {
         self.confirm_what_was_read(prompt, None)
     }
 
     /// As [`Conductor::confirm`]; "again" shows what was read once more.
-    pub(super) fn confirm_what_was_read(&mut self, prompt: Prompt, read: Option<&str>) -> Result<(), Error> {
+    pub(super) fn confirm_what_was_read(
+        &mut self,
+        prompt: Prompt,
+        read: Option<&str>,
+    ) -> Result<(), Failure> {
         for person in self.confirmers()? {
             let whole = (prompt.expected.clone(), None);
             self.confirm_by(&person, prompt.id, &prompt.question, whole, read)?;
@@ -38,23 +43,23 @@ impl Conductor<'_> {
     }
 
     /// Shows what people read through, page by page.
-    pub(super) fn read_through(&mut self, text: &str) -> Result<(), Error> {
+    pub(super) fn read_through(&mut self, text: &str) -> Result<(), Failure> {
         loop {
             match self.people.show_pages(text)? {
                 Reply::Text(_) => return Ok(()),
-                Reply::Stop => return Err(Error::Stopped("stopped at the prompt".into())),
+                Reply::Stop => return Err(Failure::stopped("stopped at the prompt")),
                 Reply::Exception => self.exception()?,
             }
         }
     }
 
     /// Shows a digest in words and digits, and has each of those who confirm type other words of it.
-    pub(super) fn compare(&mut self, what: &Compared, digest: Digest) -> Result<(), Error> {
+    pub(super) fn compare(&mut self, what: &Compared, digest: Digest) -> Result<(), Failure> {
         self.people.show(&format!("  {}:\n{}", what.title, written_out(&digest)));
         let words = digest.words();
         let words: Vec<&str> = words.split(' ').collect();
         let parts: Vec<(usize, &[&str])> = words.chunks(PART).enumerate().collect();
-        let random = (self.surroundings.random)().map_err(Error::Fault)?;
+        let random = (self.surroundings.random)().map_err(Failure::fault)?;
         let first = usize::from(random.first().copied().unwrap_or_default());
         for (turn, person) in self.confirmers()?.into_iter().enumerate() {
             // Nobody knows beforehand which part it will be, and no two type the same.
@@ -75,7 +80,7 @@ impl Conductor<'_> {
         question: &str,
         (expected, whole): (String, Option<String>),
         read: Option<&str>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         // What must be typed stands on a line of its own, which is never folded.
         let told = match question.strip_suffix(&expected) {
             Some(told) => format!("{}\n    {expected}", told.trim_end()),
@@ -98,7 +103,7 @@ impl Conductor<'_> {
         question: &str,
         options: &[String],
         accept: Option<String>,
-    ) -> Result<String, Error> {
+    ) -> Result<String, Failure> {
         let text = format!("{}: {question}", person.title());
         let accept = accept.filter(|accept| options.contains(accept));
         let wanted = Answer::OneOf { id, options: options.to_vec(), accept };
@@ -113,7 +118,7 @@ impl Conductor<'_> {
     }
 
     /// Those who confirm what the step asks: as many of each role as script or step say.
-    pub(super) fn confirmers(&self) -> Result<Vec<Person>, Error> {
+    pub(super) fn confirmers(&self) -> Result<Vec<Person>, Failure> {
         let mut found: Vec<Person> = Vec::new();
         for role in Role::ALL {
             let mut wanted = self.asking.of(role);
@@ -124,20 +129,20 @@ impl Conductor<'_> {
                 }
             }
             if wanted > 0 {
-                return Err(Error::Fault(format!("{wanted} {} too few are there", role.as_str())));
+                return Err(Failure::fault(format!("{wanted} {} too few are there", role.as_str())));
             }
         }
         Ok(found)
     }
 
     /// The first person of a role.
-    pub(super) fn seat(&self, role: Role) -> Result<Person, Error> {
+    pub(super) fn seat(&self, role: Role) -> Result<Person, Failure> {
         let found = self.present.iter().find(|person| person.role == role).cloned();
-        found.ok_or_else(|| Error::Fault(format!("no {} is there", role.as_str())))
+        found.ok_or_else(|| Failure::fault(format!("no {} is there", role.as_str())))
     }
 
     /// Asks until the answer is what was asked for; "again" shows what was read once more.
-    pub(super) fn answer(&mut self, question: &Question, read: Option<&str>) -> Result<String, Error> {
+    pub(super) fn answer(&mut self, question: &Question, read: Option<&str>) -> Result<String, Failure> {
         let mut left = TRIES;
         loop {
             let typed = self.listen(question)?;
@@ -154,7 +159,7 @@ impl Conductor<'_> {
             }
             left -= 1;
             match left {
-                0 => return Err(Error::Stopped(format!("not confirmed in {TRIES} tries"))),
+                0 => return Err(Failure::stopped(format!("not confirmed in {TRIES} tries"))),
                 1 => self.people.show("  That is not what was asked for. Type it again: one try is left."),
                 _ => self.people.show(&format!(
                     "  That is not what was asked for. Type it again: {left} tries are left."
@@ -164,7 +169,7 @@ impl Conductor<'_> {
     }
 
     /// Asks, and returns what was typed.
-    pub(super) fn listen(&mut self, question: &Question) -> Result<String, Error> {
+    pub(super) fn listen(&mut self, question: &Question) -> Result<String, Failure> {
         loop {
             if !self.people.unattended() {
                 // People may take their time, and the power may go meanwhile.
@@ -172,14 +177,14 @@ impl Conductor<'_> {
             }
             match self.people.ask(question)? {
                 Reply::Text(text) => return Ok(text),
-                Reply::Stop => return Err(Error::Stopped("stopped at the prompt".into())),
+                Reply::Stop => return Err(Failure::stopped("stopped at the prompt")),
                 Reply::Exception => self.exception()?,
             }
         }
     }
 
     /// The PIN, as somebody types it.
-    pub(super) fn typed_pin(&mut self) -> Result<secrecy::SecretString, Error> {
+    pub(super) fn typed_pin(&mut self) -> Result<secrecy::SecretString, Failure> {
         let token = self.token.clone();
         loop {
             // Before the token tries it, everything is written down in any case.
@@ -188,7 +193,7 @@ impl Conductor<'_> {
             }
             match self.people.pin(&token)? {
                 SecretReply::Secret(pin) => return Ok(pin),
-                SecretReply::Stop => return Err(Error::Stopped("stopped at the prompt".into())),
+                SecretReply::Stop => return Err(Failure::stopped("stopped at the prompt")),
                 SecretReply::Exception => self.exception()?,
                 SecretReply::None => {}
             }
@@ -196,7 +201,7 @@ impl Conductor<'_> {
     }
 
     /// Has an exception told, writes it down at once, and returns to the prompt.
-    pub(super) fn exception(&mut self) -> Result<(), Error> {
+    pub(super) fn exception(&mut self) -> Result<(), Failure> {
         self.people.show("\n  Exception. An empty line goes back without one. No PIN and no share here.");
         let Some(by) = self.tell("Who reports it? Type the name")? else { return Ok(()) };
         let Some(text) = self.tell("What happened, and why? Type one line")? else { return Ok(()) };
@@ -209,12 +214,12 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    fn tell(&mut self, question: &str) -> Result<Option<String>, Error> {
+    fn tell(&mut self, question: &str) -> Result<Option<String>, Failure> {
         match self.people.ask(&Question { text: question.to_owned(), wanted: Answer::Text })? {
             Reply::Text(text) if text.is_empty() => Ok(None),
             Reply::Text(text) => Ok(Some(text)),
             Reply::Exception => Ok(None),
-            Reply::Stop => Err(Error::Stopped("stopped at the prompt".into())),
+            Reply::Stop => Err(Failure::stopped("stopped at the prompt")),
         }
     }
 }

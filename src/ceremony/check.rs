@@ -1,6 +1,7 @@
 //! What would fail in the room, found beforehand: everything that script, certificate profiles,
 //! ledger and arguments tell without a token.
 
+use crate::failure::Failure;
 use std::collections::BTreeMap;
 
 use der::DateTime;
@@ -23,8 +24,8 @@ struct Issuer {
 /// Everything that is wrong with a plan, with place and remedy; the ledger, when it is known.
 ///
 /// # Errors
-/// [`super::Error::Fault`] when the ledger cannot be read.
-pub fn findings(plan: &Plan, ledger: Option<&Ledger>, now: DateTime) -> Result<Vec<String>, super::Error> {
+/// [`Failure::fault`] when the ledger cannot be read.
+pub fn findings(plan: &Plan, ledger: Option<&Ledger>, now: DateTime) -> Result<Vec<String>, Failure> {
     let mut found = Vec::new();
     let keys = ledger.map(Ledger::keys).transpose()?.unwrap_or_default();
     if let Some(ledger) = ledger {

@@ -1,6 +1,7 @@
 //! The conductor: performs a plan's steps in order, writes each down before and after, and takes
 //! up a ceremony that was interrupted.
 
+use crate::failure::Failure;
 use std::sync::Arc;
 
 use der::DateTime;
@@ -14,7 +15,7 @@ use super::screen::{heading, is_to_come};
 use super::seats::Count;
 use super::transcript::{Standing, Transcript};
 use super::unattended::check_people;
-use super::{Error, People, Plan, Prompt, Step, Surroundings};
+use super::{People, Plan, Prompt, Step, Surroundings};
 use crate::digest::Digest;
 use crate::ledger::{Error as LedgerError, Ledger, Line};
 use crate::policy::Policy;
@@ -75,7 +76,7 @@ impl std::fmt::Debug for Conductor<'_> {
 #[derive(Debug)]
 pub struct Interrupted {
     /// What happened.
-    pub error: Error,
+    pub failure: Failure,
     /// Whether anything of this ceremony may have been signed: a serial number is reserved.
     pub signed: bool,
     /// Whether anything was made in it, so that it cannot be given up.
@@ -114,7 +115,7 @@ impl<'a> Conductor<'a> {
         final_try: bool,
         surroundings: &'a Surroundings<'a>,
         people: &'a mut dyn People,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, Failure> {
         let Parts { plan, setup, ledger, module, token, policy, transcript } = parts;
         let (approved, refused) = ledger.counts(id)?;
         let this = Self {
@@ -147,22 +148,22 @@ impl<'a> Conductor<'a> {
     /// Takes up the ledger's unfinished ceremony. Plan, requests and HSM profile come from the ledger.
     ///
     /// # Errors
-    /// [`Error::Wrong`] when there is nothing to resume; otherwise as [`super::Start::prepare`].
+    /// [`Failure::usage`] when there is nothing to resume; otherwise as [`super::Start::prepare`].
     pub fn resume(
         mut ledger: Ledger,
         final_try: bool,
         surroundings: &'a Surroundings<'a>,
         people: &'a mut dyn People,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, Failure> {
         let open = ledger.open_ceremony()?.ok_or_else(|| {
-            Error::Wrong(format!(
+            Failure::usage(format!(
                 "{}: no ceremony is unfinished, there is nothing to resume",
                 ledger.folder().display()
             ))
         })?;
         surroundings.check_ledger(&mut ledger)?;
         let setup: Setup =
-            serde_json::from_str(&open.plan).map_err(|e| Error::Fault(format!("ledger: plan: {e}")))?;
+            serde_json::from_str(&open.plan).map_err(|e| Failure::fault(format!("ledger: plan: {e}")))?;
         let now = (surroundings.now)();
         check_clock(&ledger, now)?;
         let plan = Plan::from_files(setup.plan.clone())?;
@@ -173,14 +174,14 @@ impl<'a> Conductor<'a> {
         check_time_left(&ledger, open.id, &setup, &plan, now)?;
         check_people(&plan, ledger.is_rehearsal(), done, people)?;
         let module = Module::load(hsm).map_err(|e| {
-            Error::Fault(format!(
+            Failure::fault(format!(
                 "{e}\nthis ceremony goes on only with the module that it began with, SHA-256 {begun}; put that file back"
             ))
         })?;
         let token = module
             .choose(&Selector { serial: Some(setup.token_serial.clone()), label: None })
             .map_err(|e| {
-                Error::Fault(format!(
+                Failure::fault(format!(
                     "{e}\nthis ceremony goes on only with the token of serial {:?}; attach it",
                     setup.token_serial
                 ))
@@ -210,7 +211,7 @@ impl<'a> Conductor<'a> {
         self.perform().map_err(|error| self.interrupted(error))
     }
 
-    fn interrupted(&mut self, error: Error) -> Interrupted {
+    fn interrupted(&mut self, error: Failure) -> Interrupted {
         // What was noted counts as well: the ledger tells of it once it is written down.
         let told = self.write_down().is_ok();
         // What cannot be read from the ledger counts as signed: better to resume once too often.
@@ -228,10 +229,10 @@ impl<'a> Conductor<'a> {
         let written = noted.and_then(|()| if untouched { self.finish(before) } else { self.write_down() });
         let closed = untouched && written.is_ok();
         let head = written.is_ok().then(|| self.transcript.head().to_owned());
-        Interrupted { error, signed, made, open: !closed, head }
+        Interrupted { failure: error, signed, made, open: !closed, head }
     }
 
-    fn perform(&mut self) -> Result<Outcome, Error> {
+    fn perform(&mut self) -> Result<Outcome, Failure> {
         self.welcome()?;
         let steps = self.plan.script().step.clone();
         for (at, step) in steps.iter().enumerate() {
@@ -240,7 +241,7 @@ impl<'a> Conductor<'a> {
             }
             let again = at < self.next_step;
             if (self.surroundings.stopped)() {
-                return Err(Error::Stopped(format!("stopped before step {}", at + 1)));
+                return Err(Failure::stopped(format!("stopped before step {}", at + 1)));
             }
             self.at_step = at + 1;
             self.asking = *step.confirm().unwrap_or(&self.plan.script().people.confirm);
@@ -270,19 +271,19 @@ impl<'a> Conductor<'a> {
     }
 
     /// Closes the ceremony together with the last record.
-    fn finish(&mut self, before: Transcript) -> Result<(), Error> {
+    fn finish(&mut self, before: Transcript) -> Result<(), Failure> {
         let finished = self.ledger.finish(self.id, self.transcript.noted());
         self.transcript.settle(before, finished)
     }
 
     /// What the token says of itself now.
-    pub(super) fn look_at_token(&mut self) -> Result<(), Error> {
+    pub(super) fn look_at_token(&mut self) -> Result<(), Failure> {
         let serial = Some(self.token.serial.clone());
         self.token = self.module.choose(&Selector { serial, label: None })?;
         Ok(())
     }
 
-    fn step(&mut self, step: &Step) -> Result<(), Error> {
+    fn step(&mut self, step: &Step) -> Result<(), Failure> {
         if step.prompt() == Some("go-on") {
             self.confirm(Prompt {
                 id: "go-on",
@@ -306,7 +307,7 @@ impl<'a> Conductor<'a> {
 
     /// Notes one record of the transcript; it is on disk with [`Conductor::write_down`] or with
     /// the next thing that is written.
-    pub(super) fn record(&mut self, event: &str, data: Value) -> Result<(), Error> {
+    pub(super) fn record(&mut self, event: &str, data: Value) -> Result<(), Failure> {
         self.transcript.note((self.surroundings.now)(), event, data)
     }
 
@@ -317,7 +318,7 @@ impl<'a> Conductor<'a> {
         event: &str,
         data: Value,
         write: impl FnOnce(&mut Ledger, &[Line]) -> Result<T, LedgerError>,
-    ) -> Result<T, Error> {
+    ) -> Result<T, Failure> {
         let before = self.transcript.clone();
         self.record(event, data)?;
         let written = write(&mut self.ledger, self.transcript.noted());
@@ -325,23 +326,23 @@ impl<'a> Conductor<'a> {
     }
 
     /// Writes down what was noted: before people are asked, before the token makes or signs.
-    pub(super) fn write_down(&mut self) -> Result<(), Error> {
+    pub(super) fn write_down(&mut self) -> Result<(), Failure> {
         self.transcript.write(&mut self.ledger)
     }
 
     /// The time, which must not run behind the ledger.
-    pub(super) fn now(&self) -> Result<DateTime, Error> {
+    pub(super) fn now(&self) -> Result<DateTime, Failure> {
         let now = (self.surroundings.now)();
         check_clock(&self.ledger, now)?;
         Ok(now)
     }
 
     /// The open session.
-    pub(super) fn session(&self) -> Result<&Session, Error> {
-        self.session.as_ref().ok_or_else(|| Error::Fault("no token is open".into()))
+    pub(super) fn session(&self) -> Result<&Session, Failure> {
+        self.session.as_ref().ok_or_else(|| Failure::fault("no token is open"))
     }
 
-    fn outcome(&self) -> Result<Outcome, Error> {
+    fn outcome(&self) -> Result<Outcome, Failure> {
         let release = self.ledger.release(self.id)?;
         let keys = self.ledger.keys()?;
         let made = keys.iter().filter(|key| key.ceremony == self.id).count();
@@ -366,10 +367,10 @@ fn check_time_left(
     setup: &Setup,
     plan: &Plan,
     now: DateTime,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     let ended = setup.indexes.iter().filter_map(|index| index.expires).find(|expires| expires.0 < now);
     if let Some(expires) = ended.filter(|_| ledger.reservations(ceremony).is_ok_and(|count| count == 0)) {
-        return Err(Error::Refused(format!(
+        return Err(Failure::refused(format!(
             "bundle: was to be used until {}, the clock says {now}; give this ceremony up with `keyrite ceremony abandon --ledger {}` and make the bundle anew [BUNDLE-TIME]",
             expires.0,
             ledger.folder().display()

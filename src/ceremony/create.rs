@@ -1,5 +1,6 @@
 //! Creating keys: an authority's and a manifest signer's.
 
+use crate::failure::Failure;
 use std::collections::BTreeMap;
 
 use der::DateTime;
@@ -7,7 +8,7 @@ use serde_json::json;
 use x509_cert::name::Name;
 
 use super::conductor::Conductor;
-use super::{Error, Plan, Prompt, Step, wording};
+use super::{Plan, Prompt, Step, wording};
 use crate::digest::{Digest, hex};
 use crate::issuance::{Authority, Certificate, Reserved, Serial, Signed, ToBeSigned, Validity};
 use crate::keys::PublicKey;
@@ -54,8 +55,8 @@ impl Wish {
     }
 
     /// The subject, as the certificate is going to name it.
-    fn subject(&self) -> Result<Name, Error> {
-        subject_from(&self.subject).map_err(|e| Error::Wrong(e.0))
+    fn subject(&self) -> Result<Name, Failure> {
+        subject_from(&self.subject).map_err(|e| Failure::usage(e.0))
     }
 
     pub(super) fn issuer(&self) -> &str {
@@ -70,8 +71,8 @@ impl Wish {
         issuer: Option<&Authority>,
         serial: Serial,
         start: DateTime,
-    ) -> Result<ToBeSigned, Error> {
-        let missing = || Error::Wrong(format!("certificate profile {} is missing", self.profile));
+    ) -> Result<ToBeSigned, Failure> {
+        let missing = || Failure::usage(format!("certificate profile {} is missing", self.profile));
         let profile = plan.profiles().get(&self.profile).ok_or_else(missing)?;
         let subject = self.subject()?;
         let validity = Validity::days(start, self.days)?;
@@ -79,7 +80,7 @@ impl Wish {
     }
 
     /// Whether these octets are what comes of the wish, for the key that they name.
-    fn gives(&self, plan: &Plan, issuer: Option<&Authority>, octets: &[u8]) -> Result<bool, Error> {
+    fn gives(&self, plan: &Plan, issuer: Option<&Authority>, octets: &[u8]) -> Result<bool, Failure> {
         let Reserved { serial, start, key, .. } = Reserved::of(octets)?;
         Ok(self.to_be_signed(plan, &key, issuer, serial, start)?.octets() == octets)
     }
@@ -88,24 +89,24 @@ impl Wish {
 /// Whether octets are those of the certificate that the plan wants for a key in the token.
 ///
 /// # Errors
-/// [`Error`] when the plan makes no key of this name, or its certificate cannot be made.
+/// [`Failure`] when the plan makes no key of this name, or its certificate cannot be made.
 pub fn is_key_of(
     plan: &Plan,
     rehearsal: bool,
     name: &str,
     authorities: &BTreeMap<String, Authority>,
     octets: &[u8],
-) -> Result<bool, Error> {
+) -> Result<bool, Failure> {
     let mut wishes = plan.script().step.iter().filter_map(|step| Wish::of(step, rehearsal));
     let wish = wishes.find(|wish| wish.name == name);
-    let wish = wish.ok_or_else(|| Error::Wrong(format!("{name}: the script makes no key of this name")))?;
-    let absent = |name: &String| Error::Wrong(format!("{name}: is no authority of the ledger"));
+    let wish = wish.ok_or_else(|| Failure::usage(format!("{name}: the script makes no key of this name")))?;
+    let absent = |name: &String| Failure::usage(format!("{name}: is no authority of the ledger"));
     let issuer = wish.issuer.as_ref().map(|name| authorities.get(name).ok_or_else(|| absent(name)));
     wish.gives(plan, issuer.transpose()?, octets)
 }
 
 impl Conductor<'_> {
-    pub(super) fn create(&mut self, step: &Step) -> Result<(), Error> {
+    pub(super) fn create(&mut self, step: &Step) -> Result<(), Failure> {
         let Some(wish) = Wish::of(step, self.ledger.is_rehearsal()) else { return Ok(()) };
         let issuer = wish.issuer.as_deref().map(|name| self.authority(name)).transpose()?;
         let stored = self.ledger.key(&wish.name)?;
@@ -147,7 +148,7 @@ impl Conductor<'_> {
         ));
     }
 
-    fn ask(&mut self, wish: &Wish) -> Result<(), Error> {
+    fn ask(&mut self, wish: &Wish) -> Result<(), Failure> {
         self.people.show(&format!(
             "  {} {}: {}, {}, certificate profile {}, {} days",
             wish.role.title(),
@@ -169,13 +170,13 @@ impl Conductor<'_> {
         wish: &Wish,
         key: &PublicKey,
         issuer: Option<&Authority>,
-    ) -> Result<Reservation, Error> {
+    ) -> Result<Reservation, Failure> {
         let parts = |serial, start| wish.to_be_signed(&self.plan, key, issuer, serial, start);
         if let Some(pending) = self.ledger.pending_for_key(self.id, &wish.name, key.digest())? {
             let start = Reserved::of(pending.octets())?.start;
             let tbs = parts(pending.serial, start)?;
             let other = || {
-                Error::Fault(format!(
+                Failure::fault(format!(
                     "ledger: {}: other octets are reserved than the script gives",
                     wish.name
                 ))
@@ -183,7 +184,7 @@ impl Conductor<'_> {
             return pending.reservation(tbs).ok_or_else(other);
         }
         let row = self.ledger.next_row()?;
-        let system = (self.surroundings.random)().map_err(Error::Fault)?;
+        let system = (self.surroundings.random)().map_err(Failure::fault)?;
         let serial = Serial::derive(&self.session()?.random(32)?, &system, self.id, row);
         let tbs = parts(serial, self.now()?)?;
         let told = json!({ "name": wish.name, "serial": serial.hex(), "tbs_sha256": tbs.digest() });
@@ -199,7 +200,7 @@ impl Conductor<'_> {
         signer: &StoredKey,
         public: &PublicKey,
         reservation: &Reservation,
-    ) -> Result<Certificate, Error> {
+    ) -> Result<Certificate, Failure> {
         let signature = self.session()?.authority_key(signer, public)?.0.sign(reservation)?;
         let signed = Signed::assemble(reservation.tbs(), signature)?;
         let certificate = signed.certificate()?;
@@ -220,25 +221,25 @@ impl Conductor<'_> {
     }
 
     /// A key that the ledger must know.
-    pub(super) fn stored_key(&self, name: &str) -> Result<StoredKey, Error> {
+    pub(super) fn stored_key(&self, name: &str) -> Result<StoredKey, Failure> {
         self.ledger
             .key(name)?
-            .ok_or_else(|| Error::Wrong(format!("{name}: the ledger has no key of that name")))
+            .ok_or_else(|| Failure::usage(format!("{name}: the ledger has no key of that name")))
     }
 
     /// An authority that the ledger must know.
-    pub(super) fn authority(&self, name: &str) -> Result<Authority, Error> {
+    pub(super) fn authority(&self, name: &str) -> Result<Authority, Failure> {
         let certificate = self
             .stored_key(name)?
             .certificate
-            .ok_or_else(|| Error::Wrong(format!("{name}: its certificate was never issued")))?;
+            .ok_or_else(|| Failure::usage(format!("{name}: its certificate was never issued")))?;
         Ok(Authority::new(name, certificate)?)
     }
 
     /// 32 random octets of token and system together: as good as the better of the two.
-    pub(super) fn random_octets(&self) -> Result<Digest, Error> {
+    pub(super) fn random_octets(&self) -> Result<Digest, Failure> {
         let mut both = self.session()?.random(32)?;
-        both.extend((self.surroundings.random)().map_err(Error::Fault)?);
+        both.extend((self.surroundings.random)().map_err(Failure::fault)?);
         Ok(Digest::of(&both))
     }
 }

@@ -5,6 +5,7 @@
 //! and that is written down. After an interruption in between, either the old PIN or the new shares
 //! open the token, and both are tried, the shares first.
 
+use crate::failure::Failure;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
@@ -14,7 +15,7 @@ use super::conductor::Conductor;
 use super::people::{Person, SecretReply};
 use super::script::PinRule;
 use super::seats::Role;
-use super::{Error, People, Prompt, Reply, wording};
+use super::{People, Prompt, Reply, wording};
 use crate::media::shown;
 use crate::release::Record;
 use crate::shares::{self, Collected, Share};
@@ -24,7 +25,7 @@ use crate::token::{self, Pin, Session};
 const SHORTEST_PIN: usize = 8;
 
 /// How a share is asked for.
-type Ask = fn(&mut dyn People, &str) -> Result<SecretReply, Error>;
+type Ask = fn(&mut dyn People, &str) -> Result<SecretReply, Failure>;
 
 /// What the transcript says of a set of shares.
 #[derive(Clone, Debug, Deserialize)]
@@ -35,21 +36,20 @@ struct Told {
     token_serial: Option<String>,
 }
 
-impl From<shares::Error> for Error {
+impl From<shares::Error> for Failure {
     fn from(error: shares::Error) -> Self {
-        Self::Fault(error.to_string())
+        Self::fault(error.to_string())
     }
 }
 
 impl Conductor<'_> {
     /// Opens the token with the PIN as the script says it comes in, or as an interrupted change of
     /// custody left it.
-    pub(super) fn log_in(&mut self, rule: PinRule) -> Result<(Session, Option<SecretString>), Error> {
+    pub(super) fn log_in(&mut self, rule: PinRule) -> Result<(Session, Option<SecretString>), Failure> {
         if self.module.wants_pinpad(&self.token)? {
             if rule == PinRule::Shares {
-                return Err(Error::Wrong(
-                    "pin = \"shares\": this token takes its PIN at its own pad, so no shares can open it"
-                        .into(),
+                return Err(Failure::usage(
+                    "pin = \"shares\": this token takes its PIN at its own pad, so no shares can open it",
                 ));
             }
             return Ok((self.try_pin(None)??, None));
@@ -83,7 +83,7 @@ impl Conductor<'_> {
     }
 
     /// A set that the token never took.
-    fn void(&mut self, set: &str) -> Result<(), Error> {
+    fn void(&mut self, set: &str) -> Result<(), Failure> {
         self.record("custody", json!({ "phase": "void", "set": set }))?;
         self.write_down()?;
         self.people.show(&format!(
@@ -94,7 +94,7 @@ impl Conductor<'_> {
 
     /// Tries a PIN that is needed afterwards, or the token's own pad; what the token says of it is for the
     /// caller.
-    fn try_pin(&mut self, pin: Option<&SecretString>) -> Result<Result<Session, token::Error>, Error> {
+    fn try_pin(&mut self, pin: Option<&SecretString>) -> Result<Result<Session, token::Error>, Failure> {
         self.record("login", json!({ "token": self.token }))?;
         self.write_down()?;
         let pin = pin.map_or(Pin::Pinpad, |pin| Pin::Known(SecretString::from(pin.expose_secret())));
@@ -102,13 +102,13 @@ impl Conductor<'_> {
     }
 
     /// Whether a change of custody has come so far in this ceremony that all shares were out.
-    pub(super) fn custody_begun(&self) -> Result<bool, Error> {
+    pub(super) fn custody_begun(&self) -> Result<bool, Failure> {
         let told = self.custody_told()?;
         Ok(told.iter().any(|(ceremony, told)| *ceremony == self.id && told.phase != "begun"))
     }
 
     /// What the transcripts say of sets that were handed out: how far each came, the oldest first.
-    fn custody_told(&self) -> Result<Vec<(i64, Told)>, Error> {
+    fn custody_told(&self) -> Result<Vec<(i64, Told)>, Failure> {
         let read = |(ceremony, line): (i64, String)| {
             let record: Record = serde_json::from_str(&line).ok()?;
             let told = serde_json::from_value(record.data).ok()?;
@@ -121,7 +121,7 @@ impl Conductor<'_> {
 
     /// After an interruption between handing out and the end: the new shares, if the token took
     /// the PIN that they give.
-    fn try_new_shares(&mut self, set: &str) -> Result<Option<Session>, Error> {
+    fn try_new_shares(&mut self, set: &str) -> Result<Option<Session>, Failure> {
         self.people.show(&format!(
             "  A change of the PIN was under way when the ceremony was interrupted. If the token took the new PIN, the shares of set {set} open it. They are tried once, then the old PIN."
         ));
@@ -145,14 +145,14 @@ impl Conductor<'_> {
         }
     }
 
-    fn told_changed(&mut self, set: &str) -> Result<(), Error> {
+    fn told_changed(&mut self, set: &str) -> Result<(), Failure> {
         let serial = &self.token.serial;
         self.record("custody", json!({ "phase": "changed", "set": set, "token_serial": serial }))?;
         self.write_down()
     }
 
     /// The PIN out of the shares that custodians type, each told at once what is wrong with it.
-    fn pin_of_shares(&mut self, set: Option<String>) -> Result<SecretString, Error> {
+    fn pin_of_shares(&mut self, set: Option<String>) -> Result<SecretString, Failure> {
         let custodians: Vec<Person> =
             self.present.iter().filter(|person| person.role == Role::Custodian).cloned().collect();
         if let Some(set) = &set {
@@ -170,7 +170,7 @@ impl Conductor<'_> {
             }
         }
         let (have, need) = collected.count();
-        Err(Error::Stopped(format!(
+        Err(Failure::stopped(format!(
             "{} given by {}, needed: {}",
             wording::count(have as u64, "share"),
             wording::count(custodians.len() as u64, "custodian"),
@@ -178,7 +178,7 @@ impl Conductor<'_> {
         )))
     }
 
-    fn share_of(&mut self, person: &Person, collected: &mut Collected) -> Result<(), Error> {
+    fn share_of(&mut self, person: &Person, collected: &mut Collected) -> Result<(), Failure> {
         loop {
             let Some(typed) = self.share(person, |people, title| people.share(title))? else { return Ok(()) };
             let index = match Share::read(typed.expose_secret()) {
@@ -203,34 +203,34 @@ impl Conductor<'_> {
                     );
                 }
                 Err(wrong) if self.people.shares_from_file() => {
-                    return Err(Error::Wrong(format!("share file: {wrong}")));
+                    return Err(Failure::usage(format!("share file: {wrong}")));
                 }
                 Err(wrong) => self.people.show(&format!("  Not taken: {wrong}.")),
             }
         }
     }
 
-    fn share(&mut self, person: &Person, ask: Ask) -> Result<Option<SecretString>, Error> {
+    fn share(&mut self, person: &Person, ask: Ask) -> Result<Option<SecretString>, Failure> {
         loop {
             self.write_down()?;
             match ask(self.people, &person.title())? {
                 SecretReply::Secret(share) => return Ok(Some(share)),
                 SecretReply::None => return Ok(None),
-                SecretReply::Stop => return Err(Error::Stopped("stopped at the prompt".into())),
+                SecretReply::Stop => return Err(Failure::stopped("stopped at the prompt")),
                 SecretReply::Exception => self.exception()?,
             }
         }
     }
 
     /// The secret of a set, as long as the token takes it.
-    fn pin(&self, collected: &Collected) -> Result<SecretString, Error> {
+    fn pin(&self, collected: &Collected) -> Result<SecretString, Failure> {
         let secret = collected.secret()?;
         let longest = match self.token.longest_pin {
             0 => usize::MAX,
             longest => longest,
         };
         if longest < SHORTEST_PIN {
-            return Err(Error::Wrong(format!(
+            return Err(Failure::usage(format!(
                 "this token takes PINs of at most {longest} characters, split custody wants at least {SHORTEST_PIN}"
             )));
         }
@@ -239,7 +239,7 @@ impl Conductor<'_> {
     }
 
     /// Makes a new PIN, hands out its shares, and gives the token that PIN.
-    pub(super) fn custody(&mut self, threshold: usize, count: usize) -> Result<(), Error> {
+    pub(super) fn custody(&mut self, threshold: usize, count: usize) -> Result<(), Failure> {
         let mine = self.custody_told()?.into_iter().rev().find(|(ceremony, _)| *ceremony == self.id);
         match mine.map(|(_, told)| (told.phase, told.set)) {
             Some((phase, _)) if phase == "changed" => {
@@ -251,9 +251,8 @@ impl Conductor<'_> {
             _ => {}
         }
         let Some(old) = self.old_pin.take() else {
-            return Err(Error::Wrong(
-                "this token takes its PIN at its own pad; split custody needs one that keyrite can give it"
-                    .into(),
+            return Err(Failure::usage(
+                "this token takes its PIN at its own pad; split custody needs one that keyrite can give it",
             ));
         };
         self.people_take_shares()?;
@@ -294,12 +293,12 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    fn new_shares(&self, threshold: usize, count: usize) -> Result<Vec<Share>, Error> {
+    fn new_shares(&self, threshold: usize, count: usize) -> Result<Vec<Share>, Failure> {
         let session = self.session()?;
         // Octets of token and system together: as good as the better of the two.
-        shares::split(threshold, count, &mut |octets: &mut [u8]| -> Result<(), Error> {
+        shares::split(threshold, count, &mut |octets: &mut [u8]| -> Result<(), Failure> {
             let token = Zeroizing::new(session.random(32)?);
-            let system = Zeroizing::new((self.surroundings.random)().map_err(Error::Fault)?);
+            let system = Zeroizing::new((self.surroundings.random)().map_err(Failure::fault)?);
             for (octet, (one, other)) in octets.iter_mut().zip(token.iter().zip(system.iter())) {
                 *octet = one ^ other;
             }
@@ -308,7 +307,7 @@ impl Conductor<'_> {
     }
 
     /// Who gets the shares: all custodians, or those whom people choose when there are more.
-    fn holders(&mut self, count: usize) -> Result<Vec<Person>, Error> {
+    fn holders(&mut self, count: usize) -> Result<Vec<Person>, Failure> {
         let mut left: Vec<Person> =
             self.present.iter().filter(|person| person.role == Role::Custodian).cloned().collect();
         if left.len() == count || self.people.unattended() {
@@ -340,17 +339,17 @@ impl Conductor<'_> {
     }
 
     /// Nobody's share goes to a file, but in a rehearsal.
-    fn people_take_shares(&self) -> Result<(), Error> {
+    fn people_take_shares(&self) -> Result<(), Failure> {
         match self.people.unattended() && !self.ledger.is_rehearsal() {
             false => Ok(()),
-            true => Err(Error::Wrong(
-                "a file answers, and shares go to a file in a rehearsal only; resume at a terminal where custodians are".into(),
+            true => Err(Failure::usage(
+                "a file answers, and shares go to a file in a rehearsal only; resume at a terminal where custodians are",
             )),
         }
     }
 
     /// Shows one share to one custodian, and has it typed back.
-    fn hand_out(&mut self, share: &Share, person: &Person) -> Result<(), Error> {
+    fn hand_out(&mut self, share: &Share, person: &Person) -> Result<(), Failure> {
         self.people_take_shares()?;
         let title = person.title();
         self.seen_by(share, &title)?;
@@ -379,11 +378,11 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    fn seen_by(&mut self, share: &Share, title: &str) -> Result<(), Error> {
+    fn seen_by(&mut self, share: &Share, title: &str) -> Result<(), Failure> {
         loop {
             match self.people.hand_out(title, &share.grouped())? {
                 Reply::Text(_) => return Ok(()),
-                Reply::Stop => return Err(Error::Stopped("stopped at the prompt".into())),
+                Reply::Stop => return Err(Failure::stopped("stopped at the prompt")),
                 Reply::Exception => self.exception()?,
             }
         }

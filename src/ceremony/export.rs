@@ -4,6 +4,7 @@
 //! transcript each time, which is how an interrupted release is finished, a lost one made again
 //! and a ledger audited.
 
+use crate::failure::Failure;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -12,7 +13,7 @@ use std::path::Path;
 use der::DateTime;
 
 use super::import::reasons;
-use super::{Error, lane};
+use super::lane;
 use crate::digest::{Digest, Hasher};
 use crate::issuance::Certificate;
 use crate::ledger::{Issued, KeyRole, Ledger, ReleaseRow, StoredKey};
@@ -53,13 +54,13 @@ impl Export<'_> {
         &mut self,
         head: &Head,
         to: W,
-        each: &mut dyn FnMut(&[Leaf]) -> Result<(), Error>,
-    ) -> Result<(W, usize), Error> {
+        each: &mut dyn FnMut(&[Leaf]) -> Result<(), Failure>,
+    ) -> Result<(W, usize), Failure> {
         let mut manifest = ManifestWriter::new(to, head)?;
         let (before, last) = (self.ledger.before(self.ceremony)?, self.ledger.last_row(self.ceremony)?);
         let (ledger, policy, issuers) = (&mut *self.ledger, self.policy, self.issuers);
         let source =
-            |give: &mut dyn FnMut(Vec<Issued>) -> Result<(), Error>| rows(ledger, before, last, give);
+            |give: &mut dyn FnMut(Vec<Issued>) -> Result<(), Failure>| rows(ledger, before, last, give);
         let mut count = 0;
         parallel::ordered(
             self.processors,
@@ -81,7 +82,7 @@ impl Export<'_> {
         mut row: i64,
         end: i64,
         manifest: &mut ManifestWriter<W>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         loop {
             let mut refused = self.ledger.refused_after(row, GROUP)?;
             refused.retain(|one| one.row <= end);
@@ -98,7 +99,7 @@ impl Export<'_> {
 }
 
 /// The authorities of a ledger that are in the release of this ceremony.
-pub fn authorities(ledger: &Ledger, ceremony: i64) -> Result<Authorities, Error> {
+pub fn authorities(ledger: &Ledger, ceremony: i64) -> Result<Authorities, Failure> {
     let mut keys = Vec::new();
     let keys_so_far = ledger.keys()?.into_iter().filter(|key| key.ceremony <= ceremony);
     for key in keys_so_far.filter(|key| key.role == KeyRole::Authority) {
@@ -122,9 +123,9 @@ pub fn manifest_keys(keys: &[StoredKey], ceremony: i64, created: DateTime) -> Ve
 
 /// The head of a release in the ledger, whose manifest a manifest key of the ledger signed, and which
 /// follows the release before it.
-pub fn check_seal(ledger: &Ledger, release: &ReleaseRow) -> Result<Head, Error> {
+pub fn check_seal(ledger: &Ledger, release: &ReleaseRow) -> Result<Head, Failure> {
     let wrong =
-        |why: String| Error::Fault(format!("ledger: release {}: {why}; it was changed", release.sequence));
+        |why: String| Failure::fault(format!("ledger: release {}: {why}; it was changed", release.sequence));
     let head: Head = serde_json::from_str(&release.head).map_err(|e| wrong(e.to_string()))?;
     let signer = verify_manifest(&release.manifest, &release.signature).map_err(|e| wrong(e.0))?;
     let signed = |key: &StoredKey| {
@@ -141,11 +142,11 @@ pub fn check_seal(ledger: &Ledger, release: &ReleaseRow) -> Result<Head, Error> 
 }
 
 /// The transcript as it was when the manifest's head was made: later lines are not in it.
-pub fn transcript_until(ledger: &Ledger, ceremony: i64, digest: Digest) -> Result<Spool, Error> {
+pub fn transcript_until(ledger: &Ledger, ceremony: i64, digest: Digest) -> Result<Spool, Failure> {
     let file = spool(ledger.folder())?;
     let mut to = BufWriter::with_capacity(1 << 18, &file);
     let (mut hasher, mut size, mut found) = (Hasher::default(), 0, false);
-    ledger.transcript::<Error>(ceremony, &mut |line| {
+    ledger.transcript::<Failure>(ceremony, &mut |line| {
         if found {
             return Ok(());
         }
@@ -160,7 +161,7 @@ pub fn transcript_until(ledger: &Ledger, ceremony: i64, digest: Digest) -> Resul
     drop(to);
     match found {
         true => Ok(Spool { file, size, digest }),
-        false => Err(Error::Fault("ledger: its transcript is not the one that was sealed".into())),
+        false => Err(Failure::fault("ledger: its transcript is not the one that was sealed")),
     }
 }
 
@@ -168,8 +169,8 @@ fn rows(
     ledger: &mut Ledger,
     mut row: i64,
     end: i64,
-    each: &mut dyn FnMut(Vec<Issued>) -> Result<(), Error>,
-) -> Result<(), Error> {
+    each: &mut dyn FnMut(Vec<Issued>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     loop {
         let mut issued = ledger.issued_after(row, GROUP)?;
         issued.retain(|one| one.approved.row <= end);
@@ -183,7 +184,7 @@ fn compose(
     policy: &Policy,
     issuers: Option<&BTreeMap<String, Certificate>>,
     group: Vec<Issued>,
-) -> Result<Vec<Leaf>, Error> {
+) -> Result<Vec<Leaf>, Failure> {
     let leaf = |Issued { approved, tbs, signature }| {
         let approval = lane::approval(policy, approved)?;
         if let Some(issuers) = issuers {
@@ -199,10 +200,10 @@ fn check_signature(
     approval: &Approval,
     tbs: &[u8],
     signature: &[u8],
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     let (path, name) = (approval.path(), approval.authority());
     let wrong =
-        |why| Error::Fault(format!("ledger: {path}: its certificate under {name}: {why}; it was changed"));
+        |why| Failure::fault(format!("ledger: {path}: its certificate under {name}: {why}; it was changed"));
     let issuer = issuers.get(name).ok_or_else(|| wrong("the ledger has no such authority".into()))?;
     let certificate = Certificate::from_parts(tbs, signature).map_err(|e| wrong(e.to_string()))?;
     certificate.verify_by(issuer.key()).map_err(|e| wrong(e.to_string()))
@@ -223,8 +224,8 @@ pub fn put_last(
 /// A manifest being written to a file without a name in this folder.
 pub fn spooled(
     folder: &Path,
-    write: impl FnOnce(&mut Hashed<BufWriter<&File>>) -> Result<(), Error>,
-) -> Result<Spool, Error> {
+    write: impl FnOnce(&mut Hashed<BufWriter<&File>>) -> Result<(), Failure>,
+) -> Result<Spool, Failure> {
     let file = spool(folder)?;
     let mut hashed = Hashed::new(BufWriter::with_capacity(1 << 18, &file));
     write(&mut hashed)?;
@@ -266,17 +267,17 @@ impl<W: Write> Write for Hashed<W> {
     }
 }
 
-fn spooling(error: std::io::Error) -> Error {
-    Error::Fault(format!("temporary file in the ledger's folder: {error}"))
+fn spooling(error: std::io::Error) -> Failure {
+    Failure::fault(format!("temporary file in the ledger's folder: {error}"))
 }
 
 /// Seconds since 1970 of a time in the manifest.
-pub fn seconds(time: &str) -> Result<u64, Error> {
-    let time: DateTime = time.parse().map_err(|_| Error::Fault(format!("{time:?} is no time")))?;
+pub fn seconds(time: &str) -> Result<u64, Failure> {
+    let time: DateTime = time.parse().map_err(|_| Failure::fault(format!("{time:?} is no time")))?;
     Ok(time.unix_duration().as_secs())
 }
 
 /// At this stage everything has been signed: what the medium refuses is a fault to be resumed from.
-pub fn as_fault(error: crate::media::Error) -> Error {
-    Error::Fault(error.to_string())
+pub fn as_fault(error: crate::media::Error) -> Failure {
+    Failure::fault(error.to_string())
 }

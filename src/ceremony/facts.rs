@@ -1,9 +1,10 @@
 //! The facts of a ceremony, as the record that begins it and every later one that takes it up
 //! again tell them.
 
+use crate::failure::Failure;
 use serde_json::{Map, Value, json};
 
-use super::{Error, People, Plan, Setup, Surroundings};
+use super::{People, Plan, Setup, Surroundings};
 use crate::digest::Digest;
 use crate::token::{HsmProfile, Module};
 
@@ -33,7 +34,7 @@ pub fn facts(
     module: &Module,
     surroundings: &Surroundings<'_>,
     people: &dyn People,
-) -> Result<Value, Error> {
+) -> Result<Value, Failure> {
     let mut facts = lasting(plan, module.profile(), setup, rehearsal);
     let now = [
         // Whoever gives shares by a file need not be there.

@@ -1,12 +1,13 @@
 //! Whether a bundle may be used at all, told by its index before any of its requests is looked at:
 //! cluster, time, sequence, approvals.
 
+use crate::failure::Failure;
 use std::collections::HashMap;
 
 use der::DateTime;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Script};
+use super::Script;
 use crate::digest::Digest;
 use crate::ledger::KeptIndex;
 use crate::media::Error as MediaError;
@@ -121,9 +122,9 @@ fn text(name: &Option<IndexName>) -> Option<String> {
 }
 
 impl Gate for Gatekeeper<'_> {
-    type Error = Error;
+    type Error = Failure;
 
-    fn open(&mut self, opened: &Opened) -> Result<(), Error> {
+    fn open(&mut self, opened: &Opened) -> Result<(), Failure> {
         let facts = self
             .facts(opened)
             .map_err(|why| MediaError::Refused(format!("{}: {INDEX}: {why}", opened.medium)));
@@ -145,7 +146,7 @@ impl Gate for Gatekeeper<'_> {
         Ok(())
     }
 
-    fn open_without_index(&mut self, medium: &str) -> Result<(), Error> {
+    fn open_without_index(&mut self, medium: &str) -> Result<(), Failure> {
         if self.approvals.is_some() {
             let why = format!(
                 "{medium}: has no {INDEX}, and the script wants it approved; make the bundle with `keyrite request` and have its index signed [BUNDLE-APPROVAL]"

@@ -3,7 +3,8 @@
 use super::intake::Intake;
 use super::preflight::{Setup, Start};
 use super::script::{RefusalRule, Step};
-use super::{Error, People, Plan, Progress, Surroundings, wording};
+use super::{People, Plan, Progress, Surroundings, wording};
+use crate::failure::Failure;
 use crate::ledger::{Import, Imported, Ledger, Line, Refused};
 use crate::policy::Policy;
 use crate::release::Reason;
@@ -13,7 +14,7 @@ use crate::request::IndexName;
 pub const SHOWN: usize = 40;
 
 /// Gives the first lines of the transcript, once it is known what came in.
-pub type Begin<'b> = dyn FnMut(&Setup, &dyn People) -> Result<Vec<Line>, Error> + 'b;
+pub type Begin<'b> = dyn FnMut(&Setup, &dyn People) -> Result<Vec<Line>, Failure> + 'b;
 
 /// Begins a ceremony in the ledger with the bundles that it is to answer; returns its number.
 pub fn import(
@@ -24,7 +25,7 @@ pub fn import(
     surroundings: &Surroundings<'_>,
     people: &mut dyn People,
     begin: &mut Begin<'_>,
-) -> Result<i64, Error> {
+) -> Result<i64, Failure> {
     let sequences = ledger.sequences()?;
     let mut import = ledger.import()?;
     let imported = match start.bundles.is_empty() {
@@ -40,7 +41,7 @@ pub fn import(
         }
     };
     setup.bundle = imported.map(|imported| imported.digest);
-    let text = serde_json::to_string(&setup).map_err(|e| Error::Fault(e.to_string()))?;
+    let text = serde_json::to_string(&setup).map_err(|e| Failure::fault(e.to_string()))?;
     let cluster = start.plan.script().cluster.as_ref().map(IndexName::as_str);
     let lines = begin(setup, people)?;
     Ok(import.commit(&text, cluster, imported, &lines)?)
@@ -50,7 +51,7 @@ fn check(
     plan: &Plan,
     import: &Import<'_>,
     Imported { approved, refused, .. }: Imported,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     let rule = plan.script().step.iter().find_map(|step| match step {
         Step::Review { refusals, .. } => Some(*refusals),
         _ => None,
@@ -66,11 +67,11 @@ fn check(
             "{refused} of {all} requests are refused and the script then issues none, nothing was signed"
         ),
     };
-    Err(Error::Refused(format!("{what}:\n{}", refusal_lines(&import.refusals(SHOWN)?, refused)?)))
+    Err(Failure::refused(format!("{what}:\n{}", refusal_lines(&import.refusals(SHOWN)?, refused)?)))
 }
 
 /// One line for each violation of the first refusals, and how many requests more are refused.
-pub fn refusal_lines(first: &[Refused], all: usize) -> Result<String, Error> {
+pub fn refusal_lines(first: &[Refused], all: usize) -> Result<String, Failure> {
     let mut lines = Vec::new();
     for refused in first {
         for reason in reasons(refused)? {
@@ -84,6 +85,7 @@ pub fn refusal_lines(first: &[Refused], all: usize) -> Result<String, Error> {
 }
 
 /// Why a request was refused.
-pub fn reasons(refused: &Refused) -> Result<Vec<Reason>, Error> {
-    serde_json::from_str(&refused.reasons).map_err(|e| Error::Fault(format!("ledger: {}: {e}", refused.path)))
+pub fn reasons(refused: &Refused) -> Result<Vec<Reason>, Failure> {
+    serde_json::from_str(&refused.reasons)
+        .map_err(|e| Failure::fault(format!("ledger: {}: {e}", refused.path)))
 }

@@ -1,9 +1,10 @@
 //! Taking in bundles: read once, judged in threads, noted in the order in which they came.
 
+use crate::failure::Failure;
 use std::path::PathBuf;
 
 use super::gate::{Gatekeeper, Sequences};
-use super::{BundleFacts, Error, Progress, Script, Surroundings};
+use super::{BundleFacts, Progress, Script, Surroundings};
 use crate::ledger::Import;
 use crate::parallel;
 use crate::policy::{Judgement, Policy};
@@ -29,12 +30,12 @@ impl Intake<'_> {
         bundles: &[PathBuf],
         import: &mut Import<'_>,
         sequences: Sequences,
-    ) -> Result<Vec<BundleFacts>, Error> {
+    ) -> Result<Vec<BundleFacts>, Failure> {
         let Self { script, policy, approved, surroundings, tell } = self;
         let mut gate = Gatekeeper::new(script, *approved, (surroundings.now)(), sequences);
         let mut progress = Progress { doing: "checked", done: 0, all: None, refused: 0 };
         let source =
-            |each: &mut dyn FnMut(Vec<BundleFile>) -> Result<(), Error>| groups(bundles, &mut gate, each);
+            |each: &mut dyn FnMut(Vec<BundleFile>) -> Result<(), Failure>| groups(bundles, &mut gate, each);
         parallel::ordered(
             surroundings.processors,
             source,
@@ -48,9 +49,7 @@ impl Intake<'_> {
                 progress.done += group.len();
                 tell(&progress);
                 match (surroundings.stopped)() {
-                    true => {
-                        Err(Error::Stopped("stopped while requests were checked; nothing was signed".into()))
-                    }
+                    true => Err(Failure::stopped("stopped while requests were checked; nothing was signed")),
                     false => Ok(()),
                 }
             },
@@ -67,8 +66,8 @@ impl Intake<'_> {
 fn groups(
     bundles: &[PathBuf],
     gate: &mut Gatekeeper<'_>,
-    each: &mut dyn FnMut(Vec<BundleFile>) -> Result<(), Error>,
-) -> Result<(), Error> {
+    each: &mut dyn FnMut(Vec<BundleFile>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let mut group = Vec::with_capacity(GROUP);
     read_bundles(bundles, gate, &mut |file| {
         group.push(file);
@@ -80,7 +79,7 @@ fn groups(
     each(group)
 }
 
-fn judge(policy: &Policy, group: Vec<BundleFile>) -> Result<Vec<(Judgement, BundleFile)>, Error> {
+fn judge(policy: &Policy, group: Vec<BundleFile>) -> Result<Vec<(Judgement, BundleFile)>, Failure> {
     let judge = |file: BundleFile| {
         let judgement = policy.judge(file.path.clone(), &file.octets, file.entry.as_deref());
         file.check(judgement.request)?;

@@ -1,6 +1,7 @@
 //! Issuing: what was reserved is signed, verified and recorded while the next is being built, in
 //! lots that keep their order.
 
+use crate::failure::Failure;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +11,7 @@ use serde_json::json;
 
 use super::conductor::Conductor;
 use super::lane::{Event, Lanes, Lot, Signers, Templates};
-use super::{Error, Progress, wording};
+use super::{Progress, wording};
 use crate::digest::{Digest, Hasher};
 use crate::issuance::{Reserved, Serial, Signed, Template, ToBeSigned};
 use crate::ledger::{Advance, Approved, Pending, Reservation};
@@ -28,9 +29,9 @@ const LOTS_LEFT: usize = 2;
 const GATHER: Duration = Duration::from_millis(20);
 
 impl Conductor<'_> {
-    pub(super) fn issue(&mut self) -> Result<(), Error> {
+    pub(super) fn issue(&mut self) -> Result<(), Failure> {
         // Sessions go to threads of their own while the ledger is written to.
-        let session = self.session.take().ok_or_else(|| Error::Fault("no token is open".into()))?;
+        let session = self.session.take().ok_or_else(|| Failure::fault("no token is open"))?;
         let mut sessions = vec![session];
         let result = self.issue_with(&mut sessions);
         self.session = sessions.into_iter().next();
@@ -42,7 +43,7 @@ impl Conductor<'_> {
         self.record("issued", json!({ "certificates": self.approved }))
     }
 
-    fn issue_with(&mut self, sessions: &mut Vec<Session>) -> Result<(), Error> {
+    fn issue_with(&mut self, sessions: &mut Vec<Session>) -> Result<(), Failure> {
         let signers = self.signers()?;
         let templates = self.templates(&signers)?;
         let Some(first) = sessions.first() else { return Ok(()) };
@@ -75,7 +76,7 @@ impl Conductor<'_> {
     }
 
     /// The authorities that the roster names, with what the ledger knows of their keys.
-    fn signers(&self) -> Result<Signers, Error> {
+    fn signers(&self) -> Result<Signers, Failure> {
         let mut found = Signers::new();
         for line in &self.plan.script().roster {
             let name: &str = &line.authority;
@@ -86,7 +87,7 @@ impl Conductor<'_> {
         Ok(found)
     }
 
-    fn templates(&self, signers: &Signers) -> Result<Templates, Error> {
+    fn templates(&self, signers: &Signers) -> Result<Templates, Failure> {
         let mut found: Templates = HashMap::new();
         for (profile, authority) in self.policy.issues() {
             let Some((signer, _)) = signers.get(authority) else { continue };
@@ -97,7 +98,7 @@ impl Conductor<'_> {
     }
 
     /// An approval as policy reads it from the ledger.
-    pub(super) fn approval(&self, approved: Approved) -> Result<Approval, Error> {
+    pub(super) fn approval(&self, approved: Approved) -> Result<Approval, Failure> {
         super::lane::approval(&self.policy, approved)
     }
 }
@@ -118,14 +119,14 @@ struct Desk<'d, 'c> {
     /// Signed before one that comes first: what is recorded is a run of rows without a gap.
     signed: BTreeMap<u64, Vec<(Reservation, Signed)>>,
     under_way: usize,
-    failure: Option<(u64, Error)>,
+    failure: Option<(u64, Failure)>,
     halt: &'d AtomicBool,
     /// Requests that were handed out in this run, or answered before it.
     handed_out: usize,
 }
 
 impl Desk<'_, '_> {
-    fn work(&mut self, link: &super::lane::Link) -> Result<(), Error> {
+    fn work(&mut self, link: &super::lane::Link) -> Result<(), Failure> {
         self.sign_reserved(link)?;
         self.handed_out = self.done;
         loop {
@@ -151,7 +152,7 @@ impl Desk<'_, '_> {
         }
         match self.failure.take() {
             Some((_, error)) => Err(error),
-            None if self.done < self.conductor.approved => Err(Error::Stopped(format!(
+            None if self.done < self.conductor.approved => Err(Failure::stopped(format!(
                 "stopped when {} of {} certificates were issued",
                 self.done, self.conductor.approved
             ))),
@@ -160,7 +161,7 @@ impl Desk<'_, '_> {
     }
 
     /// Has signed what an interrupted run reserved: the same octets, the same serial numbers.
-    fn sign_reserved(&mut self, link: &super::lane::Link) -> Result<(), Error> {
+    fn sign_reserved(&mut self, link: &super::lane::Link) -> Result<(), Failure> {
         let mut row = self.conductor.ledger.before(self.conductor.id)?;
         loop {
             let pending = self.conductor.ledger.pending_after(row, LOT.0)?;
@@ -168,7 +169,7 @@ impl Desk<'_, '_> {
             row = last.row;
             self.conductor.write_down()?;
             let again = pending.into_iter().map(|(approved, pending)| self.reserved(approved, pending));
-            let lot = again.collect::<Result<_, Error>>()?;
+            let lot = again.collect::<Result<_, Failure>>()?;
             self.under_way += 1;
             link.sign(Lot { number: self.next_lot, items: lot })?;
             self.next_lot += 1;
@@ -183,18 +184,21 @@ impl Desk<'_, '_> {
     }
 
     /// A reservation that was made before the interruption: what was approved gives the very octets.
-    fn reserved(&self, approved: Approved, pending: Pending) -> Result<Reservation, Error> {
+    fn reserved(&self, approved: Approved, pending: Pending) -> Result<Reservation, Failure> {
         let approval = self.conductor.approval(approved)?;
         let start = Reserved::of(pending.octets())?.start;
         let tbs = self.lanes.fill(&approval, pending.serial, start)?;
         let other = || {
-            Error::Fault(format!("ledger: {}: other octets are reserved than were approved", approval.path()))
+            Failure::fault(format!(
+                "ledger: {}: other octets are reserved than were approved",
+                approval.path()
+            ))
         };
         pending.reservation(tbs).ok_or_else(other)
     }
 
     /// Hands the next requests out to be built; false when there are none, or people want to stop.
-    fn hand_out(&mut self, link: &super::lane::Link) -> Result<bool, Error> {
+    fn hand_out(&mut self, link: &super::lane::Link) -> Result<bool, Failure> {
         if self.halt.load(Ordering::Relaxed) {
             return Ok(false);
         }
@@ -206,15 +210,15 @@ impl Desk<'_, '_> {
         self.handed_out += approved.len();
         let now = self.conductor.now()?;
         let items = approved.into_iter().map(|approved| Ok((self.serial(approved.row)?, approved)));
-        let items = items.collect::<Result<_, Error>>()?;
+        let items = items.collect::<Result<_, Failure>>()?;
         link.build(Lot { number: self.next_lot, items }, now)?;
         self.next_lot += 1;
         self.under_way += 1;
         Ok(true)
     }
 
-    fn serial(&self, row: i64) -> Result<Serial, Error> {
-        let system = (self.conductor.surroundings.random)().map_err(Error::Fault)?;
+    fn serial(&self, row: i64) -> Result<Serial, Failure> {
+        let system = (self.conductor.surroundings.random)().map_err(Failure::fault)?;
         Ok(Serial::derive(&self.seed, &system, self.conductor.id, row))
     }
 
@@ -243,7 +247,7 @@ impl Desk<'_, '_> {
     }
 
     /// Writes down what was signed, and reserves the lots whose turn it is.
-    fn advance(&mut self, mut advance: Advance, link: &super::lane::Link) -> Result<(), Error> {
+    fn advance(&mut self, mut advance: Advance, link: &super::lane::Link) -> Result<(), Failure> {
         if self.failure.is_some() {
             // Nothing new is begun, so lots that were only built are put away.
             self.under_way -= self.built.len();

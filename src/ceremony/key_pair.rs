@@ -3,12 +3,13 @@
 //! The record names label and ID of a key before the token makes it. Whatever is found under these
 //! later is shown, and people decide: a whole pair that proves itself is kept, anything is destroyed.
 
+use crate::failure::Failure;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::conductor::Conductor;
 use super::create::Wish;
-use super::{Error, wording};
+use super::wording;
 use crate::digest::{Digest, hex};
 use crate::keys::PublicKey;
 use crate::ledger::StoredKey;
@@ -59,7 +60,7 @@ struct Generated {
 
 impl Conductor<'_> {
     /// A new key pair.
-    pub(super) fn new_pair(&mut self, wish: &Wish) -> Result<(PublicKey, StoredKey), Error> {
+    pub(super) fn new_pair(&mut self, wish: &Wish) -> Result<(PublicKey, StoredKey), Failure> {
         let stored = self.intend(wish)?;
         let (key, attributes) = self.generate(wish, &stored)?;
         self.record_generated(wish, &stored, &key, &attributes)?;
@@ -70,7 +71,7 @@ impl Conductor<'_> {
     }
 
     /// Writes down which label and ID the token is about to be asked for.
-    fn intend(&mut self, wish: &Wish) -> Result<StoredKey, Error> {
+    fn intend(&mut self, wish: &Wish) -> Result<StoredKey, Failure> {
         let key_id: Vec<u8> = self.random_octets()?.as_bytes().iter().take(16).copied().collect();
         self.session()?.require_free(&wish.name, &key_id)?;
         let before = self.session()?.inventory()?;
@@ -94,7 +95,7 @@ impl Conductor<'_> {
     }
 
     /// Generates the pair. After an error the intention stays, unless the token made nothing for sure.
-    fn generate(&mut self, wish: &Wish, stored: &StoredKey) -> Result<(PublicKey, KeyAttributes), Error> {
+    fn generate(&mut self, wish: &Wish, stored: &StoredKey) -> Result<(PublicKey, KeyAttributes), Failure> {
         let NotMade { error, may_remain } =
             match self.session()?.generate(wish.key, &wish.name, &stored.key_id) {
                 Ok(pair) => return Ok(pair),
@@ -102,24 +103,24 @@ impl Conductor<'_> {
             };
         if !may_remain && self.remains(wish, stored).is_ok_and(|remains| remains.objects.is_empty()) {
             let noted = self.withdraw(stored, &[]);
-            noted.map_err(|second| Error::Fault(format!("{error}\n{second}")))?;
+            noted.map_err(|second| Failure::fault(format!("{error}\n{second}")))?;
             return Err(error.into());
         }
-        Err(Error::Fault(format!(
+        Err(Failure::fault(format!(
             "{error}\nthe token may hold something of the key of {} all the same; `keyrite ceremony resume` looks, and asks what is to become of what it finds",
             wish.name
         )))
     }
 
     /// What lies on the token of a key that was to be made.
-    fn remains(&self, wish: &Wish, stored: &StoredKey) -> Result<Remains, Error> {
+    fn remains(&self, wish: &Wish, stored: &StoredKey) -> Result<Remains, Failure> {
         let intention = self.intention()?;
         let is_of = |object: &InventoryObject| intention.as_ref().is_some_and(|one| one.is_of(object));
         Ok(self.session()?.remains(wish.key, &wish.name, &stored.key_id, &is_of)?)
     }
 
     /// The key of this ceremony that the token was about to make, as long as it has no certificate.
-    pub(super) fn intention(&self) -> Result<Option<Intention>, Error> {
+    pub(super) fn intention(&self) -> Result<Option<Intention>, Failure> {
         let mut keys = self.ledger.keys()?.into_iter();
         let Some(key) = keys.find(|key| key.ceremony == self.id && key.certificate.is_none()) else {
             return Ok(None);
@@ -139,7 +140,7 @@ impl Conductor<'_> {
     }
 
     /// Withdraws an intention of which the token holds nothing more.
-    fn withdraw(&mut self, stored: &StoredKey, destroyed: &[InventoryObject]) -> Result<(), Error> {
+    fn withdraw(&mut self, stored: &StoredKey, destroyed: &[InventoryObject]) -> Result<(), Failure> {
         let told = json!({ "name": stored.name, "key_id": hex(&stored.key_id), "destroyed": destroyed });
         self.record_with("key-withdrawn", told, |ledger, lines| ledger.withdraw_key(&stored.name, lines))
     }
@@ -150,7 +151,7 @@ impl Conductor<'_> {
         &mut self,
         wish: &Wish,
         stored: StoredKey,
-    ) -> Result<Option<(PublicKey, StoredKey)>, Error> {
+    ) -> Result<Option<(PublicKey, StoredKey)>, Failure> {
         let session = self.session()?;
         let mut remains = self.remains(wish, &stored)?;
         let told = self.generated(&stored.key_id)?;
@@ -191,7 +192,7 @@ impl Conductor<'_> {
         Ok(None)
     }
 
-    fn tell_found(&mut self, stored: &StoredKey, remains: &Remains) -> Result<(), Error> {
+    fn tell_found(&mut self, stored: &StoredKey, remains: &Remains) -> Result<(), Failure> {
         let (name, id) = (&stored.name, hex(&stored.key_id));
         self.people.show(&format!(
             "  The key of {name} was about to be made when the ceremony was interrupted, with the ID {id}.\n  The token holds of it: {}",
@@ -218,7 +219,7 @@ impl Conductor<'_> {
     }
 
     /// Has those who confirm decide, all the same, whether what was found is kept or destroyed.
-    fn is_kept(&mut self, name: &str, usable: bool) -> Result<bool, Error> {
+    fn is_kept(&mut self, name: &str, usable: bool) -> Result<bool, Failure> {
         let mut options = wording::found_options(name, usable);
         let question = wording::found(name, usable);
         for person in self.confirmers()? {
@@ -236,7 +237,7 @@ impl Conductor<'_> {
         stored: &StoredKey,
         key: &PublicKey,
         attributes: &KeyAttributes,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         for (attribute, value) in &attributes.0 {
             self.people.show(&format!("    {attribute:<22} {value}"));
         }
@@ -250,7 +251,7 @@ impl Conductor<'_> {
     }
 
     /// The key that the transcript says was generated with this ID.
-    fn generated(&self, id: &[u8]) -> Result<Option<Digest>, Error> {
+    fn generated(&self, id: &[u8]) -> Result<Option<Digest>, Failure> {
         let id = hex(id);
         let read = |(_, line): (i64, String)| {
             let record: Record = serde_json::from_str(&line).ok()?;

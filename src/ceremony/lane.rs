@@ -1,6 +1,7 @@
 //! The lanes of issuing: a thread for each session, which signs, builds and checks, and where there are
 //! more processors than sessions, threads that only build and check. They hold neither ledger nor people.
 
+use crate::failure::Failure;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -11,7 +12,6 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
 use der::DateTime;
 
-use super::Error;
 use crate::issuance::{Authority, Serial, Signed, Template, ToBeSigned};
 use crate::keys::PublicKey;
 use crate::ledger::{Approved, Reservation, StoredKey};
@@ -65,7 +65,7 @@ pub enum Event {
     /// People want to stop, and no signature of the lot was made: it stays reserved.
     Kept,
     /// A lot came to nothing.
-    Failed(u64, Error),
+    Failed(u64, Failure),
 }
 
 /// What the lanes need, besides sessions.
@@ -85,8 +85,8 @@ pub struct Link {
     most: usize,
 }
 
-fn gone<E>(_: E) -> Error {
-    Error::Fault("a thread that signs or checks is gone".into())
+fn gone<E>(_: E) -> Failure {
+    Failure::fault("a thread that signs or checks is gone")
 }
 
 impl Link {
@@ -95,15 +95,15 @@ impl Link {
         self.most
     }
 
-    pub fn build(&self, lot: Lot<(Serial, Approved)>, now: DateTime) -> Result<(), Error> {
+    pub fn build(&self, lot: Lot<(Serial, Approved)>, now: DateTime) -> Result<(), Failure> {
         self.tasks.send(Task::Build(lot, now)).map_err(gone)
     }
 
-    pub fn sign(&self, lot: Lot<Reservation>) -> Result<(), Error> {
+    pub fn sign(&self, lot: Lot<Reservation>) -> Result<(), Failure> {
         self.to_sign.send(lot).map_err(gone)
     }
 
-    pub fn wait(&self) -> Result<Event, Error> {
+    pub fn wait(&self) -> Result<Event, Failure> {
         self.events.recv().map_err(gone)
     }
 
@@ -129,8 +129,8 @@ impl Lanes<'_> {
         &self,
         sessions: &mut [Session],
         processors: usize,
-        desk: impl FnOnce(&Link) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        desk: impl FnOnce(&Link) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let most = 8 * (sessions.len() + processors);
         // No queue can fill up, so that no thread waits for another but for work.
         let (tasks, task_queue) = bounded(most);
@@ -168,7 +168,7 @@ impl Lanes<'_> {
             }
             drop(ready);
             // One is enough.
-            let started = started.map_err(|e| Error::Fault(parallel::Error::Thread(e).to_string()))?;
+            let started = started.map_err(|e| Failure::fault(parallel::Error::Thread(e).to_string()))?;
             (0..started).try_for_each(|_| readiness.recv().map_err(gone)?)?;
             for _ in count..processors {
                 let (queue, events) = (task_queue.clone(), events.clone());
@@ -187,7 +187,7 @@ impl Lanes<'_> {
         })
     }
 
-    fn keys<'s>(&self, session: &'s mut Session) -> Result<BTreeMap<Arc<str>, AuthorityKey<'s>>, Error> {
+    fn keys<'s>(&self, session: &'s mut Session) -> Result<BTreeMap<Arc<str>, AuthorityKey<'s>>, Failure> {
         let session: &'s Session = session;
         let mut keys = BTreeMap::new();
         for (name, (authority, stored)) in self.signers {
@@ -257,7 +257,7 @@ impl Lanes<'_> {
         events.send(done.unwrap_or_else(|error| Event::Failed(number, error))).is_ok()
     }
 
-    fn build(&self, lot: Lot<(Serial, Approved)>, now: DateTime) -> Result<Lot<(i64, ToBeSigned)>, Error> {
+    fn build(&self, lot: Lot<(Serial, Approved)>, now: DateTime) -> Result<Lot<(i64, ToBeSigned)>, Failure> {
         let mut items = Vec::with_capacity(lot.items.len());
         for (serial, approved) in lot.items {
             let row = approved.row;
@@ -268,43 +268,43 @@ impl Lanes<'_> {
     }
 
     /// The octets of the certificate for what was approved.
-    pub fn fill(&self, approval: &Approval, serial: Serial, now: DateTime) -> Result<ToBeSigned, Error> {
+    pub fn fill(&self, approval: &Approval, serial: Serial, now: DateTime) -> Result<ToBeSigned, Failure> {
         let templates = self.templates.get(approval.profile_name());
         let template = templates.and_then(|templates| templates.get(approval.authority()));
         let template =
-            template.ok_or_else(|| Error::Fault(format!("{}: has no template", approval.path())))?;
+            template.ok_or_else(|| Failure::fault(format!("{}: has no template", approval.path())))?;
         Ok(template.fill(approval, serial, now)?)
     }
 }
 
 /// An approval as policy reads it from the ledger.
-pub fn approval(policy: &Policy, approved: Approved) -> Result<Approval, Error> {
+pub fn approval(policy: &Policy, approved: Approved) -> Result<Approval, Failure> {
     let Approved { path, request, spki, kept, .. } = approved;
-    let key = PublicKey::accepted(&spki).map_err(|e| Error::Fault(format!("ledger: {path}: {e}")))?;
-    policy.restore(path, request, key, &kept).map_err(|e| Error::Fault(e.0))
+    let key = PublicKey::accepted(&spki).map_err(|e| Failure::fault(format!("ledger: {path}: {e}")))?;
+    policy.restore(path, request, key, &kept).map_err(|e| Failure::fault(e.0))
 }
 
 /// A lot that panics fails like any other: the desk waits for every lot that is under way.
-fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     std::panic::catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(Error::Fault("internal: a lot panicked, see above".into())))
+        .unwrap_or_else(|_| Err(Failure::fault("internal: a lot panicked, see above")))
 }
 
 fn sign_lot(
     keys: &BTreeMap<Arc<str>, AuthorityKey<'_>>,
     lot: Lot<Reservation>,
-) -> Result<Lot<(Reservation, Vec<u8>)>, Error> {
+) -> Result<Lot<(Reservation, Vec<u8>)>, Failure> {
     let mut items = Vec::with_capacity(lot.items.len());
     for reservation in lot.items {
         let issuer = reservation.tbs().issuer();
-        let key = keys.get(issuer).ok_or_else(|| Error::Fault(format!("{issuer}: has no key here")))?;
+        let key = keys.get(issuer).ok_or_else(|| Failure::fault(format!("{issuer}: has no key here")))?;
         let signature = key.sign(&reservation)?;
         items.push((reservation, signature));
     }
     Ok(Lot { number: lot.number, items })
 }
 
-fn check(lot: Lot<(Reservation, Vec<u8>)>) -> Result<Lot<(Reservation, Signed)>, Error> {
+fn check(lot: Lot<(Reservation, Vec<u8>)>) -> Result<Lot<(Reservation, Signed)>, Failure> {
     let mut items = Vec::with_capacity(lot.items.len());
     for (reservation, signature) in lot.items {
         let signed = Signed::assemble(reservation.tbs(), signature)?;

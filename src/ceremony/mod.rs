@@ -60,6 +60,7 @@ pub use steps::issue_lines;
 pub use verdict::{Judged, Verdict, judge_bundles};
 
 use crate::digest::Digest;
+use crate::failure::Failure;
 use crate::ledger::Ledger;
 
 /// What the surroundings give: time, randomness and facts about machine and program. Tests and
@@ -88,10 +89,10 @@ impl Surroundings<'_> {
     /// Examines a ledger before anything is done with it.
     ///
     /// # Errors
-    /// [`Error::Fault`] when it is not as it was written.
-    pub fn check_ledger(&self, ledger: &mut Ledger) -> Result<(), Error> {
+    /// [`Failure::fault`] when it is not as it was written.
+    pub fn check_ledger(&self, ledger: &mut Ledger) -> Result<(), Failure> {
         (self.examine)(ledger).map_err(|why| {
-            Error::Fault(format!(
+            Failure::fault(format!(
                 "{}: {why}\nThe ledger is not as it was written, and nothing is done with it. Keep it as it is, look for who could write to it, and see what `keyrite audit` tells",
                 ledger.folder().display()
             ))
@@ -101,9 +102,9 @@ impl Surroundings<'_> {
     /// SHA-256 of the program's file.
     ///
     /// # Errors
-    /// [`Error::Fault`] when the file cannot be read.
-    pub fn tool_digest(&self) -> Result<Digest, Error> {
-        self.tool_digest.wait().clone().map_err(Error::Fault)
+    /// [`Failure::fault`] when the file cannot be read.
+    pub fn tool_digest(&self) -> Result<Digest, Failure> {
+        self.tool_digest.wait().clone().map_err(Failure::fault)
     }
 }
 
@@ -126,69 +127,4 @@ pub struct MachineFacts {
     pub memory_locked: bool,
     /// Names of loader variables that are set, as LD_PRELOAD.
     pub loader_variables: Vec<String>,
-}
-
-/// Why a ceremony did not go through, sorted by what the caller does about it.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Script, arguments or HSM profile are wrong.
-    #[error("{0}")]
-    Wrong(String),
-    /// The rules said no; nothing was signed.
-    #[error("{0}")]
-    Refused(String),
-    /// Device, medium, file or clock failed.
-    #[error("{0}")]
-    Fault(String),
-    /// People said no.
-    #[error("{0}")]
-    Stopped(String),
-}
-
-impl From<crate::ledger::Error> for Error {
-    fn from(error: crate::ledger::Error) -> Self {
-        match error {
-            crate::ledger::Error::Refused(message) => Self::Wrong(message),
-            fault @ crate::ledger::Error::Fault(_) => Self::Fault(fault.to_string()),
-        }
-    }
-}
-
-impl From<crate::token::Error> for Error {
-    fn from(error: crate::token::Error) -> Self {
-        match error {
-            crate::token::Error::Setup(message) => Self::Wrong(message),
-            other => Self::Fault(other.to_string()),
-        }
-    }
-}
-
-impl From<crate::issuance::Error> for Error {
-    fn from(error: crate::issuance::Error) -> Self {
-        match error {
-            crate::issuance::Error::Refused(message) => Self::Wrong(message),
-            other => Self::Fault(other.to_string()),
-        }
-    }
-}
-
-impl From<crate::media::Error> for Error {
-    fn from(error: crate::media::Error) -> Self {
-        match error {
-            crate::media::Error::Refused(message) => Self::Refused(message),
-            fault @ crate::media::Error::Fault { .. } => Self::Fault(fault.to_string()),
-        }
-    }
-}
-
-impl From<crate::release::Error> for Error {
-    fn from(error: crate::release::Error) -> Self {
-        Self::Fault(error.0)
-    }
-}
-
-impl From<crate::parallel::Error> for Error {
-    fn from(error: crate::parallel::Error) -> Self {
-        Self::Fault(error.to_string())
-    }
 }

@@ -1,8 +1,8 @@
 //! What lies on the token: before, in between and after. What nobody expects stops the ceremony.
 
+use crate::failure::Failure;
 use serde_json::json;
 
-use super::Error;
 use super::conductor::Conductor;
 use super::import::SHOWN;
 use super::script::StrangerRule;
@@ -13,7 +13,7 @@ use crate::token::{Inventory, InventoryObject};
 
 impl Conductor<'_> {
     /// Lists the objects, and proves every key of the ledger that is in this token.
-    pub(super) fn inventory(&mut self, rule: StrangerRule) -> Result<(), Error> {
+    pub(super) fn inventory(&mut self, rule: StrangerRule) -> Result<(), Failure> {
         let keys = self.own_keys()?;
         let objects = self.session()?.inventory()?;
         let intention = self.intention()?;
@@ -41,7 +41,7 @@ impl Conductor<'_> {
     }
 
     /// Looks at the token once more, before the release or at the end.
-    pub(super) fn inventory_after(&mut self) -> Result<(), Error> {
+    pub(super) fn inventory_after(&mut self) -> Result<(), Failure> {
         if self.session.is_none() || self.seen.is_none() {
             return Ok(());
         }
@@ -50,7 +50,7 @@ impl Conductor<'_> {
         self.hold_against(objects, &keys, "after", StrangerRule::Report)
     }
 
-    fn own_keys(&self) -> Result<Vec<StoredKey>, Error> {
+    fn own_keys(&self) -> Result<Vec<StoredKey>, Failure> {
         let keys = self.ledger.keys()?;
         Ok(keys.into_iter().filter(|key| key.token_serial == self.token.serial).collect())
     }
@@ -63,7 +63,7 @@ impl Conductor<'_> {
         keys: &[StoredKey],
         when: &str,
         rule: StrangerRule,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         // What there is of a key that the token was making is decided in the step that makes it.
         let intention = self.intention()?;
         let is_begun = |object: &&InventoryObject| intention.as_ref().is_some_and(|one| one.is_of(object));
@@ -99,13 +99,13 @@ impl Conductor<'_> {
             self.people.show(&format!("  gone since the last look: {gone_text}"));
         }
         if !appeared_text.is_empty() {
-            return Err(Error::Fault(format!(
+            return Err(Failure::fault(format!(
                 "token {}: since the last look there is {appeared_text}, which this ceremony did not make; find out who did, before anything more is signed [TOKEN-APPEARED]",
                 self.token.serial
             )));
         }
         if !unknown_text.is_empty() {
-            return Err(Error::Fault(format!(
+            return Err(Failure::fault(format!(
                 "token {}: there is {unknown_text}, which the ledger does not know; find out what it is, and if it may be there, say strangers = \"report\" in the script's step inventory [TOKEN-STRANGER]",
                 self.token.serial
             )));
@@ -116,7 +116,7 @@ impl Conductor<'_> {
 
     /// The objects of the last accepted look in this ceremony, or all that any ceremony of the ledger
     /// accepted; None when there was none.
-    fn noted(&self, everywhere: bool) -> Result<Option<Inventory>, Error> {
+    fn noted(&self, everywhere: bool) -> Result<Option<Inventory>, Failure> {
         if !everywhere && (self.seen.is_some() || !self.resumed) {
             return Ok(self.seen.clone());
         }

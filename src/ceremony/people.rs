@@ -1,8 +1,8 @@
 //! The people: who they are, what is shown to them and what they type.
 
+use crate::failure::Failure;
 use secrecy::SecretString;
 
-use super::Error;
 use super::answers::Wanted;
 use super::seats::Role;
 use crate::media::shown;
@@ -187,38 +187,38 @@ pub trait People {
     ///
     /// # Errors
     /// As [`People::ask`].
-    fn show_pages(&mut self, text: &str) -> Result<Reply, Error>;
+    fn show_pages(&mut self, text: &str) -> Result<Reply, Failure>;
 
     /// Asks once, and returns what was typed.
     ///
     /// # Errors
-    /// [`Error::Stopped`] when nobody can answer any more.
-    fn ask(&mut self, question: &Question) -> Result<Reply, Error>;
+    /// [`Failure::stopped`] when nobody can answer any more.
+    fn ask(&mut self, question: &Question) -> Result<Reply, Failure>;
 
     /// The PIN of this token.
     ///
     /// # Errors
-    /// [`Error::Fault`] or [`Error::Stopped`] when there is none.
-    fn pin(&mut self, token: &TokenFacts) -> Result<SecretReply, Error>;
+    /// [`Failure::fault`] or [`Failure::stopped`] when there is none.
+    fn pin(&mut self, token: &TokenFacts) -> Result<SecretReply, Failure>;
 
     /// A share of this person's, as it is typed or, where [`People::shares_from_file`] says so, as
     /// a file has it; None when there is none.
     ///
     /// # Errors
     /// As [`People::pin`].
-    fn share(&mut self, person: &str) -> Result<SecretReply, Error>;
+    fn share(&mut self, person: &str) -> Result<SecretReply, Failure>;
 
     /// A share that this person just took, typed back from the paper.
     ///
     /// # Errors
     /// As [`People::pin`].
-    fn share_back(&mut self, person: &str) -> Result<SecretReply, Error>;
+    fn share_back(&mut self, person: &str) -> Result<SecretReply, Failure>;
 
     /// Shows a secret to one person until that person is done, and clears the screen.
     ///
     /// # Errors
-    /// [`Error::Fault`] or [`Error::Stopped`] when nobody can see it.
-    fn hand_out(&mut self, person: &str, secret: &str) -> Result<Reply, Error>;
+    /// [`Failure::fault`] or [`Failure::stopped`] when nobody can see it.
+    fn hand_out(&mut self, person: &str, secret: &str) -> Result<Reply, Failure>;
 
     /// Whether somebody types the PIN, and may take the time for it.
     fn types_pin(&self) -> bool;

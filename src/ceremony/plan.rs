@@ -1,10 +1,11 @@
 //! The plan: a script and every file it names, with one digest over all of them.
 
+use crate::failure::Failure;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Script};
+use super::Script;
 use crate::digest::Digest;
 use crate::media::{RelativePath, read_file};
 use crate::policy::ProfileFile;
@@ -50,17 +51,17 @@ impl Plan {
     /// Reads and checks a script with its files.
     ///
     /// # Errors
-    /// [`Error::Wrong`] names the file and what is wrong with it.
-    pub fn read(path: &Path) -> Result<Self, Error> {
+    /// [`Failure::usage`] names the file and what is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut files = vec![(portable(name)?, text(path)?)];
         let script = Script::parse(&files.first().map(|(_, text)| text.clone()).unwrap_or_default())
-            .map_err(|e| Error::Wrong(format!("{name}: {e}")))?;
+            .map_err(|e| Failure::usage(format!("{name}: {e}")))?;
         for named in &script.profiles {
             let relative = portable(named)?;
             if files.iter().any(|(path, _)| *path == relative) {
-                return Err(Error::Wrong(format!("{name}: profiles names {named} twice")));
+                return Err(Failure::usage(format!("{name}: profiles names {named} twice")));
             }
             let text = text(&folder.join(relative.as_str()))?;
             files.push((relative, text));
@@ -72,24 +73,24 @@ impl Plan {
     ///
     /// # Errors
     /// As [`Plan::read`].
-    pub fn from_files(files: PlanFiles) -> Result<Self, Error> {
+    pub fn from_files(files: PlanFiles) -> Result<Self, Failure> {
         let mut parts = files.0.iter();
-        let (name, text) = parts.next().ok_or_else(|| Error::Wrong("plan is empty".into()))?;
-        let script = Script::parse(text).map_err(|e| Error::Wrong(format!("{name}: {e}")))?;
+        let (name, text) = parts.next().ok_or_else(|| Failure::usage("plan is empty"))?;
+        let script = Script::parse(text).map_err(|e| Failure::usage(format!("{name}: {e}")))?;
         let mut profiles = ProfileFile::new();
         for (path, text) in parts {
             let file: ProfileFile = toml::from_str(text)
-                .map_err(|e| Error::Wrong(format!("{path}: {}", e.to_string().trim_end())))?;
+                .map_err(|e| Failure::usage(format!("{path}: {}", e.to_string().trim_end())))?;
             for (profile, value) in file {
                 if profiles.insert(profile.clone(), value).is_some() {
-                    return Err(Error::Wrong(format!(
+                    return Err(Failure::usage(format!(
                         "{path}: certificate profile {profile} is in another file too"
                     )));
                 }
             }
         }
-        let placed = |e: Error| format!("{name}: {}", e.to_string().replace('\n', &format!("\n{name}: ")));
-        script.check(&profiles).map_err(|e| Error::Wrong(placed(e)))?;
+        let placed = |e: Failure| format!("{name}: {}", e.to_string().replace('\n', &format!("\n{name}: ")));
+        script.check(&profiles).map_err(|e| Failure::usage(placed(e)))?;
         Ok(Self { files, script, profiles })
     }
 
@@ -124,11 +125,11 @@ impl Plan {
     }
 }
 
-fn portable(name: &str) -> Result<RelativePath, Error> {
-    RelativePath::new(name).map_err(|e| Error::Wrong(e.to_string()))
+fn portable(name: &str) -> Result<RelativePath, Failure> {
+    RelativePath::new(name).map_err(|e| Failure::usage(e.to_string()))
 }
 
-fn text(path: &Path) -> Result<String, Error> {
-    let octets = read_file(path, MAX_FILE).map_err(|e| Error::Wrong(e.to_string()))?;
-    String::from_utf8(octets).map_err(|_| Error::Wrong(format!("{}: is no UTF-8 text", path.display())))
+fn text(path: &Path) -> Result<String, Failure> {
+    let octets = read_file(path, MAX_FILE).map_err(|e| Failure::usage(e.to_string()))?;
+    String::from_utf8(octets).map_err(|_| Failure::usage(format!("{}: is no UTF-8 text", path.display())))
 }

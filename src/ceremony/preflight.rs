@@ -1,5 +1,6 @@
 //! Before the PIN: everything that can fail without the token is tried.
 
+use crate::failure::Failure;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use super::import::import;
 use super::plan::PlanFiles;
 use super::transcript::Transcript;
 use super::unattended::check_people;
-use super::{BundleFacts, Error, People, Plan, Step, Surroundings};
+use super::{BundleFacts, People, Plan, Step, Surroundings};
 use crate::digest::Digest;
 use crate::issuance::{Authority, Certificate};
 use crate::ledger::{KeyRole, Ledger, StoredKey};
@@ -69,7 +70,7 @@ impl Start {
         self,
         surroundings: &'a Surroundings<'a>,
         people: &'a mut dyn People,
-    ) -> Result<Conductor<'a>, Error> {
+    ) -> Result<Conductor<'a>, Failure> {
         self.check_arguments(people)?;
         Ledger::check_place(&self.ledger)?;
         let existing = Ledger::is_in(&self.ledger);
@@ -123,9 +124,9 @@ impl Start {
         }
     }
 
-    fn check_arguments(&self, people: &dyn People) -> Result<(), Error> {
+    fn check_arguments(&self, people: &dyn People) -> Result<(), Failure> {
         let script = self.plan.script();
-        let wrong = |message: &str| Err(Error::Wrong(format!("{}: {message}", self.plan.name())));
+        let wrong = |message: &str| Err(Failure::usage(format!("{}: {message}", self.plan.name())));
         check_bundles(&self.plan, &self.bundles)?;
         match (script.has("release"), self.out.is_some()) {
             (true, false) => return wrong("the script makes a release; name its folder by --out"),
@@ -139,27 +140,27 @@ impl Start {
 /// Whether bundles are named where the script imports some, and only there.
 ///
 /// # Errors
-/// [`Error::Wrong`] says what to add or to leave out.
-pub fn check_bundles(plan: &Plan, bundles: &[PathBuf]) -> Result<(), Error> {
+/// [`Failure::usage`] says what to add or to leave out.
+pub fn check_bundles(plan: &Plan, bundles: &[PathBuf]) -> Result<(), Failure> {
     let what = match (plan.script().has("import"), bundles.is_empty()) {
         (true, true) => "the script imports bundles; name one or more by --in",
         (false, false) => "the script imports no bundle; leave out --in",
         _ => return Ok(()),
     };
-    Err(Error::Wrong(format!("{}: {what}", plan.name())))
+    Err(Failure::usage(format!("{}: {what}", plan.name())))
 }
 
 /// Whether a release can be written here: the place is free, and not where the ledger is, if that is
 /// known.
 ///
 /// # Errors
-/// [`Error::Wrong`] when it cannot.
-pub fn check_out(out: &Path, ledger: Option<&Path>) -> Result<(), Error> {
+/// [`Failure::usage`] when it cannot.
+pub fn check_out(out: &Path, ledger: Option<&Path>) -> Result<(), Failure> {
     if let Some(ledger) = ledger {
         Ledger::check_outside(ledger, out)?;
     }
     Output::check_free(out).map_err(|e| match e {
-        crate::media::Error::Refused(message) => Error::Wrong(message),
+        crate::media::Error::Refused(message) => Failure::usage(message),
         other => other.into(),
     })
 }
@@ -176,10 +177,10 @@ pub fn prompts(script: &super::Script) -> Vec<&'static str> {
 }
 
 /// The policy of a plan, which keeps requests away from the keys that the ledger knows.
-pub fn policy(plan: &Plan, ledger: Option<&Ledger>) -> Result<Policy, Error> {
+pub fn policy(plan: &Plan, ledger: Option<&Ledger>) -> Result<Policy, Failure> {
     let keys = ledger.map(Ledger::keys).transpose()?.unwrap_or_default();
     let own = keys.into_iter().filter_map(|key| Some((key.certificate?.key().digest(), key.name)));
-    Policy::new(plan.profiles(), &plan.script().roster, own.collect()).map_err(|e| Error::Wrong(e.0))
+    Policy::new(plan.profiles(), &plan.script().roster, own.collect()).map_err(|e| Failure::usage(e.0))
 }
 
 fn check_ledger(
@@ -187,11 +188,11 @@ fn check_ledger(
     ledger: Option<&Ledger>,
     token: &TokenFacts,
     now: der::DateTime,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     if let Some(ledger) = ledger {
         if let Some(open) = ledger.open_ceremony()? {
             let folder = ledger.folder().display();
-            return Err(Error::Wrong(format!(
+            return Err(Failure::usage(format!(
                 "{folder}: ceremony {} was not finished; go on with\n  keyrite ceremony resume --ledger {folder}\nor, when nothing was made in it, give it up with\n  keyrite ceremony abandon --ledger {folder} --by NAME --reason TEXT",
                 open.id
             )));
@@ -200,7 +201,7 @@ fn check_ledger(
     }
     let keys = ledger.map(Ledger::keys).transpose()?.unwrap_or_default();
     if let Some(what) = unbound(plan, &keys).first() {
-        return Err(Error::Wrong(format!("{}: {what}", plan.name())));
+        return Err(Failure::usage(format!("{}: {what}", plan.name())));
     }
     let mut known: Vec<(String, KeyRole)> = Vec::new();
     for stored in keys {
@@ -211,7 +212,7 @@ fn check_ledger(
             check_delegation(plan, &stored)?;
         }
         if uses && stored.token_serial != token.serial {
-            return Err(Error::Fault(format!(
+            return Err(Failure::fault(format!(
                 "key {}: the ledger says it is in the token with serial {:?}, this one has serial {:?}; use the ledger and the token that belong together",
                 stored.name, stored.token_serial, token.serial
             )));
@@ -221,23 +222,23 @@ fn check_ledger(
 }
 
 /// A key whose certificate has ended signs nothing more.
-pub fn check_still_valid(stored: &StoredKey, now: der::DateTime) -> Result<(), Error> {
+pub fn check_still_valid(stored: &StoredKey, now: der::DateTime) -> Result<(), Failure> {
     let Some(validity) = stored.certificate.as_ref().map(Certificate::validity) else { return Ok(()) };
     if now >= validity.not_before && now <= validity.not_after {
         return Ok(());
     }
-    Err(Error::Fault(format!(
+    Err(Failure::fault(format!(
         "{} is valid from {} to {}, the clock says {now}; set the clock right (UTC), or create a successor",
         stored.name, validity.not_before, validity.not_after
     )))
 }
 
 /// An authority that may have none below it cannot delegate.
-pub fn check_delegation(plan: &Plan, stored: &StoredKey) -> Result<(), Error> {
+pub fn check_delegation(plan: &Plan, stored: &StoredKey) -> Result<(), Failure> {
     let delegates = plan.script().roster.iter().any(|line| line.delegate && line.authority == stored.name);
     let Some(certificate) = stored.certificate.clone().filter(|_| delegates) else { return Ok(()) };
     match Authority::new(&stored.name, certificate).map(|authority| authority.path_length()) {
-        Ok(Some(0)) => Err(Error::Wrong(format!(
+        Ok(Some(0)) => Err(Failure::usage(format!(
             "{}: has path length 0, so nothing can be delegated under it (RFC 5280 4.2.1.9)",
             stored.name
         ))),
@@ -247,10 +248,10 @@ pub fn check_delegation(plan: &Plan, stored: &StoredKey) -> Result<(), Error> {
 }
 
 /// The clock must not run behind what is written down.
-pub fn check_clock(ledger: &Ledger, now: der::DateTime) -> Result<(), Error> {
+pub fn check_clock(ledger: &Ledger, now: der::DateTime) -> Result<(), Failure> {
     match ledger.last_time()?.filter(|last| now < *last) {
         None => Ok(()),
-        Some(last) => Err(Error::Fault(format!(
+        Some(last) => Err(Failure::fault(format!(
             "the clock says {now}, the ledger's last entry is of {last}; set the clock right (UTC)"
         ))),
     }
@@ -272,13 +273,13 @@ pub fn keys_from_before(plan: &Plan) -> Vec<(String, KeyRole)> {
 /// Whether a plan can run where no ledger is yet.
 ///
 /// # Errors
-/// [`Error::Wrong`] names the keys that it needs from before.
-pub fn keys_are_there(plan: &Plan, folder: &Path) -> Result<(), Error> {
+/// [`Failure::usage`] names the keys that it needs from before.
+pub fn keys_are_there(plan: &Plan, folder: &Path) -> Result<(), Failure> {
     let needed = keys_from_before(plan);
     let names: Vec<&str> = needed.iter().map(|(name, _)| name.as_str()).collect();
     match names.is_empty() {
         true => Ok(()),
-        false => Err(Error::Wrong(format!(
+        false => Err(Failure::usage(format!(
             "{}: no ledger is there, and {} needs one with {}; name the ledger of the ceremony that made them",
             folder.display(),
             plan.name(),
@@ -315,18 +316,18 @@ pub fn needed(plan: &Plan) -> Vec<(&str, KeyRole, bool)> {
     list
 }
 
-fn check_names(plan: &Plan, mut known: Vec<(String, KeyRole)>) -> Result<(), Error> {
+fn check_names(plan: &Plan, mut known: Vec<(String, KeyRole)>) -> Result<(), Failure> {
     for (name, role, made) in needed(plan) {
         let found = known.iter().find(|(known, _)| known == name);
         match (found, made) {
             (Some(_), true) => {
-                return Err(Error::Wrong(format!(
+                return Err(Failure::usage(format!(
                     "{name}: this ledger has a key of that name already; names are never used again"
                 )));
             }
             (None, true) => known.push((name.to_owned(), role)),
             (Some((_, other)), false) if *other != role => {
-                return Err(Error::Wrong(format!(
+                return Err(Failure::usage(format!(
                     "{name}: is a key for {}, the script uses it for {}",
                     other.as_str(),
                     role.as_str()
@@ -335,7 +336,7 @@ fn check_names(plan: &Plan, mut known: Vec<(String, KeyRole)>) -> Result<(), Err
             (Some(_), false) => {}
             (None, false) => {
                 let have: Vec<&str> = known.iter().map(|(known, _)| known.as_str()).collect();
-                return Err(Error::Wrong(format!(
+                return Err(Failure::usage(format!(
                     "{name}: neither the ledger nor an earlier step of the script has a key of that name; there are: {}",
                     if have.is_empty() { "none".to_owned() } else { have.join(", ") }
                 )));

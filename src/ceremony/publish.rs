@@ -1,15 +1,16 @@
 //! The release: the manifest's head, digest and signature are in the ledger before the manifest
 //! goes out, so that an interrupted release is finished with the very same octets.
 
+use crate::failure::Failure;
 use serde_json::json;
 
+use super::Progress;
 use super::conductor::Conductor;
 use super::export::{
     Export, Spool, as_fault, authorities, check_seal, manifest_keys, put_last, seconds, spooled,
     transcript_until,
 };
 use super::wording::MANIFEST_DIGEST;
-use super::{Error, Progress};
 use crate::digest::{Digest, Hasher};
 use crate::ledger::ReleaseRow;
 use crate::media::{Output, RelativePath};
@@ -19,9 +20,9 @@ use crate::release::{
 };
 
 impl Conductor<'_> {
-    pub(super) fn publish(&mut self, manifest_key: &str) -> Result<(), Error> {
+    pub(super) fn publish(&mut self, manifest_key: &str) -> Result<(), Failure> {
         let Some(out) = self.setup.out.clone() else {
-            return Err(Error::Fault("the ledger names no place for the release".into()));
+            return Err(Failure::fault("the ledger names no place for the release"));
         };
         let authorities = authorities(&self.ledger, self.id)?;
         let sealed = self.ledger.release(self.id)?;
@@ -40,7 +41,7 @@ impl Conductor<'_> {
             None => self.seal(manifest_key, &head, manifest.digest)?,
         };
         if release.manifest != manifest.digest {
-            return Err(Error::Fault(format!(
+            return Err(Failure::fault(format!(
                 "ledger: its rows give a manifest with SHA-256 {}, the one that was signed has {}; it was changed",
                 manifest.digest, release.manifest
             )));
@@ -62,9 +63,9 @@ impl Conductor<'_> {
     }
 
     /// Whether a file answered in this run or in one that was interrupted before it.
-    fn was_unattended(&self) -> Result<bool, Error> {
+    fn was_unattended(&self) -> Result<bool, Failure> {
         let mut found = false;
-        self.ledger.transcript::<Error>(self.id, &mut |line| {
+        self.ledger.transcript::<Failure>(self.id, &mut |line| {
             // Only these two records say so, and the others may be many.
             if line.contains("\"unattended\":true") {
                 let record: Option<Record> = serde_json::from_str(line).ok();
@@ -76,7 +77,7 @@ impl Conductor<'_> {
     }
 
     /// Writes the certificates out, and the manifest beside them.
-    fn write_certificates(&mut self, head: &Head, output: &mut Output) -> Result<Spool, Error> {
+    fn write_certificates(&mut self, head: &Head, output: &mut Output) -> Result<Spool, Failure> {
         let folder = self.ledger.folder().to_owned();
         let mut progress =
             Progress { doing: "written", done: 0, all: Some(self.approved), refused: self.refused };
@@ -91,7 +92,7 @@ impl Conductor<'_> {
                 progress.done += leaves.len();
                 people.progress(&progress);
                 match (surroundings.stopped)() {
-                    true => Err(Error::Stopped("stopped while the release was written".into())),
+                    true => Err(Failure::stopped("stopped while the release was written")),
                     false => Ok(()),
                 }
             })?;
@@ -99,7 +100,7 @@ impl Conductor<'_> {
         })?;
         match progress.done == self.approved {
             true => Ok(manifest),
-            false => Err(Error::Fault(format!(
+            false => Err(Failure::fault(format!(
                 "ledger: {} certificates are issued, {} requests are approved",
                 progress.done, self.approved
             ))),
@@ -107,15 +108,15 @@ impl Conductor<'_> {
     }
 
     /// Signs the manifest and writes down what gives the same octets again.
-    fn seal(&mut self, manifest_key: &str, head: &Head, manifest: Digest) -> Result<ReleaseRow, Error> {
+    fn seal(&mut self, manifest_key: &str, head: &Head, manifest: Digest) -> Result<ReleaseRow, Failure> {
         let stored = self.stored_key(manifest_key)?;
         let certificate = stored
             .certificate
             .clone()
-            .ok_or_else(|| Error::Wrong(format!("{manifest_key}: its certificate was never issued")))?;
+            .ok_or_else(|| Failure::usage(format!("{manifest_key}: its certificate was never issued")))?;
         let key = self.session()?.manifest_key(&stored, certificate.key())?.0;
         let signature = sign_manifest(&manifest, &certificate, &key, self.now()?)?;
-        let text = serde_json::to_string(head).map_err(|e| Error::Fault(e.to_string()))?;
+        let text = serde_json::to_string(head).map_err(|e| Failure::fault(e.to_string()))?;
         let release =
             ReleaseRow { sequence: head.sequence, ceremony: self.id, head: text, manifest, signature };
         let told = json!({ "sequence": release.sequence, "manifest_sha256": manifest });
@@ -125,11 +126,11 @@ impl Conductor<'_> {
     }
 
     /// Everything of the manifest but its lists.
-    fn head(&mut self, manifest_key: &str, authorities: &Authorities) -> Result<Head, Error> {
+    fn head(&mut self, manifest_key: &str, authorities: &Authorities) -> Result<Head, Failure> {
         let stored = self.stored_key(manifest_key)?;
         let certificate = stored
             .certificate
-            .ok_or_else(|| Error::Wrong(format!("{manifest_key}: its certificate was never issued")))?;
+            .ok_or_else(|| Failure::usage(format!("{manifest_key}: its certificate was never issued")))?;
         let last = self.ledger.last_release()?;
         if let Some(last) = &last {
             check_seal(&self.ledger, last)?;
@@ -138,7 +139,7 @@ impl Conductor<'_> {
         self.record("seal", json!({ "sequence": sequence, "manifest_key": manifest_key }))?;
         self.write_down()?;
         let mut hasher = Hasher::default();
-        self.ledger.transcript::<Error>(self.id, &mut |line| {
+        self.ledger.transcript::<Failure>(self.id, &mut |line| {
             hasher.update(line.as_bytes());
             hasher.update(b"\n");
             Ok(())
@@ -169,7 +170,7 @@ impl Conductor<'_> {
             transcript: TranscriptEntry {
                 path: RelativePath::new(TRANSCRIPT)?,
                 sha256: hasher.finish(),
-                head: self.transcript.head().parse().map_err(Error::Fault)?,
+                head: self.transcript.head().parse().map_err(Failure::fault)?,
             },
             manifest_keys: manifest_keys(&self.ledger.keys()?, self.id, created),
             signer: Signer { authority: stored.issuer, certificate_sha256: certificate.digest() },

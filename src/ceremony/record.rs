@@ -1,10 +1,10 @@
 //! The step record: a statement, a serial number, a seal number or a photograph's digest, as
 //! somebody says it or reads it off.
 
+use crate::failure::Failure;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::Error;
 use super::conductor::Conductor;
 use super::people::Question;
 use super::script::Step;
@@ -115,7 +115,7 @@ impl Conductor<'_> {
         label: &str,
         ask: Option<&str>,
         by: Role,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         let person = self.seat(by)?;
         let what = ask.unwrap_or_else(|| kind.question());
         self.people.show(&format!("  {}: {}", kind.as_str(), shown(label)));
@@ -125,7 +125,7 @@ impl Conductor<'_> {
             let value = match kind.read(&typed) {
                 Ok(value) => value,
                 Err(wrong) if self.people.unattended() => {
-                    return Err(Error::Wrong(format!("answers: record {label:?}: {wrong}")));
+                    return Err(Failure::usage(format!("answers: record {label:?}: {wrong}")));
                 }
                 Err(wrong) => {
                     self.people.show(&format!("  That cannot be written down: {}.", shown(&wrong)));

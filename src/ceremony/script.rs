@@ -1,9 +1,10 @@
 //! The script: a strict TOML file. Unknown keys are errors; nothing in it belongs to a token.
 
+use crate::failure::Failure;
 use serde::{Deserialize, Serialize};
 
+use super::record;
 use super::seats::{Count, Role, Seats};
-use super::{Error, record};
 use crate::policy::{Kind, ProfileFile, RosterLine, check_line, subject_from};
 use crate::request::{Approvals, IndexName};
 use crate::token::KeyRequest;
@@ -265,13 +266,13 @@ impl Script {
     /// Reads a script.
     ///
     /// # Errors
-    /// [`Error::Wrong`] names the line and the key.
-    pub fn parse(text: &str) -> Result<Self, Error> {
+    /// [`Failure::usage`] names the line and the key.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
         let script: Self =
-            toml::from_str(text).map_err(|e| Error::Wrong(e.to_string().trim_end().to_owned()))?;
+            toml::from_str(text).map_err(|e| Failure::usage(e.to_string().trim_end().to_owned()))?;
         match script.step.len() {
             0..=MOST_STEPS => Ok(script),
-            count => Err(Error::Wrong(format!(
+            count => Err(Failure::usage(format!(
                 "step: there are {count}, at most {MOST_STEPS} are performed; split the script"
             ))),
         }
@@ -285,11 +286,11 @@ impl Script {
     /// Checks the order of steps, the names and the profiles.
     ///
     /// # Errors
-    /// [`Error::Wrong`] names each step and key, and what is required, a line each.
-    pub fn check(&self, profiles: &ProfileFile) -> Result<(), Error> {
+    /// [`Failure::usage`] names each step and key, and what is required, a line each.
+    pub fn check(&self, profiles: &ProfileFile) -> Result<(), Failure> {
         match self.problems(profiles) {
             problems if problems.is_empty() => Ok(()),
-            problems => Err(Error::Wrong(problems.join("\n"))),
+            problems => Err(Failure::usage(problems.join("\n"))),
         }
     }
 

@@ -1,12 +1,13 @@
 //! The steps that sign nothing: machine, token, inventory, import, review.
 
+use crate::failure::Failure;
 use serde_json::{Value, json};
 
+use super::Prompt;
 use super::conductor::Conductor;
 use super::import::{SHOWN, reasons, refusal_lines};
 use super::script::{NetworkRule, PinRule};
 use super::wording::{self, BUNDLE};
-use super::{Error, Prompt};
 use crate::media::shown;
 use crate::policy::Approval;
 use crate::request::IndexName;
@@ -18,7 +19,7 @@ const REFUSALS_OF_A_RECORD: usize = 256;
 const REASONS_OF_A_RECORD: usize = 1 << 20;
 
 impl Conductor<'_> {
-    pub(super) fn machine(&mut self, network: NetworkRule) -> Result<(), Error> {
+    pub(super) fn machine(&mut self, network: NetworkRule) -> Result<(), Failure> {
         let facts = self.surroundings.machine.clone();
         let now = self.now()?;
         self.record("machine", json!(facts))?;
@@ -33,7 +34,7 @@ impl Conductor<'_> {
             list(&facts.loader_variables),
         ));
         if network == NetworkRule::Refuse && !facts.network_up.is_empty() && !self.ledger.is_rehearsal() {
-            return Err(Error::Fault(format!(
+            return Err(Failure::fault(format!(
                 "network interface {} is up and the script refuses that; take it down, or say network = \"report\" in the script's step machine",
                 list(&facts.network_up)
             )));
@@ -43,7 +44,7 @@ impl Conductor<'_> {
         self.confirm(Prompt { id: "clock", question: wording::clock(now), expected })
     }
 
-    pub(super) fn open_token(&mut self, rule: PinRule) -> Result<(), Error> {
+    pub(super) fn open_token(&mut self, rule: PinRule) -> Result<(), Failure> {
         let token = self.token.clone();
         self.people.show(&format!("  token  {}", token.line()));
         let (session, pin) = self.log_in(rule)?;
@@ -53,7 +54,7 @@ impl Conductor<'_> {
         self.record("token-open", json!({ "token_serial": token.serial }))
     }
 
-    pub(super) fn import(&mut self) -> Result<(), Error> {
+    pub(super) fn import(&mut self) -> Result<(), Failure> {
         let requests = self.approved + self.refused;
         let digest = self.setup.bundle;
         self.people.show(&format!("  {} came in", wording::count(requests as u64, "request")));
@@ -80,7 +81,7 @@ impl Conductor<'_> {
         }
     }
 
-    pub(super) fn review(&mut self) -> Result<(), Error> {
+    pub(super) fn review(&mut self) -> Result<(), Failure> {
         let before = self.ledger.before(self.id)?;
         let mut lines = Vec::new();
         for approved in self.ledger.approved_after(before, SHOWN)? {
@@ -107,7 +108,7 @@ impl Conductor<'_> {
     }
 
     /// Writes down every refusal, so many in a record; what is not refused is approved.
-    fn record_refusals(&mut self, mut row: i64) -> Result<(), Error> {
+    fn record_refusals(&mut self, mut row: i64) -> Result<(), Failure> {
         loop {
             let mut refused = self.ledger.refused_after(row, REFUSALS_OF_A_RECORD)?;
             let mut octets = 0;
@@ -122,7 +123,7 @@ impl Conductor<'_> {
             let list = refused
                 .iter()
                 .map(|r| Ok(json!({ "path": r.path, "request_sha256": r.request, "reasons": reasons(r)? })))
-                .collect::<Result<Vec<Value>, Error>>()?;
+                .collect::<Result<Vec<Value>, Failure>>()?;
             self.record("refused", json!({ "requests": list }))?;
         }
     }

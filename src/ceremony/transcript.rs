@@ -1,11 +1,11 @@
 //! Writing the transcript: what was noted is on disk before people type anything, before a PIN is
 //! tried, and before the token makes or signs anything.
 
+use crate::failure::Failure;
 use der::DateTime;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Error;
 use crate::digest::Digest;
 use crate::ledger::{Error as LedgerError, Ledger, Line};
 use crate::release::{FIRST, Record, chain_head};
@@ -37,10 +37,10 @@ struct Done {
 
 impl Standing {
     /// Reads the transcript of a ceremony.
-    pub fn of(ledger: &Ledger, ceremony: i64) -> Result<Self, Error> {
-        let fault = |e: serde_json::Error| Error::Fault(format!("ledger: transcript: {e}"));
+    pub fn of(ledger: &Ledger, ceremony: i64) -> Result<Self, Failure> {
+        let fault = |e: serde_json::Error| Failure::fault(format!("ledger: transcript: {e}"));
         let (mut module, mut done) = (None, 0);
-        ledger.transcript::<Error>(ceremony, &mut |line| {
+        ledger.transcript::<Failure>(ceremony, &mut |line| {
             if module.is_none() {
                 let record: Record = serde_json::from_str(line).map_err(fault)?;
                 let begin: Begin = serde_json::from_value(record.data).map_err(fault)?;
@@ -54,7 +54,7 @@ impl Standing {
             }
             Ok(())
         })?;
-        let module = module.ok_or_else(|| Error::Fault("ledger: the ceremony has no transcript".into()))?;
+        let module = module.ok_or_else(|| Failure::fault("ledger: the ceremony has no transcript"))?;
         Ok(Self { done, module })
     }
 }
@@ -70,13 +70,13 @@ pub struct Transcript {
 
 impl Transcript {
     /// Goes on where the ledger's transcripts end.
-    pub fn open(ledger: &Ledger, ceremony: i64) -> Result<Self, Error> {
+    pub fn open(ledger: &Ledger, ceremony: i64) -> Result<Self, Failure> {
         let head = ledger.last_line()?.map_or_else(|| FIRST.to_owned(), |line| chain_head(&line));
         Ok(Self { ceremony, number: ledger.transcript_length(ceremony)?, head, noted: Vec::new() })
     }
 
     /// Notes one record, to be written with [`Transcript::write`] or with what comes next.
-    pub fn note(&mut self, now: DateTime, event: &str, data: Value) -> Result<(), Error> {
+    pub fn note(&mut self, now: DateTime, event: &str, data: Value) -> Result<(), Failure> {
         let number = self.number + 1;
         let record = Record {
             number,
@@ -85,7 +85,7 @@ impl Transcript {
             data,
             previous: self.head.clone(),
         };
-        let text = serde_json::to_string(&record).map_err(|e| Error::Fault(e.to_string()))?;
+        let text = serde_json::to_string(&record).map_err(|e| Failure::fault(e.to_string()))?;
         self.number = number;
         self.head = chain_head(&text);
         self.noted.push(Line { ceremony: self.ceremony, number, text });
@@ -104,7 +104,7 @@ impl Transcript {
 
     /// What was noted went to disk with something else, or failed with it: then what was noted for it
     /// is taken back, to what was noted `before`.
-    pub fn settle<T>(&mut self, before: Self, result: Result<T, LedgerError>) -> Result<T, Error> {
+    pub fn settle<T>(&mut self, before: Self, result: Result<T, LedgerError>) -> Result<T, Failure> {
         match &result {
             Ok(_) => self.wrote(),
             Err(_) => *self = before,
@@ -113,7 +113,7 @@ impl Transcript {
     }
 
     /// Writes what was noted, synced.
-    pub fn write(&mut self, ledger: &mut Ledger) -> Result<(), Error> {
+    pub fn write(&mut self, ledger: &mut Ledger) -> Result<(), Failure> {
         ledger.append(&self.noted)?;
         self.wrote();
         Ok(())

@@ -2,21 +2,22 @@
 
 use super::answers::Wanted;
 use super::preflight::prompts;
-use super::{Error, People, Plan};
+use super::{People, Plan};
+use crate::failure::Failure;
 
 /// Checks that those who answer can answer what this plan asks: at the beginning, and again
 /// whenever others take a ceremony up.
 ///
 /// # Errors
-/// [`Error::Wrong`] with what they lack.
+/// [`Failure::usage`] with what they lack.
 pub fn check_people(
     plan: &Plan,
     rehearsal: bool,
     next_step: usize,
     people: &dyn People,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     let script = plan.script();
-    let wrong = |message: &str| Err(Error::Wrong(format!("{}: {message}", plan.name())));
+    let wrong = |message: &str| Err(Failure::usage(format!("{}: {message}", plan.name())));
     if script.has("custody") && people.unattended() && !rehearsal {
         return wrong(
             "the script hands out shares, and a file answers; run it at a terminal where custodians are, or as a --rehearsal",

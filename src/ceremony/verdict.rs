@@ -1,13 +1,14 @@
 //! The offline side's verdict without token and ledger: the same reading, the same controls, the
 //! same words, before anyone travels.
 
+use crate::failure::Failure;
 use std::path::PathBuf;
 
 use super::import::reasons;
 use super::intake::Intake;
 use super::lane::approval;
 use super::preflight::policy;
-use super::{BundleFacts, Error, Plan, Progress, Surroundings};
+use super::{BundleFacts, Plan, Progress, Surroundings};
 use crate::digest::Digest;
 use crate::ledger::Ledger;
 use crate::media::RelativePath;
@@ -44,17 +45,17 @@ pub enum Judged {
 /// wants the verdict first.
 ///
 /// # Errors
-/// As a ceremony's import: [`Error::Refused`] when a bundle as a whole is.
+/// As a ceremony's import: [`Failure::refused`] when a bundle as a whole is.
 pub fn judge_bundles(
     plan: &Plan,
     bundles: &[PathBuf],
     approved: bool,
     surroundings: &Surroundings<'_>,
     tell: &mut dyn FnMut(&Progress),
-    each: &mut dyn FnMut(Judged) -> Result<(), Error>,
-) -> Result<Verdict, Error> {
+    each: &mut dyn FnMut(Judged) -> Result<(), Failure>,
+) -> Result<Verdict, Failure> {
     if !plan.script().has("import") {
-        return Err(Error::Wrong(format!("{}: the script imports no bundle", plan.name())));
+        return Err(Failure::usage(format!("{}: the script imports no bundle", plan.name())));
     }
     let policy = policy(plan, None)?;
     let mut ledger = Ledger::scratch()?;

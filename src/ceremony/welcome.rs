@@ -1,8 +1,8 @@
 //! The beginning: what will be performed or goes on, who is there, and that it is the plan.
 
+use crate::failure::Failure;
 use serde_json::json;
 
-use super::Error;
 use super::ask::ALWAYS;
 use super::conductor::Conductor;
 use super::people::{Answer, Person, Question};
@@ -13,7 +13,7 @@ use crate::release::chain_head;
 
 impl Conductor<'_> {
     /// Shows the plan, has people sign in, and has the plan digest confirmed.
-    pub(super) fn welcome(&mut self) -> Result<(), Error> {
+    pub(super) fn welcome(&mut self) -> Result<(), Failure> {
         let kind = if self.ledger.is_rehearsal() { "REHEARSAL: " } else { "" };
         let script = self.plan.script();
         self.people.show(&format!(
@@ -36,7 +36,7 @@ impl Conductor<'_> {
     }
 
     /// Where an interrupted ceremony stands.
-    fn tell_where(&mut self) -> Result<(), Error> {
+    fn tell_where(&mut self) -> Result<(), Failure> {
         let mut lines = vec!["\nThis ceremony was interrupted and goes on.".to_owned()];
         let steps = &self.plan.script().step;
         for (at, step) in steps.iter().enumerate() {
@@ -94,7 +94,7 @@ impl Conductor<'_> {
 
     /// Has everybody whom the script wants sign in by name. Names are written down once they are
     /// read back, so that what was mistyped, or was no name at all, stays nowhere.
-    fn sign_in(&mut self) -> Result<(), Error> {
+    fn sign_in(&mut self) -> Result<(), Failure> {
         let seats = self.plan.script().people.clone();
         self.people.show(&format!("\nWho is there: the script wants {}", seats.count().text()));
         let mut there: Vec<Person> = Vec::new();
@@ -116,7 +116,7 @@ impl Conductor<'_> {
     }
 
     /// Reads the names back; the index of one that is to be typed again, if any.
-    fn misnamed(&mut self, there: &[Person]) -> Result<Option<usize>, Error> {
+    fn misnamed(&mut self, there: &[Person]) -> Result<Option<usize>, Failure> {
         if self.people.unattended() {
             return Ok(None);
         }
@@ -137,7 +137,7 @@ impl Conductor<'_> {
         }
     }
 
-    fn sign_in_one(&mut self, role: Role, number: usize, others: &[Person]) -> Result<Person, Error> {
+    fn sign_in_one(&mut self, role: Role, number: usize, others: &[Person]) -> Result<Person, Failure> {
         let seats = self.plan.script().people.clone();
         let of = seats.of(role);
         let which = if of > 1 { format!(" {number} of {of}") } else { String::new() };
@@ -154,7 +154,7 @@ impl Conductor<'_> {
                 Err(wrong) => wrong,
             };
             if self.people.unattended() {
-                return Err(Error::Wrong(format!("answers: {wrong}")));
+                return Err(Failure::usage(format!("answers: {wrong}")));
             }
             self.people.show(&format!("  {wrong}"));
         }

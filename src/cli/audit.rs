@@ -1,12 +1,13 @@
 //! `keyrite audit`: what stands in ledgers, transcripts and releases, held against one another.
 
+use crate::failure::Failure;
 use std::path::PathBuf;
 
 use clap::Args;
 
+use super::system;
 use super::terminal::say;
 use super::verify::certificate;
-use super::{Failure, system};
 use crate::audit::{self, Order, Outcome, Report, audit};
 use crate::ceremony::Plan;
 use crate::digest::Digest;
@@ -35,15 +36,6 @@ pub struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-impl From<audit::Error> for Failure {
-    fn from(error: audit::Error) -> Self {
-        match error {
-            audit::Error::Wrong(message) => Self::wrong(message),
-            audit::Error::Fault(message) => Self::fault(message),
-        }
-    }
 }
 
 /// Performs the command.

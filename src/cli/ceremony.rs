@@ -1,14 +1,15 @@
 //! `keyrite ceremony`: check, run, resume.
 
-use std::path::PathBuf;
+use crate::failure::{Failure, Kind};
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
 use super::secrets::ShareSource;
 use super::terminal::{Operators, PinSource, say};
-use super::{Failure, check, paper, stop, system, token};
-use crate::ceremony::{Conductor, Error, Interrupted, Outcome, Plan, Start, abandon, wording};
-use crate::ledger::{self, Ledger};
+use super::{check, paper, stop, system, token};
+use crate::ceremony::{Conductor, Interrupted, Outcome, Plan, Start, abandon, wording};
+use crate::ledger::Ledger;
 use crate::token::Selector;
 
 /// What can be done with a ceremony.
@@ -118,7 +119,7 @@ fn perform(arguments: Run) -> Result<(), Failure> {
         .out
         .map(std::path::absolute)
         .transpose()
-        .map_err(|e| Failure::wrong(format!("--out: {e}")))?;
+        .map_err(|e| Failure::usage(format!("--out: {e}")))?;
     let start = Start {
         plan,
         hsm,
@@ -145,7 +146,7 @@ fn resume(arguments: Resume) -> Result<(), Failure> {
     };
     stop::listen();
     let conductor = Conductor::resume(ledger, arguments.common.accept_final_try, &surroundings, &mut people)
-        .map_err(|error| if signed { after_signing(&error, &arguments.ledger) } else { error.into() })?;
+        .map_err(|error| if signed { after_signing(error, &arguments.ledger) } else { error })?;
     finish(conductor, &arguments.ledger)
 }
 
@@ -156,25 +157,8 @@ fn give_up(arguments: &Abandon) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a failure means while nothing is signed.
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Wrong(message) => Self::wrong(message),
-            Error::Refused(message) | Error::Stopped(message) => Self::refused(message),
-            Error::Fault(message) => Self::fault(message),
-        }
-    }
-}
-
-impl From<ledger::Error> for Failure {
-    fn from(error: ledger::Error) -> Self {
-        Error::from(error).into()
-    }
-}
-
-fn finish(conductor: Conductor<'_>, ledger: &std::path::Path) -> Result<(), Failure> {
-    let Interrupted { error, signed, made, open, head } = match conductor.run() {
+fn finish(conductor: Conductor<'_>, ledger: &Path) -> Result<(), Failure> {
+    let Interrupted { failure, signed, made, open, head } = match conductor.run() {
         Ok(outcome) => {
             report(&outcome);
             return Ok(());
@@ -185,16 +169,30 @@ fn finish(conductor: Conductor<'_>, ledger: &std::path::Path) -> Result<(), Fail
         say(&format!("\nhead of the transcript, to be written down: resume shows it again\n  {head}"));
     }
     Err(match (signed, open) {
-        (true, _) => after_signing(&error, ledger),
-        (false, true) if made => Failure::from(error).and_resume(ledger),
-        (false, true) => Failure::from(error).and_resume(ledger).and_abandon(ledger),
-        (false, false) => Failure::from(error).and_closed(),
+        (true, _) => after_signing(failure, ledger),
+        (false, true) if made => failure.map(|text| text + &resumes(ledger)),
+        (false, true) => failure.map(|text| text + &resumes(ledger) + &abandons(ledger)),
+        (false, false) => failure
+            .map(|text| text + "\nThe ceremony is closed, nothing was signed. Run it again to begin anew."),
     })
 }
 
-fn after_signing(error: &Error, ledger: &std::path::Path) -> Failure {
-    Failure::after_signing(format!("{error}\nSomething was signed; nothing of it is lost."))
-        .and_resume(ledger)
+fn after_signing(failure: Failure, ledger: &Path) -> Failure {
+    let text = format!("{failure}\nSomething was signed; nothing of it is lost.{}", resumes(ledger));
+    Failure::new(Kind::AfterSigning, text)
+}
+
+/// How to go on with a ceremony that waits in the ledger.
+fn resumes(ledger: &Path) -> String {
+    format!("\nWhen the cause is mended, go on with\n  keyrite ceremony resume --ledger {}", ledger.display())
+}
+
+/// How to give up a ceremony in which nothing was made.
+fn abandons(ledger: &Path) -> String {
+    format!(
+        "\nor give it up with\n  keyrite ceremony abandon --ledger {} --by NAME --reason TEXT",
+        ledger.display()
+    )
 }
 
 fn report(outcome: &Outcome) {

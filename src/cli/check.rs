@@ -1,12 +1,13 @@
 //! `keyrite ceremony check`: what would fail in the room, all of it at once.
 
+use crate::failure::Failure;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::system;
 use super::terminal::say;
 use super::token::profile_text;
-use super::{Failure, system};
 use crate::ceremony::{
     Plan, RefusalRule, Step, Surroundings, check_out, findings, judge_bundles, keys_are_there, wording,
 };
@@ -47,7 +48,7 @@ pub fn run(arguments: &Check) -> Result<(), Failure> {
     if !found.is_empty() {
         let lines: Vec<String> = found.iter().map(|one| format!("  {one}")).collect();
         let name = arguments.script.display();
-        return Err(Failure::wrong(format!(
+        return Err(Failure::usage(format!(
             "{name}: {} would fail or surprise in the room:\n{}",
             if found.len() == 1 { "one thing".to_owned() } else { format!("{} things", found.len()) },
             lines.join("\n")
@@ -90,7 +91,7 @@ fn hsm(profile: Option<&Path>) -> Option<String> {
     let path = profile?;
     let text = match profile_text(path) {
         Ok(text) => text,
-        Err(failure) => return Some(failure.message),
+        Err(failure) => return Some(failure.text),
     };
     let loaded = HsmProfile::parse(&text).and_then(Module::load);
     loaded.err().map(|error| format!("{}: {error}", path.display()))

@@ -2,6 +2,7 @@
 
 mod objects;
 
+use crate::failure::{Failure, Kind};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -9,8 +10,8 @@ use std::sync::Mutex;
 use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 
 use super::terminal::say;
-use super::{Failure, system, verify};
-use crate::kubernetes::install::{self, Error, Options, Plan, Target, Where};
+use super::{system, verify};
+use crate::kubernetes::install::{self, Options, Plan, Target, Where};
 use crate::media::{RelativePath, shown};
 use crate::release::{CertificateEntry, ManifestKind};
 
@@ -231,9 +232,9 @@ fn undo(places: Places) -> Result<(), Failure> {
     Ok(())
 }
 
-fn failure(error: Error) -> Failure {
-    match error {
-        Error::Refused(message) => Failure::refused(format!("{message}\nNothing was changed.")),
-        Error::Fault(message) => Failure::fault(message),
+fn failure(failure: Failure) -> Failure {
+    match failure.kind {
+        Kind::Refused => failure.map(|text| format!("{text}\nNothing was changed.")),
+        _ => failure,
     }
 }

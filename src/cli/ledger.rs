@@ -1,5 +1,6 @@
 //! `keyrite ledger`: what the ledger knows, without a ceremony.
 
+use crate::failure::Failure;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,9 +8,8 @@ use clap::{Args, Subcommand};
 use der::DateTime;
 use serde_json::json;
 
+use super::system;
 use super::terminal::say;
-use super::{Failure, system};
-use crate::ceremony::Error;
 use crate::ledger::{Ending, Ledger};
 use crate::media::shown;
 
@@ -58,10 +58,10 @@ pub fn run(command: Command) -> Result<(), Failure> {
     let until = match arguments.within {
         None => DateTime::INFINITY,
         Some(within) => DateTime::from_unix_duration(now.unix_duration() + within)
-            .map_err(|_| Failure::wrong("--within: ends after the year 9999"))?,
+            .map_err(|_| Failure::usage("--within: ends after the year 9999"))?,
     };
     let mut list = List { json: arguments.json, now, cluster: None, counts: Counts::default() };
-    ledger.endings::<Error>(until, &mut |ending| {
+    ledger.endings::<Failure>(until, &mut |ending| {
         list.one(&ending);
         Ok(())
     })?;

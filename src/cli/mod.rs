@@ -64,58 +64,6 @@ enum Command {
     Install(install::Arguments),
 }
 
-/// Why a command failed, with its exit code.
-#[derive(Debug)]
-pub struct Failure {
-    code: u8,
-    message: String,
-}
-
-impl Failure {
-    /// The rules said no; nothing was signed.
-    pub(crate) fn refused(message: impl Into<String>) -> Self {
-        Self { code: 1, message: message.into() }
-    }
-
-    /// Script, arguments or profile are wrong.
-    pub(crate) fn wrong(message: impl Into<String>) -> Self {
-        Self { code: 2, message: message.into() }
-    }
-
-    /// Device, medium, file or clock failed; nothing was signed.
-    pub(crate) fn fault(message: impl Into<String>) -> Self {
-        Self { code: 3, message: message.into() }
-    }
-
-    /// Adds that nothing waits in the ledger.
-    pub(crate) fn and_closed(mut self) -> Self {
-        self.message += "\nThe ceremony is closed, nothing was signed. Run it again to begin anew.";
-        self
-    }
-
-    /// Adds how to go on with a ceremony that waits in the ledger.
-    pub(crate) fn and_resume(mut self, ledger: &std::path::Path) -> Self {
-        let ledger = ledger.display();
-        self.message +=
-            &format!("\nWhen the cause is mended, go on with\n  keyrite ceremony resume --ledger {ledger}");
-        self
-    }
-
-    /// Adds how to give up a ceremony in which nothing was made.
-    pub(crate) fn and_abandon(mut self, ledger: &std::path::Path) -> Self {
-        let ledger = ledger.display();
-        self.message += &format!(
-            "\nor give it up with\n  keyrite ceremony abandon --ledger {ledger} --by NAME --reason TEXT"
-        );
-        self
-    }
-
-    /// Stopped after something was signed.
-    pub(crate) fn after_signing(message: impl Into<String>) -> Self {
-        Self { code: 4, message: message.into() }
-    }
-}
-
 /// Parses the command line and performs the command.
 pub fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -141,8 +89,8 @@ pub fn run() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            terminal::complain(&failure.message);
-            ExitCode::from(failure.code)
+            terminal::complain(&failure.text);
+            ExitCode::from(failure.kind.code())
         }
     }
 }

@@ -1,11 +1,12 @@
 //! `keyrite ceremony print` and `report`: the paper script, and what became of it.
 
+use crate::failure::Failure;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::system;
 use super::terminal::say;
-use super::{Failure, system};
 use crate::audit::{self, Kind};
 use crate::ceremony::Plan;
 use crate::media::write_new;
@@ -57,22 +58,13 @@ pub struct ReportOn {
     target: Target,
 }
 
-impl From<paper::Error> for Failure {
-    fn from(error: paper::Error) -> Self {
-        match error {
-            paper::Error::Wrong(message) => Self::wrong(message),
-            paper::Error::Fault(message) => Self::fault(message),
-        }
-    }
-}
-
 /// Writes the report of a ceremony.
 pub fn report(arguments: &ReportOn) -> Result<(), Failure> {
     let source = &arguments.source;
     let plan = arguments.script.as_deref().map(Plan::read).transpose()?;
     let kind = audit::kind(source)?;
     if arguments.ceremony.is_some() && kind != Kind::Ledger {
-        return Err(Failure::wrong(format!("{}: is no ledger; leave out --ceremony", source.display())));
+        return Err(Failure::usage(format!("{}: is no ledger; leave out --ceremony", source.display())));
     }
     let report = match kind {
         Kind::Ledger => paper::from_ledger(source, &system::temporary(), arguments.ceremony),
@@ -83,7 +75,7 @@ pub fn report(arguments: &ReportOn) -> Result<(), Failure> {
     if let Some(plan) = plan {
         let (given, ran) = (plan.digest().to_string(), report.plan_digest().unwrap_or_default().to_owned());
         if given != ran {
-            return Err(Failure::wrong(format!(
+            return Err(Failure::usage(format!(
                 "{}: has the plan digest {given}, the ceremony ran {ran}; name the script that ran",
                 plan.name()
             )));
@@ -128,7 +120,7 @@ impl Target {
         match ending.to_ascii_lowercase().as_str() {
             "" | "html" | "htm" => Ok(Format::Html),
             "md" | "markdown" => Ok(Format::Markdown),
-            _ => Err(Failure::wrong(format!(
+            _ => Err(Failure::usage(format!(
                 "{}: paper is HTML, which a browser prints, or Markdown; name a file that ends in .html or .md, or say which by --format",
                 path.display()
             ))),
@@ -137,7 +129,7 @@ impl Target {
 
     fn file(&self, path: &Path, text: &str) -> Result<(), Failure> {
         if path.exists() {
-            return Err(Failure::wrong(format!("{}: exists; name a new file", path.display())));
+            return Err(Failure::usage(format!("{}: exists; name a new file", path.display())));
         }
         write_new(path, text.as_bytes(), 0o644).map_err(|e| Failure::fault(e.to_string()))?;
         say(&format!("written to {}", path.display()));

@@ -1,6 +1,7 @@
 //! A prompt at a terminal: what was typed before its question stood there does not count, and
 //! Ctrl-C ends it as the end of input does.
 
+use crate::failure::Failure;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
@@ -13,7 +14,6 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use super::stop;
-use crate::ceremony::Error;
 
 /// The longest line that is taken, in octets.
 const LONGEST: usize = 4096;
@@ -29,8 +29,8 @@ pub fn rows() -> usize {
 /// Asks for a line on standard output and takes it from standard input.
 ///
 /// # Errors
-/// [`Error::Stopped`] at Ctrl-C, at the end of input, and when the terminal is gone.
-pub fn line(prompt: &str) -> Result<String, Error> {
+/// [`Failure::stopped`] at Ctrl-C, at the end of input, and when the terminal is gone.
+pub fn line(prompt: &str) -> Result<String, Failure> {
     stop::listen();
     let input = File::from(std::io::stdin().as_fd().try_clone_to_owned().map_err(gone)?);
     // Standard input that is no terminal has nothing typed ahead.
@@ -43,18 +43,18 @@ pub fn line(prompt: &str) -> Result<String, Error> {
 /// if `echo` says so.
 ///
 /// # Errors
-/// [`Error::Fault`] when there is no terminal, otherwise as [`line`].
-pub fn secret(prompt: &str, echo: bool) -> Result<SecretString, Error> {
+/// [`Failure::fault`] when there is no terminal, otherwise as [`line`].
+pub fn secret(prompt: &str, echo: bool) -> Result<SecretString, Failure> {
     stop::listen();
     let mut terminal = OpenOptions::new()
         .read(true)
         .write(true)
         .open("/dev/tty")
-        .map_err(|e| Error::Fault(format!("no terminal to ask at ({e})")))?;
+        .map_err(|e| Failure::fault(format!("no terminal to ask at ({e})")))?;
     let input = terminal.try_clone().map_err(gone)?;
     let _setup = Setup::fresh(&input, echo)?;
     let line = asked(&input, &mut terminal, prompt)?;
-    let text = std::str::from_utf8(&line).map_err(|_| Error::Stopped("terminal: no UTF-8 text".into()))?;
+    let text = std::str::from_utf8(&line).map_err(|_| Failure::stopped("terminal: no UTF-8 text"))?;
     Ok(SecretString::from(text))
 }
 
@@ -62,7 +62,7 @@ pub fn secret(prompt: &str, echo: bool) -> Result<SecretString, Error> {
 struct Setup<'f>(&'f File, Termios);
 
 impl<'f> Setup<'f> {
-    fn fresh(terminal: &'f File, echo: bool) -> Result<Self, Error> {
+    fn fresh(terminal: &'f File, echo: bool) -> Result<Self, Failure> {
         let before = tcgetattr(terminal).map_err(|e| gone(e.into()))?;
         let mut now = before.clone();
         if !echo {
@@ -81,7 +81,7 @@ impl Drop for Setup<'_> {
     }
 }
 
-fn asked(input: &File, output: &mut dyn Write, prompt: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+fn asked(input: &File, output: &mut dyn Write, prompt: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     stop::asking(true);
     let asked = output.write_all(prompt.as_bytes()).and_then(|()| output.flush()).map_err(gone);
     let line = asked.and_then(|()| typed(input));
@@ -94,13 +94,13 @@ fn asked(input: &File, output: &mut dyn Write, prompt: &str) -> Result<Zeroizing
 }
 
 /// A line without its end, octet by octet, so that no buffer that is not wiped ever holds it.
-fn typed(mut input: &File) -> Result<Zeroizing<Vec<u8>>, Error> {
+fn typed(mut input: &File) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
     let mut octet = Zeroizing::new([0; 1]);
     while line.len() < LONGEST {
         wait(input)?;
         match input.read(octet.as_mut_slice()) {
-            Ok(0) => return Err(Error::Stopped("stopped at the prompt (end of input)".into())),
+            Ok(0) => return Err(Failure::stopped("stopped at the prompt (end of input)")),
             Ok(_) if *octet == *b"\n" => break,
             Ok(_) => line.extend_from_slice(octet.as_slice()),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -138,7 +138,7 @@ pub fn secret_line(mut file: &File, longest: usize) -> std::io::Result<Option<Se
 }
 
 /// Waits until something was typed.
-fn wait(input: &File) -> Result<(), Error> {
+fn wait(input: &File) -> Result<(), Failure> {
     let bell = stop::bell();
     let mut both = vec![PollFd::new(input, PollFlags::IN)];
     both.extend(bell.map(|bell| PollFd::new(bell, PollFlags::IN)));
@@ -147,13 +147,13 @@ fn wait(input: &File) -> Result<(), Error> {
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(gone(error.into())),
             Ok(_) if both.get(1).is_some_and(|bell| !bell.revents().is_empty()) => {
-                return Err(Error::Stopped("stopped at the prompt (Ctrl-C)".into()));
+                return Err(Failure::stopped("stopped at the prompt (Ctrl-C)"));
             }
             Ok(_) => return Ok(()),
         }
     }
 }
 
-fn gone(error: std::io::Error) -> Error {
-    Error::Stopped(format!("terminal: {error}"))
+fn gone(error: std::io::Error) -> Failure {
+    Failure::stopped(format!("terminal: {error}"))
 }

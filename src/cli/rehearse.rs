@@ -1,6 +1,7 @@
 //! `keyrite rehearse`: the whole job on a throwaway SoftHSM token, by the same commands that
 //! people type.
 
+use crate::failure::{Failure, Kind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -10,7 +11,6 @@ mod custody;
 mod plan;
 mod preview;
 
-use super::Failure;
 use super::terminal::say;
 use crate::kubernetes::request;
 use crate::media::{RelativePath, write_new};
@@ -108,12 +108,12 @@ fn place(out: Option<PathBuf>) -> Result<PathBuf, Failure> {
                 })
             })
             .find(|folder| !folder.exists())
-            .ok_or_else(|| Failure::wrong("too many rehearsals lie here; remove some, or use --out"))?,
+            .ok_or_else(|| Failure::usage("too many rehearsals lie here; remove some, or use --out"))?,
     };
     if folder.exists() {
-        return Err(Failure::wrong(format!("{}: exists; name a folder that does not", folder.display())));
+        return Err(Failure::usage(format!("{}: exists; name a folder that does not", folder.display())));
     }
-    std::path::absolute(&folder).map_err(|e| Failure::wrong(format!("{}: {e}", folder.display())))
+    std::path::absolute(&folder).map_err(|e| Failure::usage(format!("{}: {e}", folder.display())))
 }
 
 /// This very program.
@@ -133,8 +133,8 @@ fn quoted(word: &str) -> String {
 fn failure(code: Option<i32>, message: String) -> Failure {
     match code {
         Some(1) => Failure::refused(message),
-        Some(2) => Failure::wrong(message),
-        Some(4) => Failure::after_signing(message),
+        Some(2) => Failure::usage(message),
+        Some(4) => Failure::new(Kind::AfterSigning, message),
         _ => Failure::fault(message),
     }
 }

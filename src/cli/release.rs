@@ -1,12 +1,13 @@
 //! `keyrite release`: a release made again from the ledger.
 
+use crate::failure::Failure;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 use super::progress::Work;
+use super::system;
 use super::terminal::say;
-use super::{Failure, system};
 use crate::ceremony::{Which, release_again};
 use crate::ledger::Ledger;
 

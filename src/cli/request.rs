@@ -5,11 +5,11 @@ mod cluster;
 mod collect;
 mod objects;
 
+use crate::failure::Failure;
 use clap::{Args, Subcommand};
 use der::DateTime;
 
-use super::{Failure, system};
-use crate::kubernetes::Error;
+use super::system;
 use crate::request::Sequence;
 
 /// What can be requested.
@@ -48,10 +48,10 @@ impl Dating {
         let now = system::now();
         let seconds = now.unix_duration();
         let sequence =
-            Sequence::try_from(self.sequence.unwrap_or(seconds.as_secs())).map_err(Failure::wrong)?;
+            Sequence::try_from(self.sequence.unwrap_or(seconds.as_secs())).map_err(Failure::usage)?;
         let day = std::time::Duration::from_secs(86_400);
         let expires = self.expires_in.map(|days| DateTime::from_unix_duration(seconds + day * days));
-        let expires = expires.transpose().map_err(|e| Failure::wrong(format!("--expires-in: {e}")))?;
+        let expires = expires.transpose().map_err(|e| Failure::usage(format!("--expires-in: {e}")))?;
         Ok(Dated { sequence, now, expires })
     }
 }
@@ -63,15 +63,5 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Cluster(arguments) => cluster::run(&arguments),
         Command::Objects(arguments) => objects::run(&arguments),
         Command::Collect(arguments) => collect::run(&arguments),
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Wrong(message) => Self::wrong(message),
-            Error::Refused(message) => Self::refused(message),
-            Error::Fault(message) => Self::fault(message),
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! Secrets at the terminal: typed without echo or with it, shown to one person, cleared away.
 
+use crate::failure::Failure;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -11,8 +12,8 @@ use clap::Args;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use secrecy::ExposeSecret;
 
-use super::{Failure, prompt};
-use crate::ceremony::{Error, SecretReply};
+use super::prompt;
+use crate::ceremony::SecretReply;
 
 /// The longest line of a secret, in octets.
 const LONGEST: usize = 1024;
@@ -60,17 +61,15 @@ impl Shares {
     }
 
     /// The next share of the file; None when there is no further line.
-    pub fn next(&mut self) -> Result<SecretReply, Error> {
+    pub fn next(&mut self) -> Result<SecretReply, Failure> {
         let path = match (&self.source.share_file, self.source.share_fd) {
             (Some(path), _) => path.clone(),
             (None, Some(number)) => PathBuf::from(format!("/dev/fd/{number}")),
             (None, None) => {
-                return Err(Error::Stopped(
-                    "no shares: run keyrite at a terminal, or use --share-file".into(),
-                ));
+                return Err(Failure::stopped("no shares: run keyrite at a terminal, or use --share-file"));
             }
         };
-        let fault = |e: std::io::Error| Error::Fault(format!("shares from {}: {e}", path.display()));
+        let fault = |e: std::io::Error| Failure::fault(format!("shares from {}: {e}", path.display()));
         let file = match &mut self.file {
             Some(file) => file,
             None => self.file.insert(File::open(&path).map_err(fault)?),
@@ -83,11 +82,11 @@ impl Shares {
     }
 
     /// Adds a share to the new file.
-    pub fn keep(&self, share: &str) -> Result<(), Error> {
+    pub fn keep(&self, share: &str) -> Result<(), Failure> {
         let Some(path) = &self.source.new_share_file else {
-            return Err(Error::Stopped("nobody is there to take a share".into()));
+            return Err(Failure::stopped("nobody is there to take a share"));
         };
-        let fault = |e: std::io::Error| Error::Fault(format!("{}: {e}", path.display()));
+        let fault = |e: std::io::Error| Failure::fault(format!("{}: {e}", path.display()));
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(fault)?;
         writeln!(file, "{share}").and_then(|()| file.sync_all()).map_err(fault)
     }
@@ -114,7 +113,7 @@ pub fn leave_terminal() {
 
 /// Asks for a secret, which is not shown as it is typed, unless whoever types says "show"; there
 /// is none when `none` is typed.
-pub fn ask(what: &str, none: &str) -> Result<SecretReply, Error> {
+pub fn ask(what: &str, none: &str) -> Result<SecretReply, Failure> {
     let hidden = prompt::secret(&format!("  {what}: "), false)?;
     let shown = match meaning(hidden.expose_secret(), none) {
         Some(reply) => return Ok(reply),
@@ -139,12 +138,12 @@ fn meaning(typed: &str, none: &str) -> Option<SecretReply> {
 
 /// Writes texts with a secret among them to the terminal itself: redirected output never gets them, and
 /// no text that holds the secret is made of them.
-pub fn show(texts: &[&str]) -> Result<(), Error> {
+pub fn show(texts: &[&str]) -> Result<(), Failure> {
     EXPOSED.store(true, Ordering::Relaxed);
     texts.iter().try_for_each(|text| write(text))
 }
 
-fn write(text: &str) -> Result<(), Error> {
+fn write(text: &str) -> Result<(), Failure> {
     let mut terminal = OpenOptions::new().write(true).open("/dev/tty").map_err(gone)?;
     terminal.write_all(text.as_bytes()).map_err(gone)
 }
@@ -158,15 +157,15 @@ pub fn clear() {
     EXPOSED.store(false, Ordering::Relaxed);
 }
 
-fn gone(error: std::io::Error) -> Error {
-    Error::Stopped(format!("terminal: {error}"))
+fn gone(error: std::io::Error) -> Failure {
+    Failure::stopped(format!("terminal: {error}"))
 }
 
 /// Checks that a new file is one.
 pub fn check_new(source: &ShareSource) -> Result<(), Failure> {
     match &source.new_share_file {
         Some(path) if Path::new(path).exists() => {
-            Err(Failure::wrong(format!("{}: is there already; shares go to a new file", path.display())))
+            Err(Failure::usage(format!("{}: is there already; shares go to a new file", path.display())))
         }
         _ => Ok(()),
     }

@@ -1,5 +1,6 @@
 //! The terminal: lines shown, answers typed, PINs read without echo.
 
+use crate::failure::{Failure, Kind};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,8 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 use super::fold::{WIDTH, fold, pages};
 use super::progress::Work;
 use super::secrets::{ShareSource, Shares};
-use super::{Failure, prompt, secrets};
-use crate::ceremony::{Answers, Error, People, Progress, Question, Reply, SecretReply, Wanted};
+use super::{prompt, secrets};
+use crate::ceremony::{Answers, People, Progress, Question, Reply, SecretReply, Wanted};
 use crate::media::{read_file, shown};
 use crate::token::TokenFacts;
 
@@ -53,11 +54,11 @@ impl PinSource {
 }
 
 /// A PIN as somebody types it. None is never given to a token: it would count as a wrong one.
-fn typed_pin(what: &str) -> Result<SecretString, Error> {
+fn typed_pin(what: &str) -> Result<SecretString, Failure> {
     loop {
-        let pin = prompt::secret(&format!("{what}: "), false).map_err(|error| match error {
-            Error::Fault(why) => Error::Fault(format!("no PIN: {why}; use --pin-file or --pin-fd")),
-            other => other,
+        let pin = prompt::secret(&format!("{what}: "), false).map_err(|failure| match failure.kind {
+            Kind::Fault => failure.map(|why| format!("no PIN: {why}; use --pin-file or --pin-fd")),
+            _ => failure,
         })?;
         if !pin.expose_secret().trim().is_empty() {
             return Ok(pin);
@@ -71,7 +72,7 @@ fn from_file(path: &Path) -> Result<SecretString, Failure> {
     let file = std::fs::File::open(path).map_err(fault)?;
     let pin = prompt::secret_line(&file, LONGEST_PIN).map_err(fault)?;
     pin.filter(|pin| !pin.expose_secret().is_empty())
-        .ok_or_else(|| Failure::wrong(format!("PIN from {}: the first line is empty", path.display())))
+        .ok_or_else(|| Failure::usage(format!("PIN from {}: the first line is empty", path.display())))
 }
 
 /// Those at the terminal, or the file that answers for them.
@@ -91,14 +92,14 @@ impl Operators {
         let answers = match answers {
             None => None,
             Some(path) => {
-                let octets = read_file(path, 1 << 16).map_err(|e| Failure::wrong(e.to_string()))?;
+                let octets = read_file(path, 1 << 16).map_err(|e| Failure::usage(e.to_string()))?;
                 let text = String::from_utf8(octets)
-                    .map_err(|e| Failure::wrong(format!("{}: {e}", path.display())))?;
-                Some(Answers::parse(&text).map_err(|e| Failure::wrong(e.to_string()))?)
+                    .map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?;
+                Some(Answers::parse(&text).map_err(|e| Failure::usage(e.to_string()))?)
             }
         };
         if answers.is_none() && !std::io::stdin().is_terminal() {
-            return Err(Failure::wrong(
+            return Err(Failure::usage(
                 "no terminal to type confirmations at; run keyrite at one, or use --answers",
             ));
         }
@@ -114,7 +115,7 @@ impl People for Operators {
         say(text);
     }
 
-    fn show_pages(&mut self, text: &str) -> Result<Reply, Error> {
+    fn show_pages(&mut self, text: &str) -> Result<Reply, Failure> {
         let pages = if self.unattended() { vec![text.to_owned()] } else { pages(text, prompt::rows()) };
         for (at, page) in pages.iter().enumerate() {
             if at > 0 {
@@ -129,7 +130,7 @@ impl People for Operators {
         Ok(Reply::Text(String::new()))
     }
 
-    fn ask(&mut self, question: &Question) -> Result<Reply, Error> {
+    fn ask(&mut self, question: &Question) -> Result<Reply, Failure> {
         self.show(&format!("  {}", question.text));
         if let Some(answers) = &self.answers {
             let reply = answers.answer(question)?;
@@ -141,10 +142,10 @@ impl People for Operators {
         Ok(Reply::of(&prompt::line("  > ")?))
     }
 
-    fn pin(&mut self, token: &TokenFacts) -> Result<SecretReply, Error> {
+    fn pin(&mut self, token: &TokenFacts) -> Result<SecretReply, Failure> {
         let what = format!("  User PIN of token {}", token.label);
         if !self.pin.is_typed() {
-            let pin = self.pin.read(&what).map_err(|failure| Error::Fault(failure.message))?;
+            let pin = self.pin.read(&what).map_err(|failure| Failure::fault(failure.text))?;
             return Ok(SecretReply::Secret(pin));
         }
         let pin = typed_pin(&what)?;
@@ -152,7 +153,7 @@ impl People for Operators {
         Ok(SecretReply::of_word(pin.expose_secret()).unwrap_or(SecretReply::Secret(pin)))
     }
 
-    fn share(&mut self, person: &str) -> Result<SecretReply, Error> {
+    fn share(&mut self, person: &str) -> Result<SecretReply, Failure> {
         if self.shares_from_file() {
             return self.shares.next();
         }
@@ -161,14 +162,14 @@ impl People for Operators {
         secrets::ask("Share", "none")
     }
 
-    fn share_back(&mut self, person: &str) -> Result<SecretReply, Error> {
+    fn share_back(&mut self, person: &str) -> Result<SecretReply, Failure> {
         self.show(&format!("  {person}: type your share back from the paper"));
         say("  (nothing is shown as you type; \"show\" shows what you type)");
         say("  (\"again\" shows your share once more)");
         secrets::ask("Share", "again")
     }
 
-    fn hand_out(&mut self, person: &str, secret: &str) -> Result<Reply, Error> {
+    fn hand_out(&mut self, person: &str, secret: &str) -> Result<Reply, Failure> {
         if self.unattended() {
             return self.shares.keep(secret).map(|()| Reply::Text(String::new()));
         }
@@ -216,7 +217,7 @@ impl People for Operators {
 }
 
 /// Asks until this word is typed; returns what else may be typed at every prompt.
-fn word(wanted: &str) -> Result<Option<Reply>, Error> {
+fn word(wanted: &str) -> Result<Option<Reply>, Failure> {
     loop {
         match Reply::of(&prompt::line("  > ")?) {
             Reply::Text(text) if text.eq_ignore_ascii_case(wanted) => return Ok(None),

@@ -1,11 +1,11 @@
 //! `keyrite token`: list, init, inspect.
 
+use crate::failure::Failure;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Failure;
 use super::terminal::{PinSource, say};
 use crate::ceremony::MAX_FILE;
 use crate::media::read_file;
@@ -70,15 +70,6 @@ pub struct Inspect {
     json: bool,
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Setup(message) => Self::wrong(message),
-            other => Self::fault(other.to_string()),
-        }
-    }
-}
-
 /// Performs the command.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
@@ -94,8 +85,8 @@ fn load(hsm: &Path) -> Result<Module, Failure> {
 
 /// The text of an HSM profile.
 pub fn profile_text(path: &Path) -> Result<String, Failure> {
-    let octets = read_file(path, MAX_FILE).map_err(|e| Failure::wrong(e.to_string()))?;
-    String::from_utf8(octets).map_err(|e| Failure::wrong(format!("{}: {e}", path.display())))
+    let octets = read_file(path, MAX_FILE).map_err(|e| Failure::usage(e.to_string()))?;
+    String::from_utf8(octets).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))
 }
 
 fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
@@ -155,7 +146,7 @@ fn new_pin(
     check(&pin)?;
     let from_terminal = source.pin_file.is_none() && source.pin_fd.is_none();
     if from_terminal && source.read(&format!("{what}, again"))?.expose_secret() != pin.expose_secret() {
-        return Err(Failure::wrong(format!("{what}: the two entries differ; nothing was changed")));
+        return Err(Failure::usage(format!("{what}: the two entries differ; nothing was changed")));
     }
     Ok(pin)
 }

@@ -1,11 +1,12 @@
 //! `keyrite verify`: a release against a trusted root.
 
+use crate::failure::Failure;
 use std::path::PathBuf;
 
 use clap::Args;
 
+use super::system;
 use super::terminal::say;
-use super::{Failure, system};
 use crate::ceremony::MAX_FILE;
 use crate::digest::Digest;
 use crate::issuance::{Certificate, MANIFEST_SIGNING};
@@ -37,7 +38,7 @@ impl Arguments {
         let root = match (&self.root, self.root_sha256) {
             (Some(path), _) => Root::Certificate(Box::new(certificate(path)?)),
             (None, Some(digest)) => Root::Sha256(digest),
-            (None, None) => return Err(Failure::wrong("name the root by --root or --root-sha256")),
+            (None, None) => return Err(Failure::usage("name the root by --root or --root-sha256")),
         };
         let tree = Tree::open(&self.release, LIMITS).map_err(|e| match e {
             media::Error::Refused(message) => failed(&message),
@@ -79,13 +80,13 @@ fn failed(message: &str) -> Failure {
 
 /// Reads a certificate, PEM or DER.
 pub fn certificate(path: &std::path::Path) -> Result<Certificate, Failure> {
-    let octets = read_file(path, MAX_FILE).map_err(|e| Failure::wrong(e.to_string()))?;
+    let octets = read_file(path, MAX_FILE).map_err(|e| Failure::usage(e.to_string()))?;
     let read = if octets.first() == Some(&0x30) {
         Certificate::from_der(&octets)
     } else {
         Certificate::from_pem(&octets)
     };
-    read.map_err(|e| Failure::wrong(format!("{}: {e}", path.display())))
+    read.map_err(|e| Failure::usage(format!("{}: {e}", path.display())))
 }
 
 /// Shows what a report says.

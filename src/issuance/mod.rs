@@ -12,6 +12,8 @@ mod policies;
 mod preview;
 mod template;
 
+use crate::failure::Failure;
+
 pub use assemble::{Certificate, Signed};
 pub use authority::{Authority, signature_algorithm};
 pub use build::{Reserved, Serial, ToBeSigned, Validity};
@@ -35,6 +37,15 @@ pub enum Error {
     /// Encoding failed, or what was built is not what was meant.
     #[error("internal check: {0}")]
     Internal(String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused(message) => Self::usage(message),
+            other => Self::fault(other.to_string()),
+        }
+    }
 }
 
 impl From<der::Error> for Error {

@@ -1,11 +1,11 @@
 //! Keys of a folder that was made before, for a renewal that keeps them.
 
+use crate::failure::Failure;
 use std::path::Path;
 
 use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
-use super::Error;
 use super::keys::Pair;
 use crate::media::read_file;
 
@@ -13,16 +13,16 @@ use crate::media::read_file;
 const MAX_KEY: usize = 64 << 10;
 
 /// The key in a file of its own.
-pub fn key(before: &Path, path: &str) -> Result<Pair, Error> {
+pub fn key(before: &Path, path: &str) -> Result<Pair, Failure> {
     let file = before.join(path);
     let text = Zeroizing::new(read_file(&file, MAX_KEY)?);
-    Pair::from_pem(&text).map_err(|e| Error::Wrong(format!("{}: {e}", file.display())))
+    Pair::from_pem(&text).map_err(|e| Failure::usage(format!("{}: {e}", file.display())))
 }
 
 /// The key that a kubeconfig embeds, as [`super::kubeconfig::text`] writes it.
-pub fn key_of_config(before: &Path, path: &str) -> Result<Pair, Error> {
+pub fn key_of_config(before: &Path, path: &str) -> Result<Pair, Failure> {
     let file = before.join(path);
-    let bad = |why: &str| Error::Wrong(format!("{}: {why}", file.display()));
+    let bad = |why: &str| Failure::usage(format!("{}: {why}", file.display()));
     let octets = Zeroizing::new(read_file(&file, MAX_KEY)?);
     let text = std::str::from_utf8(&octets).map_err(|_| bad("is no text"))?;
     let mut found = text.lines().filter_map(|line| line.trim().strip_prefix("client-key-data:"));

@@ -1,12 +1,12 @@
 //! The description of a cluster: a short, strict TOML file.
 
+use crate::failure::Failure;
 use std::collections::HashSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::Error;
 use super::keys::KeyType;
 use crate::media::shown;
 use crate::request::IndexName;
@@ -161,10 +161,10 @@ impl Cluster {
     /// Reads a description and checks it.
     ///
     /// # Errors
-    /// [`Error`] names the key, what is there and what is required.
-    pub fn parse(text: &str) -> Result<Self, Error> {
+    /// [`Failure`] names the key, what is there and what is required.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
         let cluster: Self =
-            toml::from_str(text).map_err(|e| Error::Wrong(e.to_string().trim_end().to_owned()))?;
+            toml::from_str(text).map_err(|e| Failure::usage(e.to_string().trim_end().to_owned()))?;
         cluster.check()?;
         Ok(cluster)
     }
@@ -184,7 +184,7 @@ impl Cluster {
         self.service_cidr.iter().filter_map(first_address).collect()
     }
 
-    fn check(&self) -> Result<(), Error> {
+    fn check(&self) -> Result<(), Failure> {
         host("name", self.name.as_str())?;
         split_endpoint(&self.endpoint)?;
         host("domain", &self.domain)?;
@@ -196,45 +196,48 @@ impl Cluster {
         for node in &self.node {
             node.check()?;
             if !names.insert(&node.name) {
-                return Err(Error::Wrong(format!("node {}: stands there twice", node.name)));
+                return Err(Failure::usage(format!("node {}: stands there twice", node.name)));
             }
             if let Some(twice) = node.addresses.iter().find(|address| !addresses.insert(**address)) {
-                return Err(Error::Wrong(format!("node {}: address {twice} stands there twice", node.name)));
+                return Err(Failure::usage(format!(
+                    "node {}: address {twice} stands there twice",
+                    node.name
+                )));
             }
         }
         match self.first_control_plane() {
             Some(_) => Ok(()),
-            None => Err(Error::Wrong("no node has the role control-plane".into())),
+            None => Err(Failure::usage("no node has the role control-plane")),
         }
     }
 
-    fn check_services(&self) -> Result<(), Error> {
+    fn check_services(&self) -> Result<(), Failure> {
         let families: HashSet<bool> = self.service_cidr.iter().map(|net| net.addr().is_ipv4()).collect();
         if families.is_empty() || families.len() != self.service_cidr.len() {
-            return Err(Error::Wrong(format!(
+            return Err(Failure::usage(format!(
                 "service_cidr has {} networks, required is one, or one of IPv4 and one of IPv6",
                 self.service_cidr.len()
             )));
         }
         match self.service_cidr.iter().find(|net| first_address(net).is_none()) {
             None => Ok(()),
-            Some(net) => Err(Error::Wrong(format!("service_cidr {net} has no address for the API server"))),
+            Some(net) => Err(Failure::usage(format!("service_cidr {net} has no address for the API server"))),
         }
     }
 
-    fn check_authorities(&self) -> Result<(), Error> {
+    fn check_authorities(&self) -> Result<(), Failure> {
         let Authorities { kubernetes, etcd, front_proxy, manifest } = &self.authorities;
         let names = [kubernetes, etcd, front_proxy, manifest];
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         for (at, name) in names.iter().enumerate() {
             if name.is_empty() || name.len() > 32 || !name.bytes().all(plain) {
-                return Err(Error::Wrong(format!(
+                return Err(Failure::usage(format!(
                     "authorities: {:?} is not 1 to 32 of a-z, 0-9 and -",
                     shown(name)
                 )));
             }
             if names.iter().take(at).any(|other| other == name) {
-                return Err(Error::Wrong(format!("authorities: {name} stands there twice")));
+                return Err(Failure::usage(format!("authorities: {name} stands there twice")));
             }
         }
         Ok(())
@@ -242,9 +245,9 @@ impl Cluster {
 }
 
 impl Node {
-    fn check(&self) -> Result<(), Error> {
+    fn check(&self) -> Result<(), Failure> {
         host("node", &self.name)?;
-        let at = |why: String| Err(Error::Wrong(format!("node {}: {why}", self.name)));
+        let at = |why: String| Err(Failure::usage(format!("node {}: {why}", self.name)));
         if self.name.len() > MAX_NODE {
             return at(format!(
                 "name has {} characters, at most {MAX_NODE} fit into system:node:NAME as a common name (RFC 5280 A.1)",
@@ -276,9 +279,9 @@ fn first_address(net: &IpNet) -> Option<IpAddr> {
     net.hosts().find(|address| *address != net.network())
 }
 
-fn split_endpoint(text: &str) -> Result<(String, u16), Error> {
+fn split_endpoint(text: &str) -> Result<(String, u16), Failure> {
     let bad = |why: &str| {
-        Error::Wrong(format!(
+        Failure::usage(format!(
             "endpoint {:?} {why}; required is HOST or HOST:PORT, an IPv6 address in brackets",
             shown(text)
         ))
@@ -302,16 +305,16 @@ fn split_endpoint(text: &str) -> Result<(String, u16), Error> {
     }
 }
 
-fn sans(key: &str, names: &[String]) -> Result<(), Error> {
+fn sans(key: &str, names: &[String]) -> Result<(), Failure> {
     names.iter().try_for_each(|name| match name.parse::<IpAddr>() {
         Ok(address) if usable(&address) => Ok(()),
-        Ok(_) => Err(Error::Wrong(format!("{key}: {name} is no address of a machine"))),
+        Ok(_) => Err(Failure::usage(format!("{key}: {name} is no address of a machine"))),
         Err(_) => host(key, name),
     })
 }
 
 /// A DNS name in lower case (RFC 1123 2.1). One that is all digits and dots is an address gone wrong.
-fn host(key: &str, name: &str) -> Result<(), Error> {
+fn host(key: &str, name: &str) -> Result<(), Failure> {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
@@ -321,8 +324,8 @@ fn host(key: &str, name: &str) -> Result<(), Error> {
     let digits = name.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
     match name.split('.').find(|part| !label(part)) {
         None if name.len() <= 253 && !(digits && name.contains('.')) => Ok(()),
-        None => Err(Error::Wrong(format!("{key}: {:?} is neither a DNS name nor an address", shown(name)))),
-        Some(part) => Err(Error::Wrong(format!(
+        None => Err(Failure::usage(format!("{key}: {:?} is neither a DNS name nor an address", shown(name)))),
+        Some(part) => Err(Failure::usage(format!(
             "{key}: {:?} is no DNS name: {:?} is not 1 to 63 of a-z, 0-9 and - with a letter or digit at both ends (RFC 1123 2.1)",
             shown(name),
             shown(part)

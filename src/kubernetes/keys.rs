@@ -1,5 +1,6 @@
 //! Keys of a cluster's parties: generated, written in PKCS #8 (RFC 5958), read again.
 
+use crate::failure::Failure;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
@@ -12,8 +13,6 @@ use der::{Any, Decode, Encode, TagMode, TagNumber};
 use serde::Deserialize;
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use zeroize::Zeroizing;
-
-use super::Error;
 
 /// What keys a cluster's parties have, as kubeadm allows them (encryptionAlgorithm).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -51,16 +50,16 @@ impl std::fmt::Debug for Pair {
     }
 }
 
-fn failed<E>(_: E) -> Error {
-    Error::Fault("the cryptography library failed to make or use a key".into())
+fn failed<E>(_: E) -> Failure {
+    Failure::fault("the cryptography library failed to make or use a key")
 }
 
 impl Pair {
     /// Generates a key pair.
     ///
     /// # Errors
-    /// [`Error`] when the library fails.
-    pub fn generate(kind: KeyType) -> Result<Self, Error> {
+    /// [`Failure`] when the library fails.
+    pub fn generate(kind: KeyType) -> Result<Self, Failure> {
         let rsa = |size| RsaKeyPair::generate(size).map(Self::Rsa).map_err(failed);
         match kind {
             KeyType::Rsa2048 => rsa(KeySize::Rsa2048),
@@ -75,9 +74,9 @@ impl Pair {
     /// Reads a private key from PEM: PKCS #8.
     ///
     /// # Errors
-    /// [`Error`] when it is no unencrypted RSA, P-256 or P-384 key.
-    pub fn from_pem(text: &[u8]) -> Result<Self, Error> {
-        let bad = || Error::Fault("is no private key in PKCS #8 of RSA, P-256 or P-384".into());
+    /// [`Failure`] when it is no unencrypted RSA, P-256 or P-384 key.
+    pub fn from_pem(text: &[u8]) -> Result<Self, Failure> {
+        let bad = || Failure::fault("is no private key in PKCS #8 of RSA, P-256 or P-384");
         let (label, der) = der::pem::decode_vec(text).map_err(|_| bad())?;
         let der = Zeroizing::new(der);
         if label != "PRIVATE KEY" {
@@ -94,8 +93,8 @@ impl Pair {
     /// The private key, PKCS #8 in PEM.
     ///
     /// # Errors
-    /// [`Error`] when the library fails.
-    pub fn private_pem(&self) -> Result<Zeroizing<String>, Error> {
+    /// [`Failure`] when the library fails.
+    pub fn private_pem(&self) -> Result<Zeroizing<String>, Failure> {
         let text = match self {
             Self::Rsa(pair) => {
                 let der: Pkcs8V1Der<'_> = pair.as_der().map_err(failed)?;
@@ -109,12 +108,12 @@ impl Pair {
     /// The public key, SubjectPublicKeyInfo in PEM.
     ///
     /// # Errors
-    /// [`Error`] when the library fails.
-    pub fn public_pem(&self) -> Result<String, Error> {
+    /// [`Failure`] when the library fails.
+    pub fn public_pem(&self) -> Result<String, Failure> {
         pem("PUBLIC KEY", &self.public_der()?)
     }
 
-    fn public_der(&self) -> Result<Vec<u8>, Error> {
+    fn public_der(&self) -> Result<Vec<u8>, Failure> {
         let der: PublicKeyX509Der<'_> = match self {
             Self::Rsa(pair) => pair.public_key().as_der(),
             Self::Ecdsa(pair, _) => pair.public_key().as_der(),
@@ -126,8 +125,8 @@ impl Pair {
     /// The SubjectPublicKeyInfo.
     ///
     /// # Errors
-    /// [`Error`] when the library fails.
-    pub fn public(&self) -> Result<SubjectPublicKeyInfoOwned, Error> {
+    /// [`Failure`] when the library fails.
+    pub fn public(&self) -> Result<SubjectPublicKeyInfoOwned, Failure> {
         Ok(SubjectPublicKeyInfoOwned::from_der(&self.public_der()?)?)
     }
 
@@ -135,8 +134,8 @@ impl Pair {
     /// randomised, so that a new request with an old key is another file.
     ///
     /// # Errors
-    /// [`Error`] when the algorithm cannot be encoded.
-    pub fn algorithm(&self) -> Result<AlgorithmIdentifierOwned, Error> {
+    /// [`Failure`] when the algorithm cannot be encoded.
+    pub fn algorithm(&self) -> Result<AlgorithmIdentifierOwned, Failure> {
         let ecdsa = |oid| AlgorithmIdentifierOwned { oid, parameters: None };
         match self {
             Self::Ecdsa(_, KeyType::P384) => Ok(ecdsa(ECDSA_WITH_SHA_384)),
@@ -150,8 +149,8 @@ impl Pair {
     /// A signature.
     ///
     /// # Errors
-    /// [`Error`] when the library fails.
-    pub fn sign(&self, octets: &[u8]) -> Result<BitString, Error> {
+    /// [`Failure`] when the library fails.
+    pub fn sign(&self, octets: &[u8]) -> Result<BitString, Failure> {
         let random = SystemRandom::new();
         match self {
             Self::Ecdsa(pair, _) => {
@@ -175,10 +174,10 @@ fn algorithm(kind: KeyType) -> &'static aws_lc_rs::signature::EcdsaSigningAlgori
 }
 
 /// RSASSA-PSS-params (RFC 4055 3.1): SHA-256, MGF1 with it, a salt of 32 octets.
-fn pss_sha256() -> Result<Any, Error> {
+fn pss_sha256() -> Result<Any, Failure> {
     let hash = AlgorithmIdentifierOwned { oid: ID_SHA_256, parameters: Some(Any::null()) };
     let mask = AlgorithmIdentifierOwned { oid: ID_MGF_1, parameters: Some(Any::encode_from(&hash)?) };
-    let field = |number, octets: Vec<u8>| -> Result<Vec<u8>, Error> {
+    let field = |number, octets: Vec<u8>| -> Result<Vec<u8>, Failure> {
         let value = Any::from_der(&octets)?;
         Ok(ContextSpecific { tag_number: TagNumber(number), tag_mode: TagMode::Explicit, value }.to_der()?)
     };
@@ -186,6 +185,6 @@ fn pss_sha256() -> Result<Any, Error> {
     Ok(Any::new(der::Tag::Sequence, fields.concat())?)
 }
 
-fn pem(label: &str, der: &[u8]) -> Result<String, Error> {
-    der::pem::encode_string(label, der::pem::LineEnding::LF, der).map_err(|e| Error::Fault(e.to_string()))
+fn pem(label: &str, der: &[u8]) -> Result<String, Failure> {
+    der::pem::encode_string(label, der::pem::LineEnding::LF, der).map_err(|e| Failure::fault(e.to_string()))
 }

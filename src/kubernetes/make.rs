@@ -1,5 +1,6 @@
 //! From a description to keys, requests, kubeconfigs, the bundle with its index, and the script.
 
+use crate::failure::Failure;
 use std::path::Path;
 
 use der::DateTime;
@@ -8,7 +9,7 @@ use zeroize::Zeroizing;
 use super::cluster::{Cluster, Role};
 use super::keys::Pair;
 use super::layout::{Party, parties, service_account_stem};
-use super::{Error, kubeconfig, request_for, script};
+use super::{kubeconfig, request_for, script};
 use crate::digest::Digest;
 use crate::media::{RelativePath, Whole};
 use crate::parallel;
@@ -61,17 +62,17 @@ impl File {
 }
 
 /// A party's files, and its request with what the index says of it.
-type PartyFiles = Result<(Vec<File>, Entry), Error>;
+type PartyFiles = Result<(Vec<File>, Entry), Failure>;
 
 /// Makes everything in a new folder, or nothing.
 ///
 /// # Errors
-/// [`Error`] when there is no such node, or a key of before cannot be read; whatever the medium says.
-pub fn make(making: &Making<'_>, out: &Path) -> Result<Made, Error> {
+/// [`Failure`] when there is no such node, or a key of before cannot be read; whatever the medium says.
+pub fn make(making: &Making<'_>, out: &Path) -> Result<Made, Failure> {
     let cluster = making.cluster;
     if let Some(name) = making.node.filter(|name| !cluster.node.iter().any(|node| node.name == *name)) {
         let names: Vec<&str> = cluster.node.iter().map(|node| node.name.as_str()).collect();
-        return Err(Error::Wrong(format!(
+        return Err(Failure::usage(format!(
             "node {name}: the description has none of that name; it has {}",
             names.join(", ")
         )));
@@ -80,22 +81,20 @@ pub fn make(making: &Making<'_>, out: &Path) -> Result<Made, Error> {
     let mine: Vec<Party> =
         all.iter().filter(|party| making.node.is_none_or(|node| party.node == node)).cloned().collect();
     if mine.is_empty() {
-        return Err(Error::Wrong(
-            "no party of the cluster is on that node, so there is nothing to make".into(),
-        ));
+        return Err(Failure::usage("no party of the cluster is on that node, so there is nothing to make"));
     }
     if out.extension().is_some_and(|ending| ending == "tar") {
-        return Err(Error::Wrong(format!(
+        return Err(Failure::usage(format!(
             "{}: keys stay here, so this is a folder; choose a name that does not end in .tar",
             out.display()
         )));
     }
     let mut whole = Whole::begin_private(out)?;
-    let mut put = |file: File| -> Result<(), Error> {
+    let mut put = |file: File| -> Result<(), Failure> {
         Ok(whole.put(&RelativePath::new(&file.path)?, &file.octets, file.mode)?)
     };
     let mut requests = Vec::with_capacity(mine.len());
-    let source = |each: &mut dyn FnMut(Party) -> Result<(), Error>| mine.into_iter().try_for_each(each);
+    let source = |each: &mut dyn FnMut(Party) -> Result<(), Failure>| mine.into_iter().try_for_each(each);
     parallel::ordered(
         making.processors,
         source,
@@ -130,7 +129,7 @@ fn files(making: &Making<'_>, party: &Party) -> PartyFiles {
     Ok((files, Entry { path, sha256, profile: Some(party.profile.to_owned()), object: None }))
 }
 
-fn pair(making: &Making<'_>, party: &Party) -> Result<Pair, Error> {
+fn pair(making: &Making<'_>, party: &Party) -> Result<Pair, Failure> {
     let Some(before) = making.keys else { return Pair::generate(making.cluster.key) };
     match (party.key_path(), party.config_path()) {
         (Some(path), _) => super::before::key(before, &path),
@@ -140,7 +139,7 @@ fn pair(making: &Making<'_>, party: &Party) -> Result<Pair, Error> {
 }
 
 /// The keys of service accounts: one pair for all control-plane nodes.
-fn service_account(making: &Making<'_>) -> Result<Vec<File>, Error> {
+fn service_account(making: &Making<'_>) -> Result<Vec<File>, Failure> {
     let Making { cluster, node, .. } = making;
     let first = cluster.first_control_plane().map(|node| node.name.as_str());
     let mut holders: Vec<&str> = cluster
@@ -170,12 +169,12 @@ fn service_account(making: &Making<'_>) -> Result<Vec<File>, Error> {
     Ok(holders.iter().flat_map(both).collect())
 }
 
-fn index(making: &Making<'_>, mut requests: Vec<Entry>) -> Result<Index, Error> {
+fn index(making: &Making<'_>, mut requests: Vec<Entry>) -> Result<Index, Failure> {
     requests.sort_by(|a, b| a.path.cmp(&b.path));
     let mut index = Index::new(making.sequence, making.now, requests);
     index.cluster = Some(making.cluster.name.clone());
     index.part =
-        making.node.map(|node| IndexName::try_from(node.to_owned())).transpose().map_err(Error::Wrong)?;
+        making.node.map(|node| IndexName::try_from(node.to_owned())).transpose().map_err(Failure::usage)?;
     index.expires = making.expires.map(crate::request::Time);
     Ok(index)
 }

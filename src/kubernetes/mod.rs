@@ -47,38 +47,3 @@ pub use make::{Made, Making, make};
 pub use objects::{Picked, pick};
 pub use requests::{NewKey, request, request_for};
 pub use signers::BUILT_IN as BUILT_IN_SIGNERS;
-
-/// Why no request was made.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// What was given is wrong.
-    #[error("{0}")]
-    Wrong(String),
-    /// What must not travel would, or what was asked for may not be made.
-    #[error("{0}")]
-    Refused(String),
-    /// A file or a library failed.
-    #[error("{0}")]
-    Fault(String),
-}
-
-impl From<der::Error> for Error {
-    fn from(error: der::Error) -> Self {
-        Self::Fault(error.to_string())
-    }
-}
-
-impl From<crate::media::Error> for Error {
-    fn from(error: crate::media::Error) -> Self {
-        match error {
-            crate::media::Error::Refused(message) => Self::Refused(message),
-            fault @ crate::media::Error::Fault { .. } => Self::Fault(fault.to_string()),
-        }
-    }
-}
-
-impl From<crate::parallel::Error> for Error {
-    fn from(error: crate::parallel::Error) -> Self {
-        Self::Fault(error.to_string())
-    }
-}

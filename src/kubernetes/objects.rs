@@ -1,10 +1,11 @@
 //! CertificateSigningRequest objects (certificates.k8s.io/v1) as `kubectl get csr -o json` prints
 //! them: those that are approved and unsigned become requests.
 
+use crate::failure::Failure;
 use base64ct::{Base64, Encoding};
 use serde::Deserialize;
 
-use super::{Error, signers};
+use super::signers;
 use crate::digest::Digest;
 use crate::media::{RelativePath, shown};
 use crate::request::{Entry, Object, Requests};
@@ -84,8 +85,8 @@ pub struct Picked {
 /// Picks the approved and unsigned objects of these signers.
 ///
 /// # Errors
-/// [`Error::Wrong`] when this is no list of CertificateSigningRequest objects.
-pub fn pick(json: &[u8], chosen: &[String]) -> Result<Picked, Error> {
+/// [`Failure::usage`] when this is no list of CertificateSigningRequest objects.
+pub fn pick(json: &[u8], chosen: &[String]) -> Result<Picked, Failure> {
     let mut picked = Picked::default();
     for item in items(json)? {
         let name = item.metadata.name.clone();
@@ -100,8 +101,8 @@ pub fn pick(json: &[u8], chosen: &[String]) -> Result<Picked, Error> {
     Ok(picked)
 }
 
-fn items(json: &[u8]) -> Result<Vec<Item>, Error> {
-    let wrong = |why: String| Error::Wrong(format!("{why}; make it with `kubectl get csr -o json`"));
+fn items(json: &[u8]) -> Result<Vec<Item>, Failure> {
+    let wrong = |why: String| Failure::usage(format!("{why}; make it with `kubectl get csr -o json`"));
     let bad = |e: serde_json::Error| wrong(format!("is no list of API objects: {}", shown(&e.to_string())));
     let list: List = serde_json::from_slice(json).map_err(bad)?;
     let items = match list.kind.as_str() {

@@ -1,6 +1,7 @@
 //! A certification request (RFC 2986) as `kubeadm certs generate-csr` shapes it: subject and
 //! subjectAltName, nothing else.
 
+use crate::failure::Failure;
 use std::net::IpAddr;
 
 use const_oid::AssociatedOid;
@@ -13,7 +14,6 @@ use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::request::{CertReq, CertReqInfo, ExtensionReq, Version};
 use zeroize::Zeroizing;
 
-use super::Error;
 use super::cluster::AltNames;
 use super::keys::{KeyType, Pair};
 use crate::policy::subject_from;
@@ -30,8 +30,8 @@ pub struct NewKey {
 /// Generates an ECDSA P-256 key and signs a request for it.
 ///
 /// # Errors
-/// [`Error`] when a name cannot be encoded.
-pub fn request(subject: &[String], dns: &[String], ip: &[IpAddr]) -> Result<NewKey, Error> {
+/// [`Failure`] when a name cannot be encoded.
+pub fn request(subject: &[String], dns: &[String], ip: &[IpAddr]) -> Result<NewKey, Failure> {
     let pair = Pair::generate(KeyType::P256)?;
     let names = AltNames { dns: dns.to_vec(), ip: ip.to_vec() };
     Ok(NewKey { private_key: pair.private_pem()?, request: request_for(&pair, subject, &names)? })
@@ -40,11 +40,11 @@ pub fn request(subject: &[String], dns: &[String], ip: &[IpAddr]) -> Result<NewK
 /// Signs a request for a key, PEM. `subject` holds `TYPE=value` texts in their order.
 ///
 /// # Errors
-/// [`Error`] when a name cannot be encoded.
-pub fn request_for(pair: &Pair, subject: &[String], names: &AltNames) -> Result<String, Error> {
+/// [`Failure`] when a name cannot be encoded.
+pub fn request_for(pair: &Pair, subject: &[String], names: &AltNames) -> Result<String, Failure> {
     let info = CertReqInfo {
         version: Version::V1,
-        subject: subject_from(subject).map_err(|e| Error::Fault(e.0))?,
+        subject: subject_from(subject).map_err(|e| Failure::fault(e.0))?,
         public_key: pair.public()?,
         attributes: attributes(names)?,
     };
@@ -53,7 +53,7 @@ pub fn request_for(pair: &Pair, subject: &[String], names: &AltNames) -> Result<
     Ok(request.to_pem(der::pem::LineEnding::LF)?)
 }
 
-fn attributes(names: &AltNames) -> Result<Attributes, Error> {
+fn attributes(names: &AltNames) -> Result<Attributes, Failure> {
     let AltNames { dns, ip } = names;
     if dns.is_empty() && ip.is_empty() {
         return Ok(Attributes::default());

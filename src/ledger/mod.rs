@@ -16,6 +16,7 @@ mod renewals;
 mod schema;
 mod whole;
 
+use crate::failure::Failure;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -36,6 +37,15 @@ pub enum Error {
     /// The database or the disk failed.
     #[error("ledger: {0}")]
     Fault(String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused(message) => Self::usage(message),
+            fault @ Error::Fault(_) => Self::fault(fault.to_string()),
+        }
+    }
 }
 
 impl From<rusqlite::Error> for Error {

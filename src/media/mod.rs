@@ -15,6 +15,7 @@ mod tree;
 mod whole;
 mod write;
 
+use crate::failure::Failure;
 use std::path::Path;
 
 pub use escape::shown;
@@ -42,6 +43,15 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused(message) => Self::refused(message),
+            fault @ Error::Fault { .. } => Self::fault(fault.to_string()),
+        }
+    }
 }
 
 impl Error {

@@ -18,4 +18,4 @@ pub use html::html;
 pub use markdown::markdown;
 pub use report::Report;
 pub use script::{Printer, script};
-pub use source::{Error, from_ledger, from_release, from_transcript};
+pub use source::{from_ledger, from_release, from_transcript};

@@ -9,6 +9,7 @@ use super::Report;
 use super::report::Issued;
 use crate::ceremony::{Plan, Setup};
 use crate::digest::Digest;
+use crate::failure::Failure;
 use crate::issuance::{Certificate, IssuedFacts};
 use crate::ledger::{self, Ledger, RequestRow};
 use crate::media::{RelativePath, Tree, open_file};
@@ -19,40 +20,20 @@ use crate::release::{
 /// Rows of a ledger that are read at a time.
 const GROUP: usize = 256;
 
-/// Why there is no report.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// There is no such ceremony.
-    #[error("{0}")]
-    Wrong(String),
-    /// It cannot be read, or is damaged.
-    #[error("{0}")]
-    Fault(String),
-}
-
-impl From<ledger::Error> for Error {
-    fn from(error: ledger::Error) -> Self {
-        match error {
-            ledger::Error::Refused(message) => Self::Wrong(message),
-            fault => Self::Fault(fault.to_string()),
-        }
-    }
-}
-
-fn fault(error: impl std::fmt::Display) -> Error {
-    Error::Fault(error.to_string())
+fn fault(error: impl std::fmt::Display) -> Failure {
+    Failure::fault(error.to_string())
 }
 
 /// Reads the ceremony of this number, or the last one, from a ledger.
 ///
 /// # Errors
-/// [`Error`] when there is none, or the ledger is damaged.
-pub fn from_ledger(folder: &Path, scratch: &Path, ceremony: Option<i64>) -> Result<Report, Error> {
+/// [`Failure`] when there is none, or the ledger is damaged.
+pub fn from_ledger(folder: &Path, scratch: &Path, ceremony: Option<i64>) -> Result<Report, Failure> {
     let ledger = Ledger::read(folder, scratch)?;
     let all = ledger.ceremonies()?;
     let found = ceremony.or(all.last().copied()).filter(|number| all.contains(number));
     let id = found.ok_or_else(|| {
-        Error::Wrong(format!("{}: has ceremonies 1 to {}, no other", folder.display(), all.len()))
+        Failure::usage(format!("{}: has ceremonies 1 to {}, no other", folder.display(), all.len()))
     })?;
     let mut report = Report::new(format!("ceremony {id} of the ledger {}", folder.display()));
     let mut wrong = None;
@@ -63,7 +44,7 @@ pub fn from_ledger(folder: &Path, scratch: &Path, ceremony: Option<i64>) -> Resu
         Ok(())
     })?;
     if let Some(wrong) = wrong {
-        return Err(Error::Fault(format!("{}: {wrong}", folder.display())));
+        return Err(Failure::fault(format!("{}: {wrong}", folder.display())));
     }
     let setup: Setup = serde_json::from_str(&ledger.ceremony(id)?.plan).map_err(fault)?;
     report.with_plan(Plan::from_files(setup.plan).map_err(fault)?);
@@ -72,7 +53,7 @@ pub fn from_ledger(folder: &Path, scratch: &Path, ceremony: Option<i64>) -> Resu
     Ok(report)
 }
 
-fn rows(ledger: &Ledger, id: i64, report: &mut Report) -> Result<(), Error> {
+fn rows(ledger: &Ledger, id: i64, report: &mut Report) -> Result<(), Failure> {
     let (mut row, end) = (ledger.before(id)?, ledger.last_row(id)?);
     loop {
         let rows = ledger.rows_after(row, end, GROUP)?;
@@ -82,7 +63,7 @@ fn rows(ledger: &Ledger, id: i64, report: &mut Report) -> Result<(), Error> {
     }
 }
 
-fn row(row: &RequestRow, report: &mut Report) -> Result<(), Error> {
+fn row(row: &RequestRow, report: &mut Report) -> Result<(), Failure> {
     // A key in the token is no request; its certificate stands in its step.
     let Ok(path) = RelativePath::new(&row.path) else { return Ok(()) };
     let request = Digest::of(&row.octets);
@@ -116,8 +97,8 @@ fn row(row: &RequestRow, report: &mut Report) -> Result<(), Error> {
 /// Reads a release.
 ///
 /// # Errors
-/// [`Error::Fault`] when it is damaged.
-pub fn from_release(path: &Path) -> Result<Report, Error> {
+/// [`Failure::fault`] when it is damaged.
+pub fn from_release(path: &Path) -> Result<Report, Failure> {
     let tree = Tree::open(path, LIMITS).map_err(fault)?;
     let mut report = Report::new(format!("the release {}", path.display()));
     let member = |name: &str| {
@@ -132,18 +113,18 @@ pub fn from_release(path: &Path) -> Result<Report, Error> {
 /// Reads a transcript.
 ///
 /// # Errors
-/// [`Error::Fault`] when it is damaged.
-pub fn from_transcript(path: &Path) -> Result<Report, Error> {
+/// [`Failure::fault`] when it is damaged.
+pub fn from_transcript(path: &Path) -> Result<Report, Failure> {
     let (file, _) = open_file(path).map_err(fault)?;
     let mut report = Report::new(format!("the transcript {}", path.display()));
     lines(file, &mut report)?;
     match report.plan_digest() {
         Some(_) => Ok(report),
-        None => Err(Error::Fault(format!("{}: no record begins a ceremony", path.display()))),
+        None => Err(Failure::fault(format!("{}: no record begins a ceremony", path.display()))),
     }
 }
 
-fn lines(from: impl Read, report: &mut Report) -> Result<(), Error> {
+fn lines(from: impl Read, report: &mut Report) -> Result<(), Failure> {
     let mut reader = BufReader::with_capacity(1 << 16, from);
     let mut line = String::new();
     loop {
@@ -151,7 +132,7 @@ fn lines(from: impl Read, report: &mut Report) -> Result<(), Error> {
         if (&mut reader).take(TRANSCRIPT_LINE).read_line(&mut line).map_err(fault)? == 0 {
             return Ok(());
         }
-        report.line(line.trim_end_matches('\n')).map_err(Error::Fault)?;
+        report.line(line.trim_end_matches('\n')).map_err(Failure::fault)?;
     }
 }
 

@@ -10,6 +10,7 @@ mod stream;
 mod transcript;
 mod verify;
 
+use crate::failure::Failure;
 use crate::media::Limits;
 
 pub use crate::ledger::TRANSCRIPT_LINE;
@@ -36,6 +37,12 @@ pub const TRANSCRIPT: &str = "transcript.jsonl";
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Error(pub String);
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::fault(error.0)
+    }
+}
 
 impl From<der::Error> for Error {
     fn from(error: der::Error) -> Self {

@@ -1,5 +1,6 @@
 //! What can go wrong at the token, with the function and code that the module gave.
 
+use crate::failure::Failure;
 use cryptoki::error::{Error as Pkcs11Error, Rv, RvError};
 
 /// An error at the token.
@@ -119,5 +120,14 @@ fn hint(value: RvError) -> &'static str {
         }
         RvError::SessionClosed | RvError::SessionHandleInvalid => "; the session was lost, resume",
         _ => "",
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Setup(message) => Self::usage(message),
+            other => Self::fault(other.to_string()),
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! The rows of a ceremony: requests, what policy said, what was reserved, signed and recorded.
 
+use crate::failure::Failure;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::found::{Checked, Found, Made, Seen};
+use crate::audit::Section;
 use crate::audit::records::KeyReserved;
 use crate::audit::story::Story;
-use crate::audit::{Error, Section};
 use crate::ceremony::{Plan, is_key_of};
 use crate::digest::{Digest, hex};
 use crate::issuance::{Authority, Certificate, Reserved, Template};
@@ -57,7 +58,7 @@ pub fn audit(
     held: &Held<'_>,
     (seen, processors): (&mut Seen, usize),
     section: &mut Section,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     let (what, story) = (format!("ceremony {}", row.id), held.story);
     let entries = ledger.entries(row.id)?;
     let media = entries.counts();
@@ -70,7 +71,8 @@ pub fn audit(
         }
     };
     let (before, end) = (ledger.before(row.id)?, ledger.last_row(row.id)?);
-    let source = |give: &mut dyn FnMut(Vec<RequestRow>) -> Result<(), Error>| rows(ledger, before, end, give);
+    let source =
+        |give: &mut dyn FnMut(Vec<RequestRow>) -> Result<(), Failure>| rows(ledger, before, end, give);
     let mut found = Found::new(story, before);
     parallel::ordered(
         processors,
@@ -98,8 +100,8 @@ fn rows(
     ledger: &mut Ledger,
     mut row: i64,
     end: i64,
-    give: &mut dyn FnMut(Vec<RequestRow>) -> Result<(), Error>,
-) -> Result<(), Error> {
+    give: &mut dyn FnMut(Vec<RequestRow>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     loop {
         let rows = ledger.rows_after(row, end, GROUP)?;
         let Some(last) = rows.last() else { return Ok(()) };

@@ -1,12 +1,13 @@
 //! `keyrite install objects`: from a release to what `kubectl` takes.
 
+use crate::failure::Failure;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::failure;
 use crate::cli::terminal::say;
-use crate::cli::{Failure, system, verify};
+use crate::cli::{system, verify};
 use crate::kubernetes::install::{KeyFolder, ObjectFile, Objects};
 use crate::media::{self, Whole, shown};
 use crate::release::CertificateEntry;
@@ -45,7 +46,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// Writes all files into a new folder, or leaves none.
 fn write(out: &Path, files: &[ObjectFile]) -> Result<(), Failure> {
-    let wrong = |what: &str| Err(Failure::wrong(format!("{}: {what}", out.display())));
+    let wrong = |what: &str| Err(Failure::usage(format!("{}: {what}", out.display())));
     if out.symlink_metadata().is_ok() {
         return wrong("exists; name a folder that does not");
     }
@@ -60,7 +61,7 @@ fn write(out: &Path, files: &[ObjectFile]) -> Result<(), Failure> {
         whole.finish()
     };
     written().map_err(|e| match e {
-        media::Error::Refused(message) => Failure::wrong(message),
+        media::Error::Refused(message) => Failure::usage(message),
         fault @ media::Error::Fault { .. } => Failure::fault(fault.to_string()),
     })
 }

@@ -1,10 +1,10 @@
 //! The shares of a throwaway token: a rehearsal keeps them in files, for they open nothing else.
 
+use crate::failure::Failure;
 use std::ffi::OsString;
 
 use super::Stage;
 use crate::ceremony::{Plan, Role};
-use crate::cli::Failure;
 use crate::cli::terminal::say;
 
 /// As many custodians as the shipped answers file names.

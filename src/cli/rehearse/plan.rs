@@ -1,13 +1,13 @@
 //! `keyrite rehearse SCRIPT`: that very script and those very bundles on a throwaway token, with
 //! the same screens and the same plan digest.
 
+use crate::failure::Failure;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Arguments, Stage, custody, preview};
 use crate::ceremony::{PinRule, Plan, Step, check_bundles, judge_bundles, keys_from_before};
-use crate::cli::Failure;
 use crate::cli::secrets::ShareSource;
 use crate::cli::system;
 use crate::cli::terminal::{Operators, PinSource, say};
@@ -59,7 +59,7 @@ pub fn run(script: &Path, arguments: &Arguments, stage: &Stage) -> Result<(), Fa
 /// What the ceremonies would find of the arguments, found before anything is made.
 fn check(plan: &Plan, after: &[Plan], arguments: &Arguments) -> Result<(), Failure> {
     if let Some(before) = after.iter().find(|plan| plan.script().has("import")) {
-        return Err(Failure::wrong(format!(
+        return Err(Failure::usage(format!(
             "--after {}: the script imports bundles, and only the rehearsed one is given any; leave it out",
             before.name()
         )));
@@ -145,7 +145,7 @@ impl Stage {
         answers: Option<&Path>,
     ) -> Result<(), Failure> {
         let absolute = |path: &Path| {
-            std::path::absolute(path).map_err(|e| Failure::wrong(format!("{}: {e}", path.display())))
+            std::path::absolute(path).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))
         };
         let mut words: Vec<OsString> = vec!["ceremony".into(), "run".into(), absolute(script)?.into()];
         words

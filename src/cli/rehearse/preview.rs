@@ -1,13 +1,14 @@
 //! What would be signed, certificate by certificate: the TBSCertificate as octets and as text. Only
 //! what depends on the real key or on the moment differs.
 
+use crate::failure::Failure;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Stage;
 use crate::ceremony::Plan;
-use crate::cli::{Failure, system};
+use crate::cli::system;
 use crate::issuance::{Authority, Certificate, Reserved, Template, preview};
 use crate::ledger::{Entries, Ledger, RequestRow, ReservedRow};
 use crate::media::{RelativePath, read_file, shown};
@@ -33,16 +34,16 @@ impl Real {
         let mut found = BTreeMap::new();
         for (name, path) in files {
             if !plan.script().roster.iter().any(|line| line.authority == *name) {
-                return Err(Failure::wrong(format!(
+                return Err(Failure::usage(format!(
                     "--authority {name}: no roster line of the script issues under it"
                 )));
             }
-            let bad = |e: String| Failure::wrong(format!("--authority {name}: {}: {e}", path.display()));
-            let octets = read_file(path, MAX_CERTIFICATE).map_err(|e| Failure::wrong(e.to_string()))?;
+            let bad = |e: String| Failure::usage(format!("--authority {name}: {}: {e}", path.display()));
+            let octets = read_file(path, MAX_CERTIFICATE).map_err(|e| Failure::usage(e.to_string()))?;
             let certificate = Certificate::from_pem(&octets).map_err(|e| bad(e.to_string()))?;
             let authority = Authority::new(name, certificate).map_err(|e| bad(e.to_string()))?;
             if found.insert(name.clone(), Arc::new(authority)).is_some() {
-                return Err(Failure::wrong(format!("--authority {name}: is named twice")));
+                return Err(Failure::usage(format!("--authority {name}: is named twice")));
             }
         }
         Ok(Self(found))
@@ -128,7 +129,7 @@ impl<'s> Previews<'s> {
             text.push_str(&format!("{label:<34} {}\n", shown(&value)));
         }
         let write = |ending: &str, octets: &[u8]| {
-            self.stage.write_octets(&format!("preview/{stem}.{ending}"), octets, 0o644).map_err(|e| e.message)
+            self.stage.write_octets(&format!("preview/{stem}.{ending}"), octets, 0o644).map_err(|e| e.text)
         };
         write("txt", text.as_bytes())?;
         write("tbs.der", tbs)

@@ -1,5 +1,6 @@
 //! `keyrite request check`: the offline side's verdict, before anyone travels.
 
+use crate::failure::Failure;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -7,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::ceremony::{Judged, Plan, Progress, SHOWN, Verdict, issue_lines, judge_bundles};
 use crate::cli::progress::Work;
+use crate::cli::system;
 use crate::cli::terminal::say;
-use crate::cli::{Failure, system};
 use crate::media::shown;
 
 /// Arguments of `request check`.

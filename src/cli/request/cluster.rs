@@ -1,12 +1,13 @@
 //! `keyrite request cluster`.
 
+use crate::failure::Failure;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::{Dated, Dating};
+use crate::cli::system;
 use crate::cli::terminal::say;
-use crate::cli::{Failure, system};
 use crate::kubernetes::{Cluster, Making, make};
 use crate::media::{Whole, read_file};
 
@@ -34,15 +35,15 @@ pub struct Arguments {
 /// Performs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let named = arguments.cluster.display();
-    let octets = read_file(&arguments.cluster, MAX_DESCRIPTION).map_err(|e| Failure::wrong(e.to_string()))?;
-    let text = String::from_utf8(octets).map_err(|_| Failure::wrong(format!("{named}: is no UTF-8 text")))?;
-    let cluster = Cluster::parse(&text).map_err(|e| Failure::wrong(format!("{named}: {e}")))?;
+    let octets = read_file(&arguments.cluster, MAX_DESCRIPTION).map_err(|e| Failure::usage(e.to_string()))?;
+    let text = String::from_utf8(octets).map_err(|_| Failure::usage(format!("{named}: is no UTF-8 text")))?;
+    let cluster = Cluster::parse(&text).map_err(|e| Failure::usage(format!("{named}: {e}")))?;
     if arguments.keys.is_some() && !cluster.reuse_keys {
-        return Err(Failure::wrong(format!(
+        return Err(Failure::usage(format!(
             "{named}: --keys takes old keys again, and the roster lets none pass; set reuse_keys = true"
         )));
     }
-    Whole::check_free(&arguments.out).map_err(|e| Failure::wrong(e.to_string()))?;
+    Whole::check_free(&arguments.out).map_err(|e| Failure::usage(e.to_string()))?;
     let Dated { sequence, now, expires } = arguments.dating.now()?;
     let making = Making {
         cluster: &cluster,

@@ -1,11 +1,11 @@
 //! `keyrite request collect`.
 
+use crate::failure::Failure;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::{Dated, Dating};
-use crate::cli::Failure;
 use crate::cli::terminal::say;
 use crate::media::{Error, Whole, shown};
 use crate::request::{Index, IndexName, collect, write_bundle};
@@ -35,7 +35,7 @@ pub fn name(text: &str) -> Result<IndexName, String> {
 
 /// Performs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    Whole::check_free(&arguments.out).map_err(|e| Failure::wrong(e.to_string()))?;
+    Whole::check_free(&arguments.out).map_err(|e| Failure::usage(e.to_string()))?;
     let collected = collect(&arguments.folder).map_err(failure)?;
     let Dated { sequence, now, expires } = arguments.dating.now()?;
     let mut index = Index::new(sequence, now, Vec::new());

@@ -1,12 +1,12 @@
 //! `keyrite request objects`.
 
+use crate::failure::Failure;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::collect::failure;
 use super::{Dated, Dating};
-use crate::cli::Failure;
 use crate::cli::terminal::say;
 use crate::kubernetes::{BUILT_IN_SIGNERS, Picked, pick};
 use crate::media::{Whole, read_file, shown};
@@ -36,15 +36,15 @@ pub struct Arguments {
 
 /// Performs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    Whole::check_free(&arguments.out).map_err(|e| Failure::wrong(e.to_string()))?;
-    let octets = read_file(&arguments.file, MAX_LIST).map_err(|e| Failure::wrong(e.to_string()))?;
+    Whole::check_free(&arguments.out).map_err(|e| Failure::usage(e.to_string()))?;
+    let octets = read_file(&arguments.file, MAX_LIST).map_err(|e| Failure::usage(e.to_string()))?;
     let signers = match arguments.signers.is_empty() {
         true => BUILT_IN_SIGNERS.map(str::to_owned).to_vec(),
         false => arguments.signers.clone(),
     };
     let named = arguments.file.display();
     let Picked { requests, left, refused } =
-        pick(&octets, &signers).map_err(|e| Failure::wrong(format!("{named}: {e}")))?;
+        pick(&octets, &signers).map_err(|e| Failure::usage(format!("{named}: {e}")))?;
     for (name, why) in &left {
         say(&format!("  left out {}: {why}", shown(name)));
     }

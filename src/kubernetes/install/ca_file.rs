@@ -3,9 +3,9 @@
 //! kubeadm verifies leaves with the first certificate of `ca.crt` alone, so the authority of the
 //! leaves that are installed stands first and what was trusted before stays behind it.
 
-use super::Error;
 use super::folder::{Folder, Found};
 use super::pem::{self, Present};
+use crate::failure::Failure;
 use crate::issuance::Certificate;
 use crate::policy::subject_text;
 
@@ -38,11 +38,11 @@ impl CaFile {
         leading: &[&Certificate],
         further: &[&Certificate],
         rotation: Rotation,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, Failure> {
         let found = folder.read(path)?;
         let before = match &found {
             Some(found) => pem::certificates(&found.octets).map_err(|why| {
-                Error::Refused(format!("{}: {why}; it is no CA file, move it away", folder.name(path)))
+                Failure::refused(format!("{}: {why}; it is no CA file, move it away", folder.name(path)))
             })?,
             None => Vec::new(),
         };
@@ -76,7 +76,7 @@ impl CaFile {
     }
 
     /// The text that it is to hold.
-    pub fn text(&self) -> Result<String, Error> {
+    pub fn text(&self) -> Result<String, Failure> {
         self.after.iter().map(|der| Ok(Certificate::pem_of(der)?)).collect()
     }
 
@@ -92,12 +92,12 @@ impl CaFile {
     }
 }
 
-fn differs(path: &str, before: &[Present], new: &Certificate) -> Error {
+fn differs(path: &str, before: &[Present], new: &Certificate) -> Failure {
     let installed: Vec<String> =
         before.iter().map(|old| subject_text(old.parsed.tbs_certificate().subject())).collect();
     let digest =
         before.first().map(|old| crate::digest::Digest::of(&old.der).to_string()).unwrap_or_default();
-    Error::Refused(format!(
+    Failure::refused(format!(
         "{path}: holds another CA, {} with SHA-256 {digest}; the release has {} with SHA-256 {}; if the CA is to be exchanged, say --rotate-ca",
         installed.join(" and "),
         new.facts().subject,

@@ -2,6 +2,7 @@
 
 mod link;
 
+use crate::failure::{Failure, Kind};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,7 +15,6 @@ use rustix::fs::{
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use super::Error;
 use crate::digest::Digest;
 use crate::media::shown;
 pub use link::link_digest;
@@ -54,8 +54,8 @@ pub struct Folder {
 
 impl Folder {
     /// Opens a folder that the operator names; links in its own path are followed.
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        let fault = |e: std::io::Error| Error::Fault(format!("{}: {e}", named(path)));
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        let fault = |e: std::io::Error| Failure::fault(format!("{}: {e}", named(path)));
         let path = std::fs::canonicalize(path).map_err(fault)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = openat(CWD, &path, flags, Mode::empty()).map_err(|e| fault(e.into()))?;
@@ -79,10 +79,10 @@ impl Folder {
     }
 
     /// Takes it for this process alone.
-    pub fn lock(&self) -> Result<(), Error> {
+    pub fn lock(&self) -> Result<(), Failure> {
         match flock(&self.fd, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(()),
-            Err(Errno::WOULDBLOCK) => Err(Error::Fault(format!(
+            Err(Errno::WOULDBLOCK) => Err(Failure::fault(format!(
                 "{}: another installation is at work here; wait for its end",
                 named(&self.path)
             ))),
@@ -91,9 +91,9 @@ impl Folder {
     }
 
     /// A failure, with the file that it is about.
-    pub fn fault(&self, path: &str, error: impl Into<std::io::Error>) -> Error {
+    pub fn fault(&self, path: &str, error: impl Into<std::io::Error>) -> Failure {
         let error: std::io::Error = error.into();
-        Error::Fault(format!("{}: {error}", self.name(path)))
+        Failure::fault(format!("{}: {error}", self.name(path)))
     }
 
     fn find(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -103,20 +103,20 @@ impl Folder {
     }
 
     /// The folder that a path lies in, and the path's last name.
-    fn parent<'a>(&self, path: &'a str) -> Result<(OwnedFd, &'a str), Error> {
+    fn parent<'a>(&self, path: &'a str) -> Result<(OwnedFd, &'a str), Failure> {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let fd =
             self.find(folder, OFlags::RDONLY | OFlags::DIRECTORY).map_err(|e| self.explained(folder, e))?;
         Ok((fd, name))
     }
 
-    fn explained(&self, path: &str, error: Errno) -> Error {
+    fn explained(&self, path: &str, error: Errno) -> Failure {
         match error {
-            Errno::LOOP => Error::Refused(format!(
+            Errno::LOOP => Failure::refused(format!(
                 "{}: a symbolic link, which is not followed; put a file or a folder there",
                 self.name(path)
             )),
-            Errno::XDEV => Error::Refused(format!(
+            Errno::XDEV => Failure::refused(format!(
                 "{}: lies on another file system than {}; name its folder by --pki",
                 self.name(path),
                 named(&self.path)
@@ -126,7 +126,7 @@ impl Folder {
     }
 
     /// Reads a file, or finds none.
-    pub fn read(&self, path: &str) -> Result<Option<Found>, Error> {
+    pub fn read(&self, path: &str) -> Result<Option<Found>, Failure> {
         let opened = match self.find(path, OFlags::RDONLY | OFlags::NONBLOCK) {
             Ok(opened) => opened,
             Err(Errno::NOENT) => return Ok(None),
@@ -134,40 +134,40 @@ impl Folder {
         };
         let status = fstat(opened.as_fd()).map_err(|e| self.fault(path, e))?;
         if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile {
-            return Err(Error::Refused(format!("{}: not a regular file", self.name(path))));
+            return Err(Failure::refused(format!("{}: not a regular file", self.name(path))));
         }
         let room = usize::try_from(status.st_size.unsigned_abs().min(FILE_LIMIT)).unwrap_or_default();
         let mut octets = Zeroizing::new(Vec::with_capacity(room + 1));
         let file = File::from(opened);
         file.take(FILE_LIMIT + 1).read_to_end(&mut octets).map_err(|e| self.fault(path, e))?;
         if octets.len() as u64 > FILE_LIMIT {
-            return Err(Error::Refused(format!("{}: larger than {FILE_LIMIT} octets", self.name(path))));
+            return Err(Failure::refused(format!("{}: larger than {FILE_LIMIT} octets", self.name(path))));
         }
         Ok(Some(Found { octets, owner: owner(&status) }))
     }
 
     /// Regular files below, sorted; names that start with a dot, and links, are passed over.
-    pub fn files(&self) -> Result<Vec<String>, Error> {
+    pub fn files(&self) -> Result<Vec<String>, Failure> {
         let mut found = Vec::new();
         self.walk("", DEPTH, &mut found)?;
         found.sort_unstable();
         Ok(found)
     }
 
-    fn walk(&self, folder: &str, depth: usize, found: &mut Vec<String>) -> Result<(), Error> {
+    fn walk(&self, folder: &str, depth: usize, found: &mut Vec<String>) -> Result<(), Failure> {
         for (name, kind) in self.entries(folder)? {
             let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
             match kind {
                 FileType::Directory if depth > 0 => match self.walk(&path, depth - 1, found) {
                     // What is mounted there is not of this target.
-                    Err(Error::Refused(_)) => {}
+                    Err(Failure { kind: Kind::Refused, .. }) => {}
                     other => other?,
                 },
                 FileType::RegularFile => found.push(path),
                 _ => {}
             }
             if found.len() > ENTRIES {
-                return Err(Error::Refused(format!(
+                return Err(Failure::refused(format!(
                     "{}: holds more than {ENTRIES} files",
                     named(&self.path)
                 )));
@@ -176,7 +176,7 @@ impl Folder {
         Ok(())
     }
 
-    fn entries(&self, folder: &str) -> Result<Vec<(String, FileType)>, Error> {
+    fn entries(&self, folder: &str) -> Result<Vec<(String, FileType)>, Failure> {
         let fault = |e: Errno| self.fault(folder, e);
         let opened =
             self.find(folder, OFlags::RDONLY | OFlags::DIRECTORY).map_err(|e| self.explained(folder, e))?;
@@ -194,7 +194,7 @@ impl Folder {
     }
 
     /// The names in a folder below, or none when there is no such folder.
-    pub fn names(&self, folder: &str) -> Result<Vec<String>, Error> {
+    pub fn names(&self, folder: &str) -> Result<Vec<String>, Failure> {
         match self.find(folder, OFlags::RDONLY | OFlags::DIRECTORY) {
             Ok(_) => Ok(self.entries(folder)?.into_iter().map(|(name, _)| name).collect()),
             Err(Errno::NOENT) => Ok(Vec::new()),
@@ -208,7 +208,7 @@ impl Folder {
     }
 
     /// Whether a folder of this name is there; if so, nobody but this user may write in it.
-    pub fn has_own_folder(&self, path: &str) -> Result<bool, Error> {
+    pub fn has_own_folder(&self, path: &str) -> Result<bool, Failure> {
         let opened = match self.find(path, OFlags::RDONLY | OFlags::DIRECTORY) {
             Ok(opened) => opened,
             Err(Errno::NOENT) => return Ok(false),
@@ -219,7 +219,7 @@ impl Folder {
         if status.st_uid == user && status.st_mode & 0o022 == 0 {
             return Ok(true);
         }
-        Err(Error::Refused(format!(
+        Err(Failure::refused(format!(
             "{}: belongs to user {} with mode {:o}, required is user {user} and that nobody else may write there; what lies in it is not trusted, remove it",
             self.name(path),
             status.st_uid,
@@ -228,7 +228,7 @@ impl Folder {
     }
 
     /// Makes a folder, unless it is there; tells whether it was made.
-    pub fn make_folder(&self, path: &str, mode: u32) -> Result<bool, Error> {
+    pub fn make_folder(&self, path: &str, mode: u32) -> Result<bool, Failure> {
         let (parent, name) = self.parent(path)?;
         match mkdirat(&parent, name, Mode::from_raw_mode(mode)) {
             Ok(()) => Ok(true),
@@ -246,7 +246,7 @@ impl Folder {
     }
 
     /// Writes a new file and syncs it.
-    pub fn write(&self, path: &str, octets: &[u8], owner: Owner) -> Result<(), Error> {
+    pub fn write(&self, path: &str, octets: &[u8], owner: Owner) -> Result<(), Failure> {
         let (parent, name) = self.parent(path)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = openat(&parent, name, flags, Mode::RUSR | Mode::WUSR).map_err(|e| self.fault(path, e))?;
@@ -261,21 +261,21 @@ impl Folder {
     }
 
     /// Gives a file a second name.
-    pub fn link(&self, from: &str, to: &str) -> Result<(), Error> {
+    pub fn link(&self, from: &str, to: &str) -> Result<(), Failure> {
         let (old, old_name) = self.parent(from)?;
         let (new, new_name) = self.parent(to)?;
         linkat(&old, old_name, &new, new_name, AtFlags::empty()).map_err(|e| self.fault(to, e))
     }
 
     /// Renames a file over another.
-    pub fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
+    pub fn rename(&self, from: &str, to: &str) -> Result<(), Failure> {
         let (old, old_name) = self.parent(from)?;
         let (new, new_name) = self.parent(to)?;
         renameat(&old, old_name, &new, new_name).map_err(|e| self.fault(to, e))
     }
 
     /// Removes a file, when it is there.
-    pub fn remove(&self, path: &str) -> Result<(), Error> {
+    pub fn remove(&self, path: &str) -> Result<(), Failure> {
         let (parent, name) = self.parent(path)?;
         match unlinkat(&parent, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -284,7 +284,7 @@ impl Folder {
     }
 
     /// Syncs the folder that a path lies in.
-    pub fn sync_parent(&self, path: &str) -> Result<(), Error> {
+    pub fn sync_parent(&self, path: &str) -> Result<(), Failure> {
         let (parent, _) = self.parent(path)?;
         fsync(&parent).map_err(|e| self.fault(path, e))
     }

@@ -5,11 +5,11 @@
 //! `kubelet-client-current.pem`, a symbolic link to the newest of these files
 //! (k8s.io/client-go/util/certificate/certificate_store.go).
 
+use crate::failure::Failure;
 use std::path::{Path, PathBuf};
 
 use der::{DateTime, Encode};
 
-use super::Error;
 use super::folder::{Folder, Found, Owner};
 use super::pem::{self, Present};
 use super::private_key::public_key;
@@ -71,7 +71,7 @@ pub struct Pair {
 /// The folder of a kubelet's certificates: that of the folder which was named, or of the standard
 /// one where `pki` is a node's. A folder of another place can be a copy, or of a rehearsal; the
 /// kubelet of the machine has nothing to do with it.
-pub fn folder(pki: &Folder, named: Option<&Path>) -> Result<Option<PathBuf>, Error> {
+pub fn folder(pki: &Folder, named: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
     let of_node = || NODES.iter().any(|node| Folder::open(Path::new(node)).is_ok_and(|node| node.is(pki)));
     let dir = match named {
         Some(dir) => dir,
@@ -83,7 +83,7 @@ pub fn folder(pki: &Folder, named: Option<&Path>) -> Result<Option<PathBuf>, Err
         return Ok(Some(dir.path().join("pki")));
     }
     if exists(&dir.path().join(CLIENT))? {
-        return Err(Error::Refused(format!(
+        return Err(Failure::refused(format!(
             "{}: is in the folder that --kubelet-dir names, required is the folder above; say --kubelet-dir {}",
             dir.name(CLIENT),
             shown(&dir.path().parent().unwrap_or(Path::new("/")).to_string_lossy())
@@ -92,11 +92,11 @@ pub fn folder(pki: &Folder, named: Option<&Path>) -> Result<Option<PathBuf>, Err
     Ok(None)
 }
 
-fn exists(path: &Path) -> Result<bool, Error> {
+fn exists(path: &Path) -> Result<bool, Failure> {
     match std::fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(Error::Fault(format!("{}: {e}", shown(&path.to_string_lossy())))),
+        Err(e) => Err(Failure::fault(format!("{}: {e}", shown(&path.to_string_lossy())))),
     }
 }
 
@@ -104,14 +104,14 @@ impl Kubelet {
     /// Reads what a kubelet keeps, and which of the kubeconfigs refer to it.
     ///
     /// # Errors
-    /// [`Error::Refused`] for a link that is broken or leads out of its folder, for a file without a
+    /// [`Failure::refused`] for a link that is broken or leads out of its folder, for a file without a
     /// certificate and its key, and for a kubeconfig that refers to another folder;
-    /// [`Error::Fault`] when something cannot be read.
+    /// [`Failure::fault`] when something cannot be read.
     pub fn read(
         folders: &mut Folders,
         places: &Where,
         kubeconfigs: &mut [KubeconfigFile],
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, Failure> {
         let path = folder(folders.pki(), places.kubelet_dir.as_deref())?;
         let Some(path) = path else { return Self::none(places, folders.pki()) };
         let number = folders.add(&path)?;
@@ -134,7 +134,7 @@ impl Kubelet {
         Ok(kubelet)
     }
 
-    fn none(places: &Where, pki: &Folder) -> Result<Self, Error> {
+    fn none(places: &Where, pki: &Folder) -> Result<Self, Failure> {
         let mut kubelet = Self::default();
         let standard = Path::new(STANDARD).join("pki").join(CLIENT);
         if let Some(dir) = &places.kubelet_dir {
@@ -160,7 +160,7 @@ impl Kubelet {
     }
 
     /// The path by which a kubeconfig has its client certificate and key from the kubelet's link.
-    fn refers(&self, folders: &Folders, file: &KubeconfigFile) -> Result<Option<String>, Error> {
+    fn refers(&self, folders: &Folders, file: &KubeconfigFile) -> Result<Option<String>, Failure> {
         let (folder, Some((certificate, key))) = (folders.at(self.folder), &file.config.files) else {
             return Ok(None);
         };
@@ -171,7 +171,7 @@ impl Kubelet {
             known.is_some_and(|known| known.is(folder)) && path.file_name().is_some_and(|name| name == CLIENT)
         };
         let wrong = |what: &str| {
-            Err(Error::Refused(format!(
+            Err(Failure::refused(format!(
                 "{}: client-certificate is {}, client-key is {}; {what}",
                 conf.name(&file.path),
                 shown(certificate),
@@ -207,18 +207,18 @@ fn describe(file: &str, certificate: &Present) -> String {
 
 impl Pair {
     /// Reads the file that a link leads to, or finds no link.
-    fn read(folder: &Folder, link: &'static str, instead: &str) -> Result<Option<Self>, Error> {
+    fn read(folder: &Folder, link: &'static str, instead: &str) -> Result<Option<Self>, Failure> {
         let name = folder.name(link);
         let Some((text, link_owner)) = folder.link_text(link)? else {
             return match folder.read(link)? {
                 None => Ok(None),
-                Some(_) => Err(Error::Refused(format!(
+                Some(_) => Err(Failure::refused(format!(
                     "{name}: a regular file, the kubelet has a symbolic link there; {instead}"
                 ))),
             };
         };
         let wrong =
-            |why: String| Error::Refused(format!("{name}: links to {}, {why}; {instead}", shown(&text)));
+            |why: String| Failure::refused(format!("{name}: links to {}, {why}; {instead}", shown(&text)));
         let (parent, file) = text.rsplit_once('/').unwrap_or(("", &text));
         let same = |parent: &str| Folder::open(Path::new(parent)).is_ok_and(|other| other.is(folder));
         let inside = !text.contains('/') || (text.starts_with('/') && same(parent));
@@ -256,7 +256,7 @@ impl Pair {
 
 /// A name that no file of the folder has, as the kubelet makes it from the time (here UTC): that
 /// second, or the first free one after it.
-pub fn dated(folder: &Folder, now: DateTime) -> Result<String, Error> {
+pub fn dated(folder: &Folder, now: DateTime) -> Result<String, Failure> {
     let taken = folder.names("")?;
     let mut time = now;
     loop {
@@ -273,6 +273,6 @@ pub fn dated(folder: &Folder, now: DateTime) -> Result<String, Error> {
             return Ok(name);
         }
         let next = time.unix_duration() + std::time::Duration::from_secs(1);
-        time = DateTime::from_unix_duration(next).map_err(|e| Error::Fault(format!("{name}: {e}")))?;
+        time = DateTime::from_unix_duration(next).map_err(|e| Failure::fault(format!("{name}: {e}")))?;
     }
 }

@@ -25,26 +25,3 @@ pub use objects::{KeyFolder, ObjectFile, Objects};
 pub use plan::{Action, Options, Plan};
 pub use target::{Target, Where};
 pub use transaction::undo;
-
-/// Why nothing was installed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The rules say no.
-    #[error("{0}")]
-    Refused(String),
-    /// A file or the system failed.
-    #[error("{0}")]
-    Fault(String),
-}
-
-impl Error {
-    fn refused(message: impl Into<String>) -> Self {
-        Self::Refused(message.into())
-    }
-}
-
-impl From<crate::issuance::Error> for Error {
-    fn from(error: crate::issuance::Error) -> Self {
-        Self::Refused(error.to_string())
-    }
-}

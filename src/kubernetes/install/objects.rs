@@ -1,6 +1,7 @@
 //! API objects from a release: certificates for the status of CertificateSigningRequest objects,
 //! Secrets of the type `kubernetes.io/tls`, a ConfigMap of what is trusted.
 
+use crate::failure::Failure;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use super::folder::Folder;
 use super::plan::Leaf;
 use super::target::keys;
 use super::trust::Trust;
-use super::{Error, object_name, record};
+use super::{object_name, record};
 use crate::digest::Digest;
 use crate::media::RelativePath;
 use crate::release::{CertificateEntry, ManifestKind, Report};
@@ -59,13 +60,13 @@ impl KeyFolder {
     ///
     /// # Errors
     /// As [`Target::open`](super::Target::open).
-    pub fn open(path: &Path) -> Result<Self, Error> {
+    pub fn open(path: &Path) -> Result<Self, Failure> {
         let folder = Folder::open(path)?;
         let keys = keys(&folder)?.into_iter().map(|key| (key.public, key.path)).collect();
         Ok(Self { folder, keys })
     }
 
-    fn read(&self, public: &Digest) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    fn read(&self, public: &Digest) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
         let Some(path) = self.keys.get(public) else { return Ok(None) };
         Ok(self.folder.read(path)?.map(|found| found.octets))
     }
@@ -81,15 +82,15 @@ impl Objects {
     /// The objects of a verified release; whether it may be a rehearsal's, and the manifest key that is named.
     ///
     /// # Errors
-    /// [`Error::Refused`] for a rehearsal that is not wanted, a certificate that is not valid now, a
-    /// path that is no object's, and two Secrets of one name; [`Error::Fault`] for a key that cannot
+    /// [`Failure::refused`] for a rehearsal that is not wanted, a certificate that is not valid now, a
+    /// path that is no object's, and two Secrets of one name; [`Failure::fault`] for a key that cannot
     /// be read.
     pub fn new(
         report: &Report,
         keys: Option<&KeyFolder>,
         (rehearsal, manifest_key): (bool, Option<Digest>),
         now: DateTime,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, Failure> {
         record::admit(None, report, rehearsal, manifest_key, now)?;
         let trust = Trust::of_roots(&report.authorities);
         let mut objects = Self { files: Vec::new(), answers: Vec::new(), secrets: 0 };
@@ -99,7 +100,7 @@ impl Objects {
             let text = leaf.text(&trust)?;
             match object_name::of_path(&entry.path) {
                 Some(Ok(name)) => objects.answer(entry, name, &text)?,
-                Some(Err(why)) => return Err(Error::Refused(format!("{}: {why}", entry.path))),
+                Some(Err(why)) => return Err(Failure::refused(format!("{}: {why}", entry.path))),
                 None => {}
             }
             if let Some(key) = keys.map(|keys| keys.read(&entry.spki_sha256)).transpose()?.flatten() {
@@ -111,13 +112,13 @@ impl Objects {
         Ok(objects)
     }
 
-    fn put(&mut self, path: &str, value: &Value, secret: bool) -> Result<RelativePath, Error> {
-        let path = RelativePath::new(path).map_err(|e| Error::Refused(e.to_string()))?;
+    fn put(&mut self, path: &str, value: &Value, secret: bool) -> Result<RelativePath, Failure> {
+        let path = RelativePath::new(path).map_err(|e| Failure::refused(e.to_string()))?;
         let mut octets = Zeroizing::new(Vec::with_capacity(65_536));
-        serde_json::to_writer_pretty(&mut *octets, value).map_err(|e| Error::Fault(e.to_string()))?;
+        serde_json::to_writer_pretty(&mut *octets, value).map_err(|e| Failure::fault(e.to_string()))?;
         octets.push(b'\n');
         if self.files.iter().any(|file| file.path == path) {
-            return Err(Error::Refused(format!(
+            return Err(Failure::refused(format!(
                 "{path}: two certificates would be this object; take them apart"
             )));
         }
@@ -126,7 +127,7 @@ impl Objects {
     }
 
     /// A merge patch: the conditions in the status stay as they are.
-    fn answer(&mut self, entry: &CertificateEntry, name: String, text: &str) -> Result<(), Error> {
+    fn answer(&mut self, entry: &CertificateEntry, name: String, text: &str) -> Result<(), Failure> {
         let stem = entry.path.as_str().trim_start_matches("certificates/objects/").trim_end_matches(".crt");
         let patch = json!({ "status": { "certificate": Base64::encode_string(text.as_bytes()) } });
         let patch = self.put(&format!("status/{stem}.json"), &patch, false)?;
@@ -140,7 +141,7 @@ impl Objects {
         entry: &CertificateEntry,
         text: &str,
         key: &[u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         let name = name_of(entry);
         let key = Zeroizing::new(Base64::encode_string(key));
         let secret = json!({
@@ -156,7 +157,7 @@ impl Objects {
     }
 
     /// Each root by itself: what trusts one need not trust the others.
-    fn trust(&mut self, report: &Report) -> Result<(), Error> {
+    fn trust(&mut self, report: &Report) -> Result<(), Failure> {
         let mut data = serde_json::Map::new();
         for (entry, certificate) in &report.authorities {
             if entry.issuer == entry.name {
@@ -172,13 +173,13 @@ impl Objects {
         self.put(&format!("{TRUST}.json"), &map, false).map(drop)
     }
 
-    fn script(&mut self) -> Result<(), Error> {
+    fn script(&mut self) -> Result<(), Failure> {
         if self.answers.is_empty() {
             return Ok(());
         }
         let commands: String = self.commands().map(|command| format!("{command}\n")).collect();
         let text = format!("#!/bin/sh\nset -eu\ncd \"$(dirname \"$0\")\"\n{commands}");
-        let path = RelativePath::new("status.sh").map_err(|e| Error::Refused(e.to_string()))?;
+        let path = RelativePath::new("status.sh").map_err(|e| Failure::refused(e.to_string()))?;
         self.files.push(ObjectFile { path, octets: Zeroizing::new(text.into_bytes()), secret: false });
         Ok(())
     }

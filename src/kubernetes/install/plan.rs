@@ -5,6 +5,7 @@ mod kubelet;
 mod leaves;
 mod places;
 
+use crate::failure::Failure;
 use std::collections::BTreeSet;
 
 use der::DateTime;
@@ -12,13 +13,13 @@ use zeroize::Zeroizing;
 
 use super::ca_file::{CaFile, Rotation};
 use super::folder::Owner;
+use super::kubeconfig;
 use super::kubeconfig::Client;
 use super::record::{self, RECORD, Record};
 use super::restart::restarts;
 use super::target::Target;
 use super::transaction::{self, New, Step};
 use super::trust::Trust;
-use super::{Error, kubeconfig};
 use crate::digest::Digest;
 use crate::release::Report;
 pub use leaves::Leaf;
@@ -67,12 +68,17 @@ impl<'a> Plan<'a> {
     /// Decides what a verified release changes on a node.
     ///
     /// # Errors
-    /// [`Error::Refused`] says which rule forbids it; [`Error::Fault`] when something cannot be read.
-    pub fn new(target: &'a Target, report: &Report, options: &Options, now: DateTime) -> Result<Self, Error> {
+    /// [`Failure::refused`] says which rule forbids it; [`Failure::fault`] when something cannot be read.
+    pub fn new(
+        target: &'a Target,
+        report: &Report,
+        options: &Options,
+        now: DateTime,
+    ) -> Result<Self, Failure> {
         record::admit(target.record.as_ref(), report, options.rehearsal, options.manifest_key, now)?;
         let leaves = leaves::assign(target, report);
         if leaves.is_empty() && options.authorities.is_empty() {
-            return Err(Error::refused(format!(
+            return Err(Failure::refused(format!(
                 "{}: {} private keys are here and in kubeconfigs, and none of the {} certificates of this release is for one of them",
                 target.folders.pki().name(""),
                 target.public_keys().len(),
@@ -103,7 +109,7 @@ impl<'a> Plan<'a> {
         Ok(plan)
     }
 
-    fn put_certificates(&mut self, leaves: &[Leaf<'_>], trust: &Trust<'_>) -> Result<(), Error> {
+    fn put_certificates(&mut self, leaves: &[Leaf<'_>], trust: &Trust<'_>) -> Result<(), Failure> {
         for (key, leaf) in leaves.iter().filter_map(|leaf| Some((leaf.key?, leaf))) {
             let text = leaf.text(trust)?;
             let pki = self.target.folders.pki();
@@ -135,10 +141,10 @@ impl<'a> Plan<'a> {
         leaves: &[Leaf<'_>],
         trust: &Trust<'_>,
         files: &[CaFile],
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         for (number, file) in self.target.kubeconfigs.iter().enumerate() {
             let name = self.target.folders.at(file.folder).name(&file.path);
-            let wrong = |why: String| Error::Refused(format!("{name}: {why}"));
+            let wrong = |why: String| Failure::refused(format!("{name}: {why}"));
             let leaf = leaves.iter().find(|leaf| leaf.kubeconfig == Some(number));
             let Some(ca) = leaves::ca_of(file, leaf, trust, files)? else {
                 leaves::complete_as_it_is(file).map_err(wrong)?;
@@ -186,7 +192,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn put_record(&mut self, report: &Report, now: DateTime) -> Result<(), Error> {
+    fn put_record(&mut self, report: &Report, now: DateTime) -> Result<(), Failure> {
         let known = self.target.record.as_ref().is_some_and(|record| record.is_of(report));
         if self.steps.is_empty() && known {
             return Ok(());
@@ -244,8 +250,8 @@ impl<'a> Plan<'a> {
     /// Makes all changes, or none.
     ///
     /// # Errors
-    /// [`Error`] says what failed; the target is as it was, unless the message says otherwise.
-    pub fn apply(self) -> Result<(), Error> {
+    /// [`Failure`] says what failed; the target is as it was, unless the message says otherwise.
+    pub fn apply(self) -> Result<(), Failure> {
         match self.steps.is_empty() {
             true => Ok(()),
             false => transaction::run(&self.target.folders, &self.steps, self.made),

@@ -1,12 +1,12 @@
 //! What was installed last of each ledger: a small file in the target, by which an older release is
 //! recognised.
 
+use crate::failure::Failure;
 use std::collections::HashSet;
 
 use der::DateTime;
 use serde::{Deserialize, Serialize};
 
-use super::Error;
 use super::folder::Folder;
 use crate::digest::Digest;
 use crate::issuance::Validity;
@@ -81,10 +81,10 @@ impl Record {
     }
 
     /// Reads a target's record.
-    pub fn read(folder: &Folder) -> Result<Option<Self>, Error> {
+    pub fn read(folder: &Folder) -> Result<Option<Self>, Failure> {
         let Some(found) = folder.read(RECORD)? else { return Ok(None) };
         Self::parse(&found.octets).map(Some).map_err(|why| {
-            Error::Refused(format!(
+            Failure::refused(format!(
                 "{}: {why}; if it is not keyrite's, move {} away",
                 folder.name(RECORD),
                 folder.name(STATE)
@@ -110,8 +110,8 @@ impl Record {
     }
 
     /// The record as it is written.
-    pub fn text(&self) -> Result<String, Error> {
-        serde_json::to_string_pretty(self).map(|text| text + "\n").map_err(|e| Error::Fault(e.to_string()))
+    pub fn text(&self) -> Result<String, Failure> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n").map_err(|e| Failure::fault(e.to_string()))
     }
 
     /// Whether this very release was the last of its ledger.
@@ -147,15 +147,15 @@ pub fn admit(
     rehearsal: bool,
     manifest_key: Option<Digest>,
     now: DateTime,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     match (report.head.kind, rehearsal) {
         (ManifestKind::Rehearsal, false) => {
-            return Err(Error::refused(
+            return Err(Failure::refused(
                 "this release is a REHEARSAL; for a target that is one too, say --rehearsal",
             ));
         }
         (ManifestKind::Production, true) => {
-            return Err(Error::refused("--rehearsal: this release is no rehearsal; leave the option out"));
+            return Err(Failure::refused("--rehearsal: this release is no rehearsal; leave the option out"));
         }
         _ => {}
     }
@@ -163,7 +163,7 @@ pub fn admit(
     trusts(installed, report, manifest_key, now)?;
     let Some(record) = record else { return Ok(()) };
     if let Some(other) = record.releases.iter().find(|entry| entry.kind != report.head.kind) {
-        return Err(Error::refused(format!(
+        return Err(Failure::refused(format!(
             "this target holds a release of kind {:?}, this one is of kind {:?}: a target is one of them for good; use another folder",
             other.kind, report.head.kind
         )));
@@ -179,43 +179,43 @@ fn trusts(
     report: &Report,
     manifest_key: Option<Digest>,
     now: DateTime,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     if manifest_key.is_some() {
         // The one that is named is the one that signed, or the release would not verify.
         return Ok(());
     }
     let Validity { not_before, not_after } = report.manifest_key.validity;
     if now < not_before || now > not_after {
-        return Err(Error::refused(format!(
+        return Err(Failure::refused(format!(
             "the manifest key's certificate is valid from {not_before} to {not_after}, the clock says {now}: whoever has such a key can write any date into a manifest; have the release made with a key that is valid, or, when it is known from the paper of its ceremony, name the SHA-256 of its certificate by --manifest-key"
         )));
     }
     let found = report.manifest_key.certificate_sha256;
     let known = installed.map(|installed| installed.manifest_keys.as_slice()).unwrap_or_default();
     match known.first() {
-        Some(last) if !known.contains(&found) => Err(Error::refused(format!(
+        Some(last) if !known.contains(&found) => Err(Failure::refused(format!(
             "another manifest key signed this release: its certificate has SHA-256 {found}, the installed release was signed by {last}, and does not announce this one; if the ceremony that made the key is known, name by --manifest-key the SHA-256 that stands on its paper"
         ))),
         _ => Ok(()),
     }
 }
 
-fn follows(installed: &Installed, report: &Report) -> Result<(), Error> {
+fn follows(installed: &Installed, report: &Report) -> Result<(), Failure> {
     let (new, old) = (report.head.sequence, installed.sequence);
     if new < old {
-        return Err(Error::refused(format!(
+        return Err(Failure::refused(format!(
             "this release is number {new}, installed is number {old} of {}: older releases are not installed; `keyrite install undo` goes back",
             installed.installed
         )));
     }
     if new == old && installed.manifest_sha256 != report.manifest_sha256 {
-        return Err(Error::refused(format!(
+        return Err(Failure::refused(format!(
             "two different releases are number {new}: the manifest's SHA-256 is {}, installed is {}; compare both with the paper of the ceremony",
             report.manifest_sha256, installed.manifest_sha256
         )));
     }
     if installed.created.as_ref().is_some_and(|created| report.head.created < *created) {
-        return Err(Error::refused(format!(
+        return Err(Failure::refused(format!(
             "this release says that it was made at {}, before the installed one of {}, and has a higher number: compare both with the paper of their ceremonies",
             report.head.created,
             installed.created.as_deref().unwrap_or_default()
@@ -223,7 +223,7 @@ fn follows(installed: &Installed, report: &Report) -> Result<(), Error> {
     }
     let previous = report.head.previous_manifest_sha256;
     if new == old + 1 && previous != Some(installed.manifest_sha256) {
-        return Err(Error::refused(format!(
+        return Err(Failure::refused(format!(
             "release {new} follows another release {old} than the installed one: the manifest before it has SHA-256 {}, installed is {}",
             previous.map_or_else(|| "none".to_owned(), |digest| digest.to_string()),
             installed.manifest_sha256

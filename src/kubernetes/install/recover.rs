@@ -1,18 +1,18 @@
 //! Repair: whatever an installation left when it was killed is taken back or cleared away.
 
-use super::Error;
 use super::folder::Folder;
 use super::record::STATE;
 use super::target::Folders;
 use super::transaction::{DRAFT, Entry, JOURNAL, Journal, UNDO, UNDONE, kept};
 use crate::digest::Digest;
+use crate::failure::Failure;
 
 /// Takes back what was under way, and clears away what is over; tells whether something was taken
 /// back.
 ///
 /// # Errors
-/// [`Error::Refused`] when somebody changed a file in between; [`Error::Fault`] when the system fails.
-pub fn recover(folders: &Folders) -> Result<bool, Error> {
+/// [`Failure::refused`] when somebody changed a file in between; [`Failure::fault`] when the system fails.
+pub fn recover(folders: &Folders) -> Result<bool, Failure> {
     let pki = folders.pki();
     let mut restored = false;
     if pki.has_own_folder(STATE)? {
@@ -32,17 +32,17 @@ pub fn recover(folders: &Folders) -> Result<bool, Error> {
 }
 
 /// Requires that nothing is under way.
-pub fn require_whole(pki: &Folder) -> Result<(), Error> {
+pub fn require_whole(pki: &Folder) -> Result<(), Failure> {
     match pki.read(JOURNAL)? {
         None => Ok(()),
-        Some(_) => Err(Error::Refused(format!(
+        Some(_) => Err(Failure::refused(format!(
             "{}: an installation was interrupted here; run it without --dry-run, which first puts everything back as it was",
             pki.name("")
         ))),
     }
 }
 
-fn roll_back(folders: &Folders, journal: &Journal) -> Result<(), Error> {
+fn roll_back(folders: &Folders, journal: &Journal) -> Result<(), Failure> {
     for (number, entry) in journal.entries.iter().enumerate().rev() {
         let folder = folders.at(journal.folder(folders, entry)?);
         restore(folder, &journal.id, number, entry)?;
@@ -54,7 +54,7 @@ fn roll_back(folders: &Folders, journal: &Journal) -> Result<(), Error> {
     pki.sync_parent(JOURNAL)
 }
 
-fn restore(folder: &Folder, id: &str, number: usize, entry: &Entry) -> Result<(), Error> {
+fn restore(folder: &Folder, id: &str, number: usize, entry: &Entry) -> Result<(), Failure> {
     // A folder that was to be made for it may not be there yet.
     let there = match folder.digest(&entry.path) {
         Err(_) if entry.before.is_none() && !folder.has_folder(parent(&entry.path)) => return Ok(()),
@@ -64,7 +64,7 @@ fn restore(folder: &Folder, id: &str, number: usize, entry: &Entry) -> Result<()
         return Ok(());
     }
     if there != entry.after {
-        return Err(Error::Refused(format!(
+        return Err(Failure::refused(format!(
             "{}: was changed after an installation was interrupted; what stood there before is {}: put the right one in place, then remove {STATE}/journal.json",
             folder.name(&entry.path),
             folder.name(&kept(id, number))
@@ -90,7 +90,7 @@ fn mark(pki: &Folder) -> String {
 }
 
 /// The generations in a folder that are of this target.
-fn generations(pki: &Folder, folder: &Folder) -> Result<Vec<String>, Error> {
+fn generations(pki: &Folder, folder: &Folder) -> Result<Vec<String>, Failure> {
     let mark = mark(pki);
     let mut names = folder.names(STATE)?;
     names.retain(|name| name.split_once('-').is_some_and(|(_, of)| of == mark));
@@ -99,21 +99,21 @@ fn generations(pki: &Folder, folder: &Folder) -> Result<Vec<String>, Error> {
 }
 
 /// A name for the next generation.
-pub fn next_id(pki: &Folder) -> Result<String, Error> {
+pub fn next_id(pki: &Folder) -> Result<String, Failure> {
     let last = generations(pki, pki)?.pop();
     let number = last.and_then(|name| name.split('-').next().and_then(|digits| digits.parse::<u32>().ok()));
     Ok(format!("{:06}-{}", number.unwrap_or_default() + 1, mark(pki)))
 }
 
 /// The last generation that can be undone.
-pub fn last(pki: &Folder) -> Result<Option<(String, Journal)>, Error> {
+pub fn last(pki: &Folder) -> Result<Option<(String, Journal)>, Failure> {
     let Some(id) = generations(pki, pki)?.pop() else { return Ok(None) };
     let journal = Journal::read(pki, &format!("{STATE}/{id}/{UNDO}"))?;
     Ok(journal.map(|journal| (id, journal)))
 }
 
 /// Removes the generations that never came to count, and those that were undone.
-fn sweep(pki: &Folder, folder: &Folder) -> Result<(), Error> {
+fn sweep(pki: &Folder, folder: &Folder) -> Result<(), Failure> {
     for id in generations(pki, folder)? {
         let path = format!("{STATE}/{id}");
         let counts = pki.read(&format!("{path}/{UNDO}"))?.is_some()

@@ -1,9 +1,9 @@
 //! A renewal: new keys and kubeconfigs of a node, in the folder where `request cluster` or kubeadm
 //! made them. They take the places of the old ones together with their certificates.
 
+use crate::failure::Failure;
 use std::path::Path;
 
-use super::Error;
 use super::folder::Folder;
 use super::target::{KeyFile, KubeconfigFile, keys, known_names};
 
@@ -16,7 +16,7 @@ pub struct Renewal {
 
 impl Renewal {
     /// Opens a renewal.
-    pub fn open(path: &Path) -> Result<Self, Error> {
+    pub fn open(path: &Path) -> Result<Self, Failure> {
         let top = Folder::open(path)?;
         let pki = if top.has_folder("pki") { path.join("pki") } else { path.to_owned() };
         Ok(Self { pki: Folder::open(&pki)?, top })
@@ -24,7 +24,7 @@ impl Renewal {
 
     /// Puts the new keys in the places of the old ones. The key of service accounts is none of them:
     /// it has no certificate, and is the same on every control-plane node.
-    pub fn keys(&self, known: &mut Vec<KeyFile>) -> Result<(), Error> {
+    pub fn keys(&self, known: &mut Vec<KeyFile>) -> Result<(), Failure> {
         for mut key in keys(&self.pki)? {
             if key.path.ends_with("sa.key") || known.iter().any(|old| old.public == key.public) {
                 continue;
@@ -37,7 +37,7 @@ impl Renewal {
     }
 
     /// Puts the new kubeconfigs in the places of the old ones.
-    pub fn kubeconfigs(&self, folder: usize, known: &mut Vec<KubeconfigFile>) -> Result<(), Error> {
+    pub fn kubeconfigs(&self, folder: usize, known: &mut Vec<KubeconfigFile>) -> Result<(), Failure> {
         for name in known_names() {
             let Some(mut file) = KubeconfigFile::read(&self.top, folder, &name)? else { continue };
             (file.renewed, file.before) = (true, None);

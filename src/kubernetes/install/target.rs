@@ -1,5 +1,6 @@
 //! A node as it is: its private keys, its kubeconfigs, its kubelet's certificates, and what was installed before.
 
+use crate::failure::Failure;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -10,8 +11,8 @@ use super::kubeconfig::{self, Kubeconfig};
 use super::kubelet::{self, Kubelet};
 use super::private_key::public_key;
 use super::record::Record;
+use super::recover;
 use super::renewal::Renewal;
-use super::{Error, recover};
 use crate::digest::Digest;
 
 /// Names under which kubeadm and others keep kubeconfigs, without their ending.
@@ -76,7 +77,7 @@ pub struct Folders {
 
 impl Folders {
     /// Opens all folders, and locks the first for this process.
-    pub fn open(places: &Where) -> Result<Self, Error> {
+    pub fn open(places: &Where) -> Result<Self, Failure> {
         let pki = Folder::open(&places.pki)?;
         pki.lock()?;
         let mut folders = Self { pki, others: Vec::new() };
@@ -117,7 +118,7 @@ impl Folders {
     }
 
     /// The number of a folder, which joins them if it is new.
-    pub fn add(&mut self, path: &Path) -> Result<usize, Error> {
+    pub fn add(&mut self, path: &Path) -> Result<usize, Failure> {
         let folder = Folder::open(path)?;
         let known = self.iter().position(|known| known.is(&folder));
         Ok(known.unwrap_or_else(|| {
@@ -143,9 +144,9 @@ impl Target {
     /// unless they are only looked at.
     ///
     /// # Errors
-    /// [`Error::Refused`] for a key or a kubeconfig that cannot be used, and for an interrupted
-    /// installation when only looking; [`Error::Fault`] when something cannot be read.
-    pub fn open(places: &Where, look_only: bool) -> Result<Self, Error> {
+    /// [`Failure::refused`] for a key or a kubeconfig that cannot be used, and for an interrupted
+    /// installation when only looking; [`Failure::fault`] when something cannot be read.
+    pub fn open(places: &Where, look_only: bool) -> Result<Self, Failure> {
         let mut folders = Folders::open(places)?;
         let restored = match look_only {
             true => recover::require_whole(folders.pki()).map(|()| false)?,
@@ -185,13 +186,13 @@ impl Target {
 
 /// Refuses a folder that lies above the one that is meant, as `/etc/kubernetes`: CA files would go
 /// to the wrong place, and kubeconfigs would be passed over.
-fn check_level(pki: &Folder, keys: &[KeyFile], known: &[KubeconfigFile]) -> Result<(), Error> {
+fn check_level(pki: &Folder, keys: &[KeyFile], known: &[KubeconfigFile]) -> Result<(), Failure> {
     let below = keys.iter().find_map(|key| {
         let end = format!("/{}", key.path).find("/pki/")? + "pki".len();
         Some((key, key.path.get(..end)?))
     });
     if let Some((key, folder)) = below {
-        return Err(Error::Refused(format!(
+        return Err(Failure::refused(format!(
             "{}: a private key in a folder pki below --pki; name that folder: --pki {}",
             pki.name(&key.path),
             pki.name(folder)
@@ -206,7 +207,7 @@ fn check_level(pki: &Folder, keys: &[KeyFile], known: &[KubeconfigFile]) -> Resu
             true => format!("--pki {}", pki.name("pki")),
             false => format!("keys' own folder by --pki, or say --kubeconfig-dir {} as well", pki.name("")),
         };
-        return Err(Error::Refused(format!(
+        return Err(Failure::refused(format!(
             "{}: a kubeconfig in the folder of keys; name {meant}",
             pki.name(&name)
         )));
@@ -221,10 +222,10 @@ pub fn known_names() -> impl Iterator<Item = String> {
 
 impl KubeconfigFile {
     /// Reads a kubeconfig, or finds none.
-    pub fn read(folder: &Folder, number: usize, path: &str) -> Result<Option<Self>, Error> {
+    pub fn read(folder: &Folder, number: usize, path: &str) -> Result<Option<Self>, Failure> {
         let Some(found) = folder.read(path)? else { return Ok(None) };
         let config = kubeconfig::read(&found.octets)
-            .map_err(|why| Error::Refused(format!("{}: {why}", folder.name(path))))?;
+            .map_err(|why| Failure::refused(format!("{}: {why}", folder.name(path))))?;
         let before = Some((found.digest(), found.owner));
         let path = path.to_owned();
         Ok(Some(Self {
@@ -240,7 +241,7 @@ impl KubeconfigFile {
 }
 
 /// The kubeconfigs that are there; one that was named must be.
-fn kubeconfigs(folders: &mut Folders, at: usize, places: &Where) -> Result<Vec<KubeconfigFile>, Error> {
+fn kubeconfigs(folders: &mut Folders, at: usize, places: &Where) -> Result<Vec<KubeconfigFile>, Failure> {
     let mut wanted: Vec<(usize, String, bool)> = known_names().map(|name| (at, name, false)).collect();
     for file in &places.kubeconfigs {
         let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
@@ -253,7 +254,7 @@ fn kubeconfigs(folders: &mut Folders, at: usize, places: &Where) -> Result<Vec<K
         let folder = folders.at(number);
         match KubeconfigFile::read(folder, number, &path)? {
             Some(file) => files.push(file),
-            None if required => return Err(Error::Fault(format!("{}: no such file", folder.name(&path)))),
+            None if required => return Err(Failure::fault(format!("{}: no such file", folder.name(&path)))),
             None => {}
         }
     }
@@ -265,7 +266,7 @@ fn parent(file: &Path) -> &Path {
 }
 
 /// Every private key of the folder: `NAME.key`, or `NAME-key.pem` as cfssl names it.
-pub fn keys(folder: &Folder) -> Result<Vec<KeyFile>, Error> {
+pub fn keys(folder: &Folder) -> Result<Vec<KeyFile>, Failure> {
     let mut keys = Vec::new();
     for path in folder.files()? {
         let kubeadm = path.strip_suffix(".key").map(|stem| format!("{stem}.crt"));
@@ -273,7 +274,7 @@ pub fn keys(folder: &Folder) -> Result<Vec<KeyFile>, Error> {
         let Some(certificate) = kubeadm.or_else(cfssl) else { continue };
         let Some(found) = folder.read(&path)? else { continue };
         let public = public_key(&found.octets).map_err(|why| {
-            Error::Refused(format!(
+            Failure::refused(format!(
                 "{}: {why}; mend it, or move it away if no certificate belongs to it",
                 folder.name(&path)
             ))

@@ -4,6 +4,7 @@
 //! list of both is synced: only then names change, one atomic step after the other. Until the list
 //! is put away, [`recover`](super::recover) can take every step back.
 
+use crate::failure::Failure;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -12,8 +13,8 @@ use zeroize::Zeroizing;
 
 use super::folder::{Folder, Owner, link_digest};
 use super::record::STATE;
+use super::recover;
 use super::target::{Folders, Where};
-use super::{Error, recover};
 use crate::digest::Digest;
 use crate::media::shown;
 
@@ -83,11 +84,11 @@ pub struct Journal {
 
 impl Journal {
     /// Reads a list.
-    pub fn read(folder: &Folder, path: &str) -> Result<Option<Self>, Error> {
+    pub fn read(folder: &Folder, path: &str) -> Result<Option<Self>, Failure> {
         let Some(found) = folder.read(path)? else { return Ok(None) };
         let journal: Self = serde_json::from_slice(&found.octets)
-            .map_err(|e| Error::Fault(format!("{}: {e}", folder.name(path))))?;
-        let bad = |what: String| Err(Error::Fault(format!("{}: {what}", folder.name(path))));
+            .map_err(|e| Failure::fault(format!("{}: {e}", folder.name(path))))?;
+        let bad = |what: String| Err(Failure::fault(format!("{}: {what}", folder.name(path))));
         let inside = |path: &str| !path.split('/').any(|part| matches!(part, "" | "." | ".."));
         let paths = journal.entries.iter().map(|entry| &entry.path).chain(&journal.made).chain([&journal.id]);
         if let Some(outside) = paths.into_iter().find(|path| !inside(path)) {
@@ -100,10 +101,10 @@ impl Journal {
     }
 
     /// The number of an entry's folder, which must be one that this run was told of.
-    pub fn folder(&self, folders: &Folders, entry: &Entry) -> Result<usize, Error> {
+    pub fn folder(&self, folders: &Folders, entry: &Entry) -> Result<usize, Failure> {
         let Some(path) = &entry.folder else { return Ok(0) };
         folders.number(Path::new(path)).ok_or_else(|| {
-            Error::Refused(format!(
+            Failure::refused(format!(
                 "{}: the installation before also changed files in {}; name that folder too, by --kubeconfig-dir or --kubeconfig, or a kubelet's by --kubelet-dir",
                 folders.pki().name(""),
                 shown(path)
@@ -124,12 +125,17 @@ fn staged(id: &str, number: usize) -> String {
 /// Makes all changes, or none.
 ///
 /// # Errors
-/// [`Error`] says what failed; the target is then as it was, or the message says that it is not.
-pub fn run(folders: &Folders, steps: &[Step], made: Vec<String>) -> Result<(), Error> {
+/// [`Failure`] says what failed; the target is then as it was, or the message says that it is not.
+pub fn run(folders: &Folders, steps: &[Step], made: Vec<String>) -> Result<(), Failure> {
     perform(folders, steps, made, None)
 }
 
-fn perform(folders: &Folders, steps: &[Step], made: Vec<String>, undoes: Option<&str>) -> Result<(), Error> {
+fn perform(
+    folders: &Folders,
+    steps: &[Step],
+    made: Vec<String>,
+    undoes: Option<&str>,
+) -> Result<(), Failure> {
     let id = recover::next_id(folders.pki())?;
     let done = stage(folders, &id, steps, made)
         .and_then(|journal| exchange(folders, steps, &journal))
@@ -139,21 +145,21 @@ fn perform(folders: &Folders, steps: &[Step], made: Vec<String>, undoes: Option<
     match (done, cleared) {
         (Ok(()), Ok(_)) => Ok(()),
         (Ok(()), Err(e)) => {
-            Err(Error::Fault(format!("everything is installed, but was not cleared up: {e}")))
+            Err(Failure::fault(format!("everything is installed, but was not cleared up: {e}")))
         }
         (Err(e), Ok(_)) => Err(e),
-        (Err(e), Err(worse)) => Err(Error::Fault(format!(
+        (Err(e), Err(worse)) => Err(Failure::fault(format!(
             "{e}\nand the target could not be put back as it was: {worse}\nMend the cause and run the same command again: it is put back then"
         ))),
     }
 }
 
 /// Two changes of one file could not be taken back.
-fn each_once(folders: &Folders, steps: &[Step]) -> Result<(), Error> {
+fn each_once(folders: &Folders, steps: &[Step]) -> Result<(), Failure> {
     let mut places = HashSet::new();
     match steps.iter().find(|step| !places.insert((step.folder, &step.path))) {
         None => Ok(()),
-        Some(step) => Err(Error::Refused(format!(
+        Some(step) => Err(Failure::refused(format!(
             "{}: would change twice at once, which cannot be taken back",
             folders.at(step.folder).name(&step.path)
         ))),
@@ -161,7 +167,7 @@ fn each_once(folders: &Folders, steps: &[Step]) -> Result<(), Error> {
 }
 
 /// Writes what is new, gives what is old a second name, and syncs the list of both.
-fn stage(folders: &Folders, id: &str, steps: &[Step], made: Vec<String>) -> Result<Journal, Error> {
+fn stage(folders: &Folders, id: &str, steps: &[Step], made: Vec<String>) -> Result<Journal, Failure> {
     each_once(folders, steps)?;
     let mut journal = Journal { format: FORMAT.to_owned(), id: id.to_owned(), made, entries: Vec::new() };
     for (number, step) in steps.iter().enumerate() {
@@ -172,7 +178,7 @@ fn stage(folders: &Folders, id: &str, steps: &[Step], made: Vec<String>) -> Resu
             folder.link(&step.path, &kept(id, number))?;
         }
         if folder.digest(&step.path)? != step.before {
-            return Err(Error::Refused(format!("{}: was changed meanwhile", folder.name(&step.path))));
+            return Err(Failure::refused(format!("{}: was changed meanwhile", folder.name(&step.path))));
         }
         let after = match &step.new {
             New::Octets(octets, owner) => {
@@ -205,7 +211,7 @@ fn stage(folders: &Folders, id: &str, steps: &[Step], made: Vec<String>) -> Resu
             .and_then(|()| folder.sync_parent(JOURNAL))
             .and_then(|()| folder.sync_parent(STATE))
     })?;
-    let text = serde_json::to_vec(&journal).map_err(|e| Error::Fault(e.to_string()))?;
+    let text = serde_json::to_vec(&journal).map_err(|e| Failure::fault(e.to_string()))?;
     let pki = folders.pki();
     pki.make_folder(STATE, 0o700)?;
     pki.make_folder(&format!("{STATE}/{id}"), 0o700)?;
@@ -215,7 +221,7 @@ fn stage(folders: &Folders, id: &str, steps: &[Step], made: Vec<String>) -> Resu
     Ok(journal)
 }
 
-fn exchange(folders: &Folders, steps: &[Step], journal: &Journal) -> Result<(), Error> {
+fn exchange(folders: &Folders, steps: &[Step], journal: &Journal) -> Result<(), Failure> {
     for folder in &journal.made {
         folders.pki().make_folder(folder, 0o755)?;
         folders.pki().sync_parent(folder)?;
@@ -231,7 +237,7 @@ fn exchange(folders: &Folders, steps: &[Step], journal: &Journal) -> Result<(), 
 }
 
 /// The one step by which the changes count: the list leaves its place.
-fn commit(pki: &Folder, generation: &str, undone: bool) -> Result<(), Error> {
+fn commit(pki: &Folder, generation: &str, undone: bool) -> Result<(), Failure> {
     let name = if undone { UNDONE } else { UNDO };
     let path = format!("{STATE}/{generation}/{name}");
     pki.rename(JOURNAL, &path)?;
@@ -242,14 +248,14 @@ fn commit(pki: &Folder, generation: &str, undone: bool) -> Result<(), Error> {
 /// Takes the last installation back; tells which files changed, in words for people.
 ///
 /// # Errors
-/// [`Error::Refused`] when there is none, or when a file was changed since; [`Error::Fault`] when
+/// [`Failure::refused`] when there is none, or when a file was changed since; [`Failure::fault`] when
 /// the system fails. The target is then as it was.
-pub fn undo(places: &Where) -> Result<Vec<String>, Error> {
+pub fn undo(places: &Where) -> Result<Vec<String>, Failure> {
     let folders = Folders::open(places)?;
     recover::recover(&folders)?;
     let pki = folders.pki();
     let Some((id, journal)) = recover::last(pki)? else {
-        return Err(Error::Refused(format!(
+        return Err(Failure::refused(format!(
             "{}: nothing was installed here that could be undone",
             pki.name("")
         )));
@@ -260,7 +266,7 @@ pub fn undo(places: &Where) -> Result<Vec<String>, Error> {
         let folder = journal.folder(&folders, entry)?;
         let place = folders.at(folder);
         if place.digest(&entry.path)? != entry.after {
-            return Err(Error::Refused(format!(
+            return Err(Failure::refused(format!(
                 "{}: was changed since it was installed; nothing was undone",
                 place.name(&entry.path)
             )));

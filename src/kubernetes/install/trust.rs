@@ -3,9 +3,9 @@
 //! A leaf's chain goes up from its issuer to the first authority that a CA file is for, its anchor;
 //! those in between follow the leaf in its own file.
 
+use crate::failure::Failure;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Error;
 use crate::issuance::Certificate;
 use crate::media::shown;
 use crate::release::{AuthorityEntry, Report};
@@ -42,7 +42,7 @@ impl<'a> Trust<'a> {
         report: &'a Report,
         explicit: &[(String, String)],
         issuers: &BTreeSet<&str>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, Failure> {
         let mut places = explicit.to_vec();
         let taken = |path: &str| explicit.iter().any(|(_, named)| named == path);
         let default = KUBEADM.iter().filter(|(_, path)| !taken(path));
@@ -52,10 +52,9 @@ impl<'a> Trust<'a> {
         let authorities = &report.authorities;
         let mut trust = Self { authorities, delegated, places, explicit: explicit.len() };
         for (name, path) in explicit {
-            trust.certificate(name).map_err(|e| match e {
-                Error::Refused(why) => Error::Refused(format!("--ca {}={}: {why}", shown(name), shown(path))),
-                other => other,
-            })?;
+            trust
+                .certificate(name)
+                .map_err(|e| e.map(|why| format!("--ca {}={}: {why}", shown(name), shown(path))))?;
         }
         trust.only_root(issuers)?;
         Ok(trust)
@@ -68,7 +67,7 @@ impl<'a> Trust<'a> {
     }
 
     /// Where all that no CA file is for comes from one root, that is the cluster's CA.
-    fn only_root(&mut self, issuers: &BTreeSet<&str>) -> Result<(), Error> {
+    fn only_root(&mut self, issuers: &BTreeSet<&str>) -> Result<(), Failure> {
         let mut roots = BTreeSet::new();
         let mut anchors = BTreeSet::new();
         for issuer in issuers {
@@ -87,17 +86,17 @@ impl<'a> Trust<'a> {
                 self.places.push((root.clone(), CLUSTER.to_owned()));
                 Ok(())
             }
-            (Some(root), _) => Err(Error::refused(format!(
+            (Some(root), _) => Err(Failure::refused(format!(
                 "authority {root}: which CA file is it for? Say it as --ca {root}=FILE, for example --ca {root}={CLUSTER}"
             ))),
         }
     }
 
-    fn entry(&self, name: &str) -> Result<&'a (AuthorityEntry, Certificate), Error> {
+    fn entry(&self, name: &str) -> Result<&'a (AuthorityEntry, Certificate), Failure> {
         let found = self.authorities.iter().find(|(entry, _)| entry.name == name);
         found.ok_or_else(|| {
             let names: Vec<&str> = self.authorities.iter().map(|(entry, _)| entry.name.as_str()).collect();
-            Error::refused(format!(
+            Failure::refused(format!(
                 "the release has no authority {}, it has {}",
                 shown(name),
                 names.join(", ")
@@ -106,7 +105,7 @@ impl<'a> Trust<'a> {
     }
 
     /// From an issuer up to the first authority with a CA file, or else to the root; and those below it.
-    fn climb(&self, issuer: &str) -> Result<(&'a str, Vec<&'a Certificate>), Error> {
+    fn climb(&self, issuer: &str) -> Result<(&'a str, Vec<&'a Certificate>), Failure> {
         let mut below = Vec::new();
         let (mut entry, mut certificate) = self.entry(issuer).map(|(e, c)| (e, c))?;
         // A release whose issuers run in a circle does not verify; this ends all the same.
@@ -122,7 +121,7 @@ impl<'a> Trust<'a> {
     }
 
     /// What stands between a leaf of this issuer and what is trusted.
-    pub fn chain(&self, issuer: &str) -> Result<Chain<'a>, Error> {
+    pub fn chain(&self, issuer: &str) -> Result<Chain<'a>, Failure> {
         let (anchor, intermediates) = self.climb(issuer)?;
         Ok(Chain { anchor, intermediates })
     }
@@ -144,7 +143,7 @@ impl<'a> Trust<'a> {
     }
 
     /// An authority's certificate; one outside the token goes by the path of its certificate.
-    pub fn certificate(&self, name: &str) -> Result<&'a Certificate, Error> {
+    pub fn certificate(&self, name: &str) -> Result<&'a Certificate, Failure> {
         match self.delegated.get(name) {
             Some(certificate) => Ok(certificate),
             None => self.entry(name).map(|(_, certificate)| certificate),

@@ -6,15 +6,15 @@ use rustix::io::Errno;
 
 use super::{Folder, Owner, owner};
 use crate::digest::Digest;
-use crate::kubernetes::install::Error;
+use crate::failure::Failure;
 use crate::media::shown;
 
 impl Folder {
     /// The text of a symbolic link and its owner; none where there is no link.
     ///
     /// # Errors
-    /// [`Error::Refused`] when its text is not UTF-8; [`Error::Fault`] when the system fails.
-    pub fn link_text(&self, path: &str) -> Result<Option<(String, Owner)>, Error> {
+    /// [`Failure::refused`] when its text is not UTF-8; [`Failure::fault`] when the system fails.
+    pub fn link_text(&self, path: &str) -> Result<Option<(String, Owner)>, Failure> {
         let opened = match self.find(path, OFlags::PATH) {
             Ok(opened) => opened,
             Err(Errno::NOENT) => return Ok(None),
@@ -26,14 +26,17 @@ impl Folder {
         }
         let text = readlinkat(&opened, "", Vec::new()).map_err(|e| self.fault(path, e))?;
         let text = text.into_string().map_err(|_| {
-            Error::Refused(format!("{}: links to a path that is not UTF-8; remove the link", self.name(path)))
+            Failure::refused(format!(
+                "{}: links to a path that is not UTF-8; remove the link",
+                self.name(path)
+            ))
         })?;
         Ok(Some((text, owner(&status))))
     }
 
     /// The digest of a file, or none when there is no file; that of a link is over its text, and is
     /// no file's.
-    pub fn digest(&self, path: &str) -> Result<Option<Digest>, Error> {
+    pub fn digest(&self, path: &str) -> Result<Option<Digest>, Failure> {
         match self.link_text(path)? {
             Some((text, _)) => Ok(Some(link_digest(&text))),
             None => Ok(self.read(path)?.map(|found| found.digest())),
@@ -41,7 +44,7 @@ impl Folder {
     }
 
     /// Makes a symbolic link.
-    pub fn symlink(&self, text: &str, path: &str, owner: Owner) -> Result<(), Error> {
+    pub fn symlink(&self, text: &str, path: &str, owner: Owner) -> Result<(), Failure> {
         let (parent, name) = self.parent(path)?;
         symlinkat(text, &parent, name).map_err(|e| self.fault(path, e))?;
         let Some((user, group)) = owner.ids else { return Ok(()) };
@@ -51,12 +54,12 @@ impl Folder {
     }
 
     /// Requires that a link, when it is one, leads to a file of the folder once it is in its place.
-    pub fn check_link(&self, path: &str, place: &str) -> Result<(), Error> {
+    pub fn check_link(&self, path: &str, place: &str) -> Result<(), Failure> {
         let Some((text, _)) = self.link_text(path)? else { return Ok(()) };
         let name = text.rsplit('/').next().unwrap_or_default();
         match self.read(name)? {
             Some(_) => Ok(()),
-            None => Err(Error::Refused(format!(
+            None => Err(Failure::refused(format!(
                 "{}: linked to {}, which does not exist any more; put that file back",
                 self.name(place),
                 shown(&text)

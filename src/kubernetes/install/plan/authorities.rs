@@ -6,8 +6,8 @@ use der::DateTime;
 
 use super::Plan;
 use super::leaves::{self, Leaf};
+use crate::failure::Failure;
 use crate::issuance::Certificate;
-use crate::kubernetes::install::Error;
 use crate::kubernetes::install::ca_file::{CaFile, Rotation};
 use crate::kubernetes::install::pem::Present;
 use crate::kubernetes::install::trust::{FRONT_PROXY, Trust};
@@ -20,7 +20,7 @@ impl Plan<'_> {
         leaves: &[Leaf<'_>],
         issuers: &BTreeSet<&str>,
         rotation: Rotation,
-    ) -> Result<Vec<CaFile>, Error> {
+    ) -> Result<Vec<CaFile>, Failure> {
         let mut wanted: BTreeMap<&str, (Vec<&Certificate>, Vec<&Certificate>)> = BTreeMap::new();
         let mut anchors: Vec<&str> = Vec::new();
         for issuer in issuers {
@@ -54,11 +54,11 @@ impl Plan<'_> {
             .collect()
     }
 
-    pub(super) fn put_ca_files(&mut self, files: &[CaFile], now: DateTime) -> Result<(), Error> {
+    pub(super) fn put_ca_files(&mut self, files: &[CaFile], now: DateTime) -> Result<(), Failure> {
         for file in files {
             self.check_front_proxy(file, files)?;
             for der in &file.after {
-                let certificate = Present::from_der(der).map_err(Error::Refused)?;
+                let certificate = Present::from_der(der).map_err(Failure::refused)?;
                 let end = certificate.parsed.tbs_certificate().validity().not_after.to_date_time();
                 if end < now {
                     self.notes.push(format!(
@@ -80,14 +80,14 @@ impl Plan<'_> {
     }
 
     /// With one CA for both, every client of the cluster could act as any user.
-    fn check_front_proxy(&self, file: &CaFile, files: &[CaFile]) -> Result<(), Error> {
+    fn check_front_proxy(&self, file: &CaFile, files: &[CaFile]) -> Result<(), Failure> {
         let same = |other: &CaFile| {
             other.path != FRONT_PROXY && other.after.iter().any(|der| file.after.contains(der))
         };
         if file.path != FRONT_PROXY || !files.iter().any(same) {
             return Ok(());
         }
-        Err(Error::refused(format!(
+        Err(Failure::refused(format!(
             "{}: would trust an authority that is trusted elsewhere too: its clients could act as any user; use an authority of its own for the front proxy",
             self.target.folders.pki().name(FRONT_PROXY)
         )))
@@ -105,13 +105,13 @@ impl Plan<'_> {
     }
 
     /// Nothing that stays may be under a CA that goes.
-    pub(super) fn check_dropped(&self, leaves: &[Leaf<'_>], files: &[CaFile]) -> Result<(), Error> {
+    pub(super) fn check_dropped(&self, leaves: &[Leaf<'_>], files: &[CaFile]) -> Result<(), Failure> {
         for (file, dropped) in files.iter().flat_map(|file| file.dropped().map(move |old| (file, old))) {
             let ca = self.target.folders.pki().name(&file.path);
             self.check_kubelet_dropped(leaves, &ca, dropped)?;
             for (name, present) in leaves::staying(self.target, leaves)? {
                 if leaves::is_under(&present, dropped) {
-                    return Err(Error::refused(format!(
+                    return Err(Failure::refused(format!(
                         "{name}: is still under the CA that would leave {ca}; renew it first"
                     )));
                 }

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::leaves::{Leaf, find, is_under, start};
 use super::{Action, Plan};
 use crate::digest::Digest;
-use crate::kubernetes::install::Error;
+use crate::failure::Failure;
 use crate::kubernetes::install::folder::{Folder, link_digest};
 use crate::kubernetes::install::kubeconfig;
 use crate::kubernetes::install::kubelet::{Pair, dated, refers_to_link};
@@ -90,7 +90,7 @@ impl Plan<'_> {
         leaves: &[Leaf<'_>],
         trust: &Trust<'_>,
         now: DateTime,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         let kubelet = &self.target.kubelet;
         self.notes.extend(kubelet.notes.iter().cloned());
         self.tell_unseen()?;
@@ -109,8 +109,9 @@ impl Plan<'_> {
             self.keep(kubelet.folder, client.link);
             return Ok(());
         }
-        let key =
-            key.text().map_err(|why| Error::Refused(format!("{name}: the key that is to follow: {why}")))?;
+        let key = key
+            .text()
+            .map_err(|why| Failure::refused(format!("{name}: the key that is to follow: {why}")))?;
         let octets = Zeroizing::new([certificates.as_bytes(), key.as_bytes(), b"\n"].concat());
         let file = dated(folder, now)?;
         self.put_dated(client, folder, file, octets, leaf.story());
@@ -142,7 +143,7 @@ impl Plan<'_> {
         leaves: &[Leaf<'_>],
         ca: &str,
         dropped: &Present,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         let kubelet = &self.target.kubelet;
         let folder = self.target.folders.at(kubelet.folder);
         let follows = leaves.iter().any(|leaf| leaf.kubelet.is_some());
@@ -152,7 +153,7 @@ impl Plan<'_> {
         let own = kubelet.own.iter().map(|own| ("kubelet.crt", own, "renew it first"));
         for (name, certificates, remedy) in client.into_iter().chain(server).chain(own) {
             if certificates.iter().any(|present| is_under(present, dropped)) {
-                return Err(Error::refused(format!(
+                return Err(Failure::refused(format!(
                     "{}: is still under the CA that would leave {ca}; {remedy}",
                     folder.name(name)
                 )));
@@ -160,7 +161,7 @@ impl Plan<'_> {
         }
         self.unseen().map_or(Ok(()), |(file, what)| {
             let after = format!("which may be under the CA that would leave {ca}");
-            Err(Error::Refused(format!("{file}: {what}, {after}; {NAME_IT}")))
+            Err(Failure::refused(format!("{file}: {what}, {after}; {NAME_IT}")))
         })
     }
 
@@ -174,10 +175,10 @@ impl Plan<'_> {
     }
 
     /// A renewal would not reach a kubelet's folder that was not looked at.
-    fn tell_unseen(&mut self) -> Result<(), Error> {
+    fn tell_unseen(&mut self) -> Result<(), Failure> {
         let Some((file, what)) = self.unseen() else { return Ok(()) };
         if self.target.kubeconfigs.iter().any(|file| file.renewed && refers_to_link(file)) {
-            return Err(Error::Refused(format!(
+            return Err(Failure::refused(format!(
                 "{file}: {what} and would not be renewed; {NAME_IT}, or, where no kubelet is, take client-certificate and client-key out of that file"
             )));
         }
@@ -187,14 +188,14 @@ impl Plan<'_> {
 }
 
 /// Another node's certificate means that one of the two does not belong here.
-fn check_name(name: &str, client: &Pair, leaves: &[Leaf<'_>]) -> Result<(), Error> {
+fn check_name(name: &str, client: &Pair, leaves: &[Leaf<'_>]) -> Result<(), Failure> {
     let there = client.certificates.first().map(|first| common_name(&first.der)).unwrap_or_default();
     let of_kubelet =
         |leaf: &&Leaf<'_>| leaf.kubelet.is_some() || (leaf.kubeconfig.is_some() && is_of_node(leaf));
     for leaf in leaves.iter().filter(of_kubelet) {
         let new = common_name(leaf.certificate.der());
         if new != there {
-            return Err(Error::Refused(format!(
+            return Err(Failure::refused(format!(
                 "{name}: is of {}, the release's certificate {} is of {}; install on the node that it is for, or, if this is that node, remove the link: at its next start the kubelet copies the key of kubelet.conf",
                 shown(&there),
                 leaf.entry.path,

@@ -4,9 +4,9 @@ use der::{DateTime, Encode};
 
 use super::kubelet::{KeyIn, successor};
 use crate::digest::Digest;
+use crate::failure::Failure;
 use crate::issuance::Certificate;
 use crate::keys::{PublicKey, verify};
-use crate::kubernetes::install::Error;
 use crate::kubernetes::install::ca_file::CaFile;
 use crate::kubernetes::install::pem::{self, Present};
 use crate::kubernetes::install::target::{KeyFile, KubeconfigFile, Target};
@@ -31,7 +31,7 @@ impl<'a> Leaf<'a> {
     }
 
     /// The certificate and those between it and what is trusted.
-    pub fn text(&self, trust: &Trust<'_>) -> Result<String, Error> {
+    pub fn text(&self, trust: &Trust<'_>) -> Result<String, Failure> {
         let mut text = self.certificate.pem()?;
         for certificate in trust.chain(&self.entry.authority)?.intermediates {
             text.push_str(&certificate.pem()?);
@@ -45,25 +45,25 @@ impl<'a> Leaf<'a> {
     }
 
     /// It must be valid now: whoever reads it next would refuse it otherwise.
-    pub fn check_time(&self, now: DateTime) -> Result<(), Error> {
+    pub fn check_time(&self, now: DateTime) -> Result<(), Failure> {
         let validity = self.certificate.validity();
         if (validity.not_before..=validity.not_after).contains(&now) {
             return Ok(());
         }
-        Err(Error::refused(format!(
+        Err(Failure::refused(format!(
             "{}: is valid from {} to {}, and the clock says {now}; set the clock right, or get a newer release",
             self.entry.path, validity.not_before, validity.not_after
         )))
     }
 
     /// What is there must not be younger.
-    pub fn check_newer(&self, place: &str, there: &[Present]) -> Result<(), Error> {
+    pub fn check_newer(&self, place: &str, there: &[Present]) -> Result<(), Failure> {
         let Some(first) = there.first() else { return Ok(()) };
         let (old, new) = (start(first), self.certificate.validity().not_before);
         if old <= new || first.der == self.certificate.der() {
             return Ok(());
         }
-        Err(Error::refused(format!(
+        Err(Failure::refused(format!(
             "{place}: holds a certificate valid from {old}, the release's is valid from {new}: the newer one stays; get a newer release, or move the file away"
         )))
     }
@@ -99,7 +99,7 @@ pub fn ca_of<'a>(
     leaf: Option<&Leaf<'_>>,
     trust: &Trust<'_>,
     files: &'a [CaFile],
-) -> Result<Option<&'a CaFile>, Error> {
+) -> Result<Option<&'a CaFile>, Failure> {
     if let Some(leaf) = leaf {
         let anchor = trust.chain(&leaf.entry.authority)?.anchor;
         let found = files.iter().find(|ca| trust.files_of(anchor).any(|path| path == ca.path));
@@ -129,7 +129,7 @@ pub fn complete_as_it_is(file: &KubeconfigFile) -> Result<(), String> {
 }
 
 /// Certificates that stay as they are, with the files that they are in.
-pub fn staying(target: &Target, leaves: &[Leaf<'_>]) -> Result<Vec<(String, Present)>, Error> {
+pub fn staying(target: &Target, leaves: &[Leaf<'_>]) -> Result<Vec<(String, Present)>, Failure> {
     let mut staying = Vec::new();
     let placed = |path: &str| leaves.iter().any(|leaf| leaf.key.is_some_and(|key| key.path == path));
     for key in target.keys.iter().filter(|key| !placed(&key.path)) {

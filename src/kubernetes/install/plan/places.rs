@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::Plan;
 use super::leaves::Leaf;
-use crate::kubernetes::install::Error;
+use crate::failure::Failure;
 use crate::kubernetes::install::ca_file::CaFile;
 use crate::kubernetes::install::trust::Trust;
 
@@ -16,7 +16,7 @@ impl Plan<'_> {
         leaves: &[Leaf<'_>],
         trust: &Trust<'_>,
         files: &[CaFile],
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         let authorities = files.iter().map(|file| {
             (
                 0,
@@ -35,7 +35,7 @@ impl Plan<'_> {
         let mut places = HashMap::new();
         for (folder, path, what) in authorities.chain(keys).chain(certificates).chain(kubeconfigs) {
             if let Some(other) = places.insert((folder, path), what.clone()) {
-                return Err(Error::Refused(format!(
+                return Err(Failure::refused(format!(
                     "{}: is both {other} and {what}; name another file by --ca, or rename the key",
                     self.target.folders.at(folder).name(path)
                 )));
