@@ -62,6 +62,9 @@ impl io::Write for Hasher {
 }
 
 impl Digest {
+    /// Zeros, which no known octets have as their digest.
+    pub const ZERO: Self = Self([0; 32]);
+
     /// The digest of these octets.
     pub fn of(octets: &[u8]) -> Self {
         let mut bytes = [0; 32];

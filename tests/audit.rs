@@ -598,7 +598,8 @@ fn keys_that_were_found_were_decided_about() {
         lab
     };
     let found = "f = [x for x in r if x['event'] == 'key-found'][0]";
-    let said = "c = [x for x in r if x['event'] == 'confirmed' and x['data']['prompt'] == 'found-key'][0]";
+    let said =
+        "c = [x for x in r if x['event'] == 'confirmed' and x['data']['asked']['prompt'] == 'found-key'][0]";
     let made = "g = [x for x in r if x['event'] == 'key-generated'][0]";
     let gone = "w = [x for x in r if x['event'] == 'key-withdrawn'][0]";
     let edits = [

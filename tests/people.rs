@@ -197,7 +197,10 @@ fn everybody_confirms_and_everything_is_written_down() {
     );
     let by = |prompt: &str| -> Vec<String> {
         let said = of(&records, "confirmed");
-        said.iter().filter(|c| c["prompt"] == prompt).map(|c| c["by"].as_str().unwrap().to_owned()).collect()
+        said.iter()
+            .filter(|c| c["asked"]["prompt"] == prompt)
+            .map(|c| c["by"].as_str().unwrap().to_owned())
+            .collect()
     };
     assert_eq!(by("plan"), ["Olga Operator", "Wim Witness"]);
     assert_eq!(
@@ -205,7 +208,8 @@ fn everybody_confirms_and_everything_is_written_down() {
         ["Olga Operator", "Wim Witness", "Wanda Witness", "Olga Operator", "Wim Witness"]
     );
     // Nobody types what another one typed before.
-    let plan: Vec<&Value> = of(&records, "confirmed").into_iter().filter(|c| c["prompt"] == "plan").collect();
+    let plan: Vec<&Value> =
+        of(&records, "confirmed").into_iter().filter(|c| c["asked"]["prompt"] == "plan").collect();
     assert_ne!(plan[0]["answer"], plan[1]["answer"]);
     let exception = of(&records, "exception");
     assert_eq!(exception.len(), 1);

@@ -1,8 +1,8 @@
 //! Runs of certificates: the transcript tells how many there were and the digest of their list,
 //! which is taken again from ledger rows or manifest entries as they pass.
 
-use super::records::Run;
 use crate::digest::{Digest, Hasher};
+use crate::record::Run;
 
 /// The runs of a transcript, being held against certificates in their order.
 #[derive(Debug)]

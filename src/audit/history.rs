@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::RandomState;
 
-use super::marks::Seal;
-use super::story::Story;
+use super::reading::{Reading, Sealed};
 use super::{Order, Section, transcript};
-use crate::ceremony::Plan;
 use crate::digest::Digest;
-use crate::release::{FIRST, Head};
+use crate::plan::Plan;
+use crate::record::FIRST;
+use crate::release::Head;
 
 /// One transcript, from wherever it was read.
 #[derive(Debug)]
@@ -19,28 +19,28 @@ pub struct Chapter {
     /// Whether it lies in a release, whose manifest is signed.
     pub released: bool,
     pub plan: Option<Digest>,
-    pub previous: String,
-    pub head: String,
-    pub seal: Option<Seal>,
+    pub previous: Digest,
+    pub head: Digest,
+    pub seal: Option<Sealed>,
 }
 
 impl Chapter {
     /// What others need of a transcript.
-    pub fn of(source: String, ceremony: Option<i64>, story: Story) -> Self {
+    pub fn of(source: String, ceremony: Option<i64>, reading: Reading) -> Self {
         Self {
             source,
             ceremony,
             released: false,
-            plan: story.begin.map(|begin| begin.plan.sha256),
-            previous: story.previous.unwrap_or_default(),
-            head: story.head.unwrap_or_default(),
-            seal: story.seal,
+            plan: reading.state.begin.map(|begin| begin.plan.sha256),
+            previous: reading.previous.unwrap_or(FIRST),
+            head: reading.head.unwrap_or(FIRST),
+            seal: reading.seal,
         }
     }
 
     /// As part of a release.
-    pub fn of_release(source: String, story: Story) -> Self {
-        Self { released: true, ..Self::of(source, None, story) }
+    pub fn of_release(source: String, reading: Reading) -> Self {
+        Self { released: true, ..Self::of(source, None, reading) }
     }
 
     fn name(&self) -> String {
@@ -100,8 +100,8 @@ impl History {
     }
 
     /// The plan of this transcript, when a ledger keeps it.
-    pub fn plan(&self, story: &Story) -> Option<&Plan> {
-        transcript::approved(story, &self.plans)
+    pub fn plan(&self, reading: &Reading) -> Option<&Plan> {
+        transcript::approved(reading, &self.plans)
     }
 
     /// Takes in a release; whether its certificates are new to the history.
@@ -280,7 +280,7 @@ impl History {
 impl Chapter {
     /// Whether this transcript of a ledger begins with that one, or is it.
     fn tells(&self, other: &Self) -> bool {
-        let sealed = |seal: &Option<Seal>| seal.as_ref().map(|seal| seal.file);
+        let sealed = |seal: &Option<Sealed>| seal.as_ref().map(|seal| seal.file);
         self.head == other.head || (other.seal.is_some() && sealed(&self.seal) == sealed(&other.seal))
     }
 }

@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::records::{KeyCertificate, KeyFound, KeyGenerated, KeyIntended, KeyWithdrawn, Said};
-use crate::ceremony::{Person, wording};
 use crate::digest::Digest;
+use crate::record::{
+    Confirmed, Decision, Event, FoundKey, KeyCertificate, KeyFound, KeyGenerated, KeyIntended, KeyWithdrawn,
+    Person,
+};
 
 /// Whether so many people of each role are enough.
 type Enough<'e> = &'e dyn Fn(&[Person]) -> Result<(), String>;
@@ -13,8 +15,6 @@ type Enough<'e> = &'e dyn Fn(&[Person]) -> Result<(), String>;
 /// The keys of a transcript, record by record.
 #[derive(Debug, Default)]
 pub struct KeyEvents<'s> {
-    /// Whether the transcript names keys before they are generated: older ones do not.
-    intends: bool,
     /// IDs that were named in this run and not used yet.
     intended: BTreeSet<&'s str>,
     /// What was found in this run and waits for a decision.
@@ -26,7 +26,7 @@ pub struct KeyEvents<'s> {
 #[derive(Debug)]
 struct Undecided<'s> {
     key: &'s KeyFound,
-    typed: Vec<(Person, &'s str)>,
+    typed: Vec<(Person, Decision)>,
 }
 
 impl<'s> KeyEvents<'s> {
@@ -36,46 +36,52 @@ impl<'s> KeyEvents<'s> {
         self.found = None;
     }
 
-    /// A key is about to be generated.
-    pub fn intended(&mut self, key: &'s KeyIntended) {
-        self.intends = true;
-        self.intended.insert(&key.key_id);
-    }
-
-    /// Something of a key was found.
-    pub fn found(&mut self, key: &'s KeyFound) {
-        self.found = Some(Undecided { key, typed: Vec::new() });
-    }
-
-    /// Somebody typed what is to become of it.
-    pub fn said(&mut self, said: &'s Said, person: Person) -> Result<(), String> {
-        let Some(Undecided { key, typed }) = &mut self.found else {
-            return Err("found-key was confirmed, and nothing of a key was found in this run".into());
-        };
-        let usable = key.reason.is_none();
-        let options = wording::found_options(&key.name, usable);
-        let is_option = options.iter().any(|option| said.answer.eq_ignore_ascii_case(option));
-        if said.question != wording::found(&key.name, usable) || !is_option {
-            return Err(format!(
-                "{:?} was typed for found-key, which takes {}",
-                said.answer,
-                options.join(" or ")
-            ));
+    /// Takes in an event of a key; others say nothing here.
+    pub fn take(&mut self, event: &'s Event, enough: Enough<'_>) -> Result<(), String> {
+        match event {
+            Event::KeyIntended(key) => self.intended(key),
+            Event::KeyFound(key) => self.found = Some(Undecided { key, typed: Vec::new() }),
+            Event::KeyGenerated(key) => return self.generated(key, enough),
+            Event::KeyWithdrawn(key) => return self.withdrawn(key, enough),
+            Event::Certificate(key) => return self.certificate(key),
+            _ => {}
         }
-        typed.push((person, &said.answer));
         Ok(())
     }
 
+    /// A key is about to be generated.
+    fn intended(&mut self, key: &'s KeyIntended) {
+        self.intended.insert(&key.key_id);
+    }
+
+    /// Somebody typed what is to become of what was found.
+    pub fn said(&mut self, asked: &FoundKey, said: &Confirmed, person: Person) -> Result<(), String> {
+        let Some(Undecided { key, typed }) = &mut self.found else {
+            return Err("found-key was confirmed, and nothing of a key was found in this run".into());
+        };
+        let keeps = asked.options.contains(&Decision::Keep);
+        match asked
+            .decision(&said.answer)
+            .filter(|_| asked.name == key.name && (key.reason.is_none() || !keeps))
+        {
+            Some(decision) => {
+                typed.push((person, decision));
+                Ok(())
+            }
+            None => Err(format!("{:?} was typed for found-key, which does not take it", said.answer)),
+        }
+    }
+
     /// A pair was generated, or one that was found was kept.
-    pub fn generated(&mut self, key: &'s KeyGenerated, enough: Enough<'_>) -> Result<(), String> {
+    fn generated(&mut self, key: &'s KeyGenerated, enough: Enough<'_>) -> Result<(), String> {
         let name = &key.name;
-        let id = key.key_id.as_deref().unwrap_or_default();
+        let id = key.key_id.as_str();
         if let Some(found) = self.found.take_if(|found| found.key.key_id == id) {
             if found.key.spki_sha256 != Some(key.spki_sha256) {
                 return Err(format!("the pair of {name} that was kept is another one than was found"));
             }
-            found.decided(&wording::keep(name), enough)?;
-        } else if self.intends && !self.intended.remove(id) {
+            found.decided(Decision::Keep, enough)?;
+        } else if !self.intended.remove(id) {
             return Err(format!("the key of {name} was generated, and no record of its run names it before"));
         }
         self.generated.insert(name, key);
@@ -83,14 +89,14 @@ impl<'s> KeyEvents<'s> {
     }
 
     /// The token holds nothing of a key any more.
-    pub fn withdrawn(&mut self, key: &'s KeyWithdrawn, enough: Enough<'_>) -> Result<(), String> {
+    fn withdrawn(&mut self, key: &'s KeyWithdrawn, enough: Enough<'_>) -> Result<(), String> {
         self.intended.remove(key.key_id.as_str());
         self.generated.remove(key.name.as_str());
         let found = self.found.take_if(|found| found.key.key_id == key.key_id);
         match found {
             _ if key.destroyed.is_empty() => Ok(()),
             Some(found) if found.key.objects == key.destroyed && found.key.name == key.name => {
-                found.decided(&wording::destroy(&key.name), enough)
+                found.decided(Decision::Destroy, enough)
             }
             _ => {
                 Err(format!("objects of the key {} were destroyed that were not found in that run", key.name))
@@ -99,10 +105,9 @@ impl<'s> KeyEvents<'s> {
     }
 
     /// The certificate of a key is for the pair that was generated.
-    pub fn certificate(&self, key: &KeyCertificate) -> Result<(), String> {
+    fn certificate(&self, key: &KeyCertificate) -> Result<(), String> {
         let same = |generated: &KeyGenerated| {
-            let same_id = generated.key_id.as_ref().is_none_or(|id| *id == key.key_id);
-            same_id && generated.spki_sha256 == key.spki_sha256
+            generated.key_id == key.key_id && generated.spki_sha256 == key.spki_sha256
         };
         match self.generated.get(key.name.as_str()) {
             Some(generated) if !same(generated) => {
@@ -118,9 +123,10 @@ impl<'s> KeyEvents<'s> {
 }
 
 impl Undecided<'_> {
-    fn decided(self, wanted: &str, enough: Enough<'_>) -> Result<(), String> {
-        let by = self.typed.into_iter().filter(|(_, answer)| answer.eq_ignore_ascii_case(wanted));
+    fn decided(self, wanted: Decision, enough: Enough<'_>) -> Result<(), String> {
+        let by = self.typed.into_iter().filter(|(_, decision)| *decision == wanted);
         let by: Vec<Person> = by.map(|(person, _)| person).collect();
-        enough(&by).map_err(|few| format!("{wanted:?} was not confirmed: {few}"))
+        let typed = wanted.typed(&self.key.name);
+        enough(&by).map_err(|few| format!("{typed:?} was not confirmed: {few}"))
     }
 }

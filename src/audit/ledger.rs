@@ -9,16 +9,16 @@ mod rows;
 use crate::failure::Failure;
 use std::path::Path;
 
-use serde_json::json;
-
 use super::history::{Chapter, History, Told};
-use super::story::Story;
+use super::reading::Reading;
 use super::{Order, Section, release, transcript};
-use crate::ceremony::{Plan, Setup, manifest_again, manifest_keys};
 use crate::digest::Digest;
-use crate::ledger::{self, CeremonyRow, KeyRole, Ledger, ReleaseRow, StoredKey};
-use crate::release::{FIRST, Head, verify_manifest};
+use crate::ledger::{self, CeremonyRow, Ledger, ReleaseRow, StoredKey};
+use crate::plan::{Plan, Setup};
+use crate::record::{FIRST, KeyRole, Release};
+use crate::release::{Head, verify_manifest};
 use crate::request::IndexName;
+use crate::signing::{manifest_again, manifest_keys};
 
 /// Audits a ledger.
 pub fn audit(
@@ -69,7 +69,7 @@ struct Book<'a> {
 impl Book<'_> {
     fn read(&mut self, ledger: &mut Ledger) -> Result<(), Failure> {
         let ids = ledger.ceremonies()?;
-        let mut head = FIRST.to_owned();
+        let mut head = FIRST;
         let mut linked = Ok(());
         let mut seen = found::Seen::default();
         for (at, id) in ids.iter().enumerate() {
@@ -83,7 +83,7 @@ impl Book<'_> {
                     chapter.previous
                 ));
             }
-            head.clone_from(&chapter.head);
+            head = chapter.head;
             self.history.tell(chapter);
         }
         let count = ids.len();
@@ -130,52 +130,52 @@ impl Book<'_> {
     fn ceremony(&mut self, ledger: &mut Ledger, id: i64, seen: &mut found::Seen) -> Result<Chapter, Failure> {
         let what = format!("ceremony {id}");
         let row = ledger.ceremony(id)?;
-        let mut story = Story::default();
+        let mut reading = Reading::default();
         ledger.transcript::<ledger::Error>(id, &mut |line| {
-            story.line(line);
+            reading.line(line);
             Ok(())
         })?;
-        let (plan, wrong) = self.plan(&row, &story);
+        let (plan, wrong) = self.plan(&row, &reading);
         let cluster = plan.as_ref().map(|plan| plan.script().cluster.as_ref().map(IndexName::as_str));
         let wrong = wrong.or_else(|| {
             cluster
                 .filter(|cluster| *cluster != row.cluster.as_deref())
                 .map(|_| format!("{what}: the ledger's cluster is not the one that the script signs for"))
         });
-        transcript::claims(&story, plan.as_ref(), wrong, &what, self.section);
-        self.section.compared("AUDIT-END", ended(&row, &story).map_err(|wrong| format!("{what}: {wrong}")));
+        transcript::claims(&reading, plan.as_ref(), wrong, &what, self.section);
+        self.section.compared("AUDIT-END", ended(&row, &reading).map_err(|wrong| format!("{what}: {wrong}")));
         let keys = ledger.keys()?;
-        self.section.compared("AUDIT-KEYS", keys::told(&keys, &row, &story, &what));
+        self.section.compared("AUDIT-KEYS", keys::told(&keys, &row, &reading, &what));
         let kept = ledger.indexes(id)?;
-        if let Err(wrong) = bundles::told(&kept, &story) {
+        if let Err(wrong) = bundles::told(&kept, &reading) {
             self.section.compared("AUDIT-REQUESTS", Err(format!("{what}: {wrong}")));
         }
-        let approved = plan.as_ref().and_then(|plan| bundles::approved(&kept, &story, plan));
+        let approved = plan.as_ref().and_then(|plan| bundles::approved(&kept, &reading, plan));
         if let Some(approved) = approved {
             let told = |text| format!("{what}: {text}");
             self.section.compared("AUDIT-APPROVALS", approved.map(told).map_err(told));
         }
         if let Some(plan) = &plan {
             let order = self.order;
-            let held = rows::Held { plan, keys: &keys, story: &story };
+            let held = rows::Held { plan, keys: &keys, reading: &reading };
             match self.only_open && row.done {
                 true => seen.lose(),
                 false => rows::audit(ledger, &row, &held, (seen, order.processors), self.section)?,
             }
-            self.release(ledger, &row, plan, &keys, &story)?;
+            self.release(ledger, &row, plan, &keys, &reading)?;
             self.history.keep(plan.clone());
         } else {
             seen.lose();
         }
-        Ok(Chapter::of(self.name.clone(), Some(id), story))
+        Ok(Chapter::of(self.name.clone(), Some(id), reading))
     }
 
     /// The plan whose texts the ledger keeps, and what is wrong with it. The script is looked at only
     /// when its digest is the one that the transcript names.
-    fn plan(&self, row: &CeremonyRow, story: &Story) -> (Option<Plan>, Option<String>) {
-        match kept_plan(row, story) {
+    fn plan(&self, row: &CeremonyRow, reading: &Reading) -> (Option<Plan>, Option<String>) {
+        match kept_plan(row, reading) {
             Ok((plan, setup)) => (Some(plan), setup.err()),
-            Err(wrong) => (transcript::approved(story, &self.order.plans).cloned(), Some(wrong)),
+            Err(wrong) => (transcript::approved(reading, &self.order.plans).cloned(), Some(wrong)),
         }
     }
 
@@ -185,11 +185,11 @@ impl Book<'_> {
         row: &CeremonyRow,
         plan: &Plan,
         keys: &[StoredKey],
-        story: &Story,
+        reading: &Reading,
     ) -> Result<(), Failure> {
         let what = format!("ceremony {}", row.id);
         let Some(release) = ledger.release(row.id)? else {
-            if story.seal.is_some() && row.done {
+            if reading.seal.is_some() && row.done {
                 let text =
                     format!("{what}: its transcript was sealed for a release that the ledger does not have");
                 self.section.compared("AUDIT-MANIFEST", Err(text));
@@ -206,14 +206,14 @@ impl Book<'_> {
         };
         let told = |wrong| format!("{what}: {wrong}");
         let whose = "the manifest";
-        self.section.compared("AUDIT-SEAL", release::sealed(story, &head, whose).map(told).map_err(told));
-        self.section.compared("AUDIT-MANIFEST", release::same_facts(story, &head).map(told).map_err(told));
+        self.section.compared("AUDIT-SEAL", release::sealed(reading, &head, whose).map(told).map_err(told));
+        self.section.compared("AUDIT-MANIFEST", release::same_facts(reading, &head).map(told).map_err(told));
         let again = match self.only_open && row.done {
             true => Ok(release.manifest),
             false => manifest_again(ledger, row.id, &head, plan, self.order.processors),
         };
         let again = again.map_err(|e| e.to_string());
-        let same = again.and_then(|again| self.same_manifest(&release, &head, again, keys, story));
+        let same = again.and_then(|again| self.same_manifest(&release, &head, again, keys, reading));
         self.section.compared("AUDIT-SIGNATURE", same.map(told).map_err(told));
         release::anchored(&head, &self.order.roots, &what, self.section);
         self.history.release(Told::of(self.name.clone(), true, release.manifest, &head));
@@ -228,7 +228,7 @@ impl Book<'_> {
         head: &Head,
         again: Digest,
         keys: &[StoredKey],
-        story: &Story,
+        reading: &Reading,
     ) -> Result<String, String> {
         if again != release.manifest {
             return Err(format!(
@@ -250,8 +250,10 @@ impl Book<'_> {
         if head.signer.certificate_sha256 != signer.digest() {
             return Err("the manifest names another signer than the one that signed it".into());
         }
-        let others = [story.sealed, story.released];
-        if others.into_iter().flatten().any(|told| told != (release.sequence, release.manifest)) {
+        let same =
+            |other: Release| (other.sequence, other.manifest_sha256) == (release.sequence, release.manifest);
+        let others = [reading.state.sealed.signed, reading.state.sealed.released];
+        if !others.into_iter().flatten().all(same) {
             return Err(format!("the transcript tells another release than {}", release.sequence));
         }
         let previous = self.last.as_ref().map(|last| last.manifest);
@@ -267,11 +269,10 @@ impl Book<'_> {
 }
 
 /// The plan of a ceremony's row, and whether the rest of what is kept with it fits the transcript.
-fn kept_plan(row: &CeremonyRow, story: &Story) -> Result<(Plan, Result<(), String>), String> {
+fn kept_plan(row: &CeremonyRow, reading: &Reading) -> Result<(Plan, Result<(), String>), String> {
     let what = format!("ceremony {}", row.id);
-    let begin = story.begin.as_ref().ok_or_else(|| format!("{what}: no record begins it"))?;
-    let setup: Setup =
-        serde_json::from_str(&row.plan).map_err(|e| format!("{what}: the ledger's plan is none: {e}"))?;
+    let begin = reading.state.begin.as_ref().ok_or_else(|| format!("{what}: no record begins it"))?;
+    let setup = Setup::read(&row.plan).map_err(|e| format!("{what}: {e}"))?;
     let (kept, begun) = (setup.plan.digest(), begin.plan.sha256);
     if kept != begun {
         return Err(format!(
@@ -279,37 +280,22 @@ fn kept_plan(row: &CeremonyRow, story: &Story) -> Result<(Plan, Result<(), Strin
             setup.plan.name()
         ));
     }
-    let plan = Plan::from_files(setup.plan.clone())
-        .map_err(|e| format!("{what}: the ledger's plan is none: {e}"))?;
-    Ok((plan, told_setup(&setup, story).map_err(|wrong| format!("{what}: {wrong}"))))
-}
-
-/// What is kept of a ceremony's run besides its plan is what the transcript begins with.
-fn told_setup(setup: &Setup, story: &Story) -> Result<(), String> {
-    let hsm = Digest::of(setup.hsm.as_bytes());
-    let kept = [
-        ("hsm_profile", json!(hsm)),
-        ("token_serial", json!(setup.token_serial)),
-        ("out", json!(setup.out)),
-        ("bundle_sha256", json!(setup.bundle)),
-        ("indexes", json!(setup.indexes)),
-    ];
-    let told = |name: &str| match name {
-        "hsm_profile" => story.lasting.get(name)?.get("sha256"),
-        _ => story.lasting.get(name),
-    };
-    match kept.iter().find(|(name, kept)| told(name) != Some(kept)) {
-        None => Ok(()),
-        Some((name, kept)) => Err(format!("the ledger has {name} {kept}, the transcript tells another")),
-    }
+    let plan = setup.plan().map_err(|e| format!("{what}: the ledger's plan is none: {e}"))?;
+    // What is kept of the run besides its plan is what the transcript begins with.
+    let differs = setup.differs(begin);
+    let same = differs.map_or(Ok(()), |name| {
+        Err(format!("{what}: the ledger's {name} is not the one that the transcript begins with"))
+    });
+    Ok((plan, same))
 }
 
 /// What the ledger says of the ceremony's end is what the transcript says.
-fn ended(row: &CeremonyRow, story: &Story) -> Result<String, String> {
-    if let Some(made) = story.has_made().filter(|_| story.abandoned) {
-        return Err(format!("it was given up, and {made} says that something was made in it"));
+fn ended(row: &CeremonyRow, reading: &Reading) -> Result<String, String> {
+    let (state, made) = (&reading.state, reading.state.made());
+    if state.abandoned && !made.is_empty() {
+        return Err(format!("it was given up, and there is something of it: {}", made.join(", ")));
     }
-    match (row.done, story.ended, story.abandoned) {
+    match (row.done, state.ended, state.abandoned) {
         (true, true, _) => Ok(format!("ceremony {} was finished", row.id)),
         (true, false, true) => Ok(format!("ceremony {} was given up before anything was made", row.id)),
         (true, false, false) => Err("the ledger says it is done, the transcript has no end".into()),

@@ -10,12 +10,10 @@ mod claim;
 mod history;
 mod key_events;
 mod ledger;
-mod marks;
 mod people;
-mod records;
+mod reading;
 mod release;
 mod steps;
-mod story;
 mod transcript;
 mod witness;
 
@@ -25,10 +23,10 @@ use std::path::{Path, PathBuf};
 pub use claim::{Claim, Outcome, Report, Section};
 pub use witness::{NAMESPACE, Signer, allowed_signers};
 
-use crate::ceremony::Plan;
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::ledger::Ledger;
+use crate::plan::Plan;
 use crate::release::{MANIFEST, SIGNATURE, TRANSCRIPT};
 
 /// What is audited, and by what.

@@ -3,25 +3,25 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::marks::Mark;
-use super::story::Story;
-use crate::ceremony::{Person, Plan, Role};
+use super::reading::Reading;
+use crate::plan::Plan;
+use crate::record::{Event, Person, Role};
 
 /// Before the first step, and again after each interruption, everybody whom the script wants
 /// signed in, and no one filled two seats that must be distinct.
-pub fn present(story: &Story, plan: &Plan) -> Result<String, String> {
+pub fn present(reading: &Reading, plan: &Plan) -> Result<String, String> {
     let seats = &plan.script().people;
     let mut seated: Vec<Person> = Vec::new();
     let (mut names, mut known): (Vec<String>, HashSet<String>) = Default::default();
     let all = seats.all().count();
     let mut waits = false;
-    for mark in &story.marks {
-        match mark {
-            Mark::Begin | Mark::Resume => {
+    for record in &reading.acts {
+        match &record.event {
+            Event::Begin(_) | Event::Resume(_) => {
                 seated.clear();
                 waits = true;
             }
-            Mark::Present(role, name) => {
+            Event::Present(Person { role, name }) => {
                 let person = Person::new(*role, name)?;
                 if seated.len() == all {
                     return Err(format!("{} signed in when all {all} seats were taken", person.title()));
@@ -34,13 +34,14 @@ pub fn present(story: &Story, plan: &Plan) -> Result<String, String> {
                 }
                 seated.push(person);
             }
-            Mark::Step { number, .. } if waits => {
+            Event::Step(step) if waits => {
                 waits = false;
                 for role in Role::ALL {
                     let there = seated.iter().filter(|person| person.role == role).count();
                     if there != seats.of(role) {
                         return Err(format!(
-                            "step {number} began when {there} {} had signed in, the script wants {}",
+                            "step {} began when {there} {} had signed in, the script wants {}",
+                            step.number,
                             role.as_str(),
                             seats.of(role)
                         ));
@@ -54,11 +55,11 @@ pub fn present(story: &Story, plan: &Plan) -> Result<String, String> {
 }
 
 /// Bundles came in with the approvals that the script names; nothing to say where it names none.
-pub fn approvals(story: &Story, plan: &Plan) -> Option<Result<String, String>> {
+pub fn approvals(reading: &Reading, plan: &Plan) -> Option<Result<String, String>> {
     let approvals = plan.script().approvals.as_ref()?;
-    story.imported?;
+    reading.state.imported?;
     let may = |name: &&String| approvals.signers.iter().any(|signer| signer.name == **name);
-    let indexes = story.begin.as_ref().map(|begin| begin.indexes.as_slice()).unwrap_or_default();
+    let indexes = reading.state.begin.as_ref().map(|begin| begin.indexes.as_slice()).unwrap_or_default();
     let few = indexes.iter().find(|index| {
         let different: BTreeSet<&String> = index.approvers.iter().filter(may).collect();
         different.len() < approvals.required

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use super::certificates::Runs;
 use super::history::{Chapter, History, Told};
-use super::marks::Refusals;
-use super::story::Story;
+use super::reading::Reading;
 use super::{Order, Section, transcript};
 use crate::digest::{Digest, Hasher};
 use crate::media::{self, RelativePath, Tree};
+use crate::record::{KeyRole, Refusals};
 use crate::release::{
     self, CertificateEntry, Head, LIMITS, MANIFEST, ManifestKind, Reader, RefusalEntry, Root, TRANSCRIPT,
     Trust,
@@ -25,28 +25,28 @@ pub fn audit(
 ) -> Result<(), Failure> {
     let name = path.display().to_string();
     let Some(tree) = open(path, section)? else { return Ok(()) };
-    let story = match member(&tree, TRANSCRIPT) {
-        Ok(member) => transcript::read(member, &name)?,
+    let reading = match member(&tree, TRANSCRIPT) {
+        Ok(member) => Reading::of(member).map_err(|e| Failure::fault(format!("{name}: {e}")))?,
         Err(wrong) => {
             section.compared("AUDIT-RELEASE", Err(wrong));
             return Ok(());
         }
     };
-    let mut manifest = Manifest::new(&story, history.hasher());
+    let mut manifest = Manifest::new(&reading, history.hasher());
     match read(&tree, &mut manifest) {
         Ok(digest) => manifest.digest = Some(digest),
         Err(wrong) => section.compared("AUDIT-RELEASE", Err(wrong)),
     }
-    let plan = transcript::approved(&story, &order.plans).or_else(|| history.plan(&story));
-    transcript::claims(&story, plan, None, "the transcript", section);
+    let plan = transcript::approved(&reading, &order.plans).or_else(|| history.plan(&reading));
+    transcript::claims(&reading, plan, None, "the transcript", section);
     if let Some(head) = manifest.head.take() {
         verified(path, &head, order, section)?;
         anchored(&head, &order.roots, "the release", section);
-        section.compared("AUDIT-SEAL", sealed(&story, &head, "the manifest"));
-        section.compared("AUDIT-MANIFEST", same_facts(&story, &head));
+        section.compared("AUDIT-SEAL", sealed(&reading, &head, "the manifest"));
+        section.compared("AUDIT-MANIFEST", same_facts(&reading, &head));
         manifest.close(&head, section, history, &name);
     }
-    history.tell(Chapter::of_release(name, story));
+    history.tell(Chapter::of_release(name, reading));
     Ok(())
 }
 
@@ -171,9 +171,9 @@ pub fn anchored(head: &Head, roots: &[Digest], what: &str, section: &mut Section
 }
 
 /// The transcript's head stands in the manifest.
-pub fn sealed(story: &Story, head: &Head, whose: &str) -> Result<String, String> {
+pub fn sealed(reading: &Reading, head: &Head, whose: &str) -> Result<String, String> {
     let entry = &head.transcript;
-    let Some(seal) = &story.seal else { return Err("the transcript was never sealed".into()) };
+    let Some(seal) = &reading.seal else { return Err("the transcript was never sealed".into()) };
     if seal.file != entry.sha256 || seal.head != entry.head {
         return Err(format!(
             "the transcript has the head {} and SHA-256 {} where it was sealed, {whose} says {} and {}",
@@ -190,8 +190,8 @@ pub fn sealed(story: &Story, head: &Head, whose: &str) -> Result<String, String>
 }
 
 /// Manifest and transcript say the same of plan, program, bundle and kind.
-pub fn same_facts(story: &Story, head: &Head) -> Result<String, String> {
-    let Some(begin) = &story.begin else { return Err("the transcript has no beginning".into()) };
+pub fn same_facts(reading: &Reading, head: &Head) -> Result<String, String> {
+    let Some(begin) = &reading.state.begin else { return Err("the transcript has no beginning".into()) };
     let differ = |what: &str, manifest: String, transcript: String| {
         Err(format!("{what}: the manifest says {manifest}, the transcript {transcript}"))
     };
@@ -201,17 +201,17 @@ pub fn same_facts(story: &Story, head: &Head) -> Result<String, String> {
         return differ("plan digest", head.plan.sha256.to_string(), begin.plan.sha256.to_string());
     }
     if head.bundle_sha256 != begin.bundle_sha256
-        || story.imported.is_some_and(|d| Some(d) != head.bundle_sha256)
+        || reading.state.imported.is_some_and(|d| Some(d) != head.bundle_sha256)
     {
         return differ("bundle digest", bundle(head.bundle_sha256), bundle(begin.bundle_sha256));
     }
     if (head.kind == ManifestKind::Rehearsal) != begin.rehearsal {
         return differ("rehearsal", (!begin.rehearsal).to_string(), begin.rehearsal.to_string());
     }
-    if head.unattended != story.unattended {
-        return differ("unattended", head.unattended.to_string(), story.unattended.to_string());
+    if head.unattended != reading.state.unattended {
+        return differ("unattended", head.unattended.to_string(), reading.state.unattended.to_string());
     }
-    for key in story.keys.iter().filter(|key| key.role == "authority") {
+    for key in reading.state.certificates().filter(|key| key.role == KeyRole::Authority) {
         let listed = head.authorities.iter().find(|entry| entry.name == key.name);
         if listed.is_none_or(|entry| entry.sha256 != key.sha256 || entry.serial != key.serial) {
             return differ(
@@ -221,10 +221,10 @@ pub fn same_facts(story: &Story, head: &Head) -> Result<String, String> {
             );
         }
     }
-    if story.token.as_ref() != Some(&head.token.serial) {
-        return differ("token", head.token.serial.clone(), story.token.clone().unwrap_or_default());
+    if reading.token() != Some(&head.token.serial) {
+        return differ("token", head.token.serial.clone(), reading.token().unwrap_or_default().to_owned());
     }
-    let program = story.tool.as_ref().map(|tool| format!("{} {}", tool.version, tool.sha256));
+    let program = reading.tool.as_ref().map(|tool| format!("{} {}", tool.version, tool.sha256));
     let sealed_by = format!("{} {}", head.tool.version, head.tool.sha256);
     if program.as_ref() != Some(&sealed_by) {
         return differ("program", sealed_by, program.unwrap_or_default());
@@ -240,7 +240,7 @@ pub fn same_facts(story: &Story, head: &Head) -> Result<String, String> {
 
 /// The lists of a manifest, held against the transcript as they pass.
 struct Manifest<'s> {
-    story: &'s Story,
+    reading: &'s Reading,
     head: Option<Head>,
     digest: Option<Digest>,
     runs: Runs<'s>,
@@ -251,12 +251,12 @@ struct Manifest<'s> {
 }
 
 impl<'s> Manifest<'s> {
-    fn new(story: &'s Story, hasher: RandomState) -> Self {
+    fn new(reading: &'s Reading, hasher: RandomState) -> Self {
         Self {
-            story,
+            reading,
             head: None,
             digest: None,
-            runs: Runs::new(&story.runs),
+            runs: Runs::new(&reading.runs),
             refusals: Refusals::default(),
             serials: Vec::new(),
             hasher,
@@ -264,11 +264,11 @@ impl<'s> Manifest<'s> {
     }
 
     fn close(self, head: &Head, section: &mut Section, history: &mut History, name: &str) {
-        let Self { story, digest, runs, refusals, serials, .. } = self;
+        let Self { reading, digest, runs, refusals, serials, .. } = self;
         let Some(digest) = digest else { return };
         let count = runs.count();
-        section.compared("AUDIT-CERTIFICATES", issued(runs.finish(), story, count, "the manifest"));
-        section.compared("AUDIT-REFUSALS", refused(&refusals, story, "the manifest"));
+        section.compared("AUDIT-CERTIFICATES", issued(runs.finish(), reading, count, "the manifest"));
+        section.compared("AUDIT-REFUSALS", refused(&refusals, reading, "the manifest"));
         if history.release(Told::of(name.to_owned(), false, digest, head)) {
             history.serials(&serials);
         }
@@ -276,9 +276,15 @@ impl<'s> Manifest<'s> {
 }
 
 /// What the transcript says of certificates is what `whose` has.
-pub fn issued(runs: Result<u64, String>, story: &Story, count: u64, whose: &str) -> Result<String, String> {
+pub fn issued(
+    runs: Result<u64, String>,
+    reading: &Reading,
+    count: u64,
+    whose: &str,
+) -> Result<String, String> {
     runs.map_err(|wrong| format!("{whose}: {wrong}"))?;
-    let told = story.issued.or(story.reviewed.map(|(approved, _)| approved)).unwrap_or_default();
+    let told =
+        reading.state.issued.or(reading.state.reviewed.map(|review| review.approved)).unwrap_or_default();
     match told == count {
         true => {
             Ok(format!("{whose} has the {count} certificates of the transcript, in its order and no other"))
@@ -288,19 +294,19 @@ pub fn issued(runs: Result<u64, String>, story: &Story, count: u64, whose: &str)
 }
 
 /// What the transcript says of refusals is what `whose` has.
-pub fn refused(found: &Refusals, story: &Story, whose: &str) -> Result<String, String> {
-    let told = &story.refusals;
-    if found.count == told.count && found.digest() == told.digest() {
+pub fn refused(found: &Refusals, reading: &Reading, whose: &str) -> Result<String, String> {
+    let told = &reading.state.refusals;
+    if found.count() == told.count() && found.digest() == told.digest() {
         return Ok(format!(
             "{whose} has the {} refusals of the transcript, with the same reasons",
-            found.count
+            found.count()
         ));
     }
     Err(format!(
         "{whose} has {} refusals whose list is {}, the transcript tells {} whose list is {}",
-        found.count,
+        found.count(),
         found.digest(),
-        told.count,
+        told.count(),
         told.digest()
     ))
 }
@@ -320,8 +326,7 @@ impl Reader for Manifest<'_> {
     }
 
     fn refusal(&mut self, entry: RefusalEntry) -> Result<(), release::Error> {
-        let reasons = entry.reasons.iter().map(|r| (r.control.as_str(), r.message.as_str()));
-        self.refusals.take(entry.request_path.as_str(), &entry.request_sha256, reasons);
+        self.refusals.take(entry.request_path.as_str(), &entry.request_sha256, &entry.reasons);
         Ok(())
     }
 }

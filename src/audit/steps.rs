@@ -1,20 +1,21 @@
 //! The steps that a transcript tells, held against the script of the plan.
 
-use super::marks::{KeyMark, Mark};
-use super::records::KeyCertificate;
-use super::story::Story;
-use crate::ceremony::{Plan, Step};
+use super::reading::Reading;
+use crate::plan::Plan;
+use crate::record::Event;
 
 /// Steps run in the script's order, each once those before it are done. After an interruption a
 /// ceremony goes on at the first step that was not done, and looks at machine and token again.
-pub fn order(story: &Story, plan: &Plan) -> Result<String, String> {
+pub fn order(reading: &Reading, plan: &Plan) -> Result<String, String> {
     let steps = &plan.script().step;
     let (mut done, mut last) = (0, 0);
-    for mark in &story.marks {
-        match mark {
-            Mark::Resume => last = 0,
-            Mark::Step { number, act, .. } => {
-                let expected = number.checked_sub(1).and_then(|at| steps.get(at)).map(Step::act);
+    for record in &reading.acts {
+        match &record.event {
+            Event::Resume(_) => last = 0,
+            Event::Step(started) => {
+                let (number, act) = (&started.number, &started.act);
+                let scripted = plan.script().step(*number);
+                let expected = scripted.map(|step| step.act.name());
                 if expected != Some(act.as_str()) {
                     return Err(format!(
                         "step {number} is {act}, in the script it is {}",
@@ -27,12 +28,14 @@ pub fn order(story: &Story, plan: &Plan) -> Result<String, String> {
                 if *number > done + 1 {
                     return Err(format!("step {number} ({act}) ran before step {} was done", done + 1));
                 }
-                if *number <= done && !steps.get(number - 1).is_some_and(Step::is_repeated) {
+                let again = scripted.is_some_and(|step| step.act.rules().is_performed_again());
+                if *number <= done && !again {
                     return Err(format!("step {number} ({act}) ran again and was done already"));
                 }
                 last = *number;
             }
-            Mark::Done(number) => {
+            Event::Done(step) => {
+                let number = &step.number;
                 if *number != done + 1 || *number != last {
                     return Err(format!(
                         "step {number} was done in step {last}, when {done} steps were done before"
@@ -46,7 +49,7 @@ pub fn order(story: &Story, plan: &Plan) -> Result<String, String> {
     let all = steps.len();
     match done {
         count if count == all => Ok(format!("all {all} steps ran in the script's order")),
-        count if story.ended => Err(format!("the ceremony ended after {count} of {all} steps")),
+        count if reading.state.ended => Err(format!("the ceremony ended after {count} of {all} steps")),
         count => Ok(format!(
             "{count} of {all} steps are done, in the script's order, as far as the transcript goes"
         )),
@@ -55,37 +58,26 @@ pub fn order(story: &Story, plan: &Plan) -> Result<String, String> {
 
 /// Each key that the script creates has its certificate in the transcript, in the step that
 /// creates it, and no other key has one.
-pub fn keys(story: &Story, plan: &Plan) -> Result<String, String> {
-    let made: Vec<(usize, &str)> = plan
-        .script()
-        .step
-        .iter()
-        .enumerate()
-        .filter_map(|(at, step)| step.creates().map(|name| (at + 1, name)))
-        .collect();
-    let mut step = 0;
-    for mark in &story.marks {
-        match mark {
-            Mark::Step { number, .. } => step = *number,
-            Mark::Key(KeyMark::Certificate(KeyCertificate { name, .. }))
-                if !made.contains(&(step, name.as_str())) =>
-            {
-                return Err(format!(
-                    "the certificate of {name} was made in step {step}, where the script has none"
-                ));
+pub fn keys(reading: &Reading, plan: &Plan) -> Result<String, String> {
+    let mut number = 0;
+    for record in &reading.acts {
+        match &record.event {
+            Event::Step(step) => number = step.number,
+            event @ Event::Certificate(_) => {
+                let scripted = plan.script().step(number).ok_or("a certificate was made before any step")?;
+                scripted.act.rules().allows(event).map_err(|wrong| format!("step {number} {wrong}"))?;
             }
             _ => {}
         }
     }
-    for (number, name) in made.iter().filter(|(number, _)| *number <= story.done) {
-        if !story.keys.iter().any(|key| key.name == *name) {
-            return Err(format!("step {number} creates {name}, of which the transcript has no certificate"));
-        }
-        if !story.generated.iter().any(|key| key == name) {
-            return Err(format!("step {number} creates {name}, of which the transcript has no key"));
-        }
+    for (at, step) in plan.script().step.iter().enumerate().take(reading.state.done) {
+        let rules = step.act.rules();
+        let Some(key) = rules.key() else { continue };
+        rules
+            .is_done(&reading.state, &[])
+            .map_err(|wrong| format!("step {} creates {}: {wrong}", at + 1, key.name))?;
     }
-    match (story.generated.len() + story.proved, &story.weak) {
+    match (reading.attributes, &reading.weak) {
         (_, Some(weak)) => Err(weak.clone()),
         (0, None) => Ok("no key was generated or used".to_owned()),
         (count, None) => Ok(format!(
@@ -95,9 +87,9 @@ pub fn keys(story: &Story, plan: &Plan) -> Result<String, String> {
 }
 
 /// What lay on the token, as far as the transcript goes: nothing that nobody expected.
-pub fn objects(story: &Story) -> Result<String, String> {
-    let looks = &story.looks;
-    if let Some(other) = &story.other_token {
+pub fn objects(reading: &Reading) -> Result<String, String> {
+    let looks = &reading.looks;
+    if let Some(other) = &reading.other_token {
         return Err(other.clone());
     }
     match (looks.count, looks.accepted) {

@@ -1,15 +1,11 @@
 //! Giving up a ceremony that waits to be resumed and in which nothing was made.
 
-use crate::failure::Failure;
-use serde_json::json;
-
-use super::Surroundings;
-use super::people::Person;
-use super::preflight::check_clock;
-use super::seats::Role;
+use super::Environment;
+use super::checks::{check_clock, check_ledger};
 use super::transcript::Transcript;
-use super::wording;
+use crate::failure::Failure;
 use crate::ledger::Ledger;
+use crate::record::{Abandoned, Event, Person, Role};
 
 /// Closes the ledger's unfinished ceremony; returns its number.
 ///
@@ -19,9 +15,9 @@ pub fn abandon(
     ledger: &mut Ledger,
     by: &str,
     reason: &str,
-    surroundings: &Surroundings<'_>,
+    environment: &Environment<'_>,
 ) -> Result<i64, Failure> {
-    let now = (surroundings.now)();
+    let now = (environment.now)();
     let open = ledger
         .open_ceremony()?
         .ok_or_else(|| Failure::usage(format!("{}: no ceremony is unfinished", ledger.folder().display())))?;
@@ -30,27 +26,19 @@ pub fn abandon(
         return Err(Failure::usage("the reason is 1 to 1000 characters in one line"));
     }
     check_clock(ledger, now)?;
-    surroundings.check_ledger(ledger)?;
-    let keys = ledger.keys()?.iter().filter(|key| key.ceremony == open.id).count();
-    let reserved = ledger.reservations(open.id)?;
-    let handed_out = ledger
-        .lines_of("custody")?
-        .iter()
-        .any(|(ceremony, line)| *ceremony == open.id && line.contains("\"phase\":\"handed-out\""));
-    if keys > 0 || reserved > 0 || handed_out {
-        let begun =
-            [(keys as u64, "key"), (reserved, "reserved serial number"), (u64::from(handed_out), "new PIN")];
-        let begun = begun.iter().filter(|(number, _)| *number > 0);
-        let begun: Vec<String> = begun.map(|(number, thing)| wording::count(*number, thing)).collect();
+    check_ledger(ledger, environment.processors)?;
+    let mut transcript = Transcript::open(ledger, open.id)?;
+    let made = transcript.state().made();
+    if !made.is_empty() {
         return Err(Failure::usage(format!(
             "ceremony {}: there is something of it already ({}), so it can only be resumed: `keyrite ceremony resume --ledger {}`",
             open.id,
-            begun.join(", "),
+            made.join(", "),
             ledger.folder().display()
         )));
     }
-    let mut transcript = Transcript::open(ledger, open.id)?;
-    transcript.note(now, "abandoned", json!({ "reason": reason, "by": by }))?;
+    let abandoned = Abandoned { reason: reason.to_owned(), by: Some(by.to_owned()) };
+    transcript.note(now, Event::Abandoned(abandoned))?;
     ledger.finish(open.id, transcript.noted())?;
     Ok(open.id)
 }

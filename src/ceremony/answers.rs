@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::Reply;
-use super::people::{Answer, PROMPTS, Person, Question};
-use super::seats::{Role, Seats};
+use super::people::{Answer, Question, Reply};
+use crate::plan::Seats;
+use crate::record::{Person, Prompt, Role};
 
 /// What a script will ask for.
 #[derive(Clone, Debug)]
@@ -39,11 +39,11 @@ impl Answers {
     pub fn parse(text: &str) -> Result<Self, Failure> {
         let answers: Self = toml::from_str(text)
             .map_err(|e| Failure::usage(format!("answers: {}", e.to_string().trim_end())))?;
-        match answers.prompts.keys().find(|key| !PROMPTS.contains(&key.as_str())) {
+        match answers.prompts.keys().find(|key| !Prompt::IDS.contains(&key.as_str())) {
             None => Ok(answers),
             Some(key) => Err(Failure::usage(format!(
                 "answers: {key:?} is no prompt; prompts are {}, tables are people and record",
-                PROMPTS.join(", ")
+                Prompt::IDS.join(", ")
             ))),
         }
     }
@@ -55,8 +55,7 @@ impl Answers {
     pub fn answer(&self, question: &Question) -> Result<Reply, Failure> {
         let none = |what: &str| Err(Failure::stopped(format!("answers: {what} has no answer")));
         let text = match &question.wanted {
-            Answer::Exactly { id, expected, whole } => return self.exactly(id, expected, whole.as_deref()),
-            Answer::OneOf { id, options, accept } => return self.one_of(id, options, accept.as_ref()),
+            Answer::To(prompt) => return self.to(prompt),
             Answer::Name(role, number) => self.name(*role, *number),
             Answer::Value(label) => self.record.get(label).map(String::as_str),
             Answer::Text => None,
@@ -67,33 +66,21 @@ impl Answers {
         }
     }
 
-    fn exactly(&self, id: &str, expected: &str, whole: Option<&str>) -> Result<Reply, Failure> {
+    /// What the prompt asks for: as "accept", in full, as a whole digest, or by the first word of an option.
+    fn to(&self, prompt: &Prompt) -> Result<Reply, Failure> {
+        let (id, options) = (prompt.id(), prompt.options());
         let given = self.prompts.get(id).map(|given| given.trim());
-        match given {
-            Some(text) if text == "accept" || text == expected || Some(text) == whole => {
-                Ok(Reply::Text(expected.to_owned()))
-            }
-            Some(text) => Err(Failure::stopped(format!(
-                "answers: {id} is {text:?}, the ceremony asks for {:?}",
-                whole.unwrap_or(expected)
-            ))),
-            None => Err(Failure::stopped(format!("answers: {id} has no answer"))),
-        }
-    }
-
-    /// The option that is given, in full or by its first word.
-    fn one_of(&self, id: &str, options: &[String], accept: Option<&String>) -> Result<Reply, Failure> {
-        let given = self.prompts.get(id).map(|given| given.trim());
-        let given = given.ok_or_else(|| {
-            Failure::stopped(format!("answers: {id} has no answer; it takes {}", options.join(" or ")))
-        })?;
-        let is = |option: &&String| *option == given || option.split(' ').next() == Some(given);
-        let chosen = if given == "accept" { accept } else { options.iter().find(is) };
-        chosen.map(|chosen| Reply::Text(chosen.clone())).ok_or_else(|| {
-            Failure::stopped(format!(
-                "answers: {id} is {given:?}, the ceremony takes {}",
-                options.join(" or ")
-            ))
+        let given = given.ok_or_else(|| Failure::stopped(format!("answers: {id} has no answer")))?;
+        let choice = options.len() > 1 || matches!(prompt, Prompt::FoundKey(_));
+        let is = |option: &&String| *option == given || (choice && option.split(' ').next() == Some(given));
+        let chosen = match given {
+            "accept" => prompt.accepted(),
+            _ if prompt.whole().as_deref() == Some(given) => options.first().cloned(),
+            _ => options.iter().find(is).cloned(),
+        };
+        let wanted = prompt.whole().unwrap_or_else(|| options.join(" or "));
+        chosen.map(Reply::Text).ok_or_else(|| {
+            Failure::stopped(format!("answers: {id} is {given:?}, the ceremony asks for {wanted:?}"))
         })
     }
 

@@ -1,21 +1,17 @@
 //! Asking: who answers, what is compared, and what happens at a prompt when somebody wants to stop
 //! or to have an exception written down.
 
-use crate::failure::Failure;
-use serde_json::json;
-
 use super::conductor::Conductor;
-use super::people::{Answer, Person, Question, SecretReply};
-use super::seats::Role;
-use super::wording::{self, Compared};
-use super::{Prompt, Reply};
+use super::people::{Answer, Question, Reply, SecretReply};
 use crate::digest::Digest;
+use crate::failure::Failure;
 use crate::media::shown;
+use crate::record::{Confirmed, Event, Exception, Person, Prompt, Role, Words, question};
 
 /// So many wrong answers end the ceremony.
 const TRIES: usize = 3;
-/// Words of a digest that one person types back.
-const PART: usize = 3;
+/// Words of a digest on a line.
+const WORDS_OF_A_LINE: usize = 6;
 /// The longest text of an exception, in characters.
 const LONGEST_EXCEPTION: usize = 1000;
 
@@ -24,20 +20,19 @@ pub const ALWAYS: &str =
     "At every prompt: \"stop\" ends here, to go on later; \"exception\" writes one down.";
 
 impl Conductor<'_> {
-    /// Has each of those who confirm type what is expected, and writes that down.
-    pub(super) fn confirm(&mut self, prompt: Prompt) -> Result<(), Failure> {
+    /// Has each of those who confirm type what is asked for, and writes that down.
+    pub(super) fn confirm(&mut self, prompt: &Prompt) -> Result<(), Failure> {
         self.confirm_what_was_read(prompt, None)
     }
 
     /// As [`Conductor::confirm`]; "again" shows what was read once more.
     pub(super) fn confirm_what_was_read(
         &mut self,
-        prompt: Prompt,
+        prompt: &Prompt,
         read: Option<&str>,
     ) -> Result<(), Failure> {
         for person in self.confirmers()? {
-            let whole = (prompt.expected.clone(), None);
-            self.confirm_by(&person, prompt.id, &prompt.question, whole, read)?;
+            self.confirm_by(&person, prompt, read)?;
         }
         Ok(())
     }
@@ -54,67 +49,47 @@ impl Conductor<'_> {
     }
 
     /// Shows a digest in words and digits, and has each of those who confirm type other words of it.
-    pub(super) fn compare(&mut self, what: &Compared, digest: Digest) -> Result<(), Failure> {
-        self.people.show(&format!("  {}:\n{}", what.title, written_out(&digest)));
-        let words = digest.words();
-        let words: Vec<&str> = words.split(' ').collect();
-        let parts: Vec<(usize, &[&str])> = words.chunks(PART).enumerate().collect();
-        let random = (self.surroundings.random)().map_err(Failure::fault)?;
-        let first = usize::from(random.first().copied().unwrap_or_default());
+    pub(super) fn compare(
+        &mut self,
+        digest: Digest,
+        prompt: impl Fn(Words) -> Prompt,
+    ) -> Result<(), Failure> {
+        let title = question::title(prompt(Words::of_turn(0)).id());
+        self.people.show(&format!("  {title}:\n{}", written_out(&digest)));
+        let first = usize::from(self.environment.random()?.first().copied().unwrap_or_default());
         for (turn, person) in self.confirmers()?.into_iter().enumerate() {
-            // Nobody knows beforehand which part it will be, and no two type the same.
-            let part = parts.get((first + turn) % parts.len().max(1));
-            let Some((number, part)) = part else { continue };
-            let from = number * PART + 1;
-            let question = wording::words(what, &[from, from + 1, from + 2]);
-            let expected = (part.join(" "), Some(digest.to_string()));
-            self.confirm_by(&person, what.id, &question, expected, None)?;
+            // Nobody knows beforehand which words it will be, and no two type the same.
+            self.confirm_by(&person, &prompt(Words::of_turn(first + turn)), None)?;
         }
         Ok(())
     }
 
-    fn confirm_by(
+    /// Has somebody type what is asked for, and writes that down; returns it.
+    pub(super) fn confirm_by(
         &mut self,
         person: &Person,
-        id: &'static str,
-        question: &str,
-        (expected, whole): (String, Option<String>),
+        prompt: &Prompt,
         read: Option<&str>,
-    ) -> Result<(), Failure> {
-        // What must be typed stands on a line of its own, which is never folded.
-        let told = match question.strip_suffix(&expected) {
-            Some(told) => format!("{}\n    {expected}", told.trim_end()),
-            None => question.to_owned(),
-        };
-        let text = format!("{}: {told}", person.title());
-        let asked = Question { text, wanted: Answer::Exactly { id, expected, whole } };
-        let answer = self.answer(&asked, read)?;
-        self.record(
-            "confirmed",
-            json!({ "prompt": id, "question": question, "answer": answer, "by": person.name, "role": person.role }),
-        )
-    }
-
-    /// Has somebody choose one of several texts, and writes that down.
-    pub(super) fn choose_by(
-        &mut self,
-        person: &Person,
-        id: &'static str,
-        question: &str,
-        options: &[String],
-        accept: Option<String>,
     ) -> Result<String, Failure> {
-        let text = format!("{}: {question}", person.title());
-        let accept = accept.filter(|accept| options.contains(accept));
-        let wanted = Answer::OneOf { id, options: options.to_vec(), accept };
-        let typed = self.answer(&Question { text, wanted }, None)?;
-        let chosen = options.iter().find(|option| typed.eq_ignore_ascii_case(option)).cloned();
-        let chosen = chosen.unwrap_or(typed);
-        self.record(
-            "confirmed",
-            json!({ "prompt": id, "question": question, "answer": chosen, "by": person.name, "role": person.role }),
-        )?;
-        Ok(chosen)
+        let question = prompt.question();
+        let options = prompt.options();
+        // What must be typed stands on a line of its own, which is never folded.
+        let only = options.first().filter(|_| options.len() == 1);
+        let asked = match only.and_then(|only| Some((only, question.strip_suffix(only)?))) {
+            Some((only, rest)) => format!("{}\n    {only}", rest.trim_end()),
+            None => question.clone(),
+        };
+        let text = format!("{}: {asked}", person.title());
+        let typed = self.answer(&Question { text, wanted: Answer::To(prompt.clone()) }, read)?;
+        let answer = prompt.chosen(&typed).unwrap_or(typed);
+        self.record(Event::Confirmed(Confirmed {
+            asked: prompt.clone(),
+            question,
+            answer: answer.clone(),
+            by: person.name.clone(),
+            role: person.role,
+        }))?;
+        Ok(answer)
     }
 
     /// Those who confirm what the step asks: as many of each role as script or step say.
@@ -122,7 +97,7 @@ impl Conductor<'_> {
         let mut found: Vec<Person> = Vec::new();
         for role in Role::ALL {
             let mut wanted = self.asking.of(role);
-            for person in self.present.iter().filter(|person| person.role == role) {
+            for person in self.state().present.iter().filter(|person| person.role == role) {
                 if wanted > 0 && !found.iter().any(|other| other.is(person)) {
                     found.push(person.clone());
                     wanted -= 1;
@@ -137,7 +112,7 @@ impl Conductor<'_> {
 
     /// The first person of a role.
     pub(super) fn seat(&self, role: Role) -> Result<Person, Failure> {
-        let found = self.present.iter().find(|person| person.role == role).cloned();
+        let found = self.state().present.iter().find(|person| person.role == role).cloned();
         found.ok_or_else(|| Failure::fault(format!("no {} is there", role.as_str())))
     }
 
@@ -207,8 +182,8 @@ impl Conductor<'_> {
         let Some(text) = self.tell("What happened, and why? Type one line")? else { return Ok(()) };
         let text: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_EXCEPTION).collect();
         let by: String = by.chars().filter(|c| !c.is_control()).take(60).collect();
-        let step = self.at_step;
-        self.record("exception", json!({ "text": text, "by": by, "step": step }))?;
+        let step = self.state().step;
+        self.record(Event::Exception(Exception { text: text.clone(), by: by.clone(), step }))?;
         self.write_down()?;
         self.people.show(&format!("  written down as told by {}: {}\n", shown(&by), shown(&text)));
         Ok(())
@@ -232,7 +207,7 @@ pub fn written_out(digest: &Digest) -> String {
     let words = digest.words();
     let words: Vec<String> =
         words.split(' ').enumerate().map(|(at, word)| format!("{:>2} {word:<9}", at + 1)).collect();
-    for line in words.chunks(PART * 2) {
+    for line in words.chunks(WORDS_OF_A_LINE) {
         lines.push(format!("   {}", line.join("").trim_end()));
     }
     lines.join("\n")

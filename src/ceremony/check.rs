@@ -1,17 +1,19 @@
 //! What would fail in the room, found beforehand: everything that script, certificate profiles,
 //! ledger and arguments tell without a token.
 
-use crate::failure::Failure;
 use std::collections::BTreeMap;
 
 use der::DateTime;
 
 use super::bound::unbound;
-use super::preflight::{check_clock, check_delegation, check_still_valid, needed};
-use super::{Plan, Step};
+use super::checks::{check_clock, check_still_valid};
+use super::preflight::check_delegation;
+use crate::failure::Failure;
 use crate::issuance::Certificate;
-use crate::ledger::{KeyRole, Ledger, StoredKey};
+use crate::ledger::{Ledger, StoredKey};
+use crate::plan::{KeyUse, Plan};
 use crate::policy::{ExtendedUse, Kind, Use, never_matching};
+use crate::record::KeyRole;
 
 /// An authority, as far as it is known beforehand.
 #[derive(Clone, Debug)]
@@ -48,9 +50,10 @@ pub fn findings(plan: &Plan, ledger: Option<&Ledger>, now: DateTime) -> Result<V
 /// Names that are taken, missing, or used for something else than they are.
 fn names(plan: &Plan, keys: &[StoredKey], complete: bool) -> Vec<String> {
     let mut known: BTreeMap<&str, KeyRole> = keys.iter().map(|key| (key.name.as_str(), key.role)).collect();
-    let made: Vec<&str> = plan.script().step.iter().filter_map(Step::creates).collect();
+    let uses = plan.script().keys();
+    let made: Vec<&str> = uses.iter().filter(|key| key.makes).map(|key| key.name).collect();
     let mut found = Vec::new();
-    for (name, role, makes) in needed(plan) {
+    for KeyUse { name, role, makes } in plan.script().keys() {
         let what = match (known.get(name), makes) {
             (Some(_), true) => {
                 format!(
@@ -89,28 +92,22 @@ fn names(plan: &Plan, keys: &[StoredKey], complete: bool) -> Vec<String> {
 /// nothing below them; keys of the ledger that sign nothing more.
 fn validity(plan: &Plan, keys: &[StoredKey], now: DateTime) -> Vec<String> {
     let mut found = Vec::new();
-    let mut issuers: BTreeMap<&str, Issuer> = BTreeMap::new();
+    let mut issuers: BTreeMap<String, Issuer> = BTreeMap::new();
     for key in keys {
         let Some(certificate) = &key.certificate else { continue };
-        if needed(plan).iter().any(|(name, _, _)| *name == key.name) {
+        if plan.script().keys().iter().any(|one| one.name == key.name) {
             found.extend(check_still_valid(key, now).err().map(|e| format!("key {e}")));
             found.extend(check_delegation(plan, key).err().map(|e| format!("key {e}")));
         }
-        issuers.insert(&key.name, issuer_of(plan, key, certificate, now));
+        issuers.insert(key.name.clone(), issuer_of(plan, key, certificate, now));
     }
     for (at, step) in plan.script().step.iter().enumerate() {
-        let place = format!("step {} ({})", at + 1, step.act());
-        let (name, days, issuer, profile) = match step {
-            Step::CreateAuthority { name, days, issuer, profile, .. } => {
-                (name, *days, issuer.as_deref(), profile)
-            }
-            Step::CreateManifestKey { name, days, issuer, profile, .. } => {
-                (name, *days, Some(issuer.as_str()), profile)
-            }
-            _ => continue,
-        };
-        let profile = plan.profiles().get(profile);
-        if let Some((issuer, above)) = issuer.and_then(|name| Some((name, issuers.get(name)?))) {
+        let Some(spec) = step.act.rules().key() else { continue };
+        let (place, name, days) = (format!("step {} ({})", at + 1, step.act.name()), &spec.name, spec.days);
+        let profile = plan.profiles().get(&spec.profile);
+        if let Some((issuer, above)) =
+            spec.issuer.as_ref().and_then(|name| Some((name, issuers.get(name.as_str())?)))
+        {
             if u64::from(days) > above.days {
                 found.push(format!(
                     "{place}: {name} is for {days} days, its issuer {issuer} lasts {}; it would be cut short, ask for no more days than that",
@@ -126,13 +123,13 @@ fn validity(plan: &Plan, keys: &[StoredKey], now: DateTime) -> Vec<String> {
             }
         }
         let path_length = profile.and_then(|profile| profile.path_length);
-        issuers.insert(name, Issuer { days: days.into(), path_length });
+        issuers.insert(spec.name, Issuer { days: days.into(), path_length });
     }
     found.extend(leaves(plan, &issuers));
     found
 }
 
-fn leaves(plan: &Plan, issuers: &BTreeMap<&str, Issuer>) -> Vec<String> {
+fn leaves(plan: &Plan, issuers: &BTreeMap<String, Issuer>) -> Vec<String> {
     let lines = plan.script().roster.iter().enumerate();
     lines
         .filter_map(|(at, line)| {

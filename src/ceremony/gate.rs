@@ -1,41 +1,20 @@
 //! Whether a bundle may be used at all, told by its index before any of its requests is looked at:
 //! cluster, time, sequence, approvals.
 
-use crate::failure::Failure;
 use std::collections::HashMap;
 
 use der::DateTime;
-use serde::{Deserialize, Serialize};
 
-use super::Script;
 use crate::digest::Digest;
+use crate::failure::Failure;
 use crate::ledger::KeptIndex;
 use crate::media::Error as MediaError;
-use crate::request::{Approvals, Gate, INDEX, Index, IndexName, Opened, Sequence, Time};
+use crate::plan::Script;
+use crate::record::BundleFacts;
+use crate::request::{Approvals, Gate, INDEX, Index, IndexName, Opened, Time};
 
 /// A bundle may be dated so many seconds ahead of the clock, which no two machines have alike.
 const AHEAD: u64 = 300;
-
-/// What is written down of a bundle's index.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct BundleFacts {
-    /// Which of the media it came on, from 0.
-    pub bundle: usize,
-    /// The cluster, as the index or the script names it.
-    pub cluster: Option<IndexName>,
-    /// The part of the cluster.
-    pub part: Option<IndexName>,
-    /// Its sequence number.
-    pub sequence: Sequence,
-    /// When it was made.
-    pub created: Time,
-    /// When it must no longer be used.
-    pub expires: Option<Time>,
-    /// SHA-256 over the index.
-    pub index_sha256: Digest,
-    /// Who approved it, as far as the script asks for that.
-    pub approvers: Vec<String>,
-}
 
 /// The last sequence number of each cluster and part.
 pub type Sequences = HashMap<(String, String), u64>;

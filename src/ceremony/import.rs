@@ -1,14 +1,15 @@
 //! The import of a ceremony: one transaction, taken back when the bundle is refused as a whole.
 
 use super::intake::Intake;
-use super::preflight::{Setup, Start};
-use super::script::{RefusalRule, Step};
-use super::{People, Plan, Progress, Surroundings, wording};
+use super::preflight::Start;
+use super::{Environment, People};
 use crate::failure::Failure;
 use crate::ledger::{Import, Imported, Ledger, Line, Refused};
+use crate::plan::{Plan, Setup};
 use crate::policy::Policy;
-use crate::release::Reason;
+use crate::record::count;
 use crate::request::IndexName;
+use crate::signing::Progress;
 
 /// At most so many refusals are shown; the transcript has all.
 pub const SHOWN: usize = 40;
@@ -22,7 +23,7 @@ pub fn import(
     setup: &mut Setup,
     ledger: &mut Ledger,
     policy: &Policy,
-    surroundings: &Surroundings<'_>,
+    environment: &Environment<'_>,
     people: &mut dyn People,
     begin: &mut Begin<'_>,
 ) -> Result<i64, Failure> {
@@ -33,7 +34,7 @@ pub fn import(
         false => {
             let mut tell = |progress: &Progress| people.progress(progress);
             let mut intake =
-                Intake { script: start.plan.script(), policy, approved: true, surroundings, tell: &mut tell };
+                Intake { script: start.plan.script(), policy, approved: true, environment, tell: &mut tell };
             setup.indexes = intake.take_in(&start.bundles, &mut import, sequences)?;
             let imported = import.settle(policy)?;
             check(&start.plan, &import, imported)?;
@@ -52,11 +53,7 @@ fn check(
     import: &Import<'_>,
     Imported { approved, refused, .. }: Imported,
 ) -> Result<(), Failure> {
-    let rule = plan.script().step.iter().find_map(|step| match step {
-        Step::Review { refusals, .. } => Some(*refusals),
-        _ => None,
-    });
-    let stops = rule == Some(RefusalRule::Stop) && refused > 0;
+    let stops = refused > 0 && plan.script().stops_at_refusal();
     if approved > 0 && !stops {
         return Ok(());
     }
@@ -74,18 +71,12 @@ fn check(
 pub fn refusal_lines(first: &[Refused], all: usize) -> Result<String, Failure> {
     let mut lines = Vec::new();
     for refused in first {
-        for reason in reasons(refused)? {
+        for reason in refused.reasons()? {
             lines.push(format!("  {}: {} [{}]", refused.path, reason.message, reason.control));
         }
     }
     if all > first.len() {
-        lines.push(format!("  and {} more", wording::count((all - first.len()) as u64, "request")));
+        lines.push(format!("  and {} more", count((all - first.len()) as u64, "request")));
     }
     Ok(lines.join("\n"))
-}
-
-/// Why a request was refused.
-pub fn reasons(refused: &Refused) -> Result<Vec<Reason>, Failure> {
-    serde_json::from_str(&refused.reasons)
-        .map_err(|e| Failure::fault(format!("ledger: {}: {e}", refused.path)))
 }

@@ -1,14 +1,17 @@
 //! Taking in bundles: read once, judged in threads, noted in the order in which they came.
 
-use crate::failure::Failure;
 use std::path::PathBuf;
 
+use super::Environment;
 use super::gate::{Gatekeeper, Sequences};
-use super::{BundleFacts, Progress, Script, Surroundings};
+use crate::failure::Failure;
 use crate::ledger::Import;
 use crate::parallel;
+use crate::plan::Script;
 use crate::policy::{Judgement, Policy};
+use crate::record::BundleFacts;
 use crate::request::{BundleFile, read_bundles};
+use crate::signing::Progress;
 
 /// Requests that one thread judges at a time.
 const GROUP: usize = 64;
@@ -19,7 +22,7 @@ pub struct Intake<'a> {
     pub policy: &'a Policy,
     /// Whether the approvals that the script wants must be there.
     pub approved: bool,
-    pub surroundings: &'a Surroundings<'a>,
+    pub environment: &'a Environment<'a>,
     pub tell: &'a mut dyn FnMut(&Progress),
 }
 
@@ -31,13 +34,13 @@ impl Intake<'_> {
         import: &mut Import<'_>,
         sequences: Sequences,
     ) -> Result<Vec<BundleFacts>, Failure> {
-        let Self { script, policy, approved, surroundings, tell } = self;
-        let mut gate = Gatekeeper::new(script, *approved, (surroundings.now)(), sequences);
+        let Self { script, policy, approved, environment, tell } = self;
+        let mut gate = Gatekeeper::new(script, *approved, (environment.now)(), sequences);
         let mut progress = Progress { doing: "checked", done: 0, all: None, refused: 0 };
         let source =
             |each: &mut dyn FnMut(Vec<BundleFile>) -> Result<(), Failure>| groups(bundles, &mut gate, each);
         parallel::ordered(
-            surroundings.processors,
+            environment.processors,
             source,
             |group| judge(policy, group),
             |group| {
@@ -48,7 +51,7 @@ impl Intake<'_> {
                 }
                 progress.done += group.len();
                 tell(&progress);
-                match (surroundings.stopped)() {
+                match (environment.stopped)() {
                     true => Err(Failure::stopped("stopped while requests were checked; nothing was signed")),
                     false => Ok(()),
                 }

@@ -3,19 +3,18 @@
 //! The record names label and ID of a key before the token makes it. Whatever is found under these
 //! later is shown, and people decide: a whole pair that proves itself is kept, anything is destroyed.
 
-use crate::failure::Failure;
-use serde::Deserialize;
-use serde_json::json;
-
 use super::conductor::Conductor;
-use super::create::Wish;
-use super::wording;
 use crate::digest::{Digest, hex};
+use crate::failure::Failure;
 use crate::keys::PublicKey;
 use crate::ledger::StoredKey;
 use crate::media::shown;
-use crate::release::Record;
-use crate::token::{Inventory, InventoryObject, KeyAttributes, NotMade, Remains};
+use crate::plan::KeySpec;
+use crate::record::{
+    Decision, Event, FoundKey, InventoryObject, KeyAttributes, KeyFound, KeyGenerated, KeyIntended,
+    KeyWithdrawn, Prompt,
+};
+use crate::token::{NotMade, Remains};
 
 /// A key that the token was about to make: which objects on it are the key's.
 pub(super) struct Intention {
@@ -26,44 +25,22 @@ pub(super) struct Intention {
     alone: bool,
 }
 
-/// What a token calls the objects of a key pair, whole or not.
-const PARTS: [&str; 4] = ["private key", "public key", "unreadable object", "unknown"];
-
 impl Intention {
     /// Whether an object is of this key: it has the key's ID, or has none and not another's label.
     pub(super) fn is_of(&self, object: &InventoryObject) -> bool {
         match object.id.as_str() {
-            "" => self.alone && is_nameless(object) && ["", &self.name].contains(&object.label.as_str()),
+            "" => self.alone && object.is_nameless() && ["", &self.name].contains(&object.label.as_str()),
             id => id == self.id,
         }
     }
 }
 
-/// Whether an object may be a part of a key pair, and has no ID; data never has one.
-fn is_nameless(object: &InventoryObject) -> bool {
-    object.id.is_empty() && PARTS.iter().any(|part| object.class.ends_with(part))
-}
-
-/// What a record `key-intended` says.
-#[derive(Deserialize)]
-struct Intended {
-    key_id: String,
-    before: Inventory,
-}
-
-/// What a record `key-generated` says of the pair.
-#[derive(Deserialize)]
-struct Generated {
-    key_id: String,
-    spki_sha256: Digest,
-}
-
 impl Conductor<'_> {
     /// A new key pair.
-    pub(super) fn new_pair(&mut self, wish: &Wish) -> Result<(PublicKey, StoredKey), Failure> {
-        let stored = self.intend(wish)?;
-        let (key, attributes) = self.generate(wish, &stored)?;
-        self.record_generated(wish, &stored, &key, &attributes)?;
+    pub(super) fn new_pair(&mut self, spec: &KeySpec) -> Result<(PublicKey, StoredKey), Failure> {
+        let stored = self.intend(spec)?;
+        let (key, attributes) = self.generate(spec, &stored)?;
+        self.record_generated(spec, &stored, &key, &attributes)?;
         self.write_down()?;
         // A private key of another pair would be certified unnoticed.
         self.session()?.prove_key(&stored, &key)?;
@@ -71,90 +48,94 @@ impl Conductor<'_> {
     }
 
     /// Writes down which label and ID the token is about to be asked for.
-    fn intend(&mut self, wish: &Wish) -> Result<StoredKey, Failure> {
+    fn intend(&mut self, spec: &KeySpec) -> Result<StoredKey, Failure> {
         let key_id: Vec<u8> = self.random_octets()?.as_bytes().iter().take(16).copied().collect();
-        self.session()?.require_free(&wish.name, &key_id)?;
+        self.session()?.require_free(&spec.name, &key_id)?;
         let before = self.session()?.inventory()?;
         let stored = StoredKey {
-            name: wish.name.clone(),
-            role: wish.role,
+            name: spec.name.clone(),
+            role: spec.role,
             key_id,
             token_serial: self.token.serial.clone(),
-            issuer: wish.issuer().to_owned(),
-            profile: wish.profile.clone(),
+            issuer: spec.issuer().to_owned(),
+            profile: spec.profile.clone(),
             ceremony: self.id,
             certificate: None,
         };
-        let told = json!({
-            "name": stored.name, "role": stored.role.as_str(), "key": wish.key, "key_id": hex(&stored.key_id),
-            "token_serial": stored.token_serial, "issuer": stored.issuer, "profile": stored.profile,
-            "before": before,
-        });
-        self.record_with("key-intended", told, |ledger, lines| ledger.intend_key(&stored, lines))?;
+        let intended = KeyIntended {
+            name: stored.name.clone(),
+            role: stored.role,
+            key: spec.key,
+            key_id: hex(&stored.key_id),
+            token_serial: stored.token_serial.clone(),
+            issuer: stored.issuer.clone(),
+            profile: stored.profile.clone(),
+            before,
+        };
+        self.record_with(Event::KeyIntended(intended), |ledger, lines| ledger.intend_key(&stored, lines))?;
         Ok(stored)
     }
 
     /// Generates the pair. After an error the intention stays, unless the token made nothing for sure.
-    fn generate(&mut self, wish: &Wish, stored: &StoredKey) -> Result<(PublicKey, KeyAttributes), Failure> {
+    fn generate(
+        &mut self,
+        spec: &KeySpec,
+        stored: &StoredKey,
+    ) -> Result<(PublicKey, KeyAttributes), Failure> {
         let NotMade { error, may_remain } =
-            match self.session()?.generate(wish.key, &wish.name, &stored.key_id) {
+            match self.session()?.generate(spec.key, &spec.name, &stored.key_id) {
                 Ok(pair) => return Ok(pair),
                 Err(not_made) => not_made,
             };
-        if !may_remain && self.remains(wish, stored).is_ok_and(|remains| remains.objects.is_empty()) {
+        if !may_remain && self.remains(spec, stored).is_ok_and(|remains| remains.objects.is_empty()) {
             let noted = self.withdraw(stored, &[]);
             noted.map_err(|second| Failure::fault(format!("{error}\n{second}")))?;
             return Err(error.into());
         }
         Err(Failure::fault(format!(
             "{error}\nthe token may hold something of the key of {} all the same; `keyrite ceremony resume` looks, and asks what is to become of what it finds",
-            wish.name
+            spec.name
         )))
     }
 
     /// What lies on the token of a key that was to be made.
-    fn remains(&self, wish: &Wish, stored: &StoredKey) -> Result<Remains, Failure> {
+    fn remains(&self, spec: &KeySpec, stored: &StoredKey) -> Result<Remains, Failure> {
         let intention = self.intention()?;
         let is_of = |object: &InventoryObject| intention.as_ref().is_some_and(|one| one.is_of(object));
-        Ok(self.session()?.remains(wish.key, &wish.name, &stored.key_id, &is_of)?)
+        Ok(self.session()?.remains(spec.key, &spec.name, &stored.key_id, &is_of)?)
     }
 
     /// The key of this ceremony that the token was about to make, as long as it has no certificate.
     pub(super) fn intention(&self) -> Result<Option<Intention>, Failure> {
-        let mut keys = self.ledger.keys()?.into_iter();
-        let Some(key) = keys.find(|key| key.ceremony == self.id && key.certificate.is_none()) else {
-            return Ok(None);
-        };
-        let id = hex(&key.key_id);
-        let read = |(_, line): (i64, String)| {
-            let record: Record = serde_json::from_str(&line).ok()?;
-            serde_json::from_value(record.data).ok().filter(|told: &Intended| told.key_id == id)
-        };
-        let mut told = self.ledger.lines_of("key-intended")?.into_iter().filter_map(read);
+        let Some(key) = self.state().unfinished_key() else { return Ok(None) };
         let now = self.session()?.inventory()?;
-        let named =
-            |before: &Inventory| before.iter().all(|object| !is_nameless(object) && now.contains(object));
-        // A ceremony that an older version began has no such record.
-        let alone = told.next().is_some_and(|told| named(&told.before));
-        Ok(Some(Intention { name: key.name, id, alone }))
+        let is_named = |object: &InventoryObject| !object.is_nameless() && now.contains(object);
+        let alone = key.before.as_ref().is_some_and(|before| before.iter().all(is_named));
+        Ok(Some(Intention { name: key.name.clone(), id: key.id.clone(), alone }))
     }
 
     /// Withdraws an intention of which the token holds nothing more.
     fn withdraw(&mut self, stored: &StoredKey, destroyed: &[InventoryObject]) -> Result<(), Failure> {
-        let told = json!({ "name": stored.name, "key_id": hex(&stored.key_id), "destroyed": destroyed });
-        self.record_with("key-withdrawn", told, |ledger, lines| ledger.withdraw_key(&stored.name, lines))
+        let withdrawn = KeyWithdrawn {
+            name: stored.name.clone(),
+            key_id: hex(&stored.key_id),
+            destroyed: destroyed.to_vec(),
+        };
+        self.record_with(Event::KeyWithdrawn(withdrawn), |ledger, lines| {
+            ledger.withdraw_key(&stored.name, lines)
+        })
     }
 
     /// The pair that was being generated, or was generated, when the ceremony was interrupted, if it is
     /// kept; otherwise the token holds nothing more of it, and its intention is withdrawn.
     pub(super) fn found_pair(
         &mut self,
-        wish: &Wish,
+        spec: &KeySpec,
         stored: StoredKey,
     ) -> Result<Option<(PublicKey, StoredKey)>, Failure> {
         let session = self.session()?;
-        let mut remains = self.remains(wish, &stored)?;
-        let told = self.generated(&stored.key_id)?;
+        let mut remains = self.remains(spec, &stored)?;
+        let told = self.generated(&stored.key_id);
         let pair = remains.pair.clone().and_then(|(key, attributes)| match told {
             Some(told) if told != key.digest() => {
                 Err(format!("is not the pair that was generated, which had the SPKI SHA-256 {told}"))
@@ -183,7 +164,7 @@ impl Conductor<'_> {
         if self.is_kept(&stored.name, remains.pair.is_ok())?
             && let Ok((key, attributes)) = &remains.pair
         {
-            self.record_generated(wish, &stored, key, attributes)?;
+            self.record_generated(spec, &stored, key, attributes)?;
             return Ok(Some((key.clone(), stored)));
         }
         self.session()?.destroy(&remains)?;
@@ -212,28 +193,33 @@ impl Conductor<'_> {
                 (None, Some(reason))
             }
         };
-        let told = json!({
-            "name": name, "key_id": id, "objects": remains.objects, "spki_sha256": spki, "reason": reason,
-        });
-        self.record("key-found", told)
+        let reason = reason.cloned();
+        let objects = remains.objects.clone();
+        self.record(Event::KeyFound(KeyFound {
+            name: name.clone(),
+            key_id: id,
+            objects,
+            spki_sha256: spki,
+            reason,
+        }))
     }
 
     /// Has those who confirm decide, all the same, whether what was found is kept or destroyed.
     fn is_kept(&mut self, name: &str, usable: bool) -> Result<bool, Failure> {
-        let mut options = wording::found_options(name, usable);
-        let question = wording::found(name, usable);
+        let keep = usable.then_some(Decision::Keep);
+        let options = keep.into_iter().chain([Decision::Destroy]).collect();
+        let mut found = FoundKey { name: name.to_owned(), options };
         for person in self.confirmers()? {
-            let chosen =
-                self.choose_by(&person, "found-key", &question, &options, Some(wording::keep(name)))?;
-            options.retain(|option| *option == chosen);
+            let typed = self.confirm_by(&person, &Prompt::FoundKey(found.clone()), None)?;
+            found.options = found.decision(&typed).into_iter().collect();
         }
         self.write_down()?;
-        Ok(options.first().is_some_and(|chosen| *chosen == wording::keep(name)))
+        Ok(found.options == [Decision::Keep])
     }
 
     fn record_generated(
         &mut self,
-        wish: &Wish,
+        spec: &KeySpec,
         stored: &StoredKey,
         key: &PublicKey,
         attributes: &KeyAttributes,
@@ -241,24 +227,19 @@ impl Conductor<'_> {
         for (attribute, value) in &attributes.0 {
             self.people.show(&format!("    {attribute:<22} {value}"));
         }
-        self.record(
-            "key-generated",
-            json!({
-                "name": wish.name, "key": key.kind().to_string(), "key_id": hex(&stored.key_id),
-                "spki_sha256": key.digest(), "attributes": attributes,
-            }),
-        )
+        self.record(Event::KeyGenerated(KeyGenerated {
+            name: spec.name.clone(),
+            key: key.kind().to_string(),
+            key_id: hex(&stored.key_id),
+            spki_sha256: key.digest(),
+            attributes: attributes.clone(),
+        }))
     }
 
     /// The key that the transcript says was generated with this ID.
-    fn generated(&self, id: &[u8]) -> Result<Option<Digest>, Failure> {
+    fn generated(&self, id: &[u8]) -> Option<Digest> {
         let id = hex(id);
-        let read = |(_, line): (i64, String)| {
-            let record: Record = serde_json::from_str(&line).ok()?;
-            serde_json::from_value(record.data).ok().filter(|told: &Generated| told.key_id == id)
-        };
-        let mut told = self.ledger.lines_of("key-generated")?.into_iter().filter_map(read);
-        Ok(told.next().map(|told| told.spki_sha256))
+        self.state().keys.iter().find(|key| key.id == id).and_then(|key| key.generated)
     }
 }
 

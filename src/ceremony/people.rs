@@ -1,79 +1,11 @@
 //! The people: who they are, what is shown to them and what they type.
 
-use crate::failure::Failure;
 use secrecy::SecretString;
 
 use super::answers::Wanted;
-use super::seats::Role;
-use crate::media::shown;
-use crate::token::TokenFacts;
-
-/// A question with the one answer that lets the ceremony go on.
-#[derive(Clone, Debug)]
-pub struct Prompt {
-    /// Its name in an answers file.
-    pub id: &'static str,
-    /// What is asked.
-    pub question: String,
-    /// What must be typed.
-    pub expected: String,
-}
-
-/// Names of all prompts.
-pub const PROMPTS: [&str; 9] =
-    ["plan", "clock", "create", "found-key", "bundle", "review", "manifest", "custody", "go-on"];
-
-/// Somebody who signed in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Person {
-    /// What that person does here.
-    pub role: Role,
-    /// The name, as it was typed.
-    pub name: String,
-}
-
-/// The longest name, in characters.
-const LONGEST_NAME: usize = 60;
-/// Words that people type at prompts, and that are nobody's name.
-const NO_NAMES: [&str; 17] = [
-    "again", "back", "cancel", "continue", "done", "enter", "exit", "help", "next", "no", "none", "ok",
-    "quit", "show", "start", "written", "yes",
-];
-
-impl Person {
-    /// Somebody of this role and name.
-    ///
-    /// # Errors
-    /// Why that is no name; what was typed is not repeated, for it may have been a PIN.
-    pub fn new(role: Role, name: &str) -> Result<Self, String> {
-        let allowed = |c: char| c.is_alphanumeric() || " .,'-()".contains(c);
-        let length = name.chars().count();
-        if !(2..=LONGEST_NAME).contains(&length) || !name.chars().all(allowed) {
-            return Err(format!("a name has 2 to {LONGEST_NAME} letters, digits, spaces and .,'-()"));
-        }
-        let letters = name.chars().filter(|c| c.is_alphabetic()).count();
-        if letters <= name.chars().filter(|c| c.is_numeric()).count() {
-            return Err("that is no name: a name has more letters than digits".into());
-        }
-        if NO_NAMES.iter().any(|word| name.eq_ignore_ascii_case(word)) {
-            return Err("that is no name".into());
-        }
-        Ok(Self { role, name: name.to_owned() })
-    }
-
-    /// Whether the two are one person: case, spaces and punctuation do not tell people apart.
-    pub fn is(&self, other: &Self) -> bool {
-        let plain = |name: &str| {
-            name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>()
-        };
-        plain(&self.name) == plain(&other.name)
-    }
-
-    /// Name and role, safe to show.
-    pub fn title(&self) -> String {
-        format!("{} ({})", shown(&self.name), self.role.as_str())
-    }
-}
+use crate::failure::Failure;
+use crate::record::{Prompt, Role, TokenFacts};
+use crate::signing::Progress;
 
 /// A question to one person.
 #[derive(Clone, Debug)]
@@ -87,24 +19,8 @@ pub struct Question {
 /// What an answer is to be.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// One text; an answers file may give another that stands for it.
-    Exactly {
-        /// The prompt's name in an answers file.
-        id: &'static str,
-        /// What must be typed.
-        expected: String,
-        /// What an answers file may give instead: the whole of what is compared.
-        whole: Option<String>,
-    },
-    /// One of several texts.
-    OneOf {
-        /// The prompt's name in an answers file.
-        id: &'static str,
-        /// What can be typed.
-        options: Vec<String>,
-        /// What "accept" in an answers file stands for; nothing is destroyed by it.
-        accept: Option<String>,
-    },
+    /// What a prompt asks for.
+    To(Prompt),
     /// The name of somebody.
     Name(Role, usize),
     /// What is to be recorded under this label.
@@ -122,8 +38,7 @@ impl Question {
     /// Whether this answers it.
     pub fn accepts(&self, typed: &str) -> bool {
         match &self.wanted {
-            Answer::Exactly { expected, .. } => typed.eq_ignore_ascii_case(expected),
-            Answer::OneOf { options, .. } => options.iter().any(|one| typed.eq_ignore_ascii_case(one)),
+            Answer::To(prompt) => prompt.chosen(typed).is_some(),
             _ => true,
         }
     }
@@ -237,17 +152,4 @@ pub trait People {
 
     /// Tells how far long work has come.
     fn progress(&mut self, progress: &Progress);
-}
-
-/// How far long work has come.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// What is being done with requests: checked, issued, written.
-    pub doing: &'static str,
-    /// How many are done.
-    pub done: usize,
-    /// How many there are in all, when that is known.
-    pub all: Option<usize>,
-    /// How many are refused so far.
-    pub refused: usize,
 }

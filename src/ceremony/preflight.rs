@@ -1,24 +1,25 @@
 //! Before the PIN: everything that can fail without the token is tried.
 
-use crate::failure::Failure;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use der::DateTime;
 
 use super::bound::unbound;
+use super::checks::{check_clock, check_ledger, check_still_valid};
 use super::conductor::{Conductor, Parts};
 use super::facts::facts;
 use super::import::import;
-use super::plan::PlanFiles;
 use super::transcript::Transcript;
 use super::unattended::check_people;
-use super::{BundleFacts, People, Plan, Step, Surroundings};
-use crate::digest::Digest;
-use crate::issuance::{Authority, Certificate};
-use crate::ledger::{KeyRole, Ledger, StoredKey};
+use super::{Environment, People};
+use crate::failure::Failure;
+use crate::issuance::Authority;
+use crate::ledger::{Ledger, StoredKey};
 use crate::media::Output;
-use crate::policy::Policy;
-use crate::token::{HsmProfile, Module, Selector, TokenFacts};
+use crate::plan::{KeyUse, Plan, Setup};
+use crate::record::{Event, KeyRole, TokenFacts};
+use crate::signing::{check_out, policy};
+use crate::token::{HsmProfile, Module, Selector};
 
 /// What a run is told on the command line.
 #[derive(Clone, Debug)]
@@ -41,26 +42,6 @@ pub struct Start {
     pub final_try: bool,
 }
 
-/// What is written down of a run, so that it can be resumed from the ledger alone.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Setup {
-    /// The plan's texts.
-    pub plan: PlanFiles,
-    /// The HSM profile's text.
-    pub hsm: String,
-    /// The token serial.
-    pub token_serial: String,
-    /// Where the release goes.
-    pub out: Option<PathBuf>,
-    /// Where the medium was mounted that the release goes to.
-    pub medium: Option<PathBuf>,
-    /// The bundle digest, when requests came in.
-    pub bundle: Option<Digest>,
-    /// The indexes of the bundles that have one.
-    pub indexes: Vec<BundleFacts>,
-}
-
 impl Start {
     /// Checks everything and begins the ceremony in the ledger.
     ///
@@ -68,7 +49,7 @@ impl Start {
     /// Whatever is wrong; ledger, output and token are as they were.
     pub fn prepare<'a>(
         self,
-        surroundings: &'a Surroundings<'a>,
+        environment: &'a Environment<'a>,
         people: &'a mut dyn People,
     ) -> Result<Conductor<'a>, Failure> {
         self.check_arguments(people)?;
@@ -77,7 +58,7 @@ impl Start {
         let existing = existing.then(|| Ledger::open_or_create(&self.ledger, self.rehearsal));
         let mut existing = existing.transpose()?;
         if let Some(ledger) = &mut existing {
-            surroundings.check_ledger(ledger)?;
+            check_ledger(ledger, environment.processors)?;
         }
         if existing.is_none() {
             keys_are_there(&self.plan, &self.ledger)?;
@@ -88,7 +69,7 @@ impl Start {
         if let Some(out) = &self.out {
             check_out(out, Some(&self.ledger))?;
         }
-        check_ledger(&self.plan, existing.as_ref(), &token, (surroundings.now)())?;
+        check_keys(&self.plan, existing.as_ref(), &token, (environment.now)())?;
         let policy = policy(&self.plan, existing.as_ref())?;
         let mut ledger = match existing {
             Some(ledger) => ledger,
@@ -107,15 +88,15 @@ impl Start {
         let rehearsal = ledger.is_rehearsal();
         // What begins the ceremony is written down together with it.
         let mut begin = |setup: &Setup, people: &dyn People| {
-            let facts = facts(&self.plan, setup, rehearsal, &module, surroundings, people)?;
-            transcript.note((surroundings.now)(), "begin", facts)?;
+            let facts = facts(&self.plan, setup, rehearsal, &module, environment, people)?;
+            transcript.note((environment.now)(), Event::Begin(facts))?;
             Ok(transcript.noted().to_vec())
         };
-        match import(&self, &mut setup, &mut ledger, &policy, surroundings, people, &mut begin) {
+        match import(&self, &mut setup, &mut ledger, &policy, environment, people, &mut begin) {
             Ok(id) => {
                 transcript.wrote();
                 let parts = Parts { plan: self.plan, setup, ledger, module, token, policy, transcript };
-                Conductor::new(id, parts, None, self.final_try, surroundings, people)
+                Conductor::new(id, parts, (false, self.final_try), environment, people)
             }
             Err(error) => {
                 ledger.discard();
@@ -150,44 +131,11 @@ pub fn check_bundles(plan: &Plan, bundles: &[PathBuf]) -> Result<(), Failure> {
     Err(Failure::usage(format!("{}: {what}", plan.name())))
 }
 
-/// Whether a release can be written here: the place is free, and not where the ledger is, if that is
-/// known.
-///
-/// # Errors
-/// [`Failure::usage`] when it cannot.
-pub fn check_out(out: &Path, ledger: Option<&Path>) -> Result<(), Failure> {
-    if let Some(ledger) = ledger {
-        Ledger::check_outside(ledger, out)?;
-    }
-    Output::check_free(out).map_err(|e| match e {
-        crate::media::Error::Refused(message) => Failure::usage(message),
-        other => other.into(),
-    })
-}
-
-/// The prompts that a script will ask at, by their names in an answers file.
-pub fn prompts(script: &super::Script) -> Vec<&'static str> {
-    let mut ids = vec!["plan"];
-    for id in script.step.iter().filter_map(Step::prompt) {
-        if !ids.contains(&id) {
-            ids.push(id);
-        }
-    }
-    ids
-}
-
-/// The policy of a plan, which keeps requests away from the keys that the ledger knows.
-pub fn policy(plan: &Plan, ledger: Option<&Ledger>) -> Result<Policy, Failure> {
-    let keys = ledger.map(Ledger::keys).transpose()?.unwrap_or_default();
-    let own = keys.into_iter().filter_map(|key| Some((key.certificate?.key().digest(), key.name)));
-    Policy::new(plan.profiles(), &plan.script().roster, own.collect()).map_err(|e| Failure::usage(e.0))
-}
-
-fn check_ledger(
+fn check_keys(
     plan: &Plan,
     ledger: Option<&Ledger>,
     token: &TokenFacts,
-    now: der::DateTime,
+    now: DateTime,
 ) -> Result<(), Failure> {
     if let Some(ledger) = ledger {
         if let Some(open) = ledger.open_ceremony()? {
@@ -206,7 +154,7 @@ fn check_ledger(
     let mut known: Vec<(String, KeyRole)> = Vec::new();
     for stored in keys {
         known.push((stored.name.clone(), stored.role));
-        let uses = needed(plan).iter().any(|(name, _, _)| *name == stored.name);
+        let uses = plan.script().keys().iter().any(|key| key.name == stored.name);
         if uses {
             check_still_valid(&stored, now)?;
             check_delegation(plan, &stored)?;
@@ -219,18 +167,6 @@ fn check_ledger(
         }
     }
     check_names(plan, known)
-}
-
-/// A key whose certificate has ended signs nothing more.
-pub fn check_still_valid(stored: &StoredKey, now: der::DateTime) -> Result<(), Failure> {
-    let Some(validity) = stored.certificate.as_ref().map(Certificate::validity) else { return Ok(()) };
-    if now >= validity.not_before && now <= validity.not_after {
-        return Ok(());
-    }
-    Err(Failure::fault(format!(
-        "{} is valid from {} to {}, the clock says {now}; set the clock right (UTC), or create a successor",
-        stored.name, validity.not_before, validity.not_after
-    )))
 }
 
 /// An authority that may have none below it cannot delegate.
@@ -247,22 +183,12 @@ pub fn check_delegation(plan: &Plan, stored: &StoredKey) -> Result<(), Failure> 
     }
 }
 
-/// The clock must not run behind what is written down.
-pub fn check_clock(ledger: &Ledger, now: der::DateTime) -> Result<(), Failure> {
-    match ledger.last_time()?.filter(|last| now < *last) {
-        None => Ok(()),
-        Some(last) => Err(Failure::fault(format!(
-            "the clock says {now}, the ledger's last entry is of {last}; set the clock right (UTC)"
-        ))),
-    }
-}
-
 /// The keys that must be there before a plan runs: it uses them and does not create them.
 pub fn keys_from_before(plan: &Plan) -> Vec<(String, KeyRole)> {
-    let all = needed(plan);
-    let made = |name: &str| all.iter().any(|(other, _, made)| *made && *other == name);
+    let all = plan.script().keys();
+    let made = |name: &str| all.iter().any(|key| key.makes && key.name == name);
     let mut found: Vec<(String, KeyRole)> = Vec::new();
-    for (name, role, _) in all.iter().filter(|(name, _, _)| !made(name)) {
+    for KeyUse { name, role, .. } in all.iter().filter(|key| !made(key.name)) {
         if !found.iter().any(|(known, _)| known == name) {
             found.push(((*name).to_owned(), *role));
         }
@@ -288,38 +214,10 @@ pub fn keys_are_there(plan: &Plan, folder: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Every key that a step uses: name, role, whether the step makes it.
-pub fn needed(plan: &Plan) -> Vec<(&str, KeyRole, bool)> {
-    let mut list: Vec<(&str, KeyRole, bool)> = Vec::new();
-    for step in &plan.script().step {
-        match step {
-            Step::CreateAuthority { name, issuer, .. } => {
-                list.extend(issuer.as_deref().map(|issuer| (issuer, KeyRole::Authority, false)));
-                list.push((name, KeyRole::Authority, true));
-            }
-            Step::CreateManifestKey { name, issuer, .. } => {
-                list.push((issuer, KeyRole::Authority, false));
-                list.push((name, KeyRole::Manifest, true));
-            }
-            Step::Issue { .. } => {
-                list.extend(
-                    plan.script()
-                        .roster
-                        .iter()
-                        .map(|line| (line.authority.as_str(), KeyRole::Authority, false)),
-                );
-            }
-            Step::Release { manifest_key, .. } => list.push((manifest_key, KeyRole::Manifest, false)),
-            _ => {}
-        }
-    }
-    list
-}
-
 fn check_names(plan: &Plan, mut known: Vec<(String, KeyRole)>) -> Result<(), Failure> {
-    for (name, role, made) in needed(plan) {
+    for KeyUse { name, role, makes } in plan.script().keys() {
         let found = known.iter().find(|(known, _)| known == name);
-        match (found, made) {
+        match (found, makes) {
             (Some(_), true) => {
                 return Err(Failure::usage(format!(
                     "{name}: this ledger has a key of that name already; names are never used again"

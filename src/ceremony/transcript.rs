@@ -1,95 +1,46 @@
-//! Writing the transcript: what was noted is on disk before people type anything, before a PIN is
-//! tried, and before the token makes or signs anything.
+//! Writing the transcript: what was noted is on disk before people type anything, before a PIN is tried, and
+//! before the token makes or signs anything.
 
-use crate::failure::Failure;
 use der::DateTime;
-use serde::Deserialize;
-use serde_json::Value;
 
 use crate::digest::Digest;
+use crate::failure::Failure;
 use crate::ledger::{Error as LedgerError, Ledger, Line};
-use crate::release::{FIRST, Record, chain_head};
+use crate::record::{Event, FIRST, Record, State};
 
-/// How far an unfinished ceremony came, as its transcript says.
-#[derive(Clone, Copy, Debug)]
-pub struct Standing {
-    /// So many steps are done, from the first.
-    pub done: usize,
-    /// SHA-256 of the module that it began with.
-    pub module: Digest,
-}
-
-/// The first record of a ceremony, as far as it tells of the module.
-#[derive(Deserialize)]
-struct Begin {
-    module: ModuleFacts,
-}
-
-#[derive(Deserialize)]
-struct ModuleFacts {
-    sha256: Digest,
-}
-
-#[derive(Deserialize)]
-struct Done {
-    number: usize,
-}
-
-impl Standing {
-    /// Reads the transcript of a ceremony.
-    pub fn of(ledger: &Ledger, ceremony: i64) -> Result<Self, Failure> {
-        let fault = |e: serde_json::Error| Failure::fault(format!("ledger: transcript: {e}"));
-        let (mut module, mut done) = (None, 0);
-        ledger.transcript::<Failure>(ceremony, &mut |line| {
-            if module.is_none() {
-                let record: Record = serde_json::from_str(line).map_err(fault)?;
-                let begin: Begin = serde_json::from_value(record.data).map_err(fault)?;
-                module = Some(begin.module.sha256);
-            } else if line.contains("\"event\":\"done\"") {
-                let record: Record = serde_json::from_str(line).map_err(fault)?;
-                if record.event == "done" {
-                    let Done { number } = serde_json::from_value(record.data).map_err(fault)?;
-                    done = done.max(number);
-                }
-            }
-            Ok(())
-        })?;
-        let module = module.ok_or_else(|| Failure::fault("ledger: the ceremony has no transcript"))?;
-        Ok(Self { done, module })
-    }
-}
-
-/// The transcript of one ceremony, being written.
+/// The transcript of one ceremony, being written, and what it adds up to.
 #[derive(Clone, Debug)]
 pub struct Transcript {
     ceremony: i64,
     number: u64,
-    head: String,
+    head: Digest,
     noted: Vec<Line>,
+    state: State,
 }
 
 impl Transcript {
     /// Goes on where the ledger's transcripts end.
     pub fn open(ledger: &Ledger, ceremony: i64) -> Result<Self, Failure> {
-        let head = ledger.last_line()?.map_or_else(|| FIRST.to_owned(), |line| chain_head(&line));
-        Ok(Self { ceremony, number: ledger.transcript_length(ceremony)?, head, noted: Vec::new() })
+        let head = ledger.last_line()?.map_or(FIRST, |line| Digest::of(line.as_bytes()));
+        let (state, number) = ledger.state(ceremony)?;
+        Ok(Self { ceremony, number, head, noted: Vec::new(), state })
     }
 
-    /// Notes one record, to be written with [`Transcript::write`] or with what comes next.
-    pub fn note(&mut self, now: DateTime, event: &str, data: Value) -> Result<(), Failure> {
+    /// Notes one event, to be written with [`Transcript::write`] or with what comes next.
+    pub fn note(&mut self, now: DateTime, event: Event) -> Result<(), Failure> {
         let number = self.number + 1;
-        let record = Record {
-            number,
-            time: now.to_string(),
-            event: event.to_owned(),
-            data,
-            previous: self.head.clone(),
-        };
-        let text = serde_json::to_string(&record).map_err(|e| Failure::fault(e.to_string()))?;
+        let record = Record { number, time: now.to_string(), event, previous: self.head };
+        let text = record.line().map_err(Failure::fault)?;
+        self.state.apply(&record).map_err(|e| Failure::fault(format!("internal: record {number} {e}")))?;
         self.number = number;
-        self.head = chain_head(&text);
+        self.head = Digest::of(text.as_bytes());
         self.noted.push(Line { ceremony: self.ceremony, number, text });
         Ok(())
+    }
+
+    /// What its records add up to, those that are not written yet too.
+    pub fn state(&self) -> &State {
+        &self.state
     }
 
     /// What was noted and not written yet. It stays here until [`Transcript::wrote`].
@@ -102,8 +53,8 @@ impl Transcript {
         self.noted.clear();
     }
 
-    /// What was noted went to disk with something else, or failed with it: then what was noted for it
-    /// is taken back, to what was noted `before`.
+    /// What was noted went to disk with something else, or failed with it: then what was noted for it is
+    /// taken back, to what was noted `before`.
     pub fn settle<T>(&mut self, before: Self, result: Result<T, LedgerError>) -> Result<T, Failure> {
         match &result {
             Ok(_) => self.wrote(),
@@ -119,8 +70,8 @@ impl Transcript {
         Ok(())
     }
 
-    /// The digest of the last line.
-    pub fn head(&self) -> &str {
-        &self.head
+    /// SHA-256 over the last line.
+    pub fn head(&self) -> Digest {
+        self.head
     }
 }

@@ -1,9 +1,9 @@
 //! What a file may answer for people, and what it may not.
 
+use super::People;
 use super::answers::Wanted;
-use super::preflight::prompts;
-use super::{People, Plan};
 use crate::failure::Failure;
+use crate::plan::{Act, Plan, Step};
 
 /// Checks that those who answer can answer what this plan asks: at the beginning, and again
 /// whenever others take a ceremony up.
@@ -23,16 +23,23 @@ pub fn check_people(
             "the script hands out shares, and a file answers; run it at a terminal where custodians are, or as a --rehearsal",
         );
     }
-    let to_come = script.step.iter().skip(next_step).any(|step| step.act() == "custody");
+    let to_come = script.step.iter().skip(next_step).any(|step| step.act.name() == "custody");
     if to_come && !people.can_hand_out() {
         return wrong(
             "the script hands out shares; name a new file for those of a rehearsal by --new-share-file",
         );
     }
     let wanted = Wanted {
-        prompts: prompts(script),
+        prompts: script.prompts(),
         seats: &script.people,
-        labels: super::record::labels(script.step.get(next_step..).unwrap_or_default()).collect(),
+        labels: script.step.iter().skip(next_step).filter_map(label).collect(),
     };
     people.lacks(&wanted).map_or(Ok(()), |lack| wrong(&lack))
+}
+
+fn label(step: &Step) -> Option<&str> {
+    match &step.act {
+        Act::Record(record) => Some(&record.label),
+        _ => None,
+    }
 }

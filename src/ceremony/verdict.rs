@@ -1,19 +1,19 @@
 //! The offline side's verdict without token and ledger: the same reading, the same controls, the
 //! same words, before anyone travels.
 
-use crate::failure::Failure;
 use std::path::PathBuf;
 
-use super::import::reasons;
+use super::Environment;
 use super::intake::Intake;
-use super::lane::approval;
-use super::preflight::policy;
-use super::{BundleFacts, Plan, Progress, Surroundings};
 use crate::digest::Digest;
+use crate::failure::Failure;
 use crate::ledger::Ledger;
 use crate::media::RelativePath;
+use crate::plan::Plan;
 use crate::policy::Approval;
-use crate::release::Reason;
+use crate::record::BundleFacts;
+use crate::request::Reason;
+use crate::signing::{Progress, approval, policy};
 
 /// Requests that are read back at a time.
 const GROUP: usize = 256;
@@ -50,7 +50,7 @@ pub fn judge_bundles(
     plan: &Plan,
     bundles: &[PathBuf],
     approved: bool,
-    surroundings: &Surroundings<'_>,
+    environment: &Environment<'_>,
     tell: &mut dyn FnMut(&Progress),
     each: &mut dyn FnMut(Judged) -> Result<(), Failure>,
 ) -> Result<Verdict, Failure> {
@@ -60,7 +60,7 @@ pub fn judge_bundles(
     let policy = policy(plan, None)?;
     let mut ledger = Ledger::scratch()?;
     let mut import = ledger.import()?;
-    let mut intake = Intake { script: plan.script(), policy: &policy, approved, surroundings, tell };
+    let mut intake = Intake { script: plan.script(), policy: &policy, approved, environment, tell };
     let indexes = intake.take_in(bundles, &mut import, Default::default())?;
     let imported = import.settle(&policy)?;
     let id = import.commit("", None, Some(imported), &[])?;
@@ -79,7 +79,7 @@ pub fn judge_bundles(
         let Some(last) = refused.last() else { break };
         row = last.row;
         for one in refused {
-            let reasons = reasons(&one)?;
+            let reasons = one.reasons()?;
             each(Judged::Refused(one.path, reasons))?;
         }
     }

@@ -1,15 +1,12 @@
 //! The beginning: what will be performed or goes on, who is there, and that it is the plan.
 
-use crate::failure::Failure;
-use serde_json::json;
-
 use super::ask::ALWAYS;
 use super::conductor::Conductor;
-use super::people::{Answer, Person, Question};
-use super::seats::Role;
-use super::wording::PLAN;
+use super::people::{Answer, Question};
+use crate::digest::Digest;
+use crate::failure::Failure;
 use crate::media::{Output, shown};
-use crate::release::chain_head;
+use crate::record::{Compared, Event, Person, Prompt, Role};
 
 impl Conductor<'_> {
     /// Shows the plan, has people sign in, and has the plan digest confirmed.
@@ -30,7 +27,8 @@ impl Conductor<'_> {
         self.sign_in()?;
         self.asking = self.plan.script().people.confirm;
         self.people.show("\nThe plan");
-        self.compare(&PLAN, self.plan.digest())?;
+        let sha256 = self.plan.digest();
+        self.compare(sha256, |words| Prompt::Plan(Compared { sha256, words }))?;
         self.agreed = true;
         Ok(())
     }
@@ -39,16 +37,17 @@ impl Conductor<'_> {
     fn tell_where(&mut self) -> Result<(), Failure> {
         let mut lines = vec!["\nThis ceremony was interrupted and goes on.".to_owned()];
         let steps = &self.plan.script().step;
+        let done = self.state().done;
         for (at, step) in steps.iter().enumerate() {
             let state = match at {
-                _ if at < self.next_step && step.is_repeated() => "done, and done again now",
-                _ if at < self.next_step => "done",
-                _ if at == self.next_step => "goes on here",
+                _ if at < done && step.act.rules().is_performed_again() => "done, and done again now",
+                _ if at < done => "done",
+                _ if at == done => "goes on here",
                 _ => "to come",
             };
-            lines.push(format!("  {:>2} {:<20} {state}", at + 1, step.act()));
+            lines.push(format!("  {:>2} {:<20} {state}", at + 1, step.act.name()));
         }
-        let (done, reserved) = (self.ledger.answered(self.id)?, self.ledger.reservations(self.id)?);
+        let (answered, reserved) = (self.ledger.answered(self.id)?, self.state().reserved);
         let keys = self.ledger.keys()?;
         let mine = keys.iter().filter(|key| key.ceremony == self.id);
         let (made, wait): (Vec<_>, Vec<_>) = mine.partition(|key| key.certificate.is_some());
@@ -58,7 +57,7 @@ impl Conductor<'_> {
         };
         lines.push(format!("  keys made and certified    {}", names(&made)));
         lines.push(format!("  keys begun                 {}", names(&wait)));
-        lines.push(format!("  certificates issued        {done} of {}", self.approved));
+        lines.push(format!("  certificates issued        {answered} of {}", self.approved));
         lines.push(format!("  serial numbers reserved    {reserved}"));
         let release = self.ledger.release(self.id)?;
         lines
@@ -66,7 +65,7 @@ impl Conductor<'_> {
         lines.extend(self.tell_medium());
         // Nothing of this run is written yet.
         if let Some(last) = self.ledger.last_line()? {
-            let head = chain_head(&last);
+            let head = Digest::of(last.as_bytes());
             lines
                 .push(format!("  head of the transcript; compare it with what was written down\n    {head}"));
         }
@@ -108,11 +107,7 @@ impl Conductor<'_> {
             let person = self.sign_in_one(role, number, &others)?;
             there.splice(at..=at, [person]);
         }
-        for person in &there {
-            self.record("present", json!({ "role": person.role, "name": person.name }))?;
-        }
-        self.present = there;
-        Ok(())
+        there.into_iter().try_for_each(|person| self.record(Event::Present(person)))
     }
 
     /// Reads the names back; the index of one that is to be typed again, if any.

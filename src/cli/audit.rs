@@ -1,6 +1,7 @@
 //! `keyrite audit`: what stands in ledgers, transcripts and releases, held against one another.
 
 use crate::failure::Failure;
+use crate::plan::Plan;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,7 +10,6 @@ use super::system;
 use super::terminal::say;
 use super::verify::certificate;
 use crate::audit::{self, Order, Outcome, Report, audit};
-use crate::ceremony::Plan;
 use crate::digest::Digest;
 
 /// Arguments of `audit`.

@@ -1,6 +1,7 @@
 //! `keyrite ceremony`: check, run, resume.
 
 use crate::failure::{Failure, Kind};
+use crate::plan::Plan;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -8,8 +9,9 @@ use clap::{Args, Subcommand};
 use super::secrets::ShareSource;
 use super::terminal::{Operators, PinSource, say};
 use super::{check, paper, stop, system, token};
-use crate::ceremony::{Conductor, Interrupted, Outcome, Plan, Start, abandon, wording};
+use crate::ceremony::{self, Conductor, Interrupted, Outcome, Start, abandon};
 use crate::ledger::Ledger;
+use crate::record::count;
 use crate::token::Selector;
 
 /// What can be done with a ceremony.
@@ -110,7 +112,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
 }
 
 fn perform(arguments: Run) -> Result<(), Failure> {
-    let surroundings = system::surroundings();
+    let environment = system::environment();
     let plan = Plan::read(&arguments.script)?;
     let hsm = token::profile_text(&arguments.hsm)?;
     let mut people =
@@ -131,12 +133,12 @@ fn perform(arguments: Run) -> Result<(), Failure> {
         final_try: arguments.common.accept_final_try,
     };
     stop::listen();
-    let conductor = start.prepare(&surroundings, &mut people)?;
+    let conductor = start.prepare(&environment, &mut people)?;
     finish(conductor, &arguments.ledger)
 }
 
 fn resume(arguments: Resume) -> Result<(), Failure> {
-    let surroundings = system::surroundings();
+    let environment = system::environment();
     let mut people =
         Operators::new(arguments.common.answers.as_deref(), arguments.common.pin, arguments.common.shares)?;
     let ledger = Ledger::open(&arguments.ledger)?;
@@ -145,14 +147,14 @@ fn resume(arguments: Resume) -> Result<(), Failure> {
         _ => false,
     };
     stop::listen();
-    let conductor = Conductor::resume(ledger, arguments.common.accept_final_try, &surroundings, &mut people)
+    let conductor = ceremony::resume(ledger, arguments.common.accept_final_try, &environment, &mut people)
         .map_err(|error| if signed { after_signing(error, &arguments.ledger) } else { error })?;
     finish(conductor, &arguments.ledger)
 }
 
 fn give_up(arguments: &Abandon) -> Result<(), Failure> {
     let mut ledger = Ledger::open(&arguments.ledger)?;
-    let number = abandon(&mut ledger, &arguments.by, &arguments.reason, &system::surroundings())?;
+    let number = abandon(&mut ledger, &arguments.by, &arguments.reason, &system::environment())?;
     say(&format!("ceremony {number} is given up; nothing was signed in it"));
     Ok(())
 }
@@ -204,12 +206,12 @@ fn report(outcome: &Outcome) {
         say(&format!("manifest SHA-256\n  {digest}"));
     }
     say(&format!("head of the transcript\n  {}", outcome.head));
-    let count = |number: usize, thing| wording::count(number as u64, thing);
+    let counted = |number: usize, thing| count(number as u64, thing);
     say(&format!(
         "ceremony {} is done: {} made, {} issued, {} refused",
         outcome.ceremony,
-        count(outcome.made, "key"),
-        count(outcome.issued, "certificate"),
-        count(outcome.refused, "request")
+        counted(outcome.made, "key"),
+        counted(outcome.issued, "certificate"),
+        counted(outcome.refused, "request")
     ));
 }

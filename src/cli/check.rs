@@ -1,6 +1,9 @@
 //! `keyrite ceremony check`: what would fail in the room, all of it at once.
 
 use crate::failure::Failure;
+use crate::plan::Plan;
+use crate::plan::step::step_line;
+use crate::signing::check_out;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -8,9 +11,7 @@ use clap::Args;
 use super::system;
 use super::terminal::say;
 use super::token::profile_text;
-use crate::ceremony::{
-    Plan, RefusalRule, Step, Surroundings, check_out, findings, judge_bundles, keys_are_there, wording,
-};
+use crate::ceremony::{Environment, check_ledger, findings, judge_bundles, keys_are_there};
 use crate::ledger::Ledger;
 use crate::media::shown;
 use crate::token::{HsmProfile, Module};
@@ -40,11 +41,11 @@ pub struct Check {
 /// Performs the command.
 pub fn run(arguments: &Check) -> Result<(), Failure> {
     let plan = Plan::read(&arguments.script)?;
-    let surroundings = system::surroundings();
-    let mut found = plan_and_ledger(arguments, &plan, &surroundings)?;
+    let environment = system::environment();
+    let mut found = plan_and_ledger(arguments, &plan, &environment)?;
     found.extend(hsm(arguments.hsm.as_deref()));
     found.extend(output(arguments, &plan));
-    found.extend(bundles(arguments, &plan, &surroundings));
+    found.extend(bundles(arguments, &plan, &environment));
     if !found.is_empty() {
         let lines: Vec<String> = found.iter().map(|one| format!("  {one}")).collect();
         let name = arguments.script.display();
@@ -61,14 +62,14 @@ pub fn run(arguments: &Check) -> Result<(), Failure> {
 fn plan_and_ledger(
     arguments: &Check,
     plan: &Plan,
-    surroundings: &Surroundings<'_>,
+    environment: &Environment<'_>,
 ) -> Result<Vec<String>, Failure> {
     let ledger = arguments.ledger.as_deref().filter(|folder| Ledger::is_in(folder));
     let ledger = ledger.map(|folder| Ledger::read(folder, &system::temporary()));
     let mut ledger = ledger.transpose()?;
     if let Some(ledger) = &mut ledger {
         // What is not as it was written tells nothing else.
-        surroundings.check_ledger(ledger)?;
+        check_ledger(ledger, environment.processors)?;
     }
     let mut found = Vec::new();
     match (&arguments.ledger, &ledger) {
@@ -83,7 +84,7 @@ fn plan_and_ledger(
         }
         (None, _) => {}
     }
-    found.extend(findings(plan, ledger.as_ref(), (surroundings.now)())?);
+    found.extend(findings(plan, ledger.as_ref(), (environment.now)())?);
     Ok(found)
 }
 
@@ -106,23 +107,19 @@ fn output(arguments: &Check, plan: &Plan) -> Option<String> {
     }
 }
 
-fn bundles(arguments: &Check, plan: &Plan, surroundings: &Surroundings<'_>) -> Option<String> {
+fn bundles(arguments: &Check, plan: &Plan, environment: &Environment<'_>) -> Option<String> {
     if arguments.bundles.is_empty() {
         return None;
     }
     if !plan.script().has("import") {
         return Some("--in: the script imports no bundle; leave it out".into());
     }
-    let judged = judge_bundles(plan, &arguments.bundles, true, surroundings, &mut |_| {}, &mut |_| Ok(()));
+    let judged = judge_bundles(plan, &arguments.bundles, true, environment, &mut |_| {}, &mut |_| Ok(()));
     let verdict = match judged {
         Ok(verdict) => verdict,
         Err(error) => return Some(format!("--in: {error}")),
     };
-    let stops = plan
-        .script()
-        .step
-        .iter()
-        .any(|step| matches!(step, Step::Review { refusals: RefusalRule::Stop, .. }));
+    let stops = plan.script().stops_at_refusal();
     let all = verdict.approved + verdict.refused;
     let see = "see which by keyrite request check";
     match (verdict.approved, verdict.refused) {
@@ -146,7 +143,7 @@ fn tell(plan: &Plan) {
         say(&format!("  approvals of a bundle: {} of {}", approvals.required, names.join(", ")));
     }
     for at in 0..script.step.len() {
-        say(&format!("  {}", wording::step_line(&script.step, at)));
+        say(&format!("  {}", step_line(&script.step, at)));
     }
     say("");
     for (path, digest) in plan.listing() {

@@ -1,6 +1,7 @@
 //! `keyrite ceremony print` and `report`: the paper script, and what became of it.
 
 use crate::failure::Failure;
+use crate::plan::Plan;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -8,9 +9,8 @@ use clap::{Args, ValueEnum};
 use super::system;
 use super::terminal::say;
 use crate::audit::{self, Kind};
-use crate::ceremony::Plan;
 use crate::media::write_new;
-use crate::paper::{self, Document, Printer, html, markdown, script};
+use crate::paper::{self, Document, html, markdown, script};
 
 /// How paper is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -73,8 +73,8 @@ pub fn report(arguments: &ReportOn) -> Result<(), Failure> {
     };
     let mut report = report?;
     if let Some(plan) = plan {
-        let (given, ran) = (plan.digest().to_string(), report.plan_digest().unwrap_or_default().to_owned());
-        if given != ran {
+        let given = plan.digest();
+        if let Some(ran) = report.plan_digest().filter(|ran| *ran != given) {
             return Err(Failure::usage(format!(
                 "{}: has the plan digest {given}, the ceremony ran {ran}; name the script that ran",
                 plan.name()
@@ -88,14 +88,7 @@ pub fn report(arguments: &ReportOn) -> Result<(), Failure> {
 /// Prints the paper script.
 pub fn print(arguments: &Print) -> Result<(), Failure> {
     let plan = Plan::read(&arguments.script)?;
-    arguments.target.write(&script(&plan, &printer()?))
-}
-
-/// The program that prints.
-pub fn printer() -> Result<Printer, Failure> {
-    let surroundings = system::surroundings();
-    let sha256 = surroundings.tool_digest()?;
-    Ok(Printer { version: surroundings.tool_version, sha256 })
+    arguments.target.write(&script(&plan, &system::environment().tool()?))
 }
 
 impl Target {

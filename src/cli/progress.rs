@@ -1,12 +1,12 @@
 //! Long work as people see it: a bar at a terminal, a line at each tenth elsewhere.
 
+use crate::signing::Progress;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal::say;
-use crate::ceremony::Progress;
 
 /// One piece of long work.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! `keyrite release`: a release made again from the ledger.
 
 use crate::failure::Failure;
+use crate::signing::{Which, reissue};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -8,7 +9,6 @@ use clap::{Args, Subcommand};
 use super::progress::Work;
 use super::system;
 use super::terminal::say;
-use crate::ceremony::{Which, release_again};
 use crate::ledger::Ledger;
 
 /// What can be done with releases.
@@ -45,7 +45,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
     };
     let mut opened = Ledger::read(&ledger, &system::temporary())?;
     let mut work: Option<Work> = None;
-    let again = release_again(&mut opened, which, &out, system::processors(), &mut |progress| {
+    let again = reissue(&mut opened, which, &out, system::processors(), &mut |progress| {
         work.get_or_insert_with(|| Work::new(progress)).tell(progress);
     });
     if let Some(work) = work {

@@ -1,4 +1,4 @@
-//! The surroundings: clock, randomness, machine, program. Nothing below asks the system for them.
+//! The environment: clock, randomness, machine, program. Nothing below asks the system for them.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -10,10 +10,9 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpabl
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::stop;
-use crate::audit;
-use crate::ceremony::{MachineFacts, Surroundings};
+use crate::ceremony::Environment;
 use crate::digest::Digest;
-use crate::ledger::Ledger;
+use crate::record::MachineFacts;
 
 /// Keeps PINs out of core files and, where the limits allow, out of swap.
 pub fn harden() {
@@ -59,24 +58,19 @@ pub fn temporary() -> std::path::PathBuf {
     std::env::temp_dir()
 }
 
-/// All surroundings.
-pub fn surroundings() -> Surroundings<'static> {
+/// All environment.
+pub fn environment() -> Environment<'static> {
     // First: it takes longest, and a thread of its own.
     let tool_digest = tool_digest();
-    Surroundings {
+    Environment {
         now: &now,
         random: &random,
         stopped: &stop::wanted,
         processors: processors(),
-        examine: &examine,
         machine: machine(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         tool_digest,
     }
-}
-
-fn examine(ledger: &mut Ledger) -> Result<(), String> {
-    audit::examine(ledger, processors())
 }
 
 /// The program's own digest, taken in a thread of its own while the token is looked for.

@@ -1,6 +1,8 @@
 //! The terminal: lines shown, answers typed, PINs read without echo.
 
 use crate::failure::{Failure, Kind};
+use crate::record::TokenFacts;
+use crate::signing::Progress;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,9 +13,8 @@ use super::fold::{WIDTH, fold, pages};
 use super::progress::Work;
 use super::secrets::{ShareSource, Shares};
 use super::{prompt, secrets};
-use crate::ceremony::{Answers, People, Progress, Question, Reply, SecretReply, Wanted};
+use crate::ceremony::{Answers, People, Question, Reply, SecretReply, Wanted};
 use crate::media::{read_file, shown};
-use crate::token::TokenFacts;
 
 /// The longest PIN that is read from a file, in octets.
 const LONGEST_PIN: usize = 1024;

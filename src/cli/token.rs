@@ -1,15 +1,16 @@
 //! `keyrite token`: list, init, inspect.
 
 use crate::failure::Failure;
+use crate::plan::MAX_FILE;
+use crate::record::TokenFacts;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::terminal::{PinSource, say};
-use crate::ceremony::MAX_FILE;
 use crate::media::read_file;
-use crate::token::{Blank, Error, HsmProfile, Module, Pin, Selector, TokenFacts};
+use crate::token::{Blank, Error, HsmProfile, Module, Pin, Selector};
 
 /// What can be done with tokens.
 #[derive(Debug, Subcommand)]

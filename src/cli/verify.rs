@@ -1,13 +1,13 @@
 //! `keyrite verify`: a release against a trusted root.
 
 use crate::failure::Failure;
+use crate::plan::MAX_FILE;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::system;
 use super::terminal::say;
-use crate::ceremony::MAX_FILE;
 use crate::digest::Digest;
 use crate::issuance::{Certificate, MANIFEST_SIGNING};
 use crate::media::{self, Tree, read_file, shown};

@@ -5,9 +5,11 @@
 mod kind;
 mod rsa;
 mod verify;
+mod wanted;
 
 pub use kind::{KeyKind, PublicKey};
 pub use verify::{SignatureError, verify};
+pub use wanted::KeyRequest;
 
 /// Why a public key is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -7,10 +7,7 @@ use serde::Deserialize;
 use super::{Error, Ledger};
 use crate::digest::Digest;
 use crate::media::shown;
-
-/// The longest line of a transcript, in octets. The longest that a ceremony writes is a record of
-/// refusals, which stays below half of it.
-pub const TRANSCRIPT_LINE: u64 = 8 << 20;
+use crate::record::{LONGEST_LINE, Record, State};
 
 /// A ceremony that was begun and is not done.
 #[derive(Clone, Debug)]
@@ -171,10 +168,10 @@ impl Ledger {
         let mut rows = statement.query([ceremony]).map_err(Error::from)?;
         while let Some(row) = rows.next().map_err(Error::from)? {
             let line: String = row.get(0).map_err(Error::from)?;
-            if line.len() as u64 > TRANSCRIPT_LINE {
+            if line.len() as u64 > LONGEST_LINE {
                 let length = line.len();
                 Err(Error::Fault(format!(
-                    "ceremony {ceremony}: a line of its transcript has {length} octets, at most {TRANSCRIPT_LINE} may stand there"
+                    "ceremony {ceremony}: a line of its transcript has {length} octets, at most {LONGEST_LINE} may stand there"
                 )))?;
             }
             each(&line)?;
@@ -182,16 +179,35 @@ impl Ledger {
         Ok(())
     }
 
-    /// Every line of this event, with the number of its ceremony, the oldest first.
+    /// Every record of this event, with the number of its ceremony, the oldest first.
     ///
     /// # Errors
-    /// [`Error::Fault`] when the database fails.
-    pub fn lines_of(&self, event: &str) -> Result<Vec<(i64, String)>, Error> {
-        let sql = "SELECT ceremony, line FROM transcript WHERE instr(line, ?1) > 0 ORDER BY ceremony, number";
+    /// [`Error::Fault`] when the database fails or a line is no record.
+    pub fn records_of(&self, event: &str) -> Result<Vec<(i64, Record)>, Error> {
+        let sql =
+            "SELECT ceremony, line FROM transcript WHERE line ->> 'event' = ?1 ORDER BY ceremony, number";
         let mut statement = self.db.prepare(sql)?;
-        let rows =
-            statement.query_map([format!("\"event\":\"{event}\"")], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let rows = statement.query_map([event], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+        let record = |row: rusqlite::Result<(i64, String)>| {
+            let (ceremony, line) = row?;
+            let record = Record::read(&line);
+            Ok((ceremony, record.map_err(|e| Error::Fault(format!("ceremony {ceremony}: {e}")))?))
+        };
+        rows.map(record).collect()
+    }
+
+    /// What the records of a ceremony add up to, and how many there are.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database fails, or a record does not follow from those before it.
+    pub fn state(&self, ceremony: i64) -> Result<(State, u64), Error> {
+        let (mut state, mut count) = (State::default(), 0);
+        self.transcript::<Error>(ceremony, &mut |line| {
+            count += 1;
+            let fault = |e| Error::Fault(format!("ceremony {ceremony}: record {count}: {e}"));
+            state.apply(&Record::read(line).map_err(fault)?).map_err(fault)
+        })?;
+        Ok((state, count))
     }
 
     /// The last line of the last transcript, to which a new one is chained.

@@ -15,7 +15,7 @@ use super::{Error, Ledger, objections, renewals};
 use crate::digest::{Digest, Hasher};
 use crate::media::{RelativePath, shown};
 use crate::policy::{Judgement, Objection, Policy};
-use crate::request::{BundleFile, Violation};
+use crate::request::{BundleFile, Reason, Violation};
 
 /// So many violations of one request are kept: one request may ask for ten thousand wrong names.
 const REASONS: usize = 64;
@@ -331,6 +331,16 @@ pub struct Refused {
     pub request: Digest,
     /// JSON: control and message of each violation.
     pub reasons: String,
+}
+
+impl Refused {
+    /// Why it was refused.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the row is damaged.
+    pub fn reasons(&self) -> Result<Vec<Reason>, Error> {
+        serde_json::from_str(&self.reasons).map_err(|e| Error::Fault(format!("{}: {e}", self.path)))
+    }
 }
 
 pub fn refused_after(db: &rusqlite::Connection, row: i64, limit: usize) -> Result<Vec<Refused>, Error> {

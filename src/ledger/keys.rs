@@ -5,33 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::ceremonies::{Line, write_lines};
 use super::{Error, Ledger};
 use crate::issuance::Certificate;
-
-/// What a key in a token is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyRole {
-    /// It signs certificates.
-    Authority,
-    /// It signs manifests.
-    Manifest,
-}
-
-impl KeyRole {
-    /// The word for it in the ledger and in the transcript.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Authority => "authority",
-            Self::Manifest => "manifest",
-        }
-    }
-
-    /// What people call its holder.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Authority => "authority",
-            Self::Manifest => "manifest signer",
-        }
-    }
-}
+use crate::record::KeyRole;
 
 /// A key that the ledger knows.
 #[derive(Clone, Debug)]

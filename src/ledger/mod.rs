@@ -21,10 +21,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-pub use ceremonies::{CeremonyRow, Line, OpenCeremony, ReleaseRow, TRANSCRIPT_LINE};
+pub use ceremonies::{CeremonyRow, Line, OpenCeremony, ReleaseRow};
 pub use certificates::{Advance, Approved, Issued, Pending, Reservation};
 pub use import::{Import, Imported, KeptIndex, Refused};
-pub use keys::{KeyRole, StoredKey};
+pub use keys::StoredKey;
 pub use reading::{Entries, RequestRow, ReservedRow};
 pub use renewals::Ending;
 

@@ -5,7 +5,6 @@
 //! document that loads nothing, in which everything from outside is escaped.
 
 mod document;
-mod happened;
 mod html;
 mod markdown;
 mod report;
@@ -17,5 +16,5 @@ pub use document::{Document, Part, Sheet, Table};
 pub use html::html;
 pub use markdown::markdown;
 pub use report::Report;
-pub use script::{Printer, script};
+pub use script::script;
 pub use source::{from_ledger, from_release, from_transcript};

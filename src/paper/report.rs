@@ -1,36 +1,30 @@
 //! The annotated script: the paper script with what happened at each step, who was there, what
 //! was written down as an exception, and what was issued and refused.
 
-use serde_json::Value;
-
 use super::document::{Document, Part, Sheet, Table};
-use super::happened::{self, Sum};
 use super::sheets;
-use crate::ceremony::Plan;
 use crate::digest::Digest;
 use crate::media::{RelativePath, shown};
-use crate::release::{CertificateEntry, Record, RefusalEntry, chain_head};
+use crate::plan::Plan;
+use crate::record::{Described, Description, Event, Facts, Record, RefusedRequests, State};
+use crate::release::{CertificateEntry, RefusalEntry};
+use crate::request::Reason;
 
 /// What a report is made of, as it is read.
 #[derive(Debug, Default)]
 pub struct Report {
     source: String,
     plan: Option<Plan>,
-    begin: Option<Record>,
-    resumed: usize,
+    state: State,
     first: String,
-    last: String,
-    head: String,
+    head: Option<Digest>,
     lines: usize,
-    rehearsal: bool,
-    unattended: bool,
-    released: Option<Value>,
     people: Vec<[String; 3]>,
     exceptions: Vec<[String; 4]>,
     statements: Vec<[String; 5]>,
     /// What happened: before the first step, and in each.
     steps: Vec<Taken>,
-    sum: Sum,
+    description: Description,
     issued: Vec<[String; 4]>,
     listed: bool,
     refused: Vec<[String; 2]>,
@@ -89,8 +83,12 @@ impl Report {
     }
 
     /// The plan digest that the transcript names.
-    pub fn plan_digest(&self) -> Option<&str> {
-        self.begin.as_ref()?.data.get("plan")?.get("sha256")?.as_str()
+    pub fn plan_digest(&self) -> Option<Digest> {
+        self.begin().map(|begin| begin.plan.sha256)
+    }
+
+    fn begin(&self) -> Option<&Facts> {
+        self.state.begin.as_deref()
     }
 
     /// Gives the report its plan.
@@ -110,50 +108,35 @@ impl Report {
     /// What is wrong with it.
     pub fn line(&mut self, line: &str) -> Result<(), String> {
         self.lines += 1;
-        let record: Record = serde_json::from_str(line).map_err(|e| format!("record {}: {e}", self.lines))?;
-        self.head = chain_head(line);
+        let wrong = |e: String| format!("record {}: {e}", self.lines);
+        let record = Record::read(line).map_err(wrong)?;
+        // Whether it follows from those before it is for the audit to say.
+        let _ = self.state.apply(&record);
+        self.head = Some(Digest::of(line.as_bytes()));
         if self.first.is_empty() {
             self.first.clone_from(&record.time);
         }
-        self.last.clone_from(&record.time);
-        let text = |key: &str| happened::text(&record.data, key);
-        match record.event.as_str() {
-            "step" => {
-                let number = record.data.get("number").and_then(Value::as_u64).unwrap_or_default();
-                let number = usize::try_from(number).unwrap_or_default();
-                self.step(number, text("act"));
+        let time = record.time.clone();
+        match &record.event {
+            Event::Step(step) => self.step(step.number, step.act.clone()),
+            Event::Present(person) => {
+                self.people.push([person.role.as_str().to_owned(), person.name.clone(), time]);
             }
-            "present" => self.people.push([text("role"), text("name"), record.time.clone()]),
-            "exception" => {
-                let step = text("step");
-                self.exceptions.push([record.time.clone(), step, text("by"), text("text")]);
+            Event::Exception(one) => {
+                self.exceptions.push([time, one.step.to_string(), one.by.clone(), one.text.clone()]);
             }
-            "statement" => self.statements.push([
-                record.time.clone(),
-                text("kind"),
-                text("label"),
-                text("value"),
-                text("by"),
+            Event::Statement(one) => self.statements.push([
+                time,
+                one.kind.as_str().to_owned(),
+                one.label.clone(),
+                one.value.clone(),
+                one.by.clone(),
             ]),
-            "refused" => self.refusals(&record.data),
-            "released" => self.released = Some(record.data.clone()),
+            Event::Refused(refused) => self.refusals(refused),
             _ => {}
         }
         self.happens(&record);
-        if matches!(record.event.as_str(), "begin" | "resume") {
-            self.began(record);
-        }
         Ok(())
-    }
-
-    fn began(&mut self, record: Record) {
-        let is = |key: &str| record.data.get(key) == Some(&Value::Bool(true));
-        self.rehearsal |= is("rehearsal");
-        self.unattended |= is("unattended");
-        match self.begin {
-            None => self.begin = Some(record),
-            Some(_) => self.resumed += 1,
-        }
     }
 
     fn step(&mut self, number: usize, act: String) {
@@ -162,20 +145,20 @@ impl Report {
         }
         // What is repeated after an interruption stands with the step that it repeats.
         self.steps.sort_by_key(|step| step.number);
-        self.sum = Sum::at(number);
+        self.description = Description::at(number);
     }
 
     fn happens(&mut self, record: &Record) {
         // An interruption returns to the beginning: people sign in again.
-        if record.event == "resume" {
-            self.sum = Sum::at(0);
+        if matches!(record.event, Event::Resume(_)) {
+            self.description = Description::at(0);
         }
-        let number = self.sum.step();
+        let number = self.description.step();
         let Some(step) = self.steps.iter_mut().find(|step| step.number == number) else { return };
-        if let Some(text) = self.sum.take(record) {
+        if let Some(text) = self.description.take(record) {
             match text {
-                happened::Told::New(text) => step.happened.push((record.time.clone(), shown(&text))),
-                happened::Told::Instead(text) => {
+                Described::New(text) => step.happened.push((record.time.clone(), shown(&text))),
+                Described::Instead(text) => {
                     step.happened.pop();
                     step.happened.push((record.time.clone(), shown(&text)));
                 }
@@ -183,17 +166,12 @@ impl Report {
         }
     }
 
-    fn refusals(&mut self, data: &Value) {
+    fn refusals(&mut self, refused: &RefusedRequests) {
         if self.listed {
             return;
         }
-        let list = data.get("requests").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        for one in list {
-            let reasons = one.get("reasons").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            let reasons = reasons.iter().map(|reason| {
-                format!("{} [{}]", happened::text(reason, "message"), happened::text(reason, "control"))
-            });
-            let row = [happened::text(one, "path"), reasons.collect::<Vec<_>>().join("; ")];
+        for one in &refused.requests {
+            let row = [one.path.to_string(), reasons(&one.reasons)];
             if !self.refused.contains(&row) {
                 self.refused.push(row);
             }
@@ -215,18 +193,17 @@ impl Report {
 
     /// Takes in a request that was refused.
     pub fn refusal(&mut self, entry: &RefusalEntry) {
-        let reasons = entry.reasons.iter().map(|reason| format!("{} [{}]", reason.message, reason.control));
-        self.refused.push([entry.request_path.to_string(), reasons.collect::<Vec<_>>().join("; ")]);
+        self.refused.push([entry.request_path.to_string(), reasons(&entry.reasons)]);
     }
 
     /// The report as a document.
     pub fn document(self) -> Document {
-        let title = self.begin.as_ref().map(|begin| happened::text(&begin.data, "title")).unwrap_or_default();
-        let digest = self.plan_digest().unwrap_or_default().to_owned();
+        let title = self.begin().map(|begin| begin.title.clone()).unwrap_or_default();
+        let digest = self.plan_digest().map(|digest| digest.to_string()).unwrap_or_default();
         let mut document = Document {
             title: shown(&format!("Report: {title}")),
             foot: format!("Report: {title}, plan {}", digest.chars().take(16).collect::<String>()),
-            rehearsal: self.rehearsal,
+            rehearsal: self.begin().is_some_and(|begin| begin.rehearsal),
             parts: Vec::new(),
         };
         document.heading(1, &format!("Report: {title}"));
@@ -243,51 +220,38 @@ impl Report {
     }
 
     fn cover(&self, document: &mut Document, digest: &str) {
-        let begin = self.begin.as_ref();
-        let inside = |outer: &str, key: &str| {
-            begin
-                .and_then(|begin| begin.data.get(outer))
-                .map(|value| happened::text(value, key))
-                .unwrap_or_default()
-        };
         if let Some(plan) = &self.plan {
             document.text(&plan.script().purpose);
             document.part(Part::Digest("Plan digest", plan.digest()));
         }
         let yes = |yes| if yes { "yes" } else { "no" };
         let told = |value: String| if value.is_empty() { "not told".to_owned() } else { value };
-        let release = self.released.as_ref();
-        let release = release.map_or_else(
+        let release = self.state.sealed.released.map_or_else(
             || "none, or after this transcript was sealed".to_owned(),
-            |data| {
-                format!(
-                    "{}, manifest SHA-256 {}",
-                    happened::text(data, "sequence"),
-                    happened::text(data, "manifest_sha256")
-                )
-            },
+            |one| format!("{}, manifest SHA-256 {}", one.sequence, one.manifest_sha256),
         );
+        let begin = |text: fn(&Facts) -> String| self.begin().map(text).unwrap_or_default();
         document.facts([
             ("Source", self.source.clone()),
             ("Began, UTC", told(self.first.clone())),
-            ("Last record, UTC", told(self.last.clone())),
-            ("Interruptions", self.resumed.to_string()),
+            ("Last record, UTC", told(self.state.time.clone())),
+            ("Interruptions", self.state.resumed.to_string()),
             ("Plan digest", told(digest.to_owned())),
-            ("Program", format!("keyrite {}", inside("tool", "version"))),
-            ("Its SHA-256", inside("tool", "sha256")),
+            ("Program", begin(|facts| format!("keyrite {}", facts.tool.version))),
+            ("Its SHA-256", begin(|facts| facts.tool.sha256.to_string())),
             (
                 "HSM profile",
-                format!("{}, SHA-256 {}", inside("hsm_profile", "name"), inside("hsm_profile", "sha256")),
+                begin(|facts| format!("{}, SHA-256 {}", facts.hsm_profile.name, facts.hsm_profile.sha256)),
             ),
             (
                 "PKCS#11 module",
-                format!("{}, SHA-256 {}", inside("module", "path"), inside("module", "sha256")),
+                begin(|facts| format!("{}, SHA-256 {}", facts.module.path.display(), facts.module.sha256)),
             ),
-            ("Rehearsal", yes(self.rehearsal).to_owned()),
-            ("A file answered", yes(self.unattended).to_owned()),
+            ("Rehearsal", yes(self.begin().is_some_and(|begin| begin.rehearsal)).to_owned()),
+            ("A file answered", yes(self.state.unattended).to_owned()),
             ("Release", release),
             ("Records", self.lines.to_string()),
-            ("Head of the transcript", self.head.clone()),
+            ("Head of the transcript", self.head.map(|head| head.to_string()).unwrap_or_default()),
         ]);
         document.text("This report repeats what the transcript says; it proves nothing by itself. Whether the transcript is whole and as it was signed, keyrite audit tells.");
     }
@@ -370,6 +334,11 @@ impl Report {
         (0..2).for_each(|_| table.row([""; 4]));
         document.part(Part::Table(table));
     }
+}
+
+fn reasons(reasons: &[Reason]) -> String {
+    let reason = |reason: &Reason| format!("{} [{}]", reason.message, reason.control);
+    reasons.iter().map(reason).collect::<Vec<_>>().join("; ")
 }
 
 /// What happened takes the place of what the screen was to show.

@@ -2,23 +2,15 @@
 
 use super::document::{Document, Part, Table};
 use super::sheets;
-use crate::ceremony::{Plan, Role};
 use crate::digest::Digest;
+use crate::plan::Plan;
+use crate::record::{Role, Tool};
 
 /// So many exceptions have a sheet of their own.
 const EXCEPTIONS: usize = 2;
 
-/// The program that prints.
-#[derive(Clone, Debug)]
-pub struct Printer {
-    /// Its version.
-    pub version: String,
-    /// SHA-256 of its file.
-    pub sha256: Digest,
-}
-
 /// The paper script of a plan.
-pub fn script(plan: &Plan, printer: &Printer) -> Document {
+pub fn script(plan: &Plan, printer: &Tool) -> Document {
     let script = plan.script();
     let mut document = Document {
         title: crate::media::shown(&script.title),
@@ -44,7 +36,7 @@ fn first_digits(digest: &Digest) -> String {
     digest.to_string().chars().take(16).collect()
 }
 
-fn cover(document: &mut Document, plan: &Plan, printer: &Printer) {
+fn cover(document: &mut Document, plan: &Plan, printer: &Tool) {
     let script = plan.script();
     document.heading(1, &script.title);
     document.text(&script.purpose);

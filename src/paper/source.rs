@@ -1,21 +1,20 @@
 //! Where a report comes from: a ledger, a release or a transcript.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::Path;
-
-use serde_json::Value;
 
 use super::Report;
 use super::report::Issued;
-use crate::ceremony::{Plan, Setup};
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::issuance::{Certificate, IssuedFacts};
 use crate::ledger::{self, Ledger, RequestRow};
 use crate::media::{RelativePath, Tree, open_file};
-use crate::release::{
-    self, CertificateEntry, Head, LIMITS, MANIFEST, Reader, Reason, RefusalEntry, TRANSCRIPT, TRANSCRIPT_LINE,
-};
+use crate::plan::Setup;
+use crate::policy::Kept;
+use crate::record;
+use crate::release::{self, CertificateEntry, Head, LIMITS, MANIFEST, Reader, RefusalEntry, TRANSCRIPT};
+use crate::request::Reason;
 
 /// Rows of a ledger that are read at a time.
 const GROUP: usize = 256;
@@ -46,8 +45,7 @@ pub fn from_ledger(folder: &Path, scratch: &Path, ceremony: Option<i64>) -> Resu
     if let Some(wrong) = wrong {
         return Err(Failure::fault(format!("{}: {wrong}", folder.display())));
     }
-    let setup: Setup = serde_json::from_str(&ledger.ceremony(id)?.plan).map_err(fault)?;
-    report.with_plan(Plan::from_files(setup.plan).map_err(fault)?);
+    report.with_plan(Setup::read(&ledger.ceremony(id)?.plan)?.plan().map_err(fault)?);
     report.with_lists();
     rows(&ledger, id, &mut report)?;
     Ok(report)
@@ -76,15 +74,12 @@ fn row(row: &RequestRow, report: &mut Report) -> Result<(), Failure> {
     let Some(signature) = &reserved.signature else { return Ok(()) };
     let (_, facts) = IssuedFacts::of_parts(&reserved.tbs, signature).map_err(fault)?;
     let certificate = Certificate::from_parts(&reserved.tbs, signature).map_err(fault)?;
-    let kept: Value = serde_json::from_str(kept).map_err(fault)?;
-    let list = |key: &str| -> Vec<String> {
-        serde_json::from_value(kept.get(key).cloned().unwrap_or_default()).unwrap_or_default()
-    };
+    let kept = Kept::read(kept).map_err(fault)?;
     report.certificate(Issued {
         request_path: path,
         subject: facts.subject,
-        names: list("dns").into_iter().chain(list("ip")).collect(),
-        profile: super::happened::text(&kept, "profile"),
+        names: kept.names(),
+        profile: kept.profile,
         authority: reserved.authority.clone(),
         delegated: certificate.is_authority().map_err(fault)?,
         serial: facts.serial,
@@ -125,15 +120,14 @@ pub fn from_transcript(path: &Path) -> Result<Report, Failure> {
 }
 
 fn lines(from: impl Read, report: &mut Report) -> Result<(), Failure> {
-    let mut reader = BufReader::with_capacity(1 << 16, from);
-    let mut line = String::new();
-    loop {
-        line.clear();
-        if (&mut reader).take(TRANSCRIPT_LINE).read_line(&mut line).map_err(fault)? == 0 {
-            return Ok(());
+    let mut wrong = None;
+    record::lines(from, &mut |line, _| {
+        if wrong.is_none() {
+            wrong = report.line(line).err();
         }
-        report.line(line.trim_end_matches('\n')).map_err(Failure::fault)?;
-    }
+    })
+    .map_err(fault)?;
+    wrong.map_or(Ok(()), |wrong| Err(Failure::fault(wrong)))
 }
 
 /// Takes the lists of a manifest.

@@ -39,9 +39,11 @@ pub struct NamedProfile {
 }
 
 /// The parts of an approval that the ledger keeps, besides path, request and key.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Kept {
+    /// The certificate profile's name.
     pub profile: String,
+    /// The authority's name.
     pub authority: String,
     /// DER, in hexadecimal digits.
     subject: String,
@@ -133,7 +135,20 @@ impl Approval {
 }
 
 impl Kept {
-    pub fn approval(
+    /// Reads what a ledger has written down.
+    ///
+    /// # Errors
+    /// [`Error`] when it is damaged.
+    pub fn read(text: &str) -> Result<Self, Error> {
+        serde_json::from_str(text).map_err(|e| Error(e.to_string()))
+    }
+
+    /// DNS names, then IP addresses.
+    pub fn names(&self) -> Vec<String> {
+        self.dns.iter().cloned().chain(self.ip.iter().map(IpAddr::to_string)).collect()
+    }
+
+    pub(super) fn approval(
         self,
         path: RelativePath,
         request: Digest,

@@ -123,7 +123,7 @@ impl Policy {
         kept: &str,
     ) -> Result<Approval, Error> {
         let wrong = |what: &str| Error(format!("{path}: the ledger's approval {what}"));
-        let kept: Kept = serde_json::from_str(kept).map_err(|e| wrong(&e.to_string()))?;
+        let kept = Kept::read(kept).map_err(|e| wrong(&e.0))?;
         let profile = self.profiles.get(&kept.profile).ok_or_else(|| wrong("has an unknown profile"))?;
         let authority =
             self.authorities.get(&kept.authority).ok_or_else(|| wrong("has an unknown authority"))?;

@@ -12,7 +12,7 @@ mod pattern;
 mod profile;
 mod roster;
 
-pub use approval::{Approval, Judgement, NamedProfile, Objection};
+pub use approval::{Approval, Judgement, Kept, NamedProfile, Objection};
 pub use judge::Policy;
 pub use names::attributes as subject_attributes;
 pub use names::{SubjectError, subject_from, subject_text};

@@ -17,46 +17,63 @@ use super::Error;
 use crate::digest::Digest;
 use crate::issuance::{Certificate, signature_algorithm};
 use crate::keys::verify;
-use crate::token::ManifestKey;
 
-/// Signs a manifest of this digest; the result holds the signer's certificate and not the content.
-///
-/// # Errors
-/// [`Error`] when the token does not sign or the signature does not verify.
-pub fn sign_manifest(
-    content: &Digest,
-    certificate: &Certificate,
-    key: &ManifestKey<'_>,
-    now: DateTime,
-) -> Result<Vec<u8>, Error> {
-    let attributes = signed_attributes(content, now)?;
-    let signature = key.sign_attributes(&attributes.to_der()?).map_err(|e| Error(e.to_string()))?;
-    let tbs = certificate.parsed().tbs_certificate();
-    let signer = SignerInfo {
-        version: CmsVersion::V1,
-        sid: SignerIdentifier::IssuerAndSerialNumber(IssuerAndSerialNumber {
-            issuer: tbs.issuer().clone(),
-            serial_number: tbs.serial_number().clone(),
-        }),
-        digest_alg: sha256(),
-        signed_attrs: Some(attributes),
-        signature_algorithm: signature_algorithm(key.kind())?,
-        signature: OctetString::new(signature)?,
-        unsigned_attrs: None,
-    };
-    let signed = SignedData {
-        version: CmsVersion::V1,
-        digest_algorithms: SetOfVec::try_from(vec![sha256()])?,
-        encap_content_info: EncapsulatedContentInfo { econtent_type: ID_DATA, econtent: None },
-        certificates: Some(CertificateSet::try_from(vec![CertificateChoices::Certificate(
-            certificate.parsed().clone(),
-        )])?),
-        crls: None,
-        signer_infos: SignerInfos::try_from(vec![signer])?,
-    };
-    let der = ContentInfo { content_type: ID_SIGNED_DATA, content: Any::encode_from(&signed)? }.to_der()?;
-    verify_manifest(content, &der)?;
-    Ok(der)
+/// The attributes of a manifest's signature, before they are signed.
+#[derive(Debug)]
+pub struct Unsigned {
+    content: Digest,
+    attributes: Attributes,
+}
+
+impl Unsigned {
+    /// The attributes for a manifest of this digest, signed at this time.
+    ///
+    /// # Errors
+    /// [`Error`] when they cannot be encoded.
+    pub fn new(content: Digest, now: DateTime) -> Result<Self, Error> {
+        Ok(Self { content, attributes: signed_attributes(&content, now)? })
+    }
+
+    /// The octets that a manifest key signs: a SET OF in DER (RFC 5652 5.4).
+    ///
+    /// # Errors
+    /// [`Error`] when they cannot be encoded.
+    pub fn octets(&self) -> Result<Vec<u8>, Error> {
+        Ok(self.attributes.to_der()?)
+    }
+
+    /// The detached signature: it holds the signer's certificate and not the content.
+    ///
+    /// # Errors
+    /// [`Error`] when the signature does not verify.
+    pub fn complete(self, certificate: &Certificate, signature: Vec<u8>) -> Result<Vec<u8>, Error> {
+        let tbs = certificate.parsed().tbs_certificate();
+        let signer = SignerInfo {
+            version: CmsVersion::V1,
+            sid: SignerIdentifier::IssuerAndSerialNumber(IssuerAndSerialNumber {
+                issuer: tbs.issuer().clone(),
+                serial_number: tbs.serial_number().clone(),
+            }),
+            digest_alg: sha256(),
+            signed_attrs: Some(self.attributes),
+            signature_algorithm: signature_algorithm(certificate.key().kind())?,
+            signature: OctetString::new(signature)?,
+            unsigned_attrs: None,
+        };
+        let certificates = vec![CertificateChoices::Certificate(certificate.parsed().clone())];
+        let signed = SignedData {
+            version: CmsVersion::V1,
+            digest_algorithms: SetOfVec::try_from(vec![sha256()])?,
+            encap_content_info: EncapsulatedContentInfo { econtent_type: ID_DATA, econtent: None },
+            certificates: Some(CertificateSet::try_from(certificates)?),
+            crls: None,
+            signer_infos: SignerInfos::try_from(vec![signer])?,
+        };
+        let content = Any::encode_from(&signed)?;
+        let der = ContentInfo { content_type: ID_SIGNED_DATA, content }.to_der()?;
+        verify_manifest(&self.content, &der)?;
+        Ok(der)
+    }
 }
 
 fn sha256() -> AlgorithmIdentifierOwned {

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::media::RelativePath;
+use crate::record::Tool;
+use crate::request::Reason;
 
 /// The format that this version writes.
 pub const FORMAT: &str = "keyrite-manifest-2";
@@ -53,16 +55,6 @@ pub struct Head {
     pub manifest_keys: Vec<ManifestKeyEntry>,
     /// Every authority of the ledger.
     pub authorities: Vec<AuthorityEntry>,
-}
-
-/// The program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tool {
-    /// Its version.
-    pub version: String,
-    /// SHA-256 of the program's file.
-    pub sha256: Digest,
 }
 
 /// The plan.
@@ -206,14 +198,4 @@ pub struct RefusalEntry {
     pub request_sha256: Digest,
     /// Every control that it failed.
     pub reasons: Vec<Reason>,
-}
-
-/// Why a request was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Reason {
-    /// The control's ID.
-    pub control: String,
-    /// What is there and what is required.
-    pub message: String,
 }

@@ -7,21 +7,18 @@ mod cms;
 mod compose;
 mod manifest;
 mod stream;
-mod transcript;
 mod verify;
 
 use crate::failure::Failure;
 use crate::media::Limits;
 
-pub use crate::ledger::TRANSCRIPT_LINE;
-pub use cms::{sign_manifest, verify_manifest};
+pub use cms::{Unsigned, verify_manifest};
 pub use compose::{Authorities, KeyEntry, Leaf, compose_authorities, compose_leaf};
 pub use manifest::{
-    AuthorityEntry, CertificateEntry, FORMAT, Head, ManifestKeyEntry, ManifestKind, Plan, Reason,
-    RefusalEntry, Signer, TokenEntry, Tool, TranscriptEntry,
+    AuthorityEntry, CertificateEntry, FORMAT, Head, ManifestKeyEntry, ManifestKind, Plan, RefusalEntry,
+    Signer, TokenEntry, TranscriptEntry,
 };
 pub use stream::{ManifestWriter, Reader, TextReader, decode, entry, read, read_texts};
-pub use transcript::{Chain, FIRST, Record, chain_head};
 pub use verify::{ManifestKey, Report, Root, Trust, verify};
 
 /// What a release may hold: the manifest and the transcript are its largest files.

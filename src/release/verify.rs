@@ -7,17 +7,16 @@ mod certificates;
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::sync::OnceLock;
 
 use super::manifest::{AuthorityEntry, CertificateEntry, FORMATS, Head, RefusalEntry};
-use super::{
-    Chain, Error, MANIFEST, SIGNATURE, TRANSCRIPT, TRANSCRIPT_LINE, TextReader, cms, decode, read_texts,
-};
+use super::{Error, MANIFEST, SIGNATURE, TRANSCRIPT, TextReader, cms, decode, read_texts};
 use crate::digest::{Digest, Hasher};
 use crate::issuance::{Certificate, Validity};
 use crate::media::{Member, RelativePath, Tree};
 use crate::parallel;
+use crate::record::{Chain, lines};
 use authorities::Authorities;
 use serde::de::DeserializeOwned;
 
@@ -330,22 +329,20 @@ fn check_transcript(tree: &Tree, head: &Head) -> Result<(), Error> {
         false => Err(Error(format!("{TRANSCRIPT}: SHA-256 is {found}, the manifest says {}", entry.sha256))),
     };
     same(hash(member.clone())?)?;
-    let mut hashed =
-        BufReader::with_capacity(1 << 16, Hashed { member: &mut member, hasher: Hasher::default() });
-    let mut chain = Chain::default();
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let read = (&mut hashed).take(TRANSCRIPT_LINE).read_until(b'\n', &mut line).map_err(unreadable)?;
-        if read == 0 {
-            break;
+    let mut hashed = Hashed { member: &mut member, hasher: Hasher::default() };
+    let (mut chain, mut wrong) = (Chain::default(), None);
+    lines(&mut hashed, &mut |line, _| {
+        if wrong.is_none() {
+            wrong = chain.line(line).err();
         }
-        let text = std::str::from_utf8(&line).map_err(|e| Error(format!("{TRANSCRIPT}: {e}")))?;
-        chain.line(text.trim_end_matches('\n'))?;
+    })
+    .map_err(unreadable)?;
+    same(hashed.rest()?)?;
+    if let Some(wrong) = wrong {
+        return Err(Error(wrong));
     }
-    same(hashed.into_inner().rest()?)?;
-    let chain = chain.head()?;
-    if chain != entry.head.to_string() {
+    let chain = chain.head().map_err(Error)?;
+    if chain != entry.head {
         return Err(Error(format!("{TRANSCRIPT}: head is {chain}, the manifest says {}", entry.head)));
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 macro_rules! controls {
     ($($(#[$doc:meta])* $name:ident = $id:literal;)*) => {
@@ -99,4 +99,14 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} [{}]", self.message, self.control.id())
     }
+}
+
+/// A violation as it is written down: its control may be one of an older version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    /// The control's ID.
+    pub control: String,
+    /// What is there and what is required.
+    pub message: String,
 }

@@ -16,7 +16,7 @@ mod write;
 pub use approvals::{Approvals, Approver, NAMESPACE, SshKey};
 pub use bundle::{BundleFile, ENTRY_LIMITS, Gate, Opened, read_bundles};
 pub use collect::{Collected, collect};
-pub use control::{Control, Violation};
+pub use control::{Control, Reason, Violation};
 pub use extensions::Requested;
 pub use index::{Entry, INDEX, Index, IndexName, MAX_INDEX, Object, Sequence, Time};
 pub use parse::{CertificationRequest, Rejection, Wishes};

@@ -1,37 +1,12 @@
 //! Attributes: what is asked of a key, what the token says it did, and what else lies there.
 
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
-use serde::{Deserialize, Serialize};
 
 use super::hsm_profile::Omittable;
 use super::{Error, HsmProfile};
 use crate::digest::hex;
 use crate::media::shown;
-
-/// The boolean attributes of a private key as the token reports them, by name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct KeyAttributes(pub std::collections::BTreeMap<&'static str, bool>);
-
-/// One object on the token.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct InventoryObject {
-    /// Class, as "private key".
-    pub class: String,
-    /// CKA_LABEL.
-    pub label: String,
-    /// CKA_ID in hexadecimal.
-    pub id: String,
-}
-
-impl InventoryObject {
-    /// An object whose attributes the token does not give.
-    pub fn unreadable() -> Self {
-        Self { class: "unreadable object".into(), label: String::new(), id: String::new() }
-    }
-}
-
-/// All objects that the user sees, sorted.
-pub type Inventory = Vec<InventoryObject>;
+use crate::record::{InventoryObject, KeyAttributes};
 
 /// What must be so for a key to stay in its token and to do nothing but sign.
 const REQUIRED: [(&str, AttributeType, bool, Option<Omittable>); 13] = [
@@ -103,7 +78,7 @@ pub fn read_back(
         let omitted = omittable.is_some_and(|attribute| profile.omits(attribute));
         match value {
             Some(value) if value == wanted || omitted => {
-                found.insert(name, value);
+                found.insert(name.to_owned(), value);
             }
             None if omitted => {}
             other => {

@@ -5,31 +5,13 @@ use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use der::asn1::{BitString, Null, OctetStringRef, UintRef};
 use der::{Any, Decode, Encode, Sequence};
-use serde::{Deserialize, Serialize};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
-use super::attributes::{self, Inventory, InventoryObject, KeyAttributes};
+use super::attributes;
 use super::{Error, Session};
 use crate::digest::hex;
-use crate::keys::PublicKey;
-
-/// Which key pair is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum KeyRequest {
-    /// ECDSA P-256
-    EcdsaP256,
-    /// ECDSA P-384
-    EcdsaP384,
-    /// ECDSA P-521
-    EcdsaP521,
-    /// RSA with 3072 bits
-    #[serde(rename = "rsa-3072")]
-    Rsa3072,
-    /// RSA with 4096 bits
-    #[serde(rename = "rsa-4096")]
-    Rsa4096,
-}
+use crate::keys::{KeyRequest, PublicKey};
+use crate::record::{Inventory, InventoryObject, KeyAttributes};
 
 /// RSAPublicKey (RFC 8017 A.1.1).
 #[derive(Sequence)]
@@ -38,37 +20,22 @@ struct RsaPublicKey<'a> {
     exponent: UintRef<'a>,
 }
 
-impl std::fmt::Display for KeyRequest {
-    /// As scripts write it.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::EcdsaP256 => "ecdsa-p256",
-            Self::EcdsaP384 => "ecdsa-p384",
-            Self::EcdsaP521 => "ecdsa-p521",
-            Self::Rsa3072 => "rsa-3072",
-            Self::Rsa4096 => "rsa-4096",
-        })
-    }
-}
-
-impl KeyRequest {
-    fn curve(self) -> Option<const_oid::ObjectIdentifier> {
-        match self {
-            Self::EcdsaP256 => Some(SECP_256_R_1),
-            Self::EcdsaP384 => Some(SECP_384_R_1),
-            Self::EcdsaP521 => Some(SECP_521_R_1),
-            Self::Rsa3072 | Self::Rsa4096 => None,
-        }
-    }
-
-    fn generation(self) -> Result<(Mechanism<'static>, Vec<Attribute>), Error> {
-        if let Some(curve) = self.curve() {
-            let parameters = curve.to_der().map_err(|e| Error::Fault(e.to_string()))?;
-            return Ok((Mechanism::EccKeyPairGen, vec![Attribute::EcParams(parameters)]));
-        }
-        let bits: u64 = if self == Self::Rsa3072 { 3072 } else { 4096 };
+/// Mechanism and parameters for a kind of key: named curves (RFC 5480), RSA with exponent 65537.
+fn generation(key: KeyRequest) -> Result<(Mechanism<'static>, Vec<Attribute>), Error> {
+    let ec = |curve: const_oid::ObjectIdentifier| {
+        let parameters = curve.to_der().map_err(|e| Error::Fault(e.to_string()))?;
+        Ok((Mechanism::EccKeyPairGen, vec![Attribute::EcParams(parameters)]))
+    };
+    let rsa = |bits: u64| {
         let exponent = Attribute::PublicExponent(vec![1, 0, 1]);
         Ok((Mechanism::RsaPkcsKeyPairGen, vec![Attribute::ModulusBits(bits.into()), exponent]))
+    };
+    match key {
+        KeyRequest::EcdsaP256 => ec(SECP_256_R_1),
+        KeyRequest::EcdsaP384 => ec(SECP_384_R_1),
+        KeyRequest::EcdsaP521 => ec(SECP_521_R_1),
+        KeyRequest::Rsa3072 => rsa(3072),
+        KeyRequest::Rsa4096 => rsa(4096),
     }
 }
 
@@ -131,7 +98,7 @@ impl Session {
         label: &str,
         id: &[u8],
     ) -> Result<(PublicKey, KeyAttributes), NotMade> {
-        let (mechanism, kind) = request.generation()?;
+        let (mechanism, kind) = generation(request)?;
         let mut public = Vec::new();
         for attribute in kind {
             public.push(attribute);

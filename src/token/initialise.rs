@@ -3,7 +3,9 @@
 use cryptoki::session::UserType;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Error, Module, Selector, TokenFacts};
+use super::module::slot;
+use super::{Error, Module, Selector};
+use crate::record::TokenFacts;
 
 /// A token that holds nothing and can have this label, or one of this label that was never given a
 /// user PIN. A token that holds something is never initialised again.
@@ -92,7 +94,7 @@ impl<'m> Blank<'m> {
         self.check_so_pin(so_pin)?;
         self.check_user_pin(user_pin)?;
         if !self.is_begun() {
-            self.module.context().init_token(self.token.slot()?, so_pin, &self.label)?;
+            self.module.context().init_token(slot(&self.token)?, so_pin, &self.label)?;
         }
         self.set_user_pin(so_pin, user_pin).map_err(|error| {
             Error::Fault(format!(
@@ -105,7 +107,7 @@ impl<'m> Blank<'m> {
     }
 
     fn set_user_pin(&self, so_pin: &SecretString, user_pin: &SecretString) -> Result<(), Error> {
-        let session = self.module.context().open_rw_session(self.token.slot()?)?;
+        let session = self.module.context().open_rw_session(slot(&self.token)?)?;
         session.login(UserType::So, Some(so_pin))?;
         session.init_pin(user_pin)?;
         Ok(session.logout()?)

@@ -13,11 +13,10 @@ mod module;
 mod session;
 mod sign;
 
-pub use attributes::{Inventory, InventoryObject, KeyAttributes};
 pub use error::Error;
-pub use generate::{KeyRequest, NotMade, Remains};
+pub use generate::{NotMade, Remains};
 pub use hsm_profile::{HsmProfile, Pin, PinEntry, Selector};
 pub use initialise::Blank;
-pub use module::{Module, TokenFacts};
+pub use module::Module;
 pub use session::Session;
 pub use sign::{AuthorityKey, ManifestKey};

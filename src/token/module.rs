@@ -2,11 +2,11 @@
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::slot::Slot;
-use serde::Serialize;
 
 use super::{Error, HsmProfile, Pin, PinEntry, Selector, Session};
 use crate::digest::Digest;
 use crate::media::shown;
+use crate::record::TokenFacts;
 
 /// A loaded module: one for each process, for two can crash some libraries.
 #[derive(Debug)]
@@ -15,52 +15,6 @@ pub struct Module {
     profile: HsmProfile,
     path: std::path::PathBuf,
     digest: Digest,
-}
-
-/// What a token says of itself (CK_TOKEN_INFO), made safe to show.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct TokenFacts {
-    /// Label.
-    pub label: String,
-    /// Token serial.
-    pub serial: String,
-    /// Manufacturer.
-    pub manufacturer: String,
-    /// Model.
-    pub model: String,
-    /// Firmware version.
-    pub firmware: String,
-    /// Whether C_InitToken was called.
-    pub initialised: bool,
-    /// Whether a user PIN is set.
-    pub user_pin_set: bool,
-    /// CKF_USER_PIN_COUNT_LOW: a wrong PIN was given since the last right one.
-    pub pin_count_low: bool,
-    /// CKF_USER_PIN_FINAL_TRY: one more wrong PIN locks it.
-    pub pin_final_try: bool,
-    /// CKF_USER_PIN_LOCKED.
-    pub pin_locked: bool,
-    /// CKF_PROTECTED_AUTHENTICATION_PATH: the PIN is entered at the device.
-    pub pinpad: bool,
-    /// The shortest PIN that it takes, in octets (ulMinPinLen).
-    #[serde(skip)]
-    pub shortest_pin: usize,
-    /// The longest PIN that it takes, in octets (ulMaxPinLen).
-    #[serde(skip)]
-    pub longest_pin: usize,
-    #[serde(skip)]
-    slot: Option<Slot>,
-}
-
-impl TokenFacts {
-    /// One line that tells this token from others.
-    pub fn line(&self) -> String {
-        let state = if self.initialised { "" } else { ", not initialised" };
-        format!(
-            "label {:?}, serial {:?}, {} {}{state}",
-            self.label, self.serial, self.manufacturer, self.model
-        )
-    }
 }
 
 impl Module {
@@ -134,7 +88,7 @@ impl Module {
             pinpad: info.protected_authentication_path(),
             shortest_pin: info.min_pin_length(),
             longest_pin: info.max_pin_length(),
-            slot: Some(slot),
+            slot: Some(slot.id()),
         })
     }
 
@@ -181,7 +135,7 @@ impl Module {
     /// [`Error::Pkcs11`] when the login fails.
     pub fn open(&self, token: &TokenFacts, pin: &Pin, final_try: bool) -> Result<Session, Error> {
         check_pin_state(token, final_try)?;
-        let slot = token.slot()?;
+        let slot = slot(token)?;
         let session = self.context.open_rw_session(slot)?;
         let pin = match pin {
             Pin::Known(pin) => Some(pin),
@@ -200,7 +154,7 @@ impl Module {
     /// # Errors
     /// [`Error::Pkcs11`] when the token fails otherwise.
     pub fn further_sessions(&self, first: &Session, work: usize) -> Result<Vec<Session>, Error> {
-        let slot = first.token().slot()?;
+        let slot = slot(first.token())?;
         let mut further = Vec::new();
         while further.len() + 1 < self.profile.sessions.min(work) {
             match self.context.open_ro_session(slot).map_err(Error::from) {
@@ -246,10 +200,10 @@ impl Module {
     }
 }
 
-impl TokenFacts {
-    pub(super) fn slot(&self) -> Result<Slot, Error> {
-        self.slot.ok_or_else(|| Error::Fault(format!("token {}: has no slot", self.serial)))
-    }
+/// The slot that a token is in.
+pub(super) fn slot(token: &TokenFacts) -> Result<Slot, Error> {
+    let slot = token.slot.and_then(|slot| Slot::try_from(slot).ok());
+    slot.ok_or_else(|| Error::Fault(format!("token {}: has no slot", token.serial)))
 }
 
 fn check_pin_state(token: &TokenFacts, final_try: bool) -> Result<(), Error> {

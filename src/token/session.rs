@@ -8,10 +8,10 @@ use cryptoki::session::UserType;
 
 use secrecy::SecretString;
 
-use super::attributes::{self, Inventory, InventoryObject, KeyAttributes};
-use super::{Error, HsmProfile, TokenFacts};
+use super::{Error, HsmProfile, attributes};
 use crate::digest::hex;
 use crate::keys::PublicKey;
+use crate::record::{Inventory, InventoryObject, KeyAttributes, TokenFacts};
 
 /// A session at one token, with its user logged in.
 #[derive(Debug)]

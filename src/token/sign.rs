@@ -6,13 +6,14 @@ use cryptoki::object::{ObjectClass, ObjectHandle};
 use der::asn1::UintRef;
 use der::{Encode, Sequence};
 
-use super::attributes::{self, KeyAttributes};
+use super::attributes;
 use super::hsm_profile::Hashing;
 use super::session::Proven;
 use super::{Error, Session};
 use crate::issuance::signature_algorithm;
 use crate::keys::{KeyKind, PublicKey, verify};
-use crate::ledger::{KeyRole, Reservation, StoredKey};
+use crate::ledger::{Reservation, StoredKey};
+use crate::record::{KeyAttributes, KeyRole};
 
 /// An authority's key that was proved to be the one in its certificate.
 #[derive(Debug)]

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use crate::audit::story::Story;
-use crate::ceremony::{BundleFacts, Plan};
+use crate::audit::reading::Reading;
 use crate::digest::Digest;
 use crate::ledger::KeptIndex;
+use crate::plan::Plan;
+use crate::record::BundleFacts;
 use crate::request::IndexName;
 
 /// Each index that came in is kept, with what the transcript says of it, and no other.
-pub fn told(kept: &[KeptIndex], story: &Story) -> Result<(), String> {
-    let facts = story.begin.as_ref().map(|begin| begin.indexes.as_slice()).unwrap_or_default();
+pub fn told(kept: &[KeptIndex], reading: &Reading) -> Result<(), String> {
+    let facts = reading.state.begin.as_ref().map(|begin| begin.indexes.as_slice()).unwrap_or_default();
     if kept.len() != facts.len() {
         return Err(format!("the ledger has {} indexes, the transcript tells {}", kept.len(), facts.len()));
     }
@@ -35,9 +36,9 @@ fn same(kept: &KeptIndex, facts: &BundleFacts) -> bool {
 
 /// The signatures over the kept indexes hold under the keys of those whom the script names, and are
 /// of those whom the transcript names; nothing to say where the script names none.
-pub fn approved(kept: &[KeptIndex], story: &Story, plan: &Plan) -> Option<Result<String, String>> {
+pub fn approved(kept: &[KeptIndex], reading: &Reading, plan: &Plan) -> Option<Result<String, String>> {
     let approvals = plan.script().approvals.as_ref()?;
-    let facts = &story.begin.as_ref()?.indexes;
+    let facts = &reading.state.begin.as_ref()?.indexes;
     let one = |kept: &KeptIndex| {
         let names = approvals.verify(&kept.octets, &kept.signatures)?;
         let names: BTreeSet<&String> = names.iter().collect();

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
 use crate::audit::certificates::Runs;
-use crate::audit::marks::Refusals;
-use crate::audit::story::Story;
+use crate::audit::reading::Reading;
 use crate::audit::{Section, release};
 use crate::digest::{Digest, Hasher};
 use crate::ledger::CeremonyRow;
 use crate::media::RelativePath;
-use crate::release::Reason;
+use crate::record::Refusals;
+use crate::request::Reason;
 
 /// What was seen of a ledger's rows so far: serial numbers, and the last row.
 #[derive(Debug)]
@@ -92,10 +92,10 @@ pub struct Found<'s> {
 
 impl<'s> Found<'s> {
     /// Nothing found yet.
-    pub fn new(story: &'s Story, before: i64) -> Self {
+    pub fn new(reading: &'s Reading, before: i64) -> Self {
         Self {
-            runs: Runs::new(&story.runs),
-            reserved: Runs::new(&story.reserved),
+            runs: Runs::new(&reading.runs),
+            reserved: Runs::new(&reading.reserved),
             reserved_keys: 0,
             media: BTreeMap::new(),
             refusals: Refusals::default(),
@@ -134,8 +134,7 @@ impl<'s> Found<'s> {
         match (came, made) {
             (_, Made::Issued(serial, digest)) => self.runs.take(&serial, &digest),
             (Some((path, request)), Made::Refused(reasons)) => {
-                let reasons = reasons.iter().map(|r| (r.control.as_str(), r.message.as_str()));
-                self.refusals.take(path.as_str(), &request, reasons);
+                self.refusals.take(path.as_str(), &request, &reasons);
             }
             (Some(_), Made::Waiting) => self.waiting += 1,
             (None, _) | (_, Made::Key) => {}
@@ -146,20 +145,20 @@ impl<'s> Found<'s> {
     pub fn claims(
         mut self,
         row: &CeremonyRow,
-        story: &Story,
+        reading: &Reading,
         what: &str,
         (seen, media): (&Seen, &BTreeMap<i64, usize>),
         section: &mut Section,
     ) {
+        let reserved_keys: usize = reading.state.keys.iter().map(|key| key.reserved.len()).sum();
         if self.first && seen.last.is_some_and(|last| last != self.before) {
             let text = format!("it has no row, the ledger says that {} is its first", self.before + 1);
             self.wrong.get_or_insert(text);
         }
-        if self.reserved_keys != story.reserved_keys.len() {
+        if self.reserved_keys != reserved_keys {
             self.wrong.get_or_insert(format!(
                 "{} keys have a reserved certificate, the transcript tells {}",
-                self.reserved_keys,
-                story.reserved_keys.len()
+                self.reserved_keys, reserved_keys
             ));
         }
         if self.media != *media {
@@ -168,17 +167,17 @@ impl<'s> Found<'s> {
         }
         let Self { runs, reserved, refusals, listing, waiting, wrong, .. } = self;
         let told = |text| format!("{what}: {text}");
-        let (count, refused_count) = (runs.count(), refusals.count);
+        let (count, refused_count) = (runs.count(), refusals.count());
         let approved = count + waiting as u64;
         let all = approved + refused_count;
         let counted = (row.approved as u64, row.refused as u64);
-        if wrong.is_none() && story.reviewed.is_none() && all == 0 && counted == (0, 0) {
+        if wrong.is_none() && reading.state.reviewed.is_none() && all == 0 && counted == (0, 0) {
             return;
         }
         let found = listing.finish();
         section.compared(
             "AUDIT-REQUESTS",
-            match (wrong, story.imported.filter(|imported| *imported != found)) {
+            match (wrong, reading.state.imported.filter(|imported| *imported != found)) {
                 (Some(wrong), _) => Err(told(wrong)),
                 (None, Some(imported)) => Err(told(format!(
                     "the bundle digest of the requests is {found}, the transcript tells {imported}"
@@ -194,7 +193,7 @@ impl<'s> Found<'s> {
         );
         let whose = "the ledger";
         let reserved = reserved.finish().map_err(|wrong| told(format!("reserved octets: {wrong}")));
-        if reserved.is_err() || runs.count() > 0 || !story.reserved.is_empty() {
+        if reserved.is_err() || runs.count() > 0 || !reading.reserved.is_empty() {
             let text = |count| told(format!("the octets of {count} certificates, as they were reserved"));
             section.compared("AUDIT-CERTIFICATES", reserved.map(text));
         }
@@ -202,12 +201,12 @@ impl<'s> Found<'s> {
             let signed = runs.finish().map_err(|wrong| told(format!("{whose}: {wrong}")));
             let text = |count| told(format!("{whose} has the {count} certificates of the transcript so far"));
             section.compared("AUDIT-CERTIFICATES", signed.map(text));
-        } else if !story.abandoned {
-            let runs = release::issued(runs.finish(), story, count, whose);
+        } else if !reading.state.abandoned {
+            let runs = release::issued(runs.finish(), reading, count, whose);
             section.compared("AUDIT-CERTIFICATES", runs.map(told).map_err(told));
         }
-        if story.reviewed.is_some() {
-            let refusals = release::refused(&refusals, story, whose);
+        if reading.state.reviewed.is_some() {
+            let refusals = release::refused(&refusals, reading, whose);
             section.compared("AUDIT-REFUSALS", refusals.map(told).map_err(told));
         }
     }

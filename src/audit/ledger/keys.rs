@@ -1,20 +1,20 @@
 //! The ledger's keys in tokens, held against what the transcripts tell of them.
 
-use crate::audit::records::KeyCertificate;
-use crate::audit::story::Story;
+use crate::audit::reading::Reading;
 use crate::digest::hex;
 use crate::ledger::{CeremonyRow, StoredKey};
+use crate::record::KeyCertificate;
 
 /// The keys of a ceremony and their certificates, in ledger and transcript: the same ones, in the
 /// order in which they were made.
-pub fn told(keys: &[StoredKey], row: &CeremonyRow, story: &Story, what: &str) -> Result<String, String> {
+pub fn told(keys: &[StoredKey], row: &CeremonyRow, reading: &Reading, what: &str) -> Result<String, String> {
     let own: Vec<&StoredKey> = keys.iter().filter(|key| key.ceremony == row.id).collect();
     for key in &own {
-        one(key, keys, story, row.done).map_err(|wrong| format!("{what}: {wrong}"))?;
+        one(key, keys, reading, row.done).map_err(|wrong| format!("{what}: {wrong}"))?;
     }
     let certified = own.iter().filter(|key| key.certificate.is_some()).map(|key| key.name.as_str());
     let (certified, told): (Vec<&str>, Vec<&str>) =
-        (certified.collect(), story.keys.iter().map(|told| told.name.as_str()).collect());
+        (certified.collect(), reading.state.certificates().map(|told| told.name.as_str()).collect());
     match certified == told || (!row.done && certified.starts_with(&told)) {
         true => Ok(format!("{what}: {} keys made, as the transcript tells them", own.len())),
         false => Err(format!(
@@ -26,7 +26,7 @@ pub fn told(keys: &[StoredKey], row: &CeremonyRow, story: &Story, what: &str) ->
 }
 
 /// One key; in a ceremony that waits, its certificate may be written down before the transcript has it.
-fn one(key: &StoredKey, keys: &[StoredKey], story: &Story, done: bool) -> Result<(), String> {
+fn one(key: &StoredKey, keys: &[StoredKey], reading: &Reading, done: bool) -> Result<(), String> {
     let name = &key.name;
     let Some(certificate) = &key.certificate else {
         return match done {
@@ -35,7 +35,7 @@ fn one(key: &StoredKey, keys: &[StoredKey], story: &Story, done: bool) -> Result
         };
     };
     let digest = certificate.digest();
-    match story.keys.iter().find(|told| told.name == *name) {
+    match reading.state.certificates().find(|told| told.name == *name) {
         Some(told) if told.sha256 == digest => same(key, told)?,
         None if !done => {}
         told => {
@@ -56,7 +56,7 @@ fn one(key: &StoredKey, keys: &[StoredKey], story: &Story, done: bool) -> Result
 fn same(key: &StoredKey, told: &KeyCertificate) -> Result<(), String> {
     let id = hex(&key.key_id);
     let pairs = [
-        ("role", key.role.as_str(), &told.role),
+        ("role", key.role.as_str(), told.role.as_str()),
         ("CKA_ID", &id, &told.key_id),
         ("token serial", &key.token_serial, &told.token_serial),
         ("issuer", &key.issuer, &told.issuer),

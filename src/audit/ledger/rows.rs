@@ -6,18 +6,18 @@ use std::sync::Arc;
 
 use super::found::{Checked, Found, Made, Seen};
 use crate::audit::Section;
-use crate::audit::records::KeyReserved;
-use crate::audit::story::Story;
-use crate::ceremony::{Plan, is_key_of};
+use crate::audit::reading::Reading;
 use crate::digest::{Digest, hex};
 use crate::issuance::{Authority, Certificate, Reserved, Template};
 use crate::keys::PublicKey;
 use crate::ledger::{CeremonyRow, Entries, Ledger, RequestRow, ReservedRow, StoredKey};
 use crate::media::{RelativePath, shown};
 use crate::parallel;
+use crate::plan::Plan;
 use crate::policy::{Judgement, Policy};
-use crate::release::Reason;
-use crate::request::Control;
+use crate::record::KeyState;
+use crate::request::{Control, Reason};
+use crate::signing::is_certificate_of;
 
 /// Rows that one thread checks at a time.
 const GROUP: usize = 64;
@@ -28,7 +28,7 @@ const KEY: &str = "token-key:";
 pub struct Held<'a> {
     pub plan: &'a Plan,
     pub keys: &'a [StoredKey],
-    pub story: &'a Story,
+    pub reading: &'a Reading,
 }
 
 /// What the rows are held against.
@@ -40,7 +40,7 @@ struct Bench<'a> {
     entries: Entries,
     authorities: BTreeMap<String, Authority>,
     templates: HashMap<(String, String), Template>,
-    reserved_keys: &'a [KeyReserved],
+    reserved_keys: &'a [KeyState],
     /// What stands against requests beyond themselves, by their rows.
     beyond: HashMap<i64, Vec<Control>>,
     keys: BTreeMap<String, Certificate>,
@@ -59,7 +59,7 @@ pub fn audit(
     (seen, processors): (&mut Seen, usize),
     section: &mut Section,
 ) -> Result<(), Failure> {
-    let (what, story) = (format!("ceremony {}", row.id), held.story);
+    let (what, reading) = (format!("ceremony {}", row.id), held.reading);
     let entries = ledger.entries(row.id)?;
     let media = entries.counts();
     let bench = match Bench::new(held, entries, ledger, row) {
@@ -73,7 +73,7 @@ pub fn audit(
     let (before, end) = (ledger.before(row.id)?, ledger.last_row(row.id)?);
     let source =
         |give: &mut dyn FnMut(Vec<RequestRow>) -> Result<(), Failure>| rows(ledger, before, end, give);
-    let mut found = Found::new(story, before);
+    let mut found = Found::new(reading, before);
     parallel::ordered(
         processors,
         source,
@@ -91,7 +91,7 @@ pub fn audit(
             Ok(())
         },
     )?;
-    found.claims(row, story, &what, (seen, &media), section);
+    found.claims(row, reading, &what, (seen, &media), section);
     Ok(())
 }
 
@@ -112,7 +112,7 @@ fn rows(
 
 impl<'a> Bench<'a> {
     fn new(held: &Held<'a>, entries: Entries, ledger: &Ledger, row: &CeremonyRow) -> Result<Self, String> {
-        let Held { plan, keys, story } = *held;
+        let Held { plan, keys, reading } = *held;
         let certified = keys.iter().filter_map(|key| Some((key.name.clone(), key.certificate.clone()?)));
         let keys: BTreeMap<_, _> = certified.collect();
         let own = keys.iter().map(|(name, certificate)| (certificate.key().digest(), name.clone()));
@@ -127,9 +127,9 @@ impl<'a> Bench<'a> {
         });
         let templates = templates.collect::<Result<_, _>>().map_err(|e| e.to_string())?;
         let time = |time: &'a Option<String>| time.as_deref().unwrap_or_default();
-        let times = (time(&story.first_time), time(&story.last_time));
+        let times = (time(&reading.first_time), reading.state.time.as_str());
         let beyond = ledger.objections(row.id, &policy).map_err(|e| e.to_string())?;
-        let (ceremony, abandoned, rehearsal) = (row.id, story.abandoned, ledger.is_rehearsal());
+        let (ceremony, abandoned, rehearsal) = (row.id, reading.state.abandoned, ledger.is_rehearsal());
         let done = row.done && !abandoned;
         Ok(Self {
             plan,
@@ -139,7 +139,7 @@ impl<'a> Bench<'a> {
             entries,
             authorities,
             templates,
-            reserved_keys: &story.reserved_keys,
+            reserved_keys: &reading.state.keys,
             beyond,
             keys,
             times,
@@ -245,14 +245,14 @@ impl<'a> Bench<'a> {
             return Err(wrong("its row is not as it was written".into()));
         }
         let (serial, tbs) = (made.serial.hex(), Digest::of(&reserved.tbs));
-        let mut told = self
-            .reserved_keys
-            .iter()
-            .filter(|told| told.name == name && told.serial == serial && told.tbs_sha256 == tbs);
+        let reserved_for = |key: &&KeyState| {
+            key.name == name && key.reserved.iter().any(|one| one.serial == serial && one.tbs_sha256 == tbs)
+        };
+        let mut told = self.reserved_keys.iter().filter(reserved_for);
         let (Some(told), None) = (told.next(), told.next()) else {
             return Err(wrong(format!("serial number {serial} is reserved, and no record tells it")));
         };
-        let fits = is_key_of(self.plan, self.rehearsal, name, &self.authorities, &reserved.tbs);
+        let fits = is_certificate_of(self.plan, self.rehearsal, name, &self.authorities, &reserved.tbs);
         if !fits.map_err(|e| wrong(e.to_string()))? {
             return Err(wrong("its certificate is not what the script wants".into()));
         }

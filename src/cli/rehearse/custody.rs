@@ -1,10 +1,11 @@
 //! The shares of a throwaway token: a rehearsal keeps them in files, for they open nothing else.
 
 use crate::failure::Failure;
+use crate::plan::Plan;
+use crate::record::Role;
 use std::ffi::OsString;
 
 use super::Stage;
-use crate::ceremony::{Plan, Role};
 use crate::cli::terminal::say;
 
 /// As many custodians as the shipped answers file names.
@@ -41,7 +42,7 @@ pub fn split(stage: &Stage, plan: &Plan) -> Result<(), Failure> {
 /// Where a run takes shares from, and where it leaves those that it hands out.
 pub fn arguments(stage: &Stage, plan: &Plan, unattended: bool) -> Vec<OsString> {
     let mut words = Vec::new();
-    if let Some(path) = shares(stage).filter(|_| super::plan::opens_by_shares(plan)) {
+    if let Some(path) = shares(stage).filter(|_| plan.script().opens_by_shares()) {
         if unattended {
             words.extend(["--share-file".into(), path.into()]);
         } else {

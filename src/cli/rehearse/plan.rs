@@ -2,16 +2,17 @@
 //! the same screens and the same plan digest.
 
 use crate::failure::Failure;
+use crate::plan::Plan;
+use crate::record::KeyRole;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Arguments, Stage, custody, preview};
-use crate::ceremony::{PinRule, Plan, Step, check_bundles, judge_bundles, keys_from_before};
+use crate::ceremony::{check_bundles, judge_bundles, keys_from_before};
 use crate::cli::secrets::ShareSource;
 use crate::cli::system;
 use crate::cli::terminal::{Operators, PinSource, say};
-use crate::ledger::KeyRole;
 use crate::media::shown;
 
 /// Certificate profiles of stand-ins: longer than any that they sign.
@@ -49,7 +50,7 @@ pub fn run(script: &Path, arguments: &Arguments, stage: &Stage) -> Result<(), Fa
             arguments.answers.clone().unwrap_or_else(|| stage.folder.join("plan/answers-accept.toml"));
         stage.perform(path, plan, &[], &out, Some(&answers))?;
     }
-    if opens_by_shares(&plan) && custody::shares(stage).is_none() {
+    if plan.script().opens_by_shares() && custody::shares(stage).is_none() {
         custody::split(stage, &plan)?;
     }
     stage.perform(script, &plan, &arguments.bundles, "release", arguments.answers.as_deref())?;
@@ -66,16 +67,11 @@ fn check(plan: &Plan, after: &[Plan], arguments: &Arguments) -> Result<(), Failu
     }
     check_bundles(plan, &arguments.bundles)?;
     if !arguments.bundles.is_empty() {
-        let surroundings = system::surroundings();
-        judge_bundles(plan, &arguments.bundles, true, &surroundings, &mut |_| {}, &mut |_| Ok(()))?;
+        let environment = system::environment();
+        judge_bundles(plan, &arguments.bundles, true, &environment, &mut |_| {}, &mut |_| Ok(()))?;
     }
     let pin = PinSource { pin_file: None, pin_fd: None };
     Operators::new(arguments.answers.as_deref(), pin, ShareSource::default()).map(|_| ())
-}
-
-/// Whether custodians' shares open the token.
-pub fn opens_by_shares(plan: &Plan) -> bool {
-    plan.script().step.iter().any(|step| matches!(step, Step::OpenToken { pin: PinRule::Shares, .. }))
 }
 
 /// Checks, previews and reports what came out.
@@ -109,7 +105,7 @@ fn needed(after: &[Plan], plan: &Plan) -> Vec<(String, KeyRole)> {
                 found.push((name, role));
             }
         }
-        made.extend(plan.script().step.iter().filter_map(|step| step.creates()).map(str::to_owned));
+        made.extend(plan.script().keys().iter().filter(|key| key.makes).map(|key| key.name.to_owned()));
     }
     found
 }
@@ -156,7 +152,7 @@ impl Stage {
         if plan.script().has("release") {
             words.extend(["--out".into(), out.into()]);
         }
-        let by_shares = opens_by_shares(plan);
+        let by_shares = plan.script().opens_by_shares();
         match answers {
             Some(answers) if by_shares => {
                 words.extend(["--answers".into(), absolute(answers)?.into()]);

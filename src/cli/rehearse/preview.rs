@@ -2,12 +2,12 @@
 //! what depends on the real key or on the moment differs.
 
 use crate::failure::Failure;
+use crate::plan::Plan;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Stage;
-use crate::ceremony::Plan;
 use crate::cli::system;
 use crate::issuance::{Authority, Certificate, Reserved, Template, preview};
 use crate::ledger::{Entries, Ledger, RequestRow, ReservedRow};

@@ -1,12 +1,14 @@
 //! `keyrite request check`: the offline side's verdict, before anyone travels.
 
 use crate::failure::Failure;
+use crate::plan::Plan;
+use crate::signing::Progress;
 use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::ceremony::{Judged, Plan, Progress, SHOWN, Verdict, issue_lines, judge_bundles};
+use crate::ceremony::{Judged, SHOWN, Verdict, issue_lines, judge_bundles};
 use crate::cli::progress::Work;
 use crate::cli::system;
 use crate::cli::terminal::say;
@@ -32,7 +34,7 @@ pub struct Arguments {
 /// Performs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let plan = Plan::read(&arguments.script)?;
-    let surroundings = system::surroundings();
+    let environment = system::environment();
     let mut work: Option<Work> = None;
     let mut tell = |progress: &Progress| {
         if !arguments.json {
@@ -44,7 +46,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         &plan,
         &arguments.bundles,
         !arguments.before_approval,
-        &surroundings,
+        &environment,
         &mut tell,
         &mut |judged| {
             printer.one(&judged);

@@ -1,0 +1,185 @@
+//! A transcript, read line by line: its chain and clock, what it adds up to, and what later comparisons need.
+
+use std::io::{self, Read};
+
+use crate::digest::{Digest, Hasher};
+use crate::record::{Event, Facts, KeyAttributes, Look, Record, Run, State, Tool, lines};
+
+/// So many acts of people and steps are kept of one transcript: a hostile one may have as many records as a
+/// medium holds.
+const MOST_ACTS: usize = 100_000;
+/// So many runs of certificates: three times those of the largest bundle.
+const MOST_RUNS: usize = 100_000;
+
+/// A transcript.
+#[derive(Debug, Default)]
+pub struct Reading {
+    pub lines: u64,
+    /// What the first line carries, and the digest of the last.
+    pub previous: Option<Digest>,
+    pub head: Option<Digest>,
+    /// The first line that does not follow.
+    pub broken: Option<String>,
+    pub first_time: Option<String>,
+    pub backwards: Option<String>,
+    /// What the records add up to.
+    pub state: State,
+    /// The records, but for those that come in large numbers.
+    pub acts: Vec<Record>,
+    /// Runs of what was signed, and of what was reserved.
+    pub runs: Vec<Run>,
+    pub reserved: Vec<Run>,
+    /// The program that wrote the last part, and where another program took over.
+    pub tool: Option<Tool>,
+    pub other_tool: Option<String>,
+    /// A record that names another token than the first.
+    pub other_token: Option<String>,
+    /// How often attributes of keys were read back, and a key whose attributes are not as they must be.
+    pub attributes: usize,
+    pub weak: Option<String>,
+    pub looks: Looks,
+    pub seal: Option<Sealed>,
+    file: Hasher,
+}
+
+/// Looks at the token: how many, and how many objects the first and the last found.
+#[derive(Debug, Default)]
+pub struct Looks {
+    pub count: usize,
+    pub first: usize,
+    pub last: usize,
+    /// Whether the last look found nothing that nobody expects.
+    pub accepted: bool,
+}
+
+/// The seal: what the manifest says of the transcript.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    pub sequence: u64,
+    pub head: Digest,
+    /// SHA-256 over the lines so far.
+    pub file: Digest,
+}
+
+impl Reading {
+    /// Reads a transcript to its end.
+    pub fn of(from: impl Read) -> io::Result<Self> {
+        let mut reading = Self::default();
+        lines(from, &mut |line, whole| {
+            if !whole {
+                reading.breaks(format!("record {} is cut off", reading.lines + 1));
+            }
+            reading.line(line);
+        })?;
+        Ok(reading)
+    }
+
+    /// Takes in the next line, without its line feed.
+    pub fn line(&mut self, line: &str) {
+        self.lines += 1;
+        let number = self.lines;
+        let previous = self.head.replace(Digest::of(line.as_bytes()));
+        self.file.update(line.as_bytes());
+        self.file.update(b"\n");
+        let record = match Record::read(line) {
+            Ok(record) => record,
+            Err(error) => return self.breaks(format!("record {number}: {error}")),
+        };
+        if record.number != number {
+            self.breaks(format!("where record {number} should stand, record {} stands", record.number));
+        }
+        match previous {
+            Some(previous) if previous != record.previous => self.breaks(format!(
+                "record {number} carries {} as the SHA-256 of the record before it, which has {previous}",
+                record.previous
+            )),
+            None => self.previous = Some(record.previous),
+            Some(_) => {}
+        }
+        let last = self.state.time.clone();
+        if last > record.time {
+            let text = format!("record {number} is of {}, the one before of {last}", record.time);
+            self.backwards.get_or_insert(text);
+        }
+        self.first_time.get_or_insert_with(|| record.time.clone());
+        if let Err(wrong) = self.state.apply(&record) {
+            self.breaks(format!("record {number} {wrong}"));
+        }
+        self.at_token(&record.event);
+        self.take(record);
+    }
+
+    fn breaks(&mut self, what: String) {
+        self.broken.get_or_insert(what);
+    }
+
+    fn take(&mut self, record: Record) {
+        match &record.event {
+            Event::Signed(run) if self.runs.len() < MOST_RUNS => self.runs.push(run.clone()),
+            Event::Reserved(run) if self.reserved.len() < MOST_RUNS => self.reserved.push(run.clone()),
+            Event::Signed(_) | Event::Reserved(_) => self.too_many("runs of certificates", MOST_RUNS),
+            Event::Refused(_) => {}
+            Event::Inventory(look) => self.look(look),
+            Event::KeyProved(key) => self.attributes(&key.name, &key.attributes),
+            event => {
+                match event {
+                    Event::Begin(facts) | Event::Resume(facts) => self.began(facts),
+                    Event::KeyGenerated(key) => self.attributes(&key.name, &key.attributes),
+                    Event::Seal(seal) => {
+                        let head = self.head.unwrap_or(Digest::ZERO);
+                        let file = self.file.clone().finish();
+                        self.seal = Some(Sealed { sequence: seal.sequence, head, file });
+                    }
+                    _ => {}
+                }
+                match self.acts.len() < MOST_ACTS {
+                    true => self.acts.push(record),
+                    false => self.too_many("acts of people and steps", MOST_ACTS),
+                }
+            }
+        }
+    }
+
+    fn too_many(&mut self, what: &str, most: usize) {
+        self.breaks(format!("record {}: there are more than {most} {what}", self.lines));
+    }
+
+    fn began(&mut self, facts: &Facts) {
+        let now = &facts.tool;
+        if let Some(last) = self.tool.replace(now.clone()).filter(|last| last != now) {
+            let text = format!("record {}: the program is {now}, it was {last} before", self.lines);
+            self.other_tool.get_or_insert(text);
+        }
+    }
+
+    /// The serial of the token, as the first record names it.
+    pub fn token(&self) -> Option<&str> {
+        self.state.begin.as_ref().map(|begin| begin.token_serial.as_str())
+    }
+
+    fn at_token(&mut self, event: &Event) {
+        let (Some(serial), Some(token)) = (event.token_serial(), self.token()) else { return };
+        if serial != token {
+            let text = format!("record {} is of the token {serial}, the ceremony is of {token}", self.lines);
+            self.other_token.get_or_insert(text);
+        }
+    }
+
+    fn attributes(&mut self, name: &str, attributes: &KeyAttributes) {
+        self.attributes += 1;
+        if let Some((attribute, value)) = attributes.weak() {
+            let text = format!("key {name}: {attribute} is {value}");
+            self.weak.get_or_insert(text);
+        }
+    }
+
+    fn look(&mut self, look: &Look) {
+        let count = look.objects.len();
+        if self.looks.count == 0 {
+            self.looks.first = count;
+        }
+        self.looks.count += 1;
+        self.looks.last = count;
+        self.looks.accepted = look.accepted;
+    }
+}

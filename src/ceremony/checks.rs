@@ -1,0 +1,40 @@
+//! What must hold of ledger and clock whenever a ceremony is begun, resumed or given up.
+
+use der::DateTime;
+
+use crate::audit::examine;
+use crate::failure::Failure;
+use crate::issuance::Certificate;
+use crate::ledger::{Ledger, StoredKey};
+
+/// Examines a ledger before anything is done with it.
+pub fn check_ledger(ledger: &mut Ledger, processors: usize) -> Result<(), Failure> {
+    examine(ledger, processors).map_err(|why| {
+        Failure::fault(format!(
+            "{}: {why}\nThe ledger is not as it was written, and nothing is done with it. Keep it as it is, look for who could write to it, and see what `keyrite audit` says.",
+            ledger.folder().display()
+        ))
+    })
+}
+
+/// The clock must not run behind what is written down.
+pub fn check_clock(ledger: &Ledger, now: DateTime) -> Result<(), Failure> {
+    match ledger.last_time()?.filter(|last| now < *last) {
+        None => Ok(()),
+        Some(last) => Err(Failure::fault(format!(
+            "the clock says {now}, the ledger's last entry is of {last}; set the clock right (UTC)"
+        ))),
+    }
+}
+
+/// A key whose certificate has ended signs nothing more.
+pub fn check_still_valid(stored: &StoredKey, now: DateTime) -> Result<(), Failure> {
+    let Some(validity) = stored.certificate.as_ref().map(Certificate::validity) else { return Ok(()) };
+    if now >= validity.not_before && now <= validity.not_after {
+        return Ok(());
+    }
+    Err(Failure::fault(format!(
+        "{} is valid from {} to {}, the clock says {now}; set the clock right (UTC), or create a successor",
+        stored.name, validity.not_before, validity.not_after
+    )))
+}

@@ -1,0 +1,213 @@
+//! The login: a PIN that somebody types, that the token's own pad takes, or that custodians' shares give.
+
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use super::conductor::Conductor;
+use super::people::{People, SecretReply};
+use crate::failure::Failure;
+use crate::plan::step::PinRule;
+use crate::record::{Custody, Event, Login, Person, PinChange, Role, ShareSource, count};
+use crate::shares::{Collected, Share};
+use crate::token::{self, Pin, Session};
+
+/// Shorter PINs are worth no custody: 8 characters are 40 bits.
+const SHORTEST_PIN: usize = 8;
+
+/// How a share is asked for.
+type Ask = fn(&mut dyn People, &str) -> Result<SecretReply, Failure>;
+
+impl Conductor<'_> {
+    /// Opens the token with the PIN as the script says it comes in, or as an interrupted change of
+    /// custody left it.
+    pub(super) fn log_in(&mut self, rule: PinRule) -> Result<(Session, Option<SecretString>), Failure> {
+        if self.module.wants_pinpad(&self.token)? {
+            if rule == PinRule::Shares {
+                return Err(Failure::usage(
+                    "pin = \"shares\": this token takes its PIN at its own pad, so no shares can open it",
+                ));
+            }
+            return Ok((self.try_pin(None)??, None));
+        }
+        let change = self.state().pin.clone();
+        let tried = match &change {
+            Some(PinChange::HandedOut(set)) => Some(set.clone()),
+            _ => None,
+        };
+        if let Some(set) = &tried
+            && let Some(session) = self.try_new_shares(set)?
+        {
+            return Ok((session, None));
+        }
+        let changed = matches!(change, Some(PinChange::Changed(_)));
+        let pin = match rule {
+            PinRule::Typed if !changed => self.typed_pin()?,
+            _ => {
+                let set = self.set_of_token()?;
+                self.pin_of_shares(set)?
+            }
+        };
+        let session = self.try_pin(Some(&pin))??;
+        if let Some(set) = tried {
+            // Only now is it sure that nothing but paper is lost with them.
+            self.void(&set)?;
+        }
+        Ok((session, (!changed).then_some(pin)))
+    }
+
+    /// The set of shares whose PIN this token took last, in any ceremony of the ledger.
+    fn set_of_token(&self) -> Result<Option<String>, Failure> {
+        let records = self.ledger.records_of("custody")?;
+        let set = |(_, record): (i64, crate::record::Record)| match record.event {
+            Event::Custody(Custody::Changed { set, token_serial }) if token_serial == self.token.serial => {
+                Some(set)
+            }
+            _ => None,
+        };
+        Ok(records.into_iter().rev().find_map(set))
+    }
+
+    /// A set that the token never took.
+    pub(super) fn void(&mut self, set: &str) -> Result<(), Failure> {
+        self.record(Event::Custody(Custody::Void { set: set.to_owned() }))?;
+        self.write_down()?;
+        self.people.show(&format!(
+            "  The token has the old PIN still. Shares of set {set} open nothing: destroy every paper of it. The step custody hands out others."
+        ));
+        Ok(())
+    }
+
+    /// Tries a PIN that is needed afterwards, or the token's own pad; what the token says of it is for the
+    /// caller.
+    fn try_pin(&mut self, pin: Option<&SecretString>) -> Result<Result<Session, token::Error>, Failure> {
+        self.record(Event::Login(Login { token: self.token.clone() }))?;
+        self.write_down()?;
+        let pin = pin.map_or(Pin::Pinpad, |pin| Pin::Known(SecretString::from(pin.expose_secret())));
+        Ok(self.module.open(&self.token, &pin, self.final_try))
+    }
+
+    /// After an interruption between handing out and the end: the new shares, if the token took
+    /// the PIN that they give.
+    fn try_new_shares(&mut self, set: &str) -> Result<Option<Session>, Failure> {
+        self.people.show(&format!(
+            "  A change of the PIN was under way when the ceremony was interrupted. If the token took the new PIN, the shares of set {set} open it. They are tried once, then the old PIN."
+        ));
+        let pin = self.pin_of_shares(Some(set.to_owned()))?;
+        match self.try_pin(Some(&pin))? {
+            Ok(session) => {
+                self.pin_changed(set)?;
+                self.people.show("  The token has the new PIN.");
+                Ok(Some(session))
+            }
+            Err(token::Error::WrongPin(_)) => {
+                // What the token says of its PIN has changed.
+                self.look_at_token()?;
+                self.record(Event::Custody(Custody::NotTaken { set: set.to_owned() }))?;
+                self.people.show(&format!(
+                    "  The token does not take them. Keep the shares of set {set} until the old PIN has opened it."
+                ));
+                Ok(None)
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    pub(super) fn pin_changed(&mut self, set: &str) -> Result<(), Failure> {
+        let token_serial = self.token.serial.clone();
+        self.record(Event::Custody(Custody::Changed { set: set.to_owned(), token_serial }))?;
+        self.write_down()
+    }
+
+    /// Those who may hold shares.
+    pub(super) fn custodians(&self) -> Vec<Person> {
+        self.state().present.iter().filter(|person| person.role == Role::Custodian).cloned().collect()
+    }
+
+    /// The PIN out of the shares that custodians type, each told at once what is wrong with it.
+    fn pin_of_shares(&mut self, set: Option<String>) -> Result<SecretString, Failure> {
+        let custodians = self.custodians();
+        if let Some(set) = &set {
+            self.people.show(&format!("  Wanted are shares of the set {set}."));
+        }
+        let mut collected = Collected::of(set);
+        for person in &custodians {
+            self.share_of(person, &mut collected)?;
+            if collected.is_complete() {
+                let set = collected.identifier();
+                let (have, _) = collected.count();
+                self.people.show("  These shares give the PIN.");
+                self.record(Event::Custody(Custody::Collected { set, shares: have }))?;
+                return self.pin(&collected);
+            }
+        }
+        let (have, need) = collected.count();
+        Err(Failure::stopped(format!(
+            "{} given by {}, needed: {}",
+            count(have as u64, "share"),
+            count(custodians.len() as u64, "custodian"),
+            need.map_or_else(|| "at least 2".to_owned(), |need| need.to_string())
+        )))
+    }
+
+    fn share_of(&mut self, person: &Person, collected: &mut Collected) -> Result<(), Failure> {
+        loop {
+            let Some(typed) = self.share(person, |people, title| people.share(title))? else { return Ok(()) };
+            let index = match Share::read(typed.expose_secret()) {
+                Ok(share) => {
+                    let index = share.index();
+                    collected.add(share).map(|()| index)
+                }
+                Err(wrong) => Err(wrong),
+            };
+            match index {
+                Ok(index) => {
+                    let (have, need) = collected.count();
+                    let need = need.unwrap_or_default();
+                    let (from, whence) = match self.people.shares_from_file() {
+                        true => (ShareSource::File, " It came from a file, nobody typed it."),
+                        false => (ShareSource::Terminal, ""),
+                    };
+                    self.people.show(&format!("  Share {index} is right: {have} of {need}.{whence}"));
+                    return self.record(Event::Custody(Custody::Share {
+                        set: collected.identifier(),
+                        share: index,
+                        by: person.name.clone(),
+                        from,
+                    }));
+                }
+                Err(wrong) if self.people.shares_from_file() => {
+                    return Err(Failure::usage(format!("share file: {wrong}")));
+                }
+                Err(wrong) => self.people.show(&format!("  Not taken: {wrong}.")),
+            }
+        }
+    }
+
+    pub(super) fn share(&mut self, person: &Person, ask: Ask) -> Result<Option<SecretString>, Failure> {
+        loop {
+            self.write_down()?;
+            match ask(self.people, &person.title())? {
+                SecretReply::Secret(share) => return Ok(Some(share)),
+                SecretReply::None => return Ok(None),
+                SecretReply::Stop => return Err(Failure::stopped("stopped at the prompt")),
+                SecretReply::Exception => self.exception()?,
+            }
+        }
+    }
+
+    /// The secret of a set, as long as the token takes it.
+    pub(super) fn pin(&self, collected: &Collected) -> Result<SecretString, Failure> {
+        let secret = collected.secret()?;
+        let longest = match self.token.longest_pin {
+            0 => usize::MAX,
+            longest => longest,
+        };
+        if longest < SHORTEST_PIN {
+            return Err(Failure::usage(format!(
+                "this token takes PINs of at most {longest} characters, split custody wants at least {SHORTEST_PIN}"
+            )));
+        }
+        let pin: Zeroizing<String> = Zeroizing::new(secret.expose_secret().chars().take(longest).collect());
+        Ok(SecretString::from(pin.as_str()))
+    }
+}

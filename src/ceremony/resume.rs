@@ -1,0 +1,93 @@
+//! Resuming: a ceremony that was interrupted goes on from its ledger alone.
+
+use der::DateTime;
+
+use super::checks::{check_clock, check_ledger, check_still_valid};
+use super::conductor::{Conductor, Parts};
+use super::facts::facts;
+use super::transcript::Transcript;
+use super::unattended::check_people;
+use super::{Environment, People};
+use crate::failure::Failure;
+use crate::ledger::Ledger;
+use crate::plan::{Plan, Setup};
+use crate::record::{Event, State};
+use crate::signing::policy;
+use crate::token::{HsmProfile, Module, Selector};
+
+/// Takes up the ledger's unfinished ceremony. Plan, requests and HSM profile come from the ledger.
+///
+/// # Errors
+/// [`Failure::usage`] when there is nothing to resume; otherwise as [`super::Start::prepare`].
+pub fn resume<'a>(
+    mut ledger: Ledger,
+    final_try: bool,
+    environment: &'a Environment<'a>,
+    people: &'a mut dyn People,
+) -> Result<Conductor<'a>, Failure> {
+    let open = ledger.open_ceremony()?.ok_or_else(|| {
+        Failure::usage(format!(
+            "{}: no ceremony is unfinished, there is nothing to resume",
+            ledger.folder().display()
+        ))
+    })?;
+    check_ledger(&mut ledger, environment.processors)?;
+    let setup = Setup::read(&open.plan)?;
+    let now = (environment.now)();
+    check_clock(&ledger, now)?;
+    let plan = setup.plan()?;
+    let mut hsm = HsmProfile::parse(&setup.hsm)?;
+    let transcript = Transcript::open(&ledger, open.id)?;
+    let state = transcript.state();
+    let begin =
+        state.begin.as_ref().ok_or_else(|| Failure::fault("ledger: the ceremony has no transcript"))?;
+    // The module gets the PIN: it must be the very file that the ceremony began with.
+    let begun = begin.module.sha256;
+    hsm.module_sha256 = Some(begun);
+    check_time_left(&ledger, &setup, &plan, state, now)?;
+    check_people(&plan, ledger.is_rehearsal(), state.done, people)?;
+    let module = Module::load(hsm).map_err(|e| {
+        Failure::fault(format!(
+            "{e}\nthis ceremony goes on only with the module that it began with, SHA-256 {begun}; put that file back"
+        ))
+    })?;
+    let token =
+        module.choose(&Selector { serial: Some(setup.token_serial.clone()), label: None }).map_err(|e| {
+            Failure::fault(format!(
+                "{e}\nthis ceremony goes on only with the token of serial {:?}; attach it",
+                setup.token_serial
+            ))
+        })?;
+    let policy = policy(&plan, Some(&ledger))?;
+    let facts = facts(&plan, &setup, ledger.is_rehearsal(), &module, environment, people)?;
+    let parts = Parts { plan, setup, ledger, module, token, policy, transcript };
+    let mut conductor = Conductor::new(open.id, parts, (true, final_try), environment, people)?;
+    conductor.record(Event::Resume(facts))?;
+    Ok(conductor)
+}
+
+/// What may have ended while a ceremony waited: bundles, as long as nothing of them is reserved, and the keys
+/// that it uses, as long as its manifest is not signed.
+fn check_time_left(
+    ledger: &Ledger,
+    setup: &Setup,
+    plan: &Plan,
+    state: &State,
+    now: DateTime,
+) -> Result<(), Failure> {
+    let ended = setup.indexes.iter().filter_map(|index| index.expires).find(|expires| expires.0 < now);
+    if let Some(expires) = ended.filter(|_| !state.may_have_signed()) {
+        return Err(Failure::refused(format!(
+            "bundle: was to be used until {}, the clock says {now}; give this ceremony up with `keyrite ceremony abandon --ledger {}` and make the bundle anew [BUNDLE-TIME]",
+            expires.0,
+            ledger.folder().display()
+        )));
+    }
+    if state.sealed.signed.is_some() {
+        return Ok(());
+    }
+    let used = plan.script().keys();
+    let keys = ledger.keys()?;
+    let mut used = keys.iter().filter(|key| used.iter().any(|one| one.name == key.name));
+    used.try_for_each(|key| check_still_valid(key, now))
+}

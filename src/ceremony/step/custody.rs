@@ -1,0 +1,173 @@
+//! `custody`: a PIN that nobody knows, in shares that custodians hold.
+//!
+//! Order of a change, so that the token never has a PIN that nobody can give: the shares are handed
+//! out and typed back, that is written down, the token gets the new PIN, the login with it is tried,
+//! and that is written down. After an interruption in between, either the old PIN or the new shares
+//! open the token, and both are tried, the shares first.
+
+use secrecy::ExposeSecret;
+use zeroize::Zeroizing;
+
+use super::Perform;
+use crate::ceremony::conductor::Conductor;
+use crate::ceremony::people::{Answer, Question, Reply};
+use crate::failure::Failure;
+use crate::media::shown;
+use crate::plan::step;
+use crate::record::{Custody, Event, NewPin, Person, PinChange, Prompt, Share as Held};
+use crate::shares::{self, Collected, Share};
+
+impl Perform for step::Custody {
+    fn perform(&self, conductor: &mut Conductor<'_>) -> Result<(), Failure> {
+        conductor.change_custody(self.threshold, self.shares)
+    }
+}
+
+impl From<shares::Error> for Failure {
+    fn from(error: shares::Error) -> Self {
+        Self::fault(error.to_string())
+    }
+}
+
+impl Conductor<'_> {
+    /// Makes a new PIN, hands out its shares, and gives the token that PIN.
+    fn change_custody(&mut self, threshold: usize, count: usize) -> Result<(), Failure> {
+        match self.state().pin.clone() {
+            Some(PinChange::Changed(_)) => {
+                self.people.show("  The token has its new PIN already.");
+                return Ok(());
+            }
+            // Stopped before all of it was out: some custodians hold papers of it.
+            Some(PinChange::Begun(set)) => self.void(&set)?,
+            _ => {}
+        }
+        let Some(old) = self.old_pin.take() else {
+            return Err(Failure::usage(
+                "this token takes its PIN at its own pad; split custody needs one that keyrite can give it",
+            ));
+        };
+        self.people_take_shares()?;
+        let holders = self.holders(count)?;
+        let shares = self.new_shares(threshold, count)?;
+        let set = shares.first().map(Share::identifier).unwrap_or_default();
+        self.record(Event::Custody(Custody::Begun { set: set.clone() }))?;
+        self.write_down()?;
+        self.people.show(&format!(
+            "  A PIN was made at random. {count} shares of it make the set {set}; any {threshold} of them give it.\n  One custodian after another comes to the screen alone and brings pen and paper."
+        ));
+        let mut collected = Collected::of(Some(set.clone()));
+        let mut list = Vec::new();
+        for (share, person) in shares.iter().zip(&holders) {
+            self.hand_out(share, person)?;
+            list.push(Held { share: share.index(), custodian: person.name.clone() });
+            if !collected.is_complete() {
+                collected.add(share.clone())?;
+            }
+        }
+        let new = self.pin(&collected)?;
+        let token_serial = self.token.serial.clone();
+        let handed_out = Custody::HandedOut { set: set.clone(), threshold, shares: list, token_serial };
+        self.record(Event::Custody(handed_out))?;
+        self.confirm(&Prompt::Custody(NewPin { set: set.clone(), shares: count }))?;
+        self.write_down()?;
+        self.session()?.change_pin(&old, &new)?;
+        self.pin_changed(&set)?;
+        self.people.show(&format!(
+            "  The token has the new PIN, and the login with it went well. Older shares and the old PIN open nothing any more. Write on the envelopes: set {set}, token {}.",
+            self.token.serial
+        ));
+        Ok(())
+    }
+
+    fn new_shares(&self, threshold: usize, count: usize) -> Result<Vec<Share>, Failure> {
+        let session = self.session()?;
+        // Octets of token and system together: as good as the better of the two.
+        shares::split(threshold, count, &mut |octets: &mut [u8]| -> Result<(), Failure> {
+            let token = Zeroizing::new(session.random(32)?);
+            let system = Zeroizing::new(self.environment.random()?);
+            for (octet, (one, other)) in octets.iter_mut().zip(token.iter().zip(system.iter())) {
+                *octet = one ^ other;
+            }
+            Ok(())
+        })
+    }
+
+    /// Who gets the shares: all custodians, or those whom people choose when there are more.
+    fn holders(&mut self, count: usize) -> Result<Vec<Person>, Failure> {
+        let mut left = self.custodians();
+        if left.len() == count || self.people.unattended() {
+            left.truncate(count);
+            return Ok(left);
+        }
+        let mut chosen = Vec::new();
+        for number in 1..=count {
+            let names: Vec<String> = left
+                .iter()
+                .enumerate()
+                .map(|(at, person)| format!("{} {}", at + 1, shown(&person.name)))
+                .collect();
+            self.people.show(&format!("  Custodians without a new share: {}", names.join(", ")));
+            let question = Question {
+                text: format!("Who takes share {number} of {count}? Type the number before the name"),
+                wanted: Answer::Text,
+            };
+            let at = loop {
+                let typed = self.listen(&question)?;
+                match typed.parse::<usize>() {
+                    Ok(at) if (1..=left.len()).contains(&at) => break at - 1,
+                    _ => self.people.show("  That is none of the numbers."),
+                }
+            };
+            chosen.push(left.remove(at));
+        }
+        Ok(chosen)
+    }
+
+    /// Nobody's share goes to a file, but in a rehearsal.
+    fn people_take_shares(&self) -> Result<(), Failure> {
+        match self.people.unattended() && !self.ledger.is_rehearsal() {
+            false => Ok(()),
+            true => Err(Failure::usage(
+                "a file answers, and shares go to a file in a rehearsal only; resume at a terminal where custodians are",
+            )),
+        }
+    }
+
+    /// Shows one share to one custodian, and has it typed back.
+    fn hand_out(&mut self, share: &Share, person: &Person) -> Result<(), Failure> {
+        self.people_take_shares()?;
+        let title = person.title();
+        self.seen_by(share, &title)?;
+        if self.people.unattended() {
+            return Ok(());
+        }
+        loop {
+            let Some(typed) = self.share(person, |people, title| people.share_back(title))? else {
+                self.people.show("  Once more on the screen; correct the paper.");
+                let again = Custody::ShownAgain { share: share.index(), to: person.name.clone() };
+                self.record(Event::Custody(again))?;
+                self.seen_by(share, &title)?;
+                continue;
+            };
+            match Share::read(typed.expose_secret()) {
+                Ok(typed) if typed.is(share) => break,
+                Ok(_) => self.people.show("  That is a share, but not yours."),
+                Err(wrong) => {
+                    self.people.show(&format!("  Not right: {wrong}."));
+                }
+            }
+        }
+        self.people.show(&format!("  {title}: the paper is right. Keep it where nobody else comes."));
+        Ok(())
+    }
+
+    fn seen_by(&mut self, share: &Share, title: &str) -> Result<(), Failure> {
+        loop {
+            match self.people.hand_out(title, &share.grouped())? {
+                Reply::Text(_) => return Ok(()),
+                Reply::Stop => return Err(Failure::stopped("stopped at the prompt")),
+                Reply::Exception => self.exception()?,
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! `record`: what somebody says or reads off, a number twice.
+
+use super::Perform;
+use crate::ceremony::conductor::Conductor;
+use crate::ceremony::people::Question;
+use crate::failure::Failure;
+use crate::media::shown;
+use crate::plan::step::Record;
+use crate::record::{Event, Statement, StatementKind};
+
+impl Perform for Record {
+    fn perform(&self, conductor: &mut Conductor<'_>) -> Result<(), Failure> {
+        let Self { kind, label, by, .. } = self;
+        let person = conductor.seat(*by)?;
+        conductor.people.show(&format!("  {}: {}", kind.as_str(), shown(label)));
+        let mut question = Question::value(label, format!("{}: {}", person.title(), shown(self.ask())));
+        let value = loop {
+            let typed = conductor.answer(&question, None)?;
+            let value = match self.value(&typed) {
+                Ok(value) => value,
+                Err(wrong) if conductor.people.unattended() => {
+                    return Err(Failure::usage(format!("answers: record {label:?}: {wrong}")));
+                }
+                Err(wrong) => {
+                    conductor.people.show(&format!("  That cannot be written down: {}.", shown(&wrong)));
+                    continue;
+                }
+            };
+            if *kind == StatementKind::Statement || conductor.people.unattended() {
+                break value;
+            }
+            question.text = format!("{}: type it once more, from the thing itself", person.title());
+            let again = conductor.answer(&question, None)?;
+            question.text = format!("{}: {}", person.title(), shown(self.ask()));
+            if self.value(&again).is_ok_and(|again| again == value) {
+                break value;
+            }
+            conductor.people.show("  The two differ; nothing was written down. Once more from the start.");
+        };
+        conductor.people.show(&format!("  written down: {}", shown(&value)));
+        conductor.record(Event::Statement(Statement {
+            kind: *kind,
+            label: label.clone(),
+            value,
+            by: person.name,
+            role: person.role,
+        }))
+    }
+}

@@ -1,0 +1,85 @@
+//! `review`: what would be issued and what is refused, read through and confirmed.
+
+use super::Perform;
+use crate::ceremony::conductor::Conductor;
+use crate::ceremony::import::{SHOWN, refusal_lines};
+use crate::failure::Failure;
+use crate::media::shown;
+use crate::plan::step::Review;
+use crate::policy::Approval;
+use crate::record::{Event, Prompt, RefusedRequest, RefusedRequests, Review as Counts, Reviewed};
+use crate::signing::approval;
+
+/// So many refusals stand in one record of the transcript.
+const REFUSALS_OF_A_RECORD: usize = 256;
+/// A record of refusals ends with the one that makes their reasons so many octets: 256 of a hostile
+/// bundle would be longer than the longest line that [`crate::record::LONGEST_LINE`] lets in.
+const REASONS_OF_A_RECORD: usize = 1 << 20;
+
+impl Perform for Review {
+    fn perform(&self, conductor: &mut Conductor<'_>) -> Result<(), Failure> {
+        let before = conductor.ledger.before(conductor.id)?;
+        let (approved, refused) = (conductor.approved, conductor.refused);
+        let mut lines = Vec::new();
+        for row in conductor.ledger.approved_after(before, SHOWN)? {
+            lines.push(issue_lines(&approval(&conductor.policy, row)?));
+        }
+        if approved > SHOWN {
+            lines.push(format!("  issue   and {} more", approved - SHOWN));
+        }
+        if refused > 0 {
+            let first = conductor.ledger.refused_after(before, SHOWN)?;
+            lines.push(format!("  refused:\n{}", refusal_lines(&first, refused)?));
+        }
+        let lines = lines.join("\n");
+        conductor.read_through(&lines)?;
+        record_refusals(conductor, before)?;
+        let (issue, refuse) = (approved as u64, refused as u64);
+        conductor.record(Event::Review(Counts { approved: issue, refused: refuse }))?;
+        conductor.confirm_what_was_read(&Prompt::Review(Reviewed { issue, refuse }), Some(&lines))
+    }
+}
+
+/// Writes down every refusal, so many in a record; what is not refused is approved.
+fn record_refusals(conductor: &mut Conductor<'_>, mut row: i64) -> Result<(), Failure> {
+    loop {
+        let mut refused = conductor.ledger.refused_after(row, REFUSALS_OF_A_RECORD)?;
+        let mut octets = 0;
+        let fit = refused.iter().take_while(|refused| {
+            let fits = octets < REASONS_OF_A_RECORD;
+            octets += refused.reasons.len();
+            fits
+        });
+        refused.truncate(fit.count());
+        let Some(last) = refused.last() else { return Ok(()) };
+        row = last.row;
+        let request = |one: &crate::ledger::Refused| {
+            let reasons = one.reasons()?;
+            Ok(RefusedRequest { path: one.path.clone(), request_sha256: one.request, reasons })
+        };
+        let requests = refused.iter().map(request).collect::<Result<_, Failure>>()?;
+        conductor.record(Event::Refused(RefusedRequests { requests }))?;
+    }
+}
+
+/// What people see of a request that would be issued.
+pub fn issue_lines(approval: &Approval) -> String {
+    let names = approval.names();
+    let names = if names.is_empty() { String::new() } else { format!(" [{}]", names.join(", ")) };
+    let mut lines = format!(
+        "  issue   {}: {}{} under {}, {}{}",
+        approval.path(),
+        if approval.delegates() { "AN AUTHORITY OUTSIDE THE TOKEN, " } else { "" },
+        approval.profile_name(),
+        approval.authority(),
+        shown(&approval.subject_text()),
+        shown(&names)
+    );
+    if let Some(object) = approval.object() {
+        lines += &format!("\n          {}", shown(object));
+    }
+    for note in approval.notes() {
+        lines += &format!("\n          note: {}", shown(note));
+    }
+    lines
+}

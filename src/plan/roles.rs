@@ -1,0 +1,161 @@
+//! Who must be there: the roles, how many of each, and how many confirm what is asked.
+
+use serde::Deserialize;
+
+use crate::media::shown;
+use crate::record::{Person, Role, count};
+
+/// The largest number of people in one role.
+const MOST: usize = 16;
+
+/// How many people of each role.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Count {
+    /// Administrators.
+    pub administrator: usize,
+    /// Operators.
+    pub operator: usize,
+    /// Witnesses.
+    pub witness: usize,
+    /// Custodians.
+    pub custodian: usize,
+}
+
+impl Count {
+    /// How many of this role.
+    pub fn of(&self, role: Role) -> usize {
+        match role {
+            Role::Administrator => self.administrator,
+            Role::Operator => self.operator,
+            Role::Witness => self.witness,
+            Role::Custodian => self.custodian,
+        }
+    }
+
+    /// As text: "1 operator, 2 witnesses".
+    pub fn text(&self) -> String {
+        let roles = Role::ALL.iter().filter(|role| self.of(**role) > 0);
+        roles.map(|role| count(self.of(*role) as u64, role.as_str())).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The table `people` of a script: who must be there. Without it, one operator.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Seats {
+    /// Administrators.
+    pub administrator: usize,
+    /// Operators.
+    pub operator: usize,
+    /// Witnesses.
+    pub witness: usize,
+    /// Custodians.
+    pub custodian: usize,
+    /// How many people confirm what is asked, where a step does not say otherwise.
+    pub confirm: Count,
+    /// Pairs of roles that one person may hold both.
+    pub may_share: Vec<(Role, Role)>,
+}
+
+impl Default for Seats {
+    fn default() -> Self {
+        Self {
+            administrator: 0,
+            operator: 1,
+            witness: 0,
+            custodian: 0,
+            confirm: Count { operator: 1, ..Count::default() },
+            may_share: Vec::new(),
+        }
+    }
+}
+
+impl Seats {
+    /// How many of each role must be there.
+    pub fn count(&self) -> Count {
+        let Self { administrator, operator, witness, custodian, .. } = *self;
+        Count { administrator, operator, witness, custodian }
+    }
+
+    /// How many people of this role must be there.
+    pub fn of(&self, role: Role) -> usize {
+        self.count().of(role)
+    }
+
+    /// Every seat, in the order in which people sign in, with its number in its role from 1.
+    pub fn all(&self) -> impl Iterator<Item = (Role, usize)> {
+        let count = self.count();
+        Role::ALL.into_iter().flat_map(move |role| (1..=count.of(role)).map(move |number| (role, number)))
+    }
+
+    /// Whether one person may hold both roles.
+    pub fn may_share(&self, one: Role, other: Role) -> bool {
+        self.may_share.iter().any(|pair| *pair == (one, other) || *pair == (other, one))
+    }
+
+    /// Why this person cannot sit down beside those who did: one person fills one seat.
+    pub fn taken(&self, seated: &[Person], person: &Person) -> Option<String> {
+        let other =
+            seated.iter().find(|other| other.is(person) && !self.may_share(other.role, person.role))?;
+        Some(format!(
+            "{} is there as {} already; the script wants another person as {}",
+            shown(&person.name),
+            other.role.as_str(),
+            person.role.as_str()
+        ))
+    }
+
+    /// Checks the table.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        if self.operator == 0 {
+            return Err("operator is 0, somebody must type; required is at least 1".into());
+        }
+        for role in Role::ALL {
+            if self.of(role) > MOST {
+                return Err(format!("{} is {}, at most {MOST} sign in", role.as_str(), self.of(role)));
+            }
+        }
+        for (one, other) in &self.may_share {
+            if one == other || self.of(*one) == 0 || self.of(*other) == 0 {
+                return Err(format!(
+                    "may_share pairs {} with {}; a pair is of two roles that must be there",
+                    one.as_str(),
+                    other.as_str()
+                ));
+            }
+        }
+        self.check_confirm(&self.confirm)
+    }
+
+    /// Checks how many people are to confirm: they must be there, and be different people.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check_confirm(&self, confirm: &Count) -> Result<(), String> {
+        let asked: Vec<Role> = Role::ALL.into_iter().filter(|role| confirm.of(*role) > 0).collect();
+        if asked.is_empty() {
+            return Err("confirm names nobody; required is at least one person".into());
+        }
+        for role in &asked {
+            if confirm.of(*role) > self.of(*role) {
+                return Err(format!(
+                    "confirm asks for {}, [people] has {}",
+                    count(confirm.of(*role) as u64, role.as_str()),
+                    self.of(*role)
+                ));
+            }
+            if let Some(other) = asked.iter().find(|other| self.may_share(*role, **other)) {
+                return Err(format!(
+                    "confirm asks for {} and {}, whom may_share allows to be one person",
+                    role.as_str(),
+                    other.as_str()
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,166 @@
+//! The script: a strict TOML file. Unknown keys are errors; nothing in it belongs to a token.
+
+use serde::Deserialize;
+
+use super::step::{PinRule, RefusalRule};
+use super::{Act, KeyUse, Seats, Step};
+use crate::failure::Failure;
+use crate::policy::{ProfileFile, RosterLine, check_line};
+use crate::request::{Approvals, IndexName};
+
+/// A script has at most so many steps: nobody stays in the room for more.
+const MOST_STEPS: usize = 500;
+
+/// A ceremony's script.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Script {
+    /// What people call the ceremony.
+    pub title: String,
+    /// What it is for.
+    pub purpose: String,
+    /// The cluster that it signs for; a bundle whose index names another is refused.
+    pub cluster: Option<IndexName>,
+    /// Who must be there.
+    #[serde(default)]
+    pub people: Seats,
+    /// Who must approve a bundle.
+    pub approvals: Option<Approvals>,
+    /// Files of certificate profiles, relative to the script.
+    #[serde(default)]
+    pub profiles: Vec<String>,
+    /// The acts, in order.
+    pub step: Vec<Step>,
+    /// Which requests may become which certificates.
+    #[serde(default)]
+    pub roster: Vec<RosterLine>,
+}
+
+impl Script {
+    /// Reads a script.
+    ///
+    /// # Errors
+    /// [`Failure::usage`] names the line and the key.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        let script: Self =
+            toml::from_str(text).map_err(|e| Failure::usage(e.to_string().trim_end().to_owned()))?;
+        match script.step.len() {
+            0..=MOST_STEPS => Ok(script),
+            count => Err(Failure::usage(format!(
+                "step: there are {count}, at most {MOST_STEPS} are performed; split the script"
+            ))),
+        }
+    }
+
+    /// Whether it has this act.
+    pub fn has(&self, act: &str) -> bool {
+        self.step.iter().any(|step| step.act.name() == act)
+    }
+
+    /// Whether nothing is issued when a request is refused.
+    pub fn stops_at_refusal(&self) -> bool {
+        let stops = |step: &Step| matches!(&step.act, Act::Review(act) if act.refusals == RefusalRule::Stop);
+        self.step.iter().any(stops)
+    }
+
+    /// Whether custodians' shares open the token.
+    pub fn opens_by_shares(&self) -> bool {
+        self.step.iter().any(|step| matches!(&step.act, Act::OpenToken(act) if act.pin == PinRule::Shares))
+    }
+
+    /// The step of this number, from 1.
+    pub fn step(&self, number: usize) -> Option<&Step> {
+        self.step.get(number.checked_sub(1)?)
+    }
+
+    /// Every key that the steps use or make, in their order.
+    pub fn keys(&self) -> Vec<KeyUse<'_>> {
+        self.step.iter().flat_map(|step| step.act.rules().keys(self)).collect()
+    }
+
+    /// The names of the prompts that it asks at, in their order, each once.
+    pub fn prompts(&self) -> Vec<&'static str> {
+        let mut ids = vec!["plan"];
+        for id in self.step.iter().filter_map(Step::asks) {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        ids
+    }
+
+    /// Checks the order of steps, the names and the profiles.
+    ///
+    /// # Errors
+    /// [`Failure::usage`] names each step and key, and what is required, a line each.
+    pub fn check(&self, profiles: &ProfileFile) -> Result<(), Failure> {
+        match self.problems(profiles) {
+            problems if problems.is_empty() => Ok(()),
+            problems => Err(Failure::usage(problems.join("\n"))),
+        }
+    }
+
+    fn problems(&self, profiles: &ProfileFile) -> Vec<String> {
+        let mut found: Vec<String> =
+            profiles.iter().filter_map(|(name, profile)| profile.check(name).err()).map(|e| e.0).collect();
+        found.extend(self.people.check().err().map(|message| format!("people: {message}")));
+        found.extend(self.order_problems());
+        for (at, step) in self.step.iter().enumerate() {
+            let people = step.confirm.as_ref().and_then(|confirm| self.people.check_confirm(confirm).err());
+            let own = step.act.rules().check(self, profiles).err();
+            let place = |message| format!("step {} ({}): {message}", at + 1, step.act.name());
+            found.extend(people.into_iter().chain(own).map(place));
+        }
+        found.extend(self.twice());
+        found.extend(self.roster.iter().filter_map(|line| check_line(line, profiles).err()).map(|e| e.0));
+        if let Some(approvals) = &self.approvals {
+            found.extend(approvals.check().err());
+            if !self.has("import") {
+                found.push("approvals are for bundles, and the script imports none".into());
+            }
+        }
+        if self.has("issue") == self.roster.is_empty() {
+            found.push("a roster is needed for the step issue, and only for it".into());
+        }
+        found
+    }
+
+    /// Names of keys, and labels of what is recorded, that are taken.
+    fn twice(&self) -> Vec<String> {
+        let mut seen: Vec<(&str, &str)> = Vec::new();
+        let mut found = Vec::new();
+        for (at, step) in self.step.iter().enumerate() {
+            let Some((what, name)) = step.act.rules().unique() else { continue };
+            if seen.contains(&(what, name)) {
+                found.push(format!("step {} ({}): duplicate {what} {name:?}", at + 1, step.act.name()));
+            }
+            seen.push((what, name));
+        }
+        found
+    }
+
+    fn order_problems(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (at, step) in self.step.iter().enumerate() {
+            let (act, rules) = (step.act.name(), step.act.rules());
+            let mut wrong = |what: String| found.push(format!("step {} ({act}): {what}", at + 1));
+            let before: Vec<&str> = self.step.iter().take(at).map(|step| step.act.name()).collect();
+            for missing in rules.needs().iter().filter(|act| !before.contains(act)) {
+                wrong(format!("needs the step {missing} before it"));
+            }
+            if !rules.may_recur() && before.contains(&act) {
+                wrong(format!("duplicate step {act}"));
+            }
+            if before.contains(&"release") && !rules.may_follow_release() {
+                wrong("comes after the release, which only steps that sign nothing may follow".into());
+            }
+        }
+        if self.has("import") && !self.has("issue") {
+            found.push("step import: nothing is issued after it".into());
+        }
+        if self.has("issue") && !self.has("release") {
+            found.push("step issue: no release follows, so the certificates would go nowhere".into());
+        }
+        found
+    }
+}

@@ -1,0 +1,89 @@
+//! `create-manifest-key`: generate the key that signs manifests, ECDSA P-256, and issue its certificate.
+
+use serde::Deserialize;
+
+use super::{KeySpec, KeyUse, OnPaper, Rules};
+use crate::keys::KeyRequest;
+use crate::plan::Script;
+use crate::policy::ProfileFile;
+use crate::record::{Event, KeyRole, Prompt, State};
+
+/// Generate the key that signs manifests, ECDSA P-256, and issue its certificate.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateManifestKey {
+    /// Its name in scripts, its label in the token.
+    pub name: String,
+    /// Its certificate profile.
+    pub profile: String,
+    /// Its subject, attribute by attribute.
+    pub subject: Vec<String>,
+    /// Its validity in days.
+    pub days: u32,
+    /// The authority that issues it.
+    pub issuer: String,
+}
+
+impl CreateManifestKey {
+    fn spec(&self) -> KeySpec {
+        KeySpec {
+            name: self.name.clone(),
+            role: KeyRole::Manifest,
+            profile: self.profile.clone(),
+            subject: self.subject.clone(),
+            key: KeyRequest::EcdsaP256,
+            days: self.days,
+            issuer: Some(self.issuer.clone()),
+        }
+    }
+}
+
+impl Rules for CreateManifestKey {
+    fn needs(&self) -> &'static [&'static str] {
+        &["open-token", "inventory"]
+    }
+
+    fn may_recur(&self) -> bool {
+        true
+    }
+
+    fn unique(&self) -> Option<(&'static str, &str)> {
+        Some(("name", &self.name))
+    }
+
+    fn check(&self, _: &Script, profiles: &ProfileFile) -> Result<(), String> {
+        self.spec().check(profiles)
+    }
+
+    fn key(&self) -> Option<KeySpec> {
+        Some(self.spec())
+    }
+
+    fn keys<'s>(&'s self, _: &'s Script) -> Vec<KeyUse<'s>> {
+        vec![KeyUse::uses(&self.issuer, KeyRole::Authority), KeyUse::makes(&self.name, KeyRole::Manifest)]
+    }
+
+    fn asks(&self) -> Option<&'static str> {
+        Some("create")
+    }
+
+    fn is_asked(&self, prompt: &Prompt, _: &State) -> bool {
+        self.spec().is_asked(prompt)
+    }
+
+    fn explanation(&self) -> &'static str {
+        "Makes the key that signs manifests, and its certificate. Read the name aloud and type it."
+    }
+
+    fn paper(&self) -> OnPaper {
+        self.spec().paper()
+    }
+
+    fn allows(&self, event: &Event) -> Result<(), String> {
+        self.spec().allows(event)
+    }
+
+    fn is_done(&self, state: &State, _: &[&Event]) -> Result<(), String> {
+        self.spec().is_done(state)
+    }
+}

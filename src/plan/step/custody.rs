@@ -1,0 +1,97 @@
+//! `custody`: give the token a random PIN, and each custodian a share of it.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use super::{OnPaper, Rules};
+use crate::plan::Script;
+use crate::policy::ProfileFile;
+use crate::record::{self, Event, PinChange, Prompt, State, question};
+
+/// Give the token a random PIN, and each custodian a share of it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Custody {
+    /// How many shares open the token, 2 to 9.
+    pub threshold: usize,
+    /// How many custodians get one.
+    pub shares: usize,
+}
+
+impl Rules for Custody {
+    fn needs(&self) -> &'static [&'static str] {
+        &["open-token"]
+    }
+
+    fn check(&self, script: &Script, _: &ProfileFile) -> Result<(), String> {
+        let Self { threshold, shares } = self;
+        if !(2..=9).contains(threshold) || threshold > shares {
+            return Err(format!(
+                "threshold is {threshold} of {shares} shares, required is 2 to 9 and no more than there are"
+            ));
+        }
+        if *shares > script.people.custodian {
+            return Err(format!(
+                "{shares} shares go to as many custodians, [people] has {}",
+                script.people.custodian
+            ));
+        }
+        Ok(())
+    }
+
+    fn asks(&self) -> Option<&'static str> {
+        Some("custody")
+    }
+
+    fn is_asked(&self, prompt: &Prompt, state: &State) -> bool {
+        match (prompt, &state.pin) {
+            (Prompt::Custody(new), Some(PinChange::HandedOut(set))) => {
+                new.set == *set && new.shares == self.shares
+            }
+            _ => false,
+        }
+    }
+
+    fn explanation(&self) -> &'static str {
+        "Makes a new PIN. Each custodian alone sees one share, writes it down and types it back."
+    }
+
+    fn paper(&self) -> OnPaper {
+        let paper = OnPaper::new(
+            [
+                "Each custodian alone writes the share down, types it back, and seals it".into(),
+                question::custody(self.shares, "[set]"),
+            ],
+            ["One share at a time, to one custodian"],
+            ["The number of each seal"],
+        );
+        let shares = format!("{} of {} open the token", self.threshold, self.shares);
+        OnPaper { facts: vec![("Shares", shares)], ..paper }
+    }
+
+    fn allows(&self, event: &Event) -> Result<(), String> {
+        let Event::Custody(record::Custody::HandedOut { threshold, shares, .. }) = event else {
+            return super::not_asked(event);
+        };
+        let different: BTreeSet<&str> = shares.iter().map(|share| share.custodian.as_str()).collect();
+        match *threshold == self.threshold && shares.len() == self.shares && different.len() == self.shares {
+            true => Ok(()),
+            false => Err(format!(
+                "handed out {} shares, any {threshold} of which open the token, to {} people; the script wants {}, {} and {}",
+                shares.len(),
+                different.len(),
+                self.shares,
+                self.threshold,
+                self.shares
+            )),
+        }
+    }
+
+    fn is_done(&self, state: &State, _: &[&Event]) -> Result<(), String> {
+        match state.pin {
+            Some(PinChange::Changed(_)) => Ok(()),
+            _ => Err("the token did not get the PIN of the last shares".into()),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! `issue`: sign what was approved.
+
+use serde::Deserialize;
+
+use super::{KeyUse, OnPaper, Rules};
+use crate::plan::Script;
+use crate::record::KeyRole;
+
+/// Sign what was approved.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Issue {}
+
+impl Rules for Issue {
+    fn needs(&self) -> &'static [&'static str] {
+        &["review"]
+    }
+
+    fn keys<'s>(&'s self, script: &'s Script) -> Vec<KeyUse<'s>> {
+        script.roster.iter().map(|line| KeyUse::uses(&line.authority, KeyRole::Authority)).collect()
+    }
+
+    fn explanation(&self) -> &'static str {
+        "Signs what was reviewed. Nobody has to do anything; it may take a while."
+    }
+
+    fn paper(&self) -> OnPaper {
+        OnPaper::new(
+            ["Wait".into()],
+            ["Progress, then how many certificates were issued"],
+            ["How many certificates were issued"],
+        )
+    }
+}

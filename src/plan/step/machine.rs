@@ -1,0 +1,52 @@
+//! `machine`: look at the machine and confirm the clock.
+
+use serde::Deserialize;
+
+use super::{OnPaper, Rules};
+use crate::record::{Prompt, State, question};
+
+/// Look at the machine and confirm the clock.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Machine {
+    /// What a network interface that is up means.
+    #[serde(default)]
+    pub network: NetworkRule,
+}
+
+/// What a network interface that is up means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NetworkRule {
+    /// The ceremony does not start; a rehearsal only reports it.
+    #[default]
+    Refuse,
+    /// It is written down.
+    Report,
+}
+
+impl Rules for Machine {
+    fn is_performed_again(&self) -> bool {
+        true
+    }
+
+    fn asks(&self) -> Option<&'static str> {
+        Some("clock")
+    }
+
+    fn is_asked(&self, prompt: &Prompt, state: &State) -> bool {
+        matches!(prompt, Prompt::Clock(clock) if state.step_began <= clock.time && clock.time <= state.time)
+    }
+
+    fn explanation(&self) -> &'static str {
+        "Shows the machine's state. Compare the clock with another clock and type the date."
+    }
+
+    fn paper(&self) -> OnPaper {
+        OnPaper::new(
+            ["See that no network cable is in and no radio is on".into(), question::clock("[time]")],
+            ["Kernel, network interfaces that are up, swap, locked memory, loader variables, the clock"],
+            ["Date and time in UTC"],
+        )
+    }
+}

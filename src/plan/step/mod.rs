@@ -1,0 +1,384 @@
+//! Steps: the acts that a script is made of. A file each says what the act reads from the script, what it
+//! needs before it, what it asks, what stands on paper, and what it must leave in the record.
+
+mod create_authority;
+mod create_manifest_key;
+mod custody;
+mod import;
+mod inventory;
+mod issue;
+mod machine;
+mod open_token;
+mod record;
+mod release;
+mod review;
+
+use serde::{Deserialize, Deserializer, de};
+
+use super::{Count, Script};
+use crate::keys::KeyRequest;
+use crate::policy::{Kind, ProfileFile, subject_from};
+use crate::record::{self as events, Event, KeyRole, Prompt, State, question};
+
+/// The acts, by the name that scripts, transcripts and screens have for them.
+macro_rules! acts {
+    ($($name:literal $module:ident $Act:ident;)*) => {
+        $(pub use $module::$Act;)*
+
+        /// What a step does.
+        #[derive(Clone, Debug, Deserialize)]
+        #[serde(tag = "act")]
+        pub enum Act {
+            $(#[doc = concat!("`", $name, "`")] #[serde(rename = $name)] $Act($Act),)*
+        }
+
+        impl Act {
+            /// Its name.
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$Act(_) => $name,)* }
+            }
+
+            /// Its rules.
+            pub fn rules(&self) -> &dyn Rules {
+                match self { $(Self::$Act(act) => act,)* }
+            }
+        }
+    };
+}
+
+acts! {
+    "machine" machine Machine;
+    "open-token" open_token OpenToken;
+    "inventory" inventory Inventory;
+    "custody" custody Custody;
+    "record" record Record;
+    "create-authority" create_authority CreateAuthority;
+    "create-manifest-key" create_manifest_key CreateManifestKey;
+    "import" import Import;
+    "review" review Review;
+    "issue" issue Issue;
+    "release" release Release;
+}
+
+pub use inventory::StrangerRule;
+pub use machine::NetworkRule;
+pub use open_token::PinRule;
+pub use review::RefusalRule;
+
+/// One step of a script.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What it does.
+    pub act: Act,
+    /// Who confirms what it asks; without it as `people.confirm` says.
+    pub confirm: Option<Count>,
+}
+
+impl<'de> Deserialize<'de> for Step {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wrong = |error: toml::de::Error| de::Error::custom(error.message());
+        let mut table = toml::Table::deserialize(deserializer)?;
+        let confirm = table.remove("confirm").map(Count::deserialize).transpose().map_err(wrong)?;
+        let act = Act::deserialize(table).map_err(wrong)?;
+        match confirm.is_some() && !act.rules().is_confirmed() {
+            false => Ok(Self { act, confirm }),
+            true => {
+                Err(de::Error::custom(format!("a step {} is not confirmed: leave out confirm", act.name())))
+            }
+        }
+    }
+}
+
+/// What is true of an act. [`Act`] lists them, `ceremony/step` performs them.
+pub trait Rules {
+    /// Acts that a script must have before it.
+    fn needs(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Whether a script may have it more than once.
+    fn may_recur(&self) -> bool {
+        false
+    }
+
+    /// Whether it may come after the release.
+    fn may_follow_release(&self) -> bool {
+        false
+    }
+
+    /// Whether it is performed again when a ceremony is resumed: a session at the token does not outlive an
+    /// interruption, and neither does a look at the machine.
+    fn is_performed_again(&self) -> bool {
+        false
+    }
+
+    /// What must be unique of it among the steps of a script: what it is, and its value.
+    fn unique(&self) -> Option<(&'static str, &str)> {
+        None
+    }
+
+    /// Checks what stands in the script.
+    ///
+    /// # Errors
+    /// What is there and what is required.
+    fn check(&self, _: &Script, _: &ProfileFile) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// The key that it makes.
+    fn key(&self) -> Option<KeySpec> {
+        None
+    }
+
+    /// The keys that it uses or makes, in their order.
+    fn keys<'s>(&'s self, _: &'s Script) -> Vec<KeyUse<'s>> {
+        Vec::new()
+    }
+
+    /// Whether people confirm anything in it.
+    fn is_confirmed(&self) -> bool {
+        true
+    }
+
+    /// The name of the prompt that it asks of its own.
+    fn asks(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether it asks this prompt of its own, as things stand.
+    fn is_asked(&self, _: &Prompt, _: &State) -> bool {
+        false
+    }
+
+    /// What happens in it, and who has to do what: one or two sentences.
+    fn explanation(&self) -> &'static str;
+
+    /// What stands on paper.
+    fn paper(&self) -> OnPaper;
+
+    /// Whether an event may be of it.
+    ///
+    /// # Errors
+    /// What the script asks instead.
+    fn allows(&self, event: &Event) -> Result<(), String> {
+        not_asked(event)
+    }
+
+    /// Whether state and the events of it, in their order, are those of a step that is done.
+    ///
+    /// # Errors
+    /// What is missing.
+    fn is_done(&self, _: &State, _: &[&Event]) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// An event that only a step has that asks for it.
+///
+/// # Errors
+/// What it is.
+pub fn not_asked(event: &Event) -> Result<(), String> {
+    match event {
+        Event::Statement(found) => Err(format!(
+            "wrote down the {} {:?} of a {}, which the script does not ask there",
+            found.kind.as_str(),
+            found.label,
+            found.role.as_str()
+        )),
+        Event::Custody(events::Custody::HandedOut { set, .. }) => {
+            Err(format!("handed out the shares of set {set}, which the script does not ask"))
+        }
+        Event::Certificate(key) => {
+            Err(format!("made the certificate of {}, where the script has none", key.name))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What stands on paper of a step.
+#[derive(Clone, Debug, Default)]
+pub struct OnPaper {
+    /// What the script fixes: a label and its value; an empty value is room to write.
+    pub facts: Vec<(&'static str, String)>,
+    /// What people do.
+    pub does: Vec<String>,
+    /// What they see on the screen.
+    pub screen: Vec<String>,
+    /// What is read aloud.
+    pub aloud: Vec<String>,
+}
+
+impl OnPaper {
+    fn new<const D: usize, const S: usize, const A: usize>(
+        does: [String; D],
+        screen: [&str; S],
+        aloud: [&str; A],
+    ) -> Self {
+        Self {
+            facts: Vec::new(),
+            does: does.into(),
+            screen: screen.map(str::to_owned).into(),
+            aloud: aloud.map(str::to_owned).into(),
+        }
+    }
+}
+
+/// Stand for the numbers of the words that are typed: nobody knows them beforehand.
+pub const BLANKS: [&str; 3] = ["[a]", "[b]", "[c]"];
+
+/// A key that a step uses or makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyUse<'s> {
+    /// Its name.
+    pub name: &'s str,
+    /// What it is for.
+    pub role: KeyRole,
+    /// Whether the step makes it.
+    pub makes: bool,
+}
+
+impl<'s> KeyUse<'s> {
+    fn uses(name: &'s str, role: KeyRole) -> Self {
+        Self { name, role, makes: false }
+    }
+
+    fn makes(name: &'s str, role: KeyRole) -> Self {
+        Self { name, role, makes: true }
+    }
+}
+
+/// A key in the token that a step makes, with its certificate.
+#[derive(Clone, Debug)]
+pub struct KeySpec {
+    /// Its name in scripts, its label in the token.
+    pub name: String,
+    /// What it is for.
+    pub role: KeyRole,
+    /// Its certificate profile.
+    pub profile: String,
+    /// Its subject, attribute by attribute.
+    pub subject: Vec<String>,
+    /// Which kind of key.
+    pub key: KeyRequest,
+    /// The validity of its certificate, in days.
+    pub days: u32,
+    /// The authority above it; none for a root.
+    pub issuer: Option<String>,
+}
+
+impl KeySpec {
+    /// The name of the authority that issues its certificate.
+    pub fn issuer(&self) -> &str {
+        self.issuer.as_deref().unwrap_or(&self.name)
+    }
+
+    fn check(&self, profiles: &ProfileFile) -> Result<(), String> {
+        let kind = match (self.role, &self.issuer) {
+            (KeyRole::Manifest, _) => Kind::Manifest,
+            (KeyRole::Authority, Some(_)) => Kind::Intermediate,
+            (KeyRole::Authority, None) => Kind::Root,
+        };
+        let (name, profile, days) = (&self.name, &self.profile, self.days);
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if name.is_empty() || name.len() > 32 || !name.bytes().all(plain) {
+            return Err(format!("name {name:?} is not 1 to 32 of a-z, 0-9 and -"));
+        }
+        let found = profiles
+            .get(profile)
+            .ok_or_else(|| format!("certificate profile {profile:?} is in no file that the script names"))?;
+        if found.kind != kind {
+            return Err(format!(
+                "certificate profile {profile} is of kind {:?}, required is {kind:?}",
+                found.kind
+            ));
+        }
+        if days == 0 || days > found.days {
+            return Err(format!("days is {days}, certificate profile {profile} allows 1 to {}", found.days));
+        }
+        if self.subject.is_empty() {
+            return Err("subject is empty".into());
+        }
+        subject_from(&self.subject).map(|_| ()).map_err(|e| e.0)
+    }
+
+    fn paper(&self) -> OnPaper {
+        let subject = subject_from(&self.subject);
+        let facts = vec![
+            ("Name", self.name.clone()),
+            ("Subject", subject.map_or_else(|_| self.subject.join(", "), |name| name.to_string())),
+            ("Key", self.key.to_string()),
+            ("Certificate profile", self.profile.clone()),
+            ("Days", self.days.to_string()),
+            ("Issuer", self.issuer.clone().unwrap_or_else(|| "itself: a root".into())),
+        ];
+        let paper = OnPaper::new(
+            [question::create(&self.name)],
+            [
+                "The key's attributes as the token reports them",
+                "The certificate's subject, end of validity and SHA-256",
+            ],
+            ["The SHA-256 of the certificate; write it into the notes"],
+        );
+        OnPaper { facts, ..paper }
+    }
+
+    fn is_asked(&self, prompt: &Prompt) -> bool {
+        matches!(prompt, Prompt::Create(key) if key.name == self.name)
+    }
+
+    fn allows(&self, event: &Event) -> Result<(), String> {
+        match event {
+            Event::Certificate(key) if key.name == self.name => Ok(()),
+            event => not_asked(event),
+        }
+    }
+
+    fn is_done(&self, state: &State) -> Result<(), String> {
+        let mut made = state.keys.iter().filter(|key| key.name == self.name && !key.withdrawn);
+        match made.next() {
+            Some(key) if key.generated.is_none() => Err("the transcript has no key of it".into()),
+            Some(key) if key.certificate.is_some() => Ok(()),
+            _ => Err("the transcript has no certificate of it".into()),
+        }
+    }
+}
+
+impl Step {
+    /// The name of the prompt by which people confirm it, if they do.
+    pub fn asks(&self) -> Option<&'static str> {
+        self.act.rules().asks().or(self.confirm.map(|_| "go-on"))
+    }
+
+    /// Whether it asks this prompt, as things stand.
+    pub fn is_asked(&self, prompt: &Prompt, state: &State) -> bool {
+        match self.asks() {
+            Some("go-on") => *prompt == Prompt::go_on(self.act.name()),
+            _ => self.act.rules().is_asked(prompt, state),
+        }
+    }
+
+    /// Who confirms it, where the script has these people.
+    pub fn confirm<'s>(&'s self, script: &'s Script) -> &'s Count {
+        self.confirm.as_ref().unwrap_or(&script.people.confirm)
+    }
+}
+
+/// The first line of a step's screen.
+pub fn step_line(steps: &[Step], at: usize) -> String {
+    let act = steps.get(at).map_or("", |step| step.act.name());
+    format!("Step {} of {}: {act}", at + 1, steps.len())
+}
+
+/// The heading of the step at this index, where the steps before `done` were done before.
+pub fn heading(steps: &[Step], at: usize, done: usize) -> String {
+    let Some(step) = steps.get(at) else { return String::new() };
+    let mut later = steps.iter().enumerate().skip(at + 1);
+    let next = later.find(|(later, step)| is_to_come(step, *later, done));
+    let next = next.map_or("the end", |(_, step)| step.act.name());
+    format!("\n{}\n  {}\n  Next: {next}\n", step_line(steps, at), step.act.rules().explanation())
+}
+
+/// Whether a step is performed when those before `done` were done before.
+pub fn is_to_come(step: &Step, at: usize, done: usize) -> bool {
+    at >= done || step.act.rules().is_performed_again()
+}

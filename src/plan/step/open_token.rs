@@ -1,0 +1,65 @@
+//! `open-token`: log in to the token.
+
+use serde::Deserialize;
+
+use super::{OnPaper, Rules};
+use crate::plan::Script;
+use crate::policy::ProfileFile;
+
+/// Log in to the token.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenToken {
+    /// How its PIN comes in.
+    #[serde(default)]
+    pub pin: PinRule,
+}
+
+/// How the PIN comes in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PinRule {
+    /// Somebody types it, or the token's own pad takes it.
+    #[default]
+    Typed,
+    /// Custodians type their shares of it.
+    Shares,
+}
+
+impl Rules for OpenToken {
+    fn needs(&self) -> &'static [&'static str] {
+        &["machine"]
+    }
+
+    fn is_performed_again(&self) -> bool {
+        true
+    }
+
+    fn check(&self, script: &Script, _: &ProfileFile) -> Result<(), String> {
+        match self.pin == PinRule::Shares && script.people.custodian < 2 {
+            false => Ok(()),
+            true => Err(format!(
+                "pin = \"shares\" needs the custodians who hold them, [people] has {}",
+                script.people.custodian
+            )),
+        }
+    }
+
+    fn explanation(&self) -> &'static str {
+        match self.pin {
+            PinRule::Typed => "Opens the token. Whoever holds the PIN types it; it is not shown.",
+            PinRule::Shares => "Opens the token. Custodians type their shares of the PIN, one after another.",
+        }
+    }
+
+    fn paper(&self) -> OnPaper {
+        OnPaper::new(
+            [
+                "Compare label and serial with the token in front of you".into(),
+                "Type what opens it; it is not shown".into(),
+            ],
+            ["Label, serial, manufacturer and model of the token"],
+            ["The token's serial"],
+        )
+    }
+}

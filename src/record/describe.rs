@@ -1,0 +1,252 @@
+//! Events in words, for reports. What comes in many records is described once, with its sum.
+
+use super::{Custody, Event, Import, InventoryObject, Look, MachineFacts, Record, ShareSource};
+use crate::digest::Digest;
+
+/// A number of things: "1 key", "2 keys".
+pub fn count(number: u64, thing: &str) -> String {
+    let end = match number {
+        1 => "",
+        _ if thing.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{number} {thing}{end}")
+}
+
+/// The words for a record.
+#[derive(Debug)]
+pub enum Described {
+    /// A line of its own.
+    New(String),
+    /// A line instead of the last one, which it continues.
+    Instead(String),
+}
+
+/// What was described of the step under way.
+#[derive(Debug, Default)]
+pub struct Description {
+    step: usize,
+    certificates: u64,
+    refusals: u64,
+    proved: u64,
+    last: &'static str,
+}
+
+impl Description {
+    /// A step that begins.
+    pub fn at(step: usize) -> Self {
+        Self { step, ..Self::default() }
+    }
+
+    /// The number of the step under way.
+    pub fn step(&self) -> usize {
+        self.step
+    }
+
+    /// The words for the next record, if it has any.
+    pub fn take(&mut self, record: &Record) -> Option<Described> {
+        let (sum, thing, what) = match &record.event {
+            Event::Signed(run) => {
+                self.certificates += run.certificates;
+                (self.certificates, "certificate", "signed, each signature verified")
+            }
+            Event::Refused(refused) => {
+                self.refusals += refused.requests.len() as u64;
+                (self.refusals, "request", "refused, listed below")
+            }
+            Event::KeyProved(_) => {
+                self.proved += 1;
+                (self.proved, "key", "proved: attributes read back, a challenge signed and verified")
+            }
+            // Written for resume and audit.
+            Event::Done(_) | Event::Reserved(_) => return None,
+            event => {
+                self.last = "";
+                return sentence(event).map(Described::New);
+            }
+        };
+        let line = format!("{} {what}", count(sum, thing));
+        let described = if self.last == what { Described::Instead(line) } else { Described::New(line) };
+        self.last = what;
+        Some(described)
+    }
+}
+
+/// One event in words.
+fn sentence(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Step(step) if step.again => "done again after an interruption".into(),
+        Event::Step(_) | Event::Done(_) | Event::Reserved(_) => return None,
+        Event::Begin(_) => "the ceremony begins".into(),
+        Event::Resume(_) => "the ceremony goes on after an interruption".into(),
+        Event::Present(person) => format!("{} signed in as {}", person.name, person.role.as_str()),
+        Event::Confirmed(said) => format!(
+            "{} ({}) confirmed {}: typed \"{}\"",
+            said.by,
+            said.role.as_str(),
+            said.asked.id(),
+            said.answer
+        ),
+        Event::Exception(exception) => format!("EXCEPTION, told by {}: {}", exception.by, exception.text),
+        Event::Statement(said) => format!(
+            "{} of {}: {}, by {} ({})",
+            said.kind.as_str(),
+            said.label,
+            said.value,
+            said.by,
+            said.role.as_str()
+        ),
+        Event::Machine(facts) => machine(facts),
+        Event::Login(login) => {
+            let token = &login.token;
+            format!(
+                "login tried at the token {}, serial {}, {} {}, firmware {}",
+                token.label, token.serial, token.manufacturer, token.model, token.firmware
+            )
+        }
+        Event::TokenOpen(open) => {
+            format!("the login went well: the token of serial {} is open", open.token_serial)
+        }
+        Event::Inventory(look) => inventory(look),
+        Event::Custody(custody) => self::custody(custody),
+        Event::Import(import) => self::import(import),
+        Event::Refused(refused) => format!("{} refused", count(refused.requests.len() as u64, "request")),
+        Event::Review(review) => format!("{} approved, {} refused", review.approved, review.refused),
+        Event::Signed(run) => format!("{} signed", count(run.certificates, "certificate")),
+        Event::Issued(issued) => format!("{} issued in all", count(issued.certificates, "certificate")),
+        Event::Seal(seal) => format!(
+            "the transcript is sealed for release {}, to be signed by {}",
+            seal.sequence, seal.manifest_key
+        ),
+        Event::Sealed(release) => format!(
+            "the manifest of release {} is signed, SHA-256 {}",
+            release.sequence, release.manifest_sha256
+        ),
+        Event::Released(release) => {
+            format!("release {}, manifest SHA-256 {}", release.sequence, release.manifest_sha256)
+        }
+        Event::Interrupted(interrupted) => format!("interrupted: {}", interrupted.reason),
+        Event::Abandoned(abandoned) => match &abandoned.by {
+            Some(by) => format!("given up by {by}: {}", abandoned.reason),
+            None => format!("abandoned: {}", abandoned.reason),
+        },
+        Event::End(_) => "the ceremony ends".into(),
+        of_key => return key(of_key),
+    })
+}
+
+/// What became of a key.
+fn key(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::KeyIntended(key) => {
+            format!("the key of {} is about to be made: {}, ID {}", key.name, key.key, key.key_id)
+        }
+        Event::KeyFound(key) => match (&key.reason, &key.spki_sha256) {
+            (None, Some(spki)) => format!(
+                "after an interruption, a whole key pair of {} was found, ID {}, SPKI SHA-256 {spki}",
+                key.name, key.key_id
+            ),
+            (reason, _) => format!(
+                "after an interruption, something of the key of {} was found, ID {}: {}",
+                key.name,
+                key.key_id,
+                reason.as_deref().unwrap_or_default()
+            ),
+        },
+        Event::KeyWithdrawn(key) => format!(
+            "the key of {} with the ID {} was not made: the token holds nothing of it; destroyed: {}",
+            key.name,
+            key.key_id,
+            count(key.destroyed.len() as u64, "object")
+        ),
+        Event::KeyGenerated(key) => {
+            format!("key {} generated in the token: {}, SPKI SHA-256 {}", key.name, key.key, key.spki_sha256)
+        }
+        Event::KeyProved(key) => format!("key {} proved", key.name),
+        Event::KeyReserved(key) => {
+            format!("serial number {} reserved for the certificate of {}", key.serial, key.name)
+        }
+        Event::Certificate(key) => format!(
+            "certificate of {}: {}, serial number {}, valid to {}, SHA-256 {}",
+            key.name, key.subject, key.serial, key.not_after, key.sha256
+        ),
+        _ => return None,
+    })
+}
+
+fn machine(facts: &MachineFacts) -> String {
+    let list = |list: &[String]| if list.is_empty() { "none".to_owned() } else { list.join(", ") };
+    format!(
+        "{}; network up: {}; swap: {}; memory locked: {}; loader variables: {}",
+        facts.kernel,
+        list(&facts.network_up),
+        list(&facts.swap),
+        if facts.memory_locked { "yes" } else { "no" },
+        list(&facts.loader_variables)
+    )
+}
+
+/// What came in, and who approved it.
+fn import(import: &Import) -> String {
+    let digest = import.bundle_sha256.as_ref().map(Digest::to_string).unwrap_or_default();
+    let mut line = format!("{} came in, bundle digest {digest}", count(import.requests as u64, "request"));
+    for index in &import.indexes {
+        let approvers = match index.approvers.as_slice() {
+            [] => "none".to_owned(),
+            names => names.join(", "),
+        };
+        line.push_str(&format!(
+            "; index {}: cluster {}, sequence {}, made {}, approved by {approvers}",
+            index.index_sha256,
+            index.cluster.as_ref().map_or("none", |name| name.as_str()),
+            index.sequence.number(),
+            index.created.0,
+        ));
+    }
+    line
+}
+
+/// A look at the token, and what was not there before.
+fn inventory(look: &Look) -> String {
+    let mut line = format!(
+        "{} on the token, {} not of this ledger",
+        count(look.objects.len() as u64, "object"),
+        look.not_of_this_ledger
+    );
+    for (list, what) in [(&look.appeared, "APPEARED"), (&look.gone, "gone")] {
+        let name = |one: &InventoryObject| format!("{} {}", one.class, one.label);
+        let names: Vec<String> = list.iter().map(name).collect();
+        if !names.is_empty() {
+            line.push_str(&format!("; {what} since the last look: {}", names.join(", ")));
+        }
+    }
+    if !look.accepted {
+        line.push_str("; NOT ACCEPTED");
+    }
+    line
+}
+
+/// A step of the custody of the PIN; shares are named by their indexes, never by themselves.
+fn custody(custody: &Custody) -> String {
+    match custody {
+        Custody::Begun { set } => {
+            format!("set {set}: a new PIN was made and split, its shares are being handed out")
+        }
+        Custody::ShownAgain { share, to } => format!("share {share} was shown again to {to}"),
+        Custody::HandedOut { set, threshold, .. } => format!(
+            "set {set}: each share of the new PIN was handed out; {threshold} of them open the token once it has that PIN"
+        ),
+        Custody::Changed { set, .. } => format!("set {set}: the new PIN became the token's"),
+        Custody::NotTaken { set } => format!("set {set}: the token REFUSED the PIN that its shares give"),
+        Custody::Void { set } => {
+            format!("set {set}: the new PIN did not become the token's, its shares are void")
+        }
+        Custody::Share { share, by, from: ShareSource::File, .. } => {
+            format!("share {share}, in the place of {by}, came from a file: nobody typed it")
+        }
+        Custody::Share { share, by, .. } => format!("{by} typed share {share}"),
+        Custody::Collected { set, .. } => {
+            format!("enough shares of set {} were given", set.as_deref().unwrap_or_default())
+        }
+    }
+}

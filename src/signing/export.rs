@@ -1,0 +1,301 @@
+//! The export of a release: its octets come from the ledger alone, as often as they are asked for.
+//!
+//! In: the rows of a ceremony and the manifest's head. Out: the same manifest, certificates and
+//! transcript each time, which is how an interrupted release is finished, a lost one made again
+//! and a ledger audited.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use der::DateTime;
+
+use super::approval;
+use crate::digest::{Digest, Hasher};
+use crate::failure::Failure;
+use crate::issuance::Certificate;
+use crate::ledger::{Issued, Ledger, ReleaseRow, StoredKey};
+use crate::media::{Error as MediaError, Output, RelativePath, spool};
+use crate::parallel;
+use crate::policy::{Approval, Policy};
+use crate::record::{Event, KeyRole, Record};
+use crate::release::{
+    Authorities, Head, KeyEntry, Leaf, MANIFEST, ManifestKeyEntry, ManifestWriter, RefusalEntry, SIGNATURE,
+    TRANSCRIPT, compose_authorities, compose_leaf, entry, verify_manifest,
+};
+
+/// Certificates that one thread encodes at a time.
+const GROUP: usize = 64;
+
+/// A file that is too large to be held, without a name: it is gone with the program.
+#[derive(Debug)]
+pub struct Spool {
+    pub file: File,
+    pub size: u64,
+    pub digest: Digest,
+}
+
+/// What a ceremony's release consists of, in its ledger.
+pub struct Export<'a> {
+    pub ledger: &'a mut Ledger,
+    pub policy: &'a Policy,
+    pub ceremony: i64,
+    /// The authorities' certificates by name, when each signature is to be verified once more.
+    pub issuers: Option<&'a BTreeMap<String, Certificate>>,
+    /// How many threads encode side by side.
+    pub processors: usize,
+}
+
+impl Export<'_> {
+    /// Writes the manifest; `each` takes every certificate before its entry is written. Returns
+    /// how many there were.
+    pub fn manifest<W: Write>(
+        &mut self,
+        head: &Head,
+        to: W,
+        each: &mut dyn FnMut(&[Leaf]) -> Result<(), Failure>,
+    ) -> Result<(W, usize), Failure> {
+        let mut manifest = ManifestWriter::new(to, head)?;
+        let (before, last) = (self.ledger.before(self.ceremony)?, self.ledger.last_row(self.ceremony)?);
+        let (ledger, policy, issuers) = (&mut *self.ledger, self.policy, self.issuers);
+        let source =
+            |give: &mut dyn FnMut(Vec<Issued>) -> Result<(), Failure>| rows(ledger, before, last, give);
+        let mut count = 0;
+        parallel::ordered(
+            self.processors,
+            source,
+            |group| compose(policy, issuers, group),
+            |leaves| {
+                let leaves = leaves?;
+                each(&leaves)?;
+                count += leaves.len();
+                Ok(leaves.iter().try_for_each(|leaf| manifest.certificate(&leaf.entry))?)
+            },
+        )?;
+        self.refusals(before, last, &mut manifest)?;
+        Ok((manifest.finish()?, count))
+    }
+
+    fn refusals<W: Write>(
+        &self,
+        mut row: i64,
+        end: i64,
+        manifest: &mut ManifestWriter<W>,
+    ) -> Result<(), Failure> {
+        loop {
+            let mut refused = self.ledger.refused_after(row, GROUP)?;
+            refused.retain(|one| one.row <= end);
+            let Some(last) = refused.last() else { return Ok(()) };
+            row = last.row;
+            for one in &refused {
+                let reasons = one.reasons()?;
+                let refusal =
+                    RefusalEntry { request_path: one.path.clone(), request_sha256: one.request, reasons };
+                manifest.refusal(&entry(&refusal)?)?;
+            }
+        }
+    }
+}
+
+/// The authorities of a ledger that are in the release of this ceremony.
+pub fn authorities(ledger: &Ledger, ceremony: i64) -> Result<Authorities, Failure> {
+    let mut keys = Vec::new();
+    let keys_so_far = ledger.keys()?.into_iter().filter(|key| key.ceremony <= ceremony);
+    for key in keys_so_far.filter(|key| key.role == KeyRole::Authority) {
+        let Some(certificate) = key.certificate else { continue };
+        keys.push(KeyEntry { name: key.name, issuer: key.issuer, profile: key.profile, certificate });
+    }
+    Ok(compose_authorities(&keys)?)
+}
+
+/// The keys that may sign the ledger's releases, up to this ceremony and at this time.
+pub fn manifest_keys(keys: &[StoredKey], ceremony: i64, created: DateTime) -> Vec<ManifestKeyEntry> {
+    let entry = |key: &StoredKey| {
+        let certificate = key.certificate.as_ref()?;
+        let validity = certificate.validity();
+        let valid = created >= validity.not_before && created <= validity.not_after;
+        let signs = valid && key.role == KeyRole::Manifest && key.ceremony <= ceremony;
+        signs.then(|| ManifestKeyEntry { name: key.name.clone(), certificate_sha256: certificate.digest() })
+    };
+    keys.iter().filter_map(entry).collect()
+}
+
+/// The head of a release in the ledger, whose manifest a manifest key of the ledger signed, and which
+/// follows the release before it.
+pub fn check_seal(ledger: &Ledger, release: &ReleaseRow) -> Result<Head, Failure> {
+    let wrong =
+        |why: String| Failure::fault(format!("ledger: release {}: {why}; it was changed", release.sequence));
+    let head: Head = serde_json::from_str(&release.head).map_err(|e| wrong(e.to_string()))?;
+    let signer = verify_manifest(&release.manifest, &release.signature).map_err(|e| wrong(e.0))?;
+    let signed = |key: &StoredKey| {
+        key.role == KeyRole::Manifest && key.certificate.as_ref().is_some_and(|own| own.der() == signer.der())
+    };
+    if !ledger.keys()?.iter().any(signed) {
+        return Err(wrong("the manifest was signed by a key that the ledger does not have".into()));
+    }
+    let before = ledger.release_number(release.sequence.saturating_sub(1))?.map(|before| before.manifest);
+    match head.sequence == release.sequence && head.previous_manifest_sha256 == before {
+        true => Ok(head),
+        false => Err(wrong("does not follow the release before it".into())),
+    }
+}
+
+/// The transcript as it was when the manifest's head was made: later lines are not in it.
+pub fn transcript_until(ledger: &Ledger, ceremony: i64, digest: Digest) -> Result<Spool, Failure> {
+    let file = spool(ledger.folder())?;
+    let mut to = BufWriter::with_capacity(1 << 18, &file);
+    let (mut hasher, mut size, mut found) = (Hasher::default(), 0, false);
+    ledger.transcript::<Failure>(ceremony, &mut |line| {
+        if found {
+            return Ok(());
+        }
+        hasher.update(line.as_bytes());
+        hasher.update(b"\n");
+        to.write_all(line.as_bytes()).and_then(|()| to.write_all(b"\n")).map_err(spooling)?;
+        size += line.len() as u64 + 1;
+        found = hasher.clone().finish() == digest && is_seal(line);
+        Ok(())
+    })?;
+    to.flush().map_err(spooling)?;
+    drop(to);
+    match found {
+        true => Ok(Spool { file, size, digest }),
+        false => Err(Failure::fault("ledger: its transcript is not the one that was sealed")),
+    }
+}
+
+fn is_seal(line: &str) -> bool {
+    Record::read(line).is_ok_and(|record| matches!(record.event, Event::Seal(_)))
+}
+
+fn rows(
+    ledger: &mut Ledger,
+    mut row: i64,
+    end: i64,
+    each: &mut dyn FnMut(Vec<Issued>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    loop {
+        let mut issued = ledger.issued_after(row, GROUP)?;
+        issued.retain(|one| one.approved.row <= end);
+        let Some(last) = issued.last() else { return Ok(()) };
+        row = last.approved.row;
+        each(issued)?;
+    }
+}
+
+fn compose(
+    policy: &Policy,
+    issuers: Option<&BTreeMap<String, Certificate>>,
+    group: Vec<Issued>,
+) -> Result<Vec<Leaf>, Failure> {
+    let leaf = |Issued { approved, tbs, signature }| {
+        let approval = approval(policy, approved)?;
+        if let Some(issuers) = issuers {
+            check_signature(issuers, &approval, &tbs, &signature)?;
+        }
+        Ok(compose_leaf(&approval, &tbs, &signature)?)
+    };
+    group.into_iter().map(leaf).collect()
+}
+
+fn check_signature(
+    issuers: &BTreeMap<String, Certificate>,
+    approval: &Approval,
+    tbs: &[u8],
+    signature: &[u8],
+) -> Result<(), Failure> {
+    let (path, name) = (approval.path(), approval.authority());
+    let wrong =
+        |why| Failure::fault(format!("ledger: {path}: its certificate under {name}: {why}; it was changed"));
+    let issuer = issuers.get(name).ok_or_else(|| wrong("the ledger has no such authority".into()))?;
+    let certificate = Certificate::from_parts(tbs, signature).map_err(|e| wrong(e.to_string()))?;
+    certificate.verify_by(issuer.key()).map_err(|e| wrong(e.to_string()))
+}
+
+/// Transcript, manifest, and the manifest's signature as the last of all files.
+pub fn put_last(
+    output: &mut Output,
+    transcript: &Spool,
+    manifest: &Spool,
+    signature: &[u8],
+) -> Result<(), crate::media::Error> {
+    output.put_file(&RelativePath::new(TRANSCRIPT)?, &transcript.file, transcript.size)?;
+    output.put_file(&RelativePath::new(MANIFEST)?, &manifest.file, manifest.size)?;
+    output.put(&RelativePath::new(SIGNATURE)?, signature)
+}
+
+/// A manifest being written to a file without a name in this folder.
+pub fn spooled(
+    folder: &Path,
+    write: impl FnOnce(&mut Hashed<BufWriter<&File>>) -> Result<(), Failure>,
+) -> Result<Spool, Failure> {
+    let file = spool(folder)?;
+    let mut hashed = Hashed::new(BufWriter::with_capacity(1 << 18, &file));
+    write(&mut hashed)?;
+    hashed.flush().map_err(spooling)?;
+    let (digest, size) = hashed.finish();
+    Ok(Spool { file, size, digest })
+}
+
+/// Hashes and counts what it writes.
+#[derive(Debug)]
+pub struct Hashed<W> {
+    to: W,
+    hasher: Hasher,
+    size: u64,
+}
+
+impl<W> Hashed<W> {
+    /// Nothing written yet.
+    pub fn new(to: W) -> Self {
+        Self { to, hasher: Hasher::default(), size: 0 }
+    }
+
+    /// Digest and number of the octets.
+    pub fn finish(self) -> (Digest, u64) {
+        (self.hasher.finish(), self.size)
+    }
+}
+
+impl<W: Write> Write for Hashed<W> {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        let written = self.to.write(octets)?;
+        self.hasher.update(octets.split_at(written).0);
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.to.flush()
+    }
+}
+
+fn spooling(error: std::io::Error) -> Failure {
+    Failure::fault(format!("temporary file in the ledger's folder: {error}"))
+}
+
+/// Seconds since 1970 of a time in the manifest.
+pub fn seconds(time: &str) -> Result<u64, Failure> {
+    let time: DateTime = time.parse().map_err(|_| Failure::fault(format!("{time:?} is no time")))?;
+    Ok(time.unix_duration().as_secs())
+}
+
+/// At this stage everything has been signed: what the medium refuses is a fault to be resumed from.
+pub fn as_fault(error: crate::media::Error) -> Failure {
+    Failure::fault(error.to_string())
+}
+
+/// Whether a release can be written here: the place is free, and not where the ledger is, if that is known.
+///
+/// # Errors
+/// [`Failure::usage`] when it cannot.
+pub fn check_out(out: &Path, ledger: Option<&Path>) -> Result<(), Failure> {
+    if let Some(ledger) = ledger {
+        Ledger::check_outside(ledger, out)?;
+    }
+    Output::check_free(out).map_err(|e| match e {
+        MediaError::Refused(message) => Failure::usage(message),
+        other => other.into(),
+    })
+}

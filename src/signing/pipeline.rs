@@ -1,0 +1,312 @@
+//! The signing pipeline: a thread for each session, which signs, builds and checks, and where there are more
+//! processors than sessions, threads that only build and check. They hold neither ledger nor people.
+
+use super::approval;
+use crate::failure::Failure;
+use std::collections::{BTreeMap, HashMap};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::Builder;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
+use der::DateTime;
+
+use crate::issuance::{Authority, Serial, Signed, Template, ToBeSigned};
+use crate::ledger::{Approved, Reservation, StoredKey};
+use crate::parallel;
+use crate::policy::{Approval, Policy};
+use crate::token::{AuthorityKey, Session};
+
+/// Authorities by name, with their keys in the token.
+pub type Signers = BTreeMap<Arc<str>, (Arc<Authority>, StoredKey)>;
+/// Templates by certificate profile and authority.
+pub type Templates = HashMap<String, HashMap<Arc<str>, Template>>;
+
+/// Work that goes from thread to thread together.
+#[derive(Debug)]
+pub struct Batch<T> {
+    /// Its place in the order.
+    pub number: u64,
+    pub items: Vec<T>,
+}
+
+/// What needs no session.
+enum Task {
+    Build(Batch<(Serial, Approved)>, DateTime),
+    Check(Batch<(Reservation, Vec<u8>)>),
+}
+
+/// What a thread with a session does next.
+enum Work {
+    Sign(Batch<Reservation>),
+    Compute(Task),
+}
+
+/// A session's ends of the queues.
+struct Ends<'q> {
+    to_sign: Receiver<Batch<Reservation>>,
+    tasks: Receiver<Task>,
+    signed: Sender<Task>,
+    events: Sender<Event>,
+    /// How many sessions are signing now: a hint, for two can begin at once.
+    signing: &'q AtomicUsize,
+    /// Whether there is no other thread.
+    alone: bool,
+}
+
+/// What the pipeline tell.
+pub enum Event {
+    /// Octets are built and checked, ready to be reserved.
+    Built(Batch<(i64, ToBeSigned)>),
+    /// Reserved octets are signed, and the signatures verified.
+    Signed(Batch<(Reservation, Signed)>),
+    /// People want to stop, and no signature of the batch was made: it stays reserved.
+    Kept,
+    /// A batch failed.
+    Failed(u64, Failure),
+}
+
+/// What the pipeline need, besides sessions.
+pub struct Pipeline<'a> {
+    pub signers: &'a Signers,
+    pub templates: &'a Templates,
+    pub policy: &'a Policy,
+    /// Set when people want to stop: batches that wait for their signatures are not begun.
+    pub halt: &'a AtomicBool,
+}
+
+/// The coordinator's end of the queues.
+pub struct Queues {
+    tasks: Sender<Task>,
+    to_sign: Sender<Batch<Reservation>>,
+    events: Receiver<Event>,
+    most: usize,
+}
+
+fn gone<E>(_: E) -> Failure {
+    Failure::fault("a thread that signs or checks is gone")
+}
+
+impl Queues {
+    /// How many batches may be under way: enough that no thread waits, few enough that memory is bounded.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
+    pub fn build(&self, batch: Batch<(Serial, Approved)>, now: DateTime) -> Result<(), Failure> {
+        self.tasks.send(Task::Build(batch, now)).map_err(gone)
+    }
+
+    pub fn sign(&self, batch: Batch<Reservation>) -> Result<(), Failure> {
+        self.to_sign.send(batch).map_err(gone)
+    }
+
+    pub fn wait(&self) -> Result<Event, Failure> {
+        self.events.recv().map_err(gone)
+    }
+
+    /// Whether so much waits to be signed that the ledger may take its time.
+    pub fn enough_to_sign(&self) -> bool {
+        2 * self.to_sign.len() >= self.most
+    }
+
+    /// What has been done next, waited for until `end` at the longest.
+    pub fn wait_until(&self, end: Instant) -> Option<Event> {
+        self.events.recv_deadline(end).ok()
+    }
+
+    /// What has been done next, if something has.
+    pub fn more(&self) -> Option<Event> {
+        self.events.try_recv().ok()
+    }
+}
+
+impl Pipeline<'_> {
+    /// Runs `coordinate` beside the pipeline. Every session proves its keys before the coordinator begins.
+    pub fn run(
+        &self,
+        sessions: &mut [Session],
+        processors: usize,
+        coordinate: impl FnOnce(&Queues) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let most = 8 * (sessions.len() + processors);
+        // No queue can fill up, so that no thread waits for another but for work.
+        let (tasks, task_queue) = bounded(most);
+        let (to_sign, sign_queue) = bounded(most);
+        let (events, event_queue) = bounded(most);
+        let (ready, readiness) = bounded(sessions.len());
+        let signing = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            let (count, mut started) = (sessions.len(), Ok(0));
+            for session in sessions {
+                let ready = ready.clone();
+                let ends = Ends {
+                    to_sign: sign_queue.clone(),
+                    tasks: task_queue.clone(),
+                    signed: tasks.clone(),
+                    events: events.clone(),
+                    signing: &signing,
+                    alone: count.max(processors) == 1,
+                };
+                let thread =
+                    Builder::new().spawn_scoped(scope, move || match guarded(|| self.keys(session)) {
+                        Ok(keys) => {
+                            if ready.send(Ok(())).is_ok() {
+                                drop(ready);
+                                self.serve(&keys, ends);
+                            }
+                        }
+                        // Nobody listens when the other sessions failed, too.
+                        Err(error) => drop(ready.send(Err(error))),
+                    });
+                started = match (thread, started) {
+                    (Ok(_), before) => Ok(before.unwrap_or_default() + 1),
+                    (Err(error), Ok(0)) => Err(error),
+                    (Err(_), before) => before,
+                };
+            }
+            drop(ready);
+            // One is enough.
+            let started = started.map_err(|e| Failure::fault(parallel::Error::Thread(e).to_string()))?;
+            (0..started).try_for_each(|_| readiness.recv().map_err(gone)?)?;
+            for _ in count..processors {
+                let (queue, events) = (task_queue.clone(), events.clone());
+                let compute = move || queue.iter().all(|task| self.compute(task, &events));
+                // Sessions compute as well.
+                let _ = Builder::new().spawn_scoped(scope, compute);
+            }
+            drop((task_queue, sign_queue, events));
+            let link = Queues { tasks, to_sign, events: event_queue, most };
+            let result = coordinate(&link);
+            // After an error nothing that still waits is signed; it stays reserved.
+            self.halt.store(true, Ordering::Relaxed);
+            // What a thread is at ends, and nobody takes what comes of it; then the thread ends.
+            drop(link);
+            result
+        })
+    }
+
+    fn keys<'s>(&self, session: &'s mut Session) -> Result<BTreeMap<Arc<str>, AuthorityKey<'s>>, Failure> {
+        let session: &'s Session = session;
+        let mut keys = BTreeMap::new();
+        for (name, (authority, stored)) in self.signers {
+            keys.insert(Arc::clone(name), session.authority_key(stored, authority.key())?.0);
+        }
+        Ok(keys)
+    }
+
+    /// Does what is to be done, so that a processor rests only when there is no work of any kind. As
+    /// long as another session signs, what needs no session comes first: sessions of a token in software
+    /// wait for one another's locks, and a token that is slow leaves time for it. It does also when this is
+    /// the only thread: else all would be signed before the first is checked.
+    fn serve(&self, keys: &BTreeMap<Arc<str>, AuthorityKey<'_>>, ends: Ends<'_>) {
+        let Ends { to_sign, tasks, signed, events, signing, alone } = ends;
+        loop {
+            let work = match signing.load(Ordering::Relaxed) {
+                0 if !alone => select_biased! {
+                    recv(to_sign) -> batch => batch.map(Work::Sign),
+                    recv(tasks) -> task => task.map(Work::Compute),
+                },
+                _ => select_biased! {
+                    recv(tasks) -> task => task.map(Work::Compute),
+                    recv(to_sign) -> batch => batch.map(Work::Sign),
+                },
+            };
+            let sent = match work {
+                Ok(Work::Sign(batch)) => {
+                    signing.fetch_add(1, Ordering::Relaxed);
+                    let sent = self.sign(keys, batch, &signed, &events);
+                    signing.fetch_sub(1, Ordering::Relaxed);
+                    sent
+                }
+                Ok(Work::Compute(task)) => self.compute(task, &events),
+                // The coordinator is gone, and nobody takes what would come of it.
+                Err(_) => return,
+            };
+            if !sent {
+                return;
+            }
+        }
+    }
+
+    /// Tells whether somebody takes what came of it.
+    fn sign(
+        &self,
+        keys: &BTreeMap<Arc<str>, AuthorityKey<'_>>,
+        batch: Batch<Reservation>,
+        signed: &Sender<Task>,
+        events: &Sender<Event>,
+    ) -> bool {
+        let number = batch.number;
+        match self.halt.load(Ordering::Relaxed) {
+            true => events.send(Event::Kept).is_ok(),
+            false => match guarded(|| sign_batch(keys, batch)) {
+                Ok(batch) => signed.send(Task::Check(batch)).is_ok(),
+                Err(error) => events.send(Event::Failed(number, error)).is_ok(),
+            },
+        }
+    }
+
+    /// Tells whether somebody takes what came of it.
+    fn compute(&self, task: Task, events: &Sender<Event>) -> bool {
+        let (number, done) = match task {
+            Task::Build(batch, now) => (batch.number, guarded(|| self.build(batch, now)).map(Event::Built)),
+            Task::Check(batch) => (batch.number, guarded(|| check(batch)).map(Event::Signed)),
+        };
+        events.send(done.unwrap_or_else(|error| Event::Failed(number, error))).is_ok()
+    }
+
+    fn build(
+        &self,
+        batch: Batch<(Serial, Approved)>,
+        now: DateTime,
+    ) -> Result<Batch<(i64, ToBeSigned)>, Failure> {
+        let mut items = Vec::with_capacity(batch.items.len());
+        for (serial, approved) in batch.items {
+            let row = approved.row;
+            let approval = approval(self.policy, approved)?;
+            items.push((row, self.fill(&approval, serial, now)?));
+        }
+        Ok(Batch { number: batch.number, items })
+    }
+
+    /// The octets of the certificate for what was approved.
+    pub fn fill(&self, approval: &Approval, serial: Serial, now: DateTime) -> Result<ToBeSigned, Failure> {
+        let templates = self.templates.get(approval.profile_name());
+        let template = templates.and_then(|templates| templates.get(approval.authority()));
+        let template =
+            template.ok_or_else(|| Failure::fault(format!("{}: has no template", approval.path())))?;
+        Ok(template.fill(approval, serial, now)?)
+    }
+}
+
+/// A batch that panics fails like any other: the coordinator waits for every batch that is under way.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    std::panic::catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Failure::fault("internal: a batch panicked, see above")))
+}
+
+fn sign_batch(
+    keys: &BTreeMap<Arc<str>, AuthorityKey<'_>>,
+    batch: Batch<Reservation>,
+) -> Result<Batch<(Reservation, Vec<u8>)>, Failure> {
+    let mut items = Vec::with_capacity(batch.items.len());
+    for reservation in batch.items {
+        let issuer = reservation.tbs().issuer();
+        let key = keys.get(issuer).ok_or_else(|| Failure::fault(format!("{issuer}: has no key here")))?;
+        let signature = key.sign(&reservation)?;
+        items.push((reservation, signature));
+    }
+    Ok(Batch { number: batch.number, items })
+}
+
+fn check(batch: Batch<(Reservation, Vec<u8>)>) -> Result<Batch<(Reservation, Signed)>, Failure> {
+    let mut items = Vec::with_capacity(batch.items.len());
+    for (reservation, signature) in batch.items {
+        let signed = Signed::assemble(reservation.tbs(), signature)?;
+        items.push((reservation, signed));
+    }
+    Ok(Batch { number: batch.number, items })
+}
