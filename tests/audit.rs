@@ -390,12 +390,17 @@ fn rewritten_chains_are_found() {
         "AUDIT-ORDER",
     );
     fails(&step("r[:] = [x for x in r if x['data'].get('act') != 'inventory']"), "AUDIT-ORDER");
-    fails(&step("r[:] = [x for x in r if x['data'].get('prompt') != 'review']"), "AUDIT-CONFIRMED");
-    fails(&step("r[:] = [x for x in r if x['data'].get('prompt') != 'plan']"), "AUDIT-CONFIRMED");
+    fails(&step("r[:] = [x for x in r if x['data'].get('asked', {}).get('prompt') != 'review']"), "AUDIT-CONFIRMED");
+    fails(&step("r[:] = [x for x in r if x['data'].get('asked', {}).get('prompt') != 'plan']"), "AUDIT-CONFIRMED");
     for prompt in ["plan", "clock", "bundle", "review", "manifest"] {
-        for (part, text) in [("answer", "some other words"), ("question", "Type anything")] {
+        let asked = match prompt {
+            "clock" => "['asked']['time'] = '2001-01-01T00:00:00Z'",
+            "review" => "['asked']['issue'] = 77",
+            _ => "['asked']['sha256'] = '0' * 64",
+        };
+        for change in ["['answer'] = 'some other words'", asked] {
             let said = format!(
-                "[x for x in r if x['data'].get('prompt') == '{prompt}'][-1]['data']['{part}'] = '{text}'"
+                "[x for x in r if x['data'].get('asked', {{}}).get('prompt') == '{prompt}'][-1]['data']{change}"
             );
             // The question about the manifest comes after the seal.
             let from = if prompt == "manifest" { "whole.jsonl" } else { "first/transcript.jsonl" };
@@ -403,7 +408,9 @@ fn rewritten_chains_are_found() {
         }
     }
     fails(
-        &step("[x for x in r if x['data'].get('prompt') == 'clock'][0]['time'] = '2001-01-01T00:00:00Z'"),
+        &step(
+            "[x for x in r if x['data'].get('asked', {}).get('prompt') == 'clock'][0]['time'] = '2001-01-01T00:00:00Z'",
+        ),
         "AUDIT-CONFIRMED",
     );
     for event in ["login", "token-open", "inventory"] {
@@ -436,7 +443,9 @@ fn rewritten_chains_are_found() {
     let root = |edit: &str| transcript("root/transcript.jsonl", "root.toml", edit);
     root("pass").ok();
     fails(
-        &root("[x for x in r if x['data'].get('prompt') == 'create'][0]['data']['answer'] = 'other'"),
+        &root(
+            "[x for x in r if x['data'].get('asked', {}).get('prompt') == 'create'][0]['data']['answer'] = 'other'",
+        ),
         "AUDIT-CONFIRMED",
     );
     fails(
@@ -447,12 +456,16 @@ fn rewritten_chains_are_found() {
     );
     fails(&root("r[:] = [x for x in r if x['event'] != 'certificate']"), "AUDIT-KEYS");
     fails(&root("[x for x in r if x['event'] == 'certificate'][0]['data']['name'] = 'other'"), "AUDIT-KEYS");
+    // The words of questions are for people alone.
+    let reworded = "for x in r: 'question' in x['data'] and x['data'].update(question='Ask in other words')";
+    root(reworded).ok();
+    transcript("whole.jsonl", "sign.toml", reworded).ok();
     // More than any ceremony has, and soon told.
     let many = root(
         "c = [x for x in r if x['event'] == 'certificate'][0]; r[-1:] = [{**c, 'data': {**c['data'], 'name': f'key-{n}'}} for n in range(60000)]",
     );
     fails(&many, "AUDIT-CHAIN");
-    assert!(many.out.contains("more than 1000 certificates of keys"), "{}", many.out);
+    assert!(many.out.contains("more than 1000 keys"), "{}", many.out);
     // Exchanged scripts.
     fails(&lab.keyrite("audit root/transcript.jsonl --script sign.toml"), "AUDIT-SCRIPT");
     fails(&lab.keyrite("audit ledger bad.jsonl"), "AUDIT-HISTORY");

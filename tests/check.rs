@@ -83,7 +83,7 @@ fn roster_lines_that_never_match() {
     checked(
         &sign(&line("web/*.csr", "dns = [\"-bad.test\", \"a..b\", \"ok.test\"]")),
         "",
-        &["no DNS name can be \"-bad.test\"", "no DNS name can be \"a..b\"", "2 things would fail"],
+        &["no DNS name can be \"-bad.test\"", "no DNS name can be \"a..b\"", "2 problems"],
     );
     checked(&sign(&line("web/*.csr", "wildcards = [\"*example.test\"]")), "", &["is no wildcard name"]);
     let names =
@@ -135,7 +135,7 @@ fn ledger_bundle_and_output() {
         &[
             "key root-ca: the ledger has a key of that name already",
             "key manifest: the ledger has a key of that name already",
-            "2 things",
+            "2 problems",
         ],
     );
     lab.write("other.toml", sign(&WEB.replace("root-ca", "other-ca")));
@@ -146,7 +146,7 @@ fn ledger_bundle_and_output() {
     lab.keyrite("ceremony check roles.toml --ledger ledger")
         .fails(2, &["key manifest: is for manifest, the script uses it for authority"]);
     lab.keyrite("ceremony check sign.toml --in bad --out root --hsm profiles.toml")
-        .fails(2, &["--in: every request would be refused (1 of 1)", "--out: ", "profiles.toml", "3 things"]);
+        .fails(2, &["every request is refused (1 of 1)", "root: ", "profiles.toml", "3 problems"]);
     let absent =
         lab.keyrite("ceremony check sign.toml --hsm absent.toml").fails(2, &["absent.toml: No such file"]);
     assert_eq!(absent.err.matches("absent.toml").count(), 1, "{}", absent.err);
@@ -154,10 +154,10 @@ fn ledger_bundle_and_output() {
     lab.keyrite("ceremony check sign.toml --ledger in").fails(2, &["holds no ledger and is not empty"]);
     // What the run refuses: a ledger that is not there, one of the other kind.
     lab.keyrite("ceremony check sign.toml --ledger absent")
-        .fails(2, &["--ledger absent: no ledger is there, and sign.toml needs one with root-ca, manifest"]);
+        .fails(2, &["absent: no ledger is there, and sign.toml needs one with root-ca, manifest"]);
     let run = |more: &str| lab.ceremony("sign.toml", &format!("--in in --out out {more}"));
     lab.keyrite("ceremony check sign.toml --ledger ledger --rehearsal")
-        .fails(2, &["--ledger ledger: is a production ledger"]);
+        .fails(2, &["ledger: is a production ledger"]);
     run("--rehearsal").fails(2, &["ledger: is a production ledger"]);
     let rehearsed = Lab::new();
     rehearsed.write("profiles.toml", PROFILES);
@@ -171,7 +171,7 @@ fn ledger_bundle_and_output() {
     rehearsed.sign("in", "out").fails(2, &["is a rehearsal's ledger"]);
     rehearsed
         .keyrite("ceremony check sign.toml --ledger ledger")
-        .fails(2, &["--ledger ledger: is a rehearsal's ledger; name another folder, or add --rehearsal"]);
+        .fails(2, &["ledger: is a rehearsal's ledger; name another folder, or add --rehearsal"]);
     rehearsed.keyrite("ceremony check sign.toml --ledger ledger --rehearsal").ok();
     // A root with little left of its life.
     let short = Lab::new();

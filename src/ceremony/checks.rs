@@ -34,7 +34,7 @@ pub fn check_still_valid(stored: &StoredKey, now: DateTime) -> Result<(), Failur
         return Ok(());
     }
     Err(Failure::fault(format!(
-        "{} is valid from {} to {}, the clock says {now}; set the clock right (UTC), or create a successor",
+        "key {}: is valid from {} to {}, the clock says {now}; set the clock right (UTC), or create a successor",
         stored.name, validity.not_before, validity.not_after
     )))
 }

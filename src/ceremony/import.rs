@@ -1,51 +1,55 @@
 //! The import of a ceremony: one transaction, taken back when the bundle is refused as a whole.
 
+use super::Environment;
 use super::intake::Intake;
 use super::preflight::Start;
-use super::{Environment, People};
 use crate::failure::Failure;
 use crate::ledger::{Import, Imported, Ledger, Line, Refused};
 use crate::plan::{Plan, Setup};
 use crate::policy::Policy;
-use crate::record::count;
+use crate::record::{BundleFacts, count};
 use crate::request::IndexName;
 use crate::signing::Progress;
 
 /// At most so many refusals are shown; the transcript has all.
 pub const SHOWN: usize = 40;
 
-/// Gives the first lines of the transcript, once it is known what came in.
-pub type Begin<'b> = dyn FnMut(&Setup, &dyn People) -> Result<Vec<Line>, Failure> + 'b;
+/// Bundles that may be used, taken in but not yet committed.
+pub struct Admitted<'l> {
+    import: Import<'l>,
+    /// What came in, when the script imports bundles.
+    pub imported: Option<Imported>,
+    /// What their indexes say.
+    pub indexes: Vec<BundleFacts>,
+}
 
-/// Begins a ceremony in the ledger with the bundles that it is to answer; returns its number.
-pub fn import(
+/// Takes in the bundles that a ceremony is to answer.
+pub fn admit<'l>(
     start: &Start,
-    setup: &mut Setup,
-    ledger: &mut Ledger,
+    ledger: &'l mut Ledger,
     policy: &Policy,
     environment: &Environment<'_>,
-    people: &mut dyn People,
-    begin: &mut Begin<'_>,
-) -> Result<i64, Failure> {
+    tell: &mut dyn FnMut(&Progress),
+) -> Result<Admitted<'l>, Failure> {
     let sequences = ledger.sequences()?;
     let mut import = ledger.import()?;
-    let imported = match start.bundles.is_empty() {
-        true => None,
-        false => {
-            let mut tell = |progress: &Progress| people.progress(progress);
-            let mut intake =
-                Intake { script: start.plan.script(), policy, approved: true, environment, tell: &mut tell };
-            setup.indexes = intake.take_in(&start.bundles, &mut import, sequences)?;
-            let imported = import.settle(policy)?;
-            check(&start.plan, &import, imported)?;
-            Some(imported)
-        }
-    };
-    setup.bundle = imported.map(|imported| imported.digest);
-    let text = serde_json::to_string(&setup).map_err(|e| Failure::fault(e.to_string()))?;
-    let cluster = start.plan.script().cluster.as_ref().map(IndexName::as_str);
-    let lines = begin(setup, people)?;
-    Ok(import.commit(&text, cluster, imported, &lines)?)
+    if start.bundles.is_empty() {
+        return Ok(Admitted { import, imported: None, indexes: Vec::new() });
+    }
+    let mut intake = Intake { script: start.plan.script(), policy, approved: true, environment, tell };
+    let indexes = intake.take_in(&start.bundles, &mut import, sequences)?;
+    let imported = import.settle(policy)?;
+    check(&start.plan, &import, imported)?;
+    Ok(Admitted { import, imported: Some(imported), indexes })
+}
+
+impl Admitted<'_> {
+    /// Begins the ceremony with them and with the first lines of its transcript; returns its number.
+    pub fn commit(self, setup: &Setup, plan: &Plan, lines: &[Line]) -> Result<i64, Failure> {
+        let text = serde_json::to_string(setup).map_err(|e| Failure::fault(e.to_string()))?;
+        let cluster = plan.script().cluster.as_ref().map(IndexName::as_str);
+        Ok(self.import.commit(&text, cluster, self.imported, lines)?)
+    }
 }
 
 fn check(

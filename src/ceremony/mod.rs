@@ -7,8 +7,6 @@
 mod abandon;
 mod answers;
 mod ask;
-mod bound;
-mod check;
 mod checks;
 mod conductor;
 mod create_key;
@@ -24,7 +22,6 @@ mod resume;
 mod run;
 mod step;
 mod transcript;
-mod unattended;
 mod verdict;
 mod welcome;
 
@@ -34,12 +31,10 @@ use der::DateTime;
 
 pub use abandon::abandon;
 pub use answers::{Answers, Wanted};
-pub use check::findings;
-pub use checks::check_ledger;
 pub use conductor::Conductor;
 pub use import::SHOWN;
 pub use people::{Answer, People, Question, Reply, SecretReply};
-pub use preflight::{Start, check_bundles, keys_are_there, keys_from_before};
+pub use preflight::{Start, check_bundles, keys_from_before};
 pub use resume::resume;
 pub use run::{Interrupted, Outcome};
 pub use step::issue_lines;

@@ -124,9 +124,9 @@ fn perform(arguments: Run) -> Result<(), Failure> {
         .map_err(|e| Failure::usage(format!("--out: {e}")))?;
     let start = Start {
         plan,
-        hsm,
+        hsm: Some(hsm),
         token: Selector { serial: arguments.token_serial, label: arguments.token_label },
-        ledger: arguments.ledger.clone(),
+        ledger: Some(arguments.ledger.clone()),
         bundles: arguments.bundles,
         out,
         rehearsal: arguments.rehearsal,

@@ -110,6 +110,19 @@ impl Ledger {
     /// [`Error::Refused`] when there is none or another program uses it; [`Error::Fault`] when it
     /// is damaged.
     pub fn read(folder: &Path, scratch: &Path) -> Result<Self, Error> {
+        Self::read_as(folder, scratch, false)
+    }
+
+    /// A copy of a ledger in a new folder below `scratch`, on which something can be tried. The ledger itself
+    /// is held as by [`Ledger::read`].
+    ///
+    /// # Errors
+    /// As [`Ledger::read`].
+    pub fn trial(folder: &Path, scratch: &Path) -> Result<Self, Error> {
+        Self::read_as(folder, scratch, true)
+    }
+
+    fn read_as(folder: &Path, scratch: &Path, copied: bool) -> Result<Self, Error> {
         let file = folder.join(schema::FILE);
         if !file.exists() {
             return Err(Error::Refused(format!("{}: holds no ledger", folder.display())));
@@ -126,7 +139,7 @@ impl Ledger {
         let mut held = Held { lock, copy: None };
         let log = folder.join(schema::LOG);
         let cut_off = std::fs::metadata(&log).is_ok_and(|status| status.len() > 0);
-        let db = match cut_off {
+        let db = match cut_off || copied {
             true => {
                 let copy = held.copied(&log, scratch)?;
                 let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -249,9 +262,10 @@ impl Held {
     fn copied(&mut self, log: &Path, scratch: &Path) -> Result<PathBuf, Error> {
         let fault = |e: std::io::Error| Error::Fault(format!("{}: {e}", scratch.display()));
         let mut from = &self.lock;
-        let mut log = File::open(log).map_err(fault)?;
-        let sizes = from.metadata().and_then(|file| Ok((file.len(), log.metadata()?.len())));
-        let (size, log_size) = sizes.map_err(fault)?;
+        let mut log = log.exists().then(|| File::open(log)).transpose().map_err(fault)?;
+        let log_size =
+            log.as_ref().map_or(Ok(0), |log| log.metadata().map(|log| log.len())).map_err(fault)?;
+        let size = from.metadata().map_err(fault)?.len();
         enough_room(scratch, size.saturating_add(log_size))?;
         // A new folder that nobody else can look into; one that a killed run left stays.
         let name = |number| scratch.join(format!("keyrite-reading-{}-{number}", std::process::id()));
@@ -264,7 +278,9 @@ impl Held {
             std::io::copy(&mut from.take(size), &mut File::create_new(to)?)
         };
         copied(&mut from, size, &to).map_err(fault)?;
-        copied(&mut log, log_size, &copy.join(schema::LOG)).map_err(fault)?;
+        if let Some(log) = &mut log {
+            copied(log, log_size, &copy.join(schema::LOG)).map_err(fault)?;
+        }
         Ok(to)
     }
 }
@@ -276,7 +292,7 @@ fn enough_room(scratch: &Path, octets: u64) -> Result<(), Error> {
     match octets.saturating_add(RESERVE) <= free {
         true => Ok(()),
         false => Err(Error::Refused(format!(
-            "{}: has {} MiB free, and {} MiB are needed to read a ledger whose last run was cut off; let TMPDIR name a folder with more room, or finish the ceremony first",
+            "{}: has {} MiB free, and {} MiB are needed for a copy of the ledger; let TMPDIR name a folder with more room, or finish the ceremony first",
             scratch.display(),
             free >> 20,
             (octets >> 20) + (RESERVE >> 20) + 1,

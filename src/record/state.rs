@@ -215,13 +215,16 @@ impl State {
             }
             Event::KeyReserved(reserved) => {
                 self.reserved = self.reserved.saturating_add(1);
-                let key = self.keys.iter_mut().rev().find(|key| key.name == reserved.name);
-                let key = key
-                    .ok_or_else(|| format!("reserves a certificate of the unknown key {}", reserved.name))?;
+                let known = self.keys.iter().rev().find(|key| key.name == reserved.name);
+                let id = known.map(|key| key.id.clone());
+                let key = self.key_of(&reserved.name, id.as_deref().unwrap_or_default())?;
                 if key.reserved.len() >= MOST_KEYS {
                     return Err(format!("reserves more than {MOST_KEYS} certificates of one key"));
                 }
                 key.reserved.push(reserved.clone());
+                if id.is_none() {
+                    return Err(format!("reserves a certificate of the unknown key {}", reserved.name));
+                }
             }
             Event::Certificate(certificate) => {
                 let key = self.key_of(&certificate.name, &certificate.key_id)?;

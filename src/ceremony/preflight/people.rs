@@ -1,7 +1,7 @@
 //! What a file may answer for people, and what it may not.
 
-use super::People;
-use super::answers::Wanted;
+use crate::ceremony::People;
+use crate::ceremony::answers::Wanted;
 use crate::failure::Failure;
 use crate::plan::{Act, Plan, Step};
 

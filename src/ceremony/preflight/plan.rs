@@ -1,15 +1,14 @@
-//! What would fail in the room, found beforehand: everything that script, certificate profiles,
-//! ledger and arguments tell without a token.
+//! What would fail of a plan: everything that script, certificate profiles and ledger tell without a token.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use der::DateTime;
 
 use super::bound::unbound;
-use super::checks::{check_clock, check_still_valid};
-use super::preflight::check_delegation;
+use crate::ceremony::checks::check_still_valid;
 use crate::failure::Failure;
-use crate::issuance::Certificate;
+use crate::issuance::{Authority, Certificate};
 use crate::ledger::{Ledger, StoredKey};
 use crate::plan::{KeyUse, Plan};
 use crate::policy::{ExtendedUse, Kind, Use, never_matching};
@@ -23,28 +22,67 @@ struct Issuer {
     path_length: Option<u8>,
 }
 
-/// Everything that is wrong with a plan, with place and remedy; the ledger, when it is known.
+/// Everything that is wrong with a plan, with place and remedy. Which keys there are is known when the
+/// ledger is.
 ///
 /// # Errors
 /// [`Failure::fault`] when the ledger cannot be read.
-pub fn findings(plan: &Plan, ledger: Option<&Ledger>, now: DateTime) -> Result<Vec<String>, Failure> {
-    let mut found = Vec::new();
+pub fn findings(plan: &Plan, ledger: Option<&Ledger>, now: DateTime) -> Result<Vec<Failure>, Failure> {
     let keys = ledger.map(Ledger::keys).transpose()?.unwrap_or_default();
-    if let Some(ledger) = ledger {
-        if let Some(open) = ledger.open_ceremony()? {
-            found.push(format!(
-                "ledger: ceremony {} is not finished; resume it, or abandon it, first",
-                open.id
-            ));
-        }
-        found.extend(check_clock(ledger, now).err().map(|error| format!("ledger: {error}")));
-    }
-    found.extend(names(plan, &keys, ledger.is_some()));
-    found.extend(validity(plan, &keys, now));
-    found.extend(unbound(plan, &keys));
-    found.extend(profiles(plan));
-    found.extend(never_matching(&plan.script().roster, plan.profiles()));
+    let mut texts = names(plan, &keys, ledger.is_some());
+    texts.extend(lifetimes(plan, &keys, now));
+    texts.extend(unbound(plan, &keys));
+    texts.extend(profiles(plan));
+    texts.extend(never_matching(&plan.script().roster, plan.profiles()));
+    let uses = plan.script().keys();
+    let used = |key: &&StoredKey| uses.iter().any(|one| one.name == key.name);
+    let mut found: Vec<Failure> =
+        keys.iter().filter(used).filter_map(|key| check_still_valid(key, now).err()).collect();
+    found.extend(keys.iter().filter(used).filter_map(|key| check_delegation(plan, key).err()));
+    found.extend(texts.into_iter().map(|text| Failure::usage(format!("{}: {text}", plan.name()))));
     Ok(found)
+}
+
+/// An authority that may have none below it cannot delegate.
+fn check_delegation(plan: &Plan, stored: &StoredKey) -> Result<(), Failure> {
+    let delegates = plan.script().roster.iter().any(|line| line.delegate && line.authority == stored.name);
+    let Some(certificate) = stored.certificate.clone().filter(|_| delegates) else { return Ok(()) };
+    match Authority::new(&stored.name, certificate).map(|authority| authority.path_length()) {
+        Ok(Some(0)) => Err(Failure::usage(format!(
+            "key {}: has path length 0, so nothing can be delegated under it (RFC 5280 4.2.1.9)",
+            stored.name
+        ))),
+        // Whatever else is wrong with it is told where it is to sign.
+        _ => Ok(()),
+    }
+}
+
+/// The keys that must be there before a plan runs: it uses them and does not create them.
+pub fn keys_from_before(plan: &Plan) -> Vec<(String, KeyRole)> {
+    let all = plan.script().keys();
+    let made = |name: &str| all.iter().any(|key| key.makes && key.name == name);
+    let mut found: Vec<(String, KeyRole)> = Vec::new();
+    for KeyUse { name, role, .. } in all.iter().filter(|key| !made(key.name)) {
+        if !found.iter().any(|(known, _)| known == name) {
+            found.push(((*name).to_owned(), *role));
+        }
+    }
+    found
+}
+
+/// Whether a plan can run where no ledger is yet.
+pub fn keys_are_there(plan: &Plan, folder: &Path) -> Result<(), Failure> {
+    let needed = keys_from_before(plan);
+    let names: Vec<&str> = needed.iter().map(|(name, _)| name.as_str()).collect();
+    match names.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::usage(format!(
+            "{}: no ledger is there, and {} needs one with {}; name the ledger of the ceremony that made them",
+            folder.display(),
+            plan.name(),
+            names.join(", ")
+        ))),
+    }
 }
 
 /// Names that are taken, missing, or used for something else than they are.
@@ -89,16 +127,12 @@ fn names(plan: &Plan, keys: &[StoredKey], complete: bool) -> Vec<String> {
 }
 
 /// Certificates that would end after their issuer, and so be cut short; issuers that may have
-/// nothing below them; keys of the ledger that sign nothing more.
-fn validity(plan: &Plan, keys: &[StoredKey], now: DateTime) -> Vec<String> {
+/// nothing below them.
+fn lifetimes(plan: &Plan, keys: &[StoredKey], now: DateTime) -> Vec<String> {
     let mut found = Vec::new();
     let mut issuers: BTreeMap<String, Issuer> = BTreeMap::new();
     for key in keys {
         let Some(certificate) = &key.certificate else { continue };
-        if plan.script().keys().iter().any(|one| one.name == key.name) {
-            found.extend(check_still_valid(key, now).err().map(|e| format!("key {e}")));
-            found.extend(check_delegation(plan, key).err().map(|e| format!("key {e}")));
-        }
         issuers.insert(key.name.clone(), issuer_of(plan, key, certificate, now));
     }
     for (at, step) in plan.script().step.iter().enumerate() {
@@ -148,7 +182,7 @@ fn leaves(plan: &Plan, issuers: &BTreeMap<String, Issuer>) -> Vec<String> {
 fn issuer_of(plan: &Plan, key: &StoredKey, certificate: &Certificate, now: DateTime) -> Issuer {
     let left = certificate.validity().not_after.unix_duration().saturating_sub(now.unix_duration());
     let path_length = plan.profiles().get(&key.profile).and_then(|profile| profile.path_length);
-    let authority = crate::issuance::Authority::new(&key.name, certificate.clone()).ok();
+    let authority = Authority::new(&key.name, certificate.clone()).ok();
     let path_length = authority.and_then(|authority| authority.path_length()).or(path_length);
     // A day that has begun counts: its last second is in it.
     Issuer { days: left.as_secs().div_ceil(86_400), path_length }

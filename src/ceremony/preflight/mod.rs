@@ -1,0 +1,270 @@
+//! Before the PIN: everything that can fail without the token is tried, and found all at once. `check` lists
+//! what it finds; a run is "no findings, then go".
+
+mod bound;
+mod people;
+mod plan;
+
+use std::path::{Path, PathBuf};
+
+pub use people::check_people;
+pub use plan::keys_from_before;
+
+use super::checks::{check_clock, check_ledger};
+use super::conductor::{Conductor, Parts};
+use super::facts::facts;
+use super::import::admit;
+use super::transcript::Transcript;
+use super::{Environment, People};
+use crate::failure::Failure;
+use crate::ledger::Ledger;
+use crate::media::Output;
+use crate::plan::{Plan, Setup};
+use crate::record::{Event, TokenFacts};
+use crate::signing::{check_out, policy};
+use crate::token::{HsmProfile, Module, Selector};
+
+/// What a run is told on the command line; for a check, as far as it is known.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The plan.
+    pub plan: Plan,
+    /// The HSM profile's text.
+    pub hsm: Option<String>,
+    /// Which token is meant, when the command line says so.
+    pub token: Selector,
+    /// The ledger's folder.
+    pub ledger: Option<PathBuf>,
+    /// Media of requests: folders or tars.
+    pub bundles: Vec<PathBuf>,
+    /// Where the release goes.
+    pub out: Option<PathBuf>,
+    /// Whether it is a rehearsal.
+    pub rehearsal: bool,
+    /// Whether a PIN is tried although it is the last try.
+    pub final_try: bool,
+}
+
+/// What was found so far.
+#[derive(Debug, Default)]
+struct Findings(Vec<Failure>);
+
+impl Findings {
+    fn take<T>(&mut self, result: Result<T, impl Into<Failure>>) -> Option<T> {
+        result.map_err(|failure| self.0.push(failure.into())).ok()
+    }
+
+    /// Nothing was found; otherwise all of it as one failure, of the kind of the first.
+    fn none(self) -> Result<(), Failure> {
+        let kind = self.0.first().map(|first| first.kind);
+        let texts: Vec<String> = self.0.into_iter().map(|failure| failure.text).collect();
+        kind.map_or(Ok(()), |kind| Err(Failure::new(kind, texts.join("\n"))))
+    }
+}
+
+impl Start {
+    /// Everything that would fail when it is run, as far as it is known. Nothing is changed: where bundles
+    /// come in, they are tried on a copy of the ledger below `scratch`.
+    ///
+    /// # Errors
+    /// The ledger cannot be read, or is not as it was written, which makes everything else void.
+    pub fn check(
+        &self,
+        scratch: &Path,
+        environment: &Environment<'_>,
+        people: Option<&dyn People>,
+    ) -> Result<Vec<Failure>, Failure> {
+        let mut found = Findings::default();
+        let open = |folder: &Path| match self.bundles.is_empty() {
+            true => Ledger::read(folder, scratch),
+            false => Ledger::trial(folder, scratch),
+        };
+        let mut ledger = self.ledger(open, environment, &mut found)?;
+        self.survey(ledger.as_ref(), environment, people, &mut found)?;
+        if let Some(hsm) = &self.hsm {
+            found.take(HsmProfile::parse(hsm).and_then(Module::load));
+        }
+        if !self.bundles.is_empty() && self.plan.script().has("import") {
+            let policy = policy(&self.plan, ledger.as_ref())?;
+            let ledger = match &mut ledger {
+                Some(ledger) => ledger,
+                none => none.insert(Ledger::scratch()?),
+            };
+            found.take(admit(self, ledger, &policy, environment, &mut |_| {}).map(drop));
+        }
+        Ok(found.0)
+    }
+
+    /// Checks everything and begins the ceremony in the ledger.
+    ///
+    /// # Errors
+    /// Whatever was found; ledger, output and token are as they were.
+    pub fn prepare<'a>(
+        self,
+        environment: &'a Environment<'a>,
+        people: &'a mut dyn People,
+    ) -> Result<Conductor<'a>, Failure> {
+        let (Some(folder), Some(hsm)) = (&self.ledger, &self.hsm) else {
+            return Err(Failure::usage("a ceremony needs a ledger and an HSM profile"));
+        };
+        let mut found = Findings::default();
+        self.named(&mut found);
+        let existing = self.ledger(Ledger::open, environment, &mut found)?;
+        self.survey(existing.as_ref(), environment, Some(&*people), &mut found)?;
+        let module = found.take(HsmProfile::parse(hsm).and_then(Module::load));
+        found.none()?;
+        let Some(module) = module else { return Err(Failure::fault("no module is loaded")) };
+        let token = module.choose_or_usual(&self.token)?;
+        module.wants_pinpad(&token)?;
+        check_token(&self.plan, existing.as_ref(), &token)?;
+        let policy = policy(&self.plan, existing.as_ref())?;
+        let mut ledger = match existing {
+            Some(ledger) => ledger,
+            None => Ledger::open_or_create(folder, self.rehearsal)?,
+        };
+        let setup = Setup {
+            plan: self.plan.files().clone(),
+            hsm: hsm.clone(),
+            token_serial: token.serial.clone(),
+            out: self.out.clone(),
+            medium: self.out.as_deref().map(Output::medium),
+            bundle: None,
+            indexes: Vec::new(),
+        };
+        match self.begin(&mut ledger, setup, &module, &policy, environment, people) {
+            Ok((id, setup, transcript)) => {
+                let parts = Parts { plan: self.plan, setup, ledger, module, token, policy, transcript };
+                Conductor::new(id, parts, (false, self.final_try), environment, people)
+            }
+            Err(failure) => {
+                ledger.discard();
+                Err(failure)
+            }
+        }
+    }
+
+    /// Takes the bundles in and begins the ceremony, in one transaction with its first record.
+    fn begin(
+        &self,
+        ledger: &mut Ledger,
+        mut setup: Setup,
+        module: &Module,
+        policy: &crate::policy::Policy,
+        environment: &Environment<'_>,
+        people: &mut dyn People,
+    ) -> Result<(i64, Setup, Transcript), Failure> {
+        let mut transcript = Transcript::open(ledger, ledger.next_ceremony()?)?;
+        let rehearsal = ledger.is_rehearsal();
+        let admitted = admit(self, ledger, policy, environment, &mut |progress| people.progress(progress))?;
+        setup.indexes.clone_from(&admitted.indexes);
+        setup.bundle = admitted.imported.map(|imported| imported.digest);
+        let facts = facts(&self.plan, &setup, rehearsal, module, environment, people)?;
+        transcript.note((environment.now)(), Event::Begin(facts))?;
+        let id = admitted.commit(&setup, &self.plan, transcript.noted())?;
+        transcript.wrote();
+        Ok((id, setup, transcript))
+    }
+
+    /// The ledger that is there. One that is not as it was written makes everything else void.
+    fn ledger(
+        &self,
+        open: impl FnOnce(&Path) -> Result<Ledger, crate::ledger::Error>,
+        environment: &Environment<'_>,
+        found: &mut Findings,
+    ) -> Result<Option<Ledger>, Failure> {
+        let Some(folder) = &self.ledger else { return Ok(None) };
+        if !Ledger::is_in(folder) {
+            if found.take(Ledger::check_place(folder)).is_some() {
+                found.take(plan::keys_are_there(&self.plan, folder));
+            }
+            return Ok(None);
+        }
+        let mut ledger = open(folder)?;
+        check_ledger(&mut ledger, environment.processors)?;
+        found.take(ledger.check_kind(self.rehearsal));
+        Ok(Some(ledger))
+    }
+
+    /// What the script needs and the command line does not name.
+    fn named(&self, found: &mut Findings) {
+        if self.bundles.is_empty() {
+            found.take(check_bundles(&self.plan, &[]));
+        }
+        if self.plan.script().has("release") && self.out.is_none() {
+            let what = "the script makes a release; name its folder by --out";
+            found.0.push(Failure::usage(format!("{}: {what}", self.plan.name())));
+        }
+    }
+
+    /// Everything but module, token and bundles.
+    fn survey(
+        &self,
+        ledger: Option<&Ledger>,
+        environment: &Environment<'_>,
+        people: Option<&dyn People>,
+        found: &mut Findings,
+    ) -> Result<(), Failure> {
+        let now = (environment.now)();
+        if let Some(ledger) = ledger {
+            found.take(check_open(ledger)?);
+            found.take(check_clock(ledger, now));
+        }
+        self.unneeded(found);
+        if let Some(out) = self.out.as_deref().filter(|_| self.plan.script().has("release")) {
+            found.take(check_out(out, self.ledger.as_deref()));
+        }
+        found.0.extend(plan::findings(&self.plan, ledger, now)?);
+        if let Some(people) = people {
+            found.take(check_people(&self.plan, self.rehearsal, 0, people));
+        }
+        Ok(())
+    }
+
+    /// What the command line names and the script has no use for.
+    fn unneeded(&self, found: &mut Findings) {
+        if !self.bundles.is_empty() {
+            found.take(check_bundles(&self.plan, &self.bundles));
+        }
+        if !self.plan.script().has("release") && self.out.is_some() {
+            let what = "the script makes no release; leave out --out";
+            found.0.push(Failure::usage(format!("{}: {what}", self.plan.name())));
+        }
+    }
+}
+
+/// Whether bundles are named where the script imports some, and only there.
+///
+/// # Errors
+/// [`Failure::usage`] says what to add or to leave out.
+pub fn check_bundles(plan: &Plan, bundles: &[PathBuf]) -> Result<(), Failure> {
+    let what = match (plan.script().has("import"), bundles.is_empty()) {
+        (true, true) => "the script imports bundles; name one or more by --in",
+        (false, false) => "the script imports no bundle; leave out --in",
+        _ => return Ok(()),
+    };
+    Err(Failure::usage(format!("{}: {what}", plan.name())))
+}
+
+/// No ceremony of the ledger waits to be resumed.
+fn check_open(ledger: &Ledger) -> Result<Result<(), Failure>, Failure> {
+    let Some(open) = ledger.open_ceremony()? else { return Ok(Ok(())) };
+    let folder = ledger.folder().display();
+    Ok(Err(Failure::usage(format!(
+        "{folder}: ceremony {} is not finished; go on with\n  keyrite ceremony resume --ledger {folder}\nor, when nothing was made in it, give it up with\n  keyrite ceremony abandon --ledger {folder} --by NAME --reason TEXT",
+        open.id
+    ))))
+}
+
+/// The keys that the plan uses are in this token.
+fn check_token(plan: &Plan, ledger: Option<&Ledger>, token: &TokenFacts) -> Result<(), Failure> {
+    let uses = plan.script().keys();
+    let keys = ledger.map(Ledger::keys).transpose()?.unwrap_or_default();
+    let mut used = keys.iter().filter(|stored| uses.iter().any(|key| key.name == stored.name));
+    match used.find(|stored| stored.token_serial != token.serial) {
+        None => Ok(()),
+        Some(stored) => Err(Failure::fault(format!(
+            "key {}: the ledger says it is in the token with serial {:?}, this one has serial {:?}; use the ledger and the token that belong together",
+            stored.name, stored.token_serial, token.serial
+        ))),
+    }
+}
