@@ -5,39 +5,32 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::reading::Reading;
 use crate::plan::Plan;
-use crate::record::{Event, Person, Role};
+use crate::record::{Event, Person, Role, State};
 
-/// Before the first step, and again after each interruption, everybody whom the script wants
-/// signed in, and no one filled two seats that must be distinct.
+/// Whenever a step begins, everybody whom the script wants is signed in, and no one fills two seats that
+/// must be distinct.
 pub fn present(reading: &Reading, plan: &Plan) -> Result<String, String> {
     let seats = &plan.script().people;
-    let mut seated: Vec<Person> = Vec::new();
+    let mut state = State::default();
     let (mut names, mut known): (Vec<String>, HashSet<String>) = Default::default();
     let all = seats.all().count();
-    let mut waits = false;
     for record in &reading.acts {
         match &record.event {
-            Event::Begin(_) | Event::Resume(_) => {
-                seated.clear();
-                waits = true;
-            }
             Event::Present(Person { role, name }) => {
                 let person = Person::new(*role, name)?;
-                if seated.len() == all {
+                if state.present.len() == all {
                     return Err(format!("{} signed in when all {all} seats were taken", person.title()));
                 }
-                if let Some(taken) = seats.taken(&seated, &person) {
+                if let Some(taken) = seats.taken(&state.present, &person) {
                     return Err(taken);
                 }
                 if known.insert(person.title()) {
                     names.push(person.title());
                 }
-                seated.push(person);
             }
-            Event::Step(step) if waits => {
-                waits = false;
+            Event::Step(step) => {
                 for role in Role::ALL {
-                    let there = seated.iter().filter(|person| person.role == role).count();
+                    let there = state.present.iter().filter(|person| person.role == role).count();
                     if there != seats.of(role) {
                         return Err(format!(
                             "step {} began when {there} {} had signed in, the script wants {}",
@@ -50,6 +43,8 @@ pub fn present(reading: &Reading, plan: &Plan) -> Result<String, String> {
             }
             _ => {}
         }
+        // Whether it follows from those before it is another claim.
+        let _ = state.apply(record);
     }
     Ok(format!("signed in as the script wants ({}): {}", seats.count().text(), names.join(", ")))
 }

@@ -93,7 +93,7 @@ impl Conductor<'_> {
 
     /// Has everybody whom the script wants sign in by name. Names are written down once they are
     /// read back, so that what was mistyped, or was no name at all, stays nowhere.
-    fn sign_in(&mut self) -> Result<(), Failure> {
+    pub(super) fn sign_in(&mut self) -> Result<(), Failure> {
         let seats = self.plan.script().people.clone();
         self.people.show(&format!("\nWho is there: the script wants {}", seats.count().text()));
         let mut there: Vec<Person> = Vec::new();

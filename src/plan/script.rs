@@ -130,11 +130,15 @@ impl Script {
         let mut seen: Vec<(&str, &str)> = Vec::new();
         let mut found = Vec::new();
         for (at, step) in self.step.iter().enumerate() {
-            let Some((what, name)) = step.act.rules().unique() else { continue };
-            if seen.contains(&(what, name)) {
-                found.push(format!("step {} ({}): duplicate {what} {name:?}", at + 1, step.act.name()));
+            let rules = step.act.rules();
+            let made = rules.keys(self).into_iter().filter(|key| key.makes).map(|key| ("name", key.name));
+            for one in rules.labels().into_iter().map(|label| ("label", label)).chain(made) {
+                if seen.contains(&one) {
+                    let (what, name) = one;
+                    found.push(format!("step {} ({}): duplicate {what} {name:?}", at + 1, step.act.name()));
+                }
+                seen.push(one);
             }
-            seen.push((what, name));
         }
         found
     }

@@ -20,6 +20,7 @@ use crate::failure::Failure;
 use crate::ledger::Ledger;
 use crate::media::Output;
 use crate::plan::{Plan, Setup};
+use crate::policy::Policy;
 use crate::record::{Event, TokenFacts};
 use crate::signing::{check_out, policy};
 use crate::token::{HsmProfile, Module, Selector};
@@ -149,7 +150,7 @@ impl Start {
         ledger: &mut Ledger,
         mut setup: Setup,
         module: &Module,
-        policy: &crate::policy::Policy,
+        policy: &Policy,
         environment: &Environment<'_>,
         people: &mut dyn People,
     ) -> Result<(i64, Setup, Transcript), Failure> {

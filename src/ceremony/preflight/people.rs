@@ -3,7 +3,7 @@
 use crate::ceremony::People;
 use crate::ceremony::answers::Wanted;
 use crate::failure::Failure;
-use crate::plan::{Act, Plan, Step};
+use crate::plan::Plan;
 
 /// Checks that those who answer can answer what this plan asks: at the beginning, and again
 /// whenever others take a ceremony up.
@@ -32,14 +32,7 @@ pub fn check_people(
     let wanted = Wanted {
         prompts: script.prompts(),
         seats: &script.people,
-        labels: script.step.iter().skip(next_step).filter_map(label).collect(),
+        labels: script.step.iter().skip(next_step).flat_map(|step| step.act.rules().labels()).collect(),
     };
     people.lacks(&wanted).map_or(Ok(()), |lack| wrong(&lack))
-}
-
-fn label(step: &Step) -> Option<&str> {
-    match &step.act {
-        Act::Record(record) => Some(&record.label),
-        _ => None,
-    }
 }

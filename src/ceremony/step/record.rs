@@ -10,6 +10,13 @@ use crate::record::{Event, Statement, StatementKind};
 
 impl Perform for Record {
     fn perform(&self, conductor: &mut Conductor<'_>) -> Result<(), Failure> {
+        self.stated(conductor).map(drop)
+    }
+}
+
+impl Record {
+    /// Has it said or read off, and writes it down; returns it.
+    pub(super) fn stated(&self, conductor: &mut Conductor<'_>) -> Result<String, Failure> {
         let Self { kind, label, by, .. } = self;
         let person = conductor.seat(*by)?;
         conductor.people.show(&format!("  {}: {}", kind.as_str(), shown(label)));
@@ -41,9 +48,10 @@ impl Perform for Record {
         conductor.record(Event::Statement(Statement {
             kind: *kind,
             label: label.clone(),
-            value,
+            value: value.clone(),
             by: person.name,
             role: person.role,
-        }))
+        }))?;
+        Ok(value)
     }
 }

@@ -49,10 +49,6 @@ impl Rules for CreateAuthority {
         true
     }
 
-    fn unique(&self) -> Option<(&'static str, &str)> {
-        Some(("name", &self.name))
-    }
-
     fn check(&self, _: &Script, profiles: &ProfileFile) -> Result<(), String> {
         self.spec().check(profiles)
     }

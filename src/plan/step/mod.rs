@@ -112,9 +112,9 @@ pub trait Rules {
         false
     }
 
-    /// What must be unique of it among the steps of a script: what it is, and its value.
-    fn unique(&self) -> Option<(&'static str, &str)> {
-        None
+    /// What is recorded in it by these labels, which are its names in an answers file.
+    fn labels(&self) -> Vec<&str> {
+        Vec::new()
     }
 
     /// Checks what stands in the script.

@@ -78,9 +78,8 @@ impl Rules for Record {
         true
     }
 
-    /// The label is its name in an answers file.
-    fn unique(&self) -> Option<(&'static str, &str)> {
-        Some(("label", &self.label))
+    fn labels(&self) -> Vec<&str> {
+        vec![&self.label]
     }
 
     fn check(&self, script: &Script, _: &ProfileFile) -> Result<(), String> {
