@@ -8,23 +8,6 @@ use support::{Lab, P256, REWRITE, Ran, WEB};
 
 const ROOT: &str = "--root root/authorities/root-ca.crt";
 
-/// The same to the transcript of a ceremony in a ledger.
-const REWRITE_LEDGER: &str = r#"
-import sys, json, hashlib, sqlite3
-db = sqlite3.connect(sys.argv[1])
-ceremony = int(sys.argv[2])
-r = [json.loads(l) for (l,) in db.execute("SELECT line FROM transcript WHERE ceremony = ? ORDER BY number", (ceremony,))]
-previous = r[0]["previous"]
-exec(sys.argv[3])
-db.execute("DELETE FROM transcript WHERE ceremony = ?", (ceremony,))
-for number, record in enumerate(r, 1):
-    record["number"], record["previous"] = number, previous
-    line = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
-    previous = hashlib.sha256(line.encode()).hexdigest()
-    db.execute("INSERT INTO transcript VALUES (?, ?, ?)", (ceremony, number, line))
-db.commit()
-"#;
-
 /// A root and two releases of requests, one of them refused.
 fn released() -> Lab {
     let lab = Lab::new();
@@ -313,7 +296,7 @@ fn edits_of_a_ledger_are_found() {
 #[test]
 fn rewritten_chains_are_found() {
     let lab = released();
-    lab.write("ledger.py", REWRITE_LEDGER);
+    lab.write("ledger.py", support::REWRITE_LEDGER);
     let ledger = |ceremony: &str, edit: &str| {
         lab.run("sh", &["-c", "rm -rf bad && cp -r ledger bad"]).ok();
         lab.run("python3", &["ledger.py", "bad/ledger.sqlite", ceremony, edit]).ok();
@@ -605,7 +588,7 @@ fn keys_that_were_found_were_decided_about() {
         let mut lab = Lab::new();
         lab.write("profiles.toml", support::PROFILES);
         lab.write("root.toml", support::root_script("ecdsa-p256"));
-        lab.write("ledger.py", REWRITE_LEDGER);
+        lab.write("ledger.py", support::REWRITE_LEDGER);
         lab.faulty();
         lab.set("FAULTY_TOKEN_MODE", "generror");
         lab.ceremony("root.toml", "--out root").fails(3, &["CKR_DEVICE_ERROR"]);

@@ -125,6 +125,7 @@ fn sentence(event: &Event) -> Option<String> {
         Event::Released(release) => {
             format!("release {}, manifest SHA-256 {}", release.sequence, release.manifest_sha256)
         }
+        Event::Left(_) => "people leave the room; the token is closed".into(),
         Event::Interrupted(interrupted) => format!("interrupted: {}", interrupted.reason),
         Event::Abandoned(abandoned) => match &abandoned.by {
             Some(by) => format!("given up by {by}: {}", abandoned.reason),

@@ -70,6 +70,8 @@ pub enum Event {
     Statement(Statement),
     /// Somebody reported an exception.
     Exception(Exception),
+    /// People leave the room; they sign in again when they are back.
+    Left(Left),
     /// The ceremony was interrupted and can be resumed.
     Interrupted(Interrupted),
     /// The ceremony was given up before anything was made.
@@ -201,6 +203,11 @@ pub struct Exception {
     /// In which step; 0 before the first.
     pub step: usize,
 }
+
+/// People leave the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Left {}
 
 /// The ceremony was interrupted and can be resumed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

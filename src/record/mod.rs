@@ -22,8 +22,8 @@ pub use chain::{Chain, FIRST, LONGEST_LINE, Record, lines};
 pub use custody::{Custody, Share, ShareSource};
 pub use describe::{Described, Description, count};
 pub use event::{
-    Abandoned, Confirmed, End, Event, Exception, Interrupted, Login, Statement, StatementKind, StepDone,
-    StepStarted, TokenOpen,
+    Abandoned, Confirmed, End, Event, Exception, Interrupted, Left, Login, Statement, StatementKind,
+    StepDone, StepStarted, TokenOpen,
 };
 pub use facts::{BundleFacts, Facts, FileFacts, HsmProfileFacts, MachineFacts, ModuleFacts, PlanFacts, Tool};
 pub use keys::{

@@ -25,6 +25,8 @@ pub enum Prompt {
     Review(Reviewed),
     /// Whether the manifest's digest is on paper.
     Manifest(Compared),
+    /// Whether the transcript is the one that people left.
+    Head(Compared),
     /// Whether the token is to get the PIN of a set of shares.
     Custody(NewPin),
     /// Whether a step that asks nothing of its own is to be performed.
@@ -174,8 +176,8 @@ impl FoundKey {
 
 impl Prompt {
     /// The names of all prompts, by which an answers file answers them.
-    pub const IDS: [&'static str; 9] =
-        ["plan", "clock", "create", "found-key", "bundle", "review", "manifest", "custody", "go-on"];
+    pub const IDS: [&'static str; 10] =
+        ["plan", "clock", "create", "found-key", "bundle", "review", "manifest", "head", "custody", "go-on"];
 
     /// Its name.
     pub fn id(&self) -> &'static str {
@@ -187,6 +189,7 @@ impl Prompt {
             Self::Bundle(_) => "bundle",
             Self::Review(_) => "review",
             Self::Manifest(_) => "manifest",
+            Self::Head(_) => "head",
             Self::Custody(_) => "custody",
             Self::GoOn(_) => "go-on",
         }
@@ -200,7 +203,7 @@ impl Prompt {
     /// The question, for people.
     pub fn question(&self) -> String {
         match self {
-            Self::Plan(what) | Self::Bundle(what) | Self::Manifest(what) => {
+            Self::Plan(what) | Self::Bundle(what) | Self::Manifest(what) | Self::Head(what) => {
                 question::compare(self.id(), &what.words.numbers())
             }
             Self::Clock(clock) => question::clock(&clock.time),
@@ -217,7 +220,9 @@ impl Prompt {
     /// What may be typed: one text, but for a key that was found.
     pub fn options(&self) -> Vec<String> {
         match self {
-            Self::Plan(what) | Self::Bundle(what) | Self::Manifest(what) => vec![what.typed()],
+            Self::Plan(what) | Self::Bundle(what) | Self::Manifest(what) | Self::Head(what) => {
+                vec![what.typed()]
+            }
             Self::Clock(clock) => vec![clock.time.split('T').next().unwrap_or_default().to_owned()],
             Self::Create(key) => vec![key.name.clone()],
             Self::FoundKey(key) => key.options.iter().map(|option| option.typed(&key.name)).collect(),
@@ -235,7 +240,9 @@ impl Prompt {
     /// What an answers file may give instead of words: the whole digest.
     pub fn whole(&self) -> Option<String> {
         match self {
-            Self::Plan(what) | Self::Bundle(what) | Self::Manifest(what) => Some(what.sha256.to_string()),
+            Self::Plan(what) | Self::Bundle(what) | Self::Manifest(what) | Self::Head(what) => {
+                Some(what.sha256.to_string())
+            }
             _ => None,
         }
     }
@@ -260,6 +267,7 @@ pub mod question {
         match id {
             "plan" => "Plan digest",
             "bundle" => "Bundle digest",
+            "head" => "Head of the transcript",
             _ => "Manifest SHA-256",
         }
     }
@@ -269,6 +277,7 @@ pub mod question {
         let todo = match id {
             "plan" => "compare all of it with the approved digest on paper",
             "bundle" => "compare all of it with the digest that came with the requests",
+            "head" => "compare all of it with what you wrote on paper when you left",
             _ => "write all of it on paper and read it back from there",
         };
         let [one, two, three] = numbers;

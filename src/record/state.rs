@@ -50,6 +50,8 @@ pub struct State {
     pub seal: Option<Seal>,
     /// The manifest that was signed, and the one that was written.
     pub sealed: Sealed,
+    /// SHA-256 over the record with which people left the room last.
+    pub left: Option<Digest>,
     /// How many exceptions were reported.
     pub exceptions: usize,
     /// Whether it is finished.
@@ -58,6 +60,7 @@ pub struct State {
     pub abandoned: bool,
     records: u64,
     handed_out: bool,
+    leaving: bool,
 }
 
 /// Manifests of the ceremony.
@@ -111,6 +114,9 @@ impl State {
         let first = self.records == 1;
         let over = self.ended || self.abandoned;
         self.time.clone_from(&record.time);
+        if std::mem::take(&mut self.leaving) {
+            self.left = Some(record.previous);
+        }
         let fits = self.take(&record.event);
         match &record.event {
             Event::Begin(_) if !first => Err("begins a ceremony that has begun".into()),
@@ -153,6 +159,10 @@ impl State {
             Event::Seal(seal) => self.seal = Some(seal.clone()),
             Event::Sealed(release) => self.sealed.signed = Some(*release),
             Event::Released(release) => self.sealed.released = Some(*release),
+            Event::Left(_) => {
+                self.present.clear();
+                self.leaving = true;
+            }
             Event::Exception(_) => self.exceptions += 1,
             Event::End(_) => self.ended = true,
             Event::Abandoned(_) => self.abandoned = true,

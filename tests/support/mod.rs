@@ -366,3 +366,20 @@ for number, record in enumerate(r, 1):
     previous = hashlib.sha256(line.encode()).hexdigest()
     out.write(line + "\n")
 "#;
+
+/// The same to the transcript of a ceremony in a ledger.
+pub const REWRITE_LEDGER: &str = r#"
+import sys, json, hashlib, sqlite3
+db = sqlite3.connect(sys.argv[1])
+ceremony = int(sys.argv[2])
+r = [json.loads(l) for (l,) in db.execute("SELECT line FROM transcript WHERE ceremony = ? ORDER BY number", (ceremony,))]
+previous = r[0]["previous"]
+exec(sys.argv[3])
+db.execute("DELETE FROM transcript WHERE ceremony = ?", (ceremony,))
+for number, record in enumerate(r, 1):
+    record["number"], record["previous"] = number, previous
+    line = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+    previous = hashlib.sha256(line.encode()).hexdigest()
+    db.execute("INSERT INTO transcript VALUES (?, ?, ?)", (ceremony, number, line))
+db.commit()
+"#;

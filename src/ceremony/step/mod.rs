@@ -8,6 +8,7 @@ mod inventory;
 mod issue;
 mod machine;
 mod open_token;
+mod pause;
 mod record;
 mod release;
 mod review;
@@ -41,5 +42,6 @@ pub fn performer(act: &Act) -> &dyn Perform {
         Act::Review(act) => act,
         Act::Issue(act) => act,
         Act::Release(act) => act,
+        Act::Pause(act) => act,
     }
 }

@@ -9,6 +9,7 @@ mod inventory;
 mod issue;
 mod machine;
 mod open_token;
+mod pause;
 mod record;
 mod release;
 mod review;
@@ -58,6 +59,7 @@ acts! {
     "review" review Review;
     "issue" issue Issue;
     "release" release Release;
+    "pause" pause Pause;
 }
 
 pub use inventory::StrangerRule;
