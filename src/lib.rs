@@ -27,6 +27,7 @@
 pub mod failure;
 pub mod parallel;
 pub mod digest;
+#[cfg(feature = "token")]
 pub mod shares;
 pub mod media;
 pub mod keys;
@@ -36,11 +37,16 @@ pub mod issuance;
 pub mod record;
 pub mod plan;
 pub mod release;
+#[cfg(feature = "token")]
 pub mod ledger;
+#[cfg(feature = "token")]
 pub mod token;
+#[cfg(feature = "token")]
 pub mod signing;
 pub mod audit;
+#[cfg(feature = "token")]
 pub mod ceremony;
+#[cfg(feature = "token")]
 pub mod paper;
 pub mod kubernetes;
 pub mod cli;

@@ -34,7 +34,10 @@ fn steps(number: &'static str, back: &'static str) -> Vec<(&'static str, &'stati
         ("type it once more", back),
     ]);
     if number == back {
-        steps.extend([("what you wrote on paper when you left", "{words}"), ("User PIN of token lab: ", support::PIN)]);
+        steps.extend([
+            ("what you wrote on paper when you left", "{words}"),
+            ("User PIN of token lab: ", support::PIN),
+        ]);
         steps.extend_from_slice(after);
     }
     steps

@@ -94,6 +94,7 @@ impl History {
         self.chapters.push(chapter);
     }
 
+    #[cfg(feature = "token")]
     /// Takes in a plan that a ledger keeps.
     pub fn keep(&mut self, plan: Plan) {
         self.plans.push(plan);

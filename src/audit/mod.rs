@@ -9,6 +9,7 @@ mod certificates;
 mod claim;
 mod history;
 mod key_events;
+#[cfg(feature = "token")]
 mod ledger;
 mod people;
 mod reading;
@@ -25,8 +26,10 @@ pub use witness::{NAMESPACE, Signer, allowed_signers};
 
 use crate::digest::Digest;
 use crate::failure::Failure;
+#[cfg(feature = "token")]
 use crate::ledger::Ledger;
 use crate::plan::Plan;
+use crate::record::LEDGER_FILE;
 use crate::release::{MANIFEST, SIGNATURE, TRANSCRIPT};
 
 /// What is audited, and by what.
@@ -63,7 +66,15 @@ pub fn audit(order: &Order) -> Result<Report, Failure> {
     for (kind, source) in &sources {
         let mut section = Section::new(source.display().to_string());
         match kind {
+            #[cfg(feature = "token")]
             Kind::Ledger => ledger::audit(source, order, &mut section, &mut history)?,
+            #[cfg(not(feature = "token"))]
+            Kind::Ledger => {
+                return Err(Failure::usage(format!(
+                    "{}: is a ledger, which the cluster's side of keyrite does not read; audit it on the signing machine",
+                    source.display()
+                )));
+            }
             Kind::Release => release::audit(source, order, &mut section, &mut history)?,
             Kind::Transcript => transcript::audit(source, order, &mut section, &mut history)?,
         }
@@ -76,6 +87,7 @@ pub fn audit(order: &Order) -> Result<Report, Failure> {
     Ok(report)
 }
 
+#[cfg(feature = "token")]
 /// Examines a ledger before something is done with it: transcripts, keys, releases and the rows of
 /// the ceremony that is open; those of earlier ones are left to the audit.
 ///
@@ -119,7 +131,7 @@ pub fn kind(source: &Path) -> Result<Kind, Failure> {
     if status.is_dir() {
         let of_release = [MANIFEST, SIGNATURE, TRANSCRIPT];
         return match of_release.iter().any(|name| source.join(name).exists()) {
-            _ if crate::ledger::Ledger::is_in(source) => Ok(Kind::Ledger),
+            _ if source.join(LEDGER_FILE).exists() => Ok(Kind::Ledger),
             true => Ok(Kind::Release),
             false => wrong("a folder with neither a ledger nor a release"),
         };

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::output::say;
 use super::system;
-use super::terminal::say;
 use super::verify::certificate;
 use crate::audit::{self, Order, Outcome, Report, audit};
 use crate::digest::Digest;

@@ -1,14 +1,16 @@
 //! `keyrite ceremony`: check, run, resume.
 
+use crate::cli::environment::environment;
 use crate::failure::{Failure, Kind};
 use crate::plan::Plan;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use super::output::say;
 use super::secrets::ShareSource;
-use super::terminal::{Operators, PinSource, say};
-use super::{check, paper, stop, system, token};
+use super::terminal::{Operators, PinSource};
+use super::{check, paper, stop, token};
 use crate::ceremony::{self, Conductor, Interrupted, Outcome, Start, abandon};
 use crate::ledger::Ledger;
 use crate::record::count;
@@ -112,7 +114,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
 }
 
 fn perform(arguments: Run) -> Result<(), Failure> {
-    let environment = system::environment();
+    let environment = environment();
     let plan = Plan::read(&arguments.script)?;
     let hsm = token::profile_text(&arguments.hsm)?;
     let mut people =
@@ -138,7 +140,7 @@ fn perform(arguments: Run) -> Result<(), Failure> {
 }
 
 fn resume(arguments: Resume) -> Result<(), Failure> {
-    let environment = system::environment();
+    let environment = environment();
     let mut people =
         Operators::new(arguments.common.answers.as_deref(), arguments.common.pin, arguments.common.shares)?;
     let ledger = Ledger::open(&arguments.ledger)?;
@@ -154,7 +156,7 @@ fn resume(arguments: Resume) -> Result<(), Failure> {
 
 fn give_up(arguments: &Abandon) -> Result<(), Failure> {
     let mut ledger = Ledger::open(&arguments.ledger)?;
-    let number = abandon(&mut ledger, &arguments.by, &arguments.reason, &system::environment())?;
+    let number = abandon(&mut ledger, &arguments.by, &arguments.reason, &environment())?;
     say(&format!("ceremony {number} is given up; nothing was signed in it"));
     Ok(())
 }

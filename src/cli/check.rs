@@ -1,12 +1,14 @@
 //! `keyrite ceremony check`: what would fail in the room, all of it at once.
 
+use crate::cli::environment::environment;
 use std::path::PathBuf;
 
 use clap::Args;
 
+use super::output::say;
 use super::secrets::ShareSource;
 use super::system;
-use super::terminal::{Operators, PinSource, say};
+use super::terminal::{Operators, PinSource};
 use super::token::profile_text;
 use crate::ceremony::{People, Start};
 use crate::failure::{Failure, Kind};
@@ -43,7 +45,7 @@ pub struct Check {
 /// Performs the command.
 pub fn run(arguments: &Check) -> Result<(), Failure> {
     let plan = Plan::read(&arguments.script)?;
-    let environment = system::environment();
+    let environment = environment();
     let hsm = arguments.hsm.as_deref().map(profile_text).transpose();
     let (hsm, unread) = hsm.map_or_else(|failure| (None, Some(failure)), |hsm| (hsm, None));
     let people = arguments.answers.as_deref().map(|answers| {

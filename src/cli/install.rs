@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 
-use super::terminal::say;
+use super::output::say;
 use super::{system, verify};
 use crate::kubernetes::install::{self, Options, Plan, Target, Where};
 use crate::media::{RelativePath, shown};

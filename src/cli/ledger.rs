@@ -8,8 +8,8 @@ use clap::{Args, Subcommand};
 use der::DateTime;
 use serde_json::json;
 
+use super::output::say;
 use super::system;
-use super::terminal::say;
 use crate::ledger::{Ending, Ledger};
 use crate::media::shown;
 

@@ -1,23 +1,41 @@
 //! The command line: what people type, what they see, and the exit code.
 
 mod audit;
-mod ceremony;
-mod check;
-mod fold;
 mod install;
-mod ledger;
-mod paper;
-mod progress;
-mod prompt;
-mod rehearse;
+mod output;
 mod request;
-mod secrets;
-mod release;
-mod stop;
 mod system;
-mod terminal;
-mod token;
 mod verify;
+mod wrap;
+
+#[cfg(feature = "token")]
+mod ceremony;
+#[cfg(feature = "token")]
+mod check;
+#[cfg(feature = "token")]
+mod environment;
+#[cfg(feature = "token")]
+mod ledger;
+#[cfg(feature = "token")]
+mod pages;
+#[cfg(feature = "token")]
+mod paper;
+#[cfg(feature = "token")]
+mod progress;
+#[cfg(feature = "token")]
+mod prompt;
+#[cfg(feature = "token")]
+mod rehearse;
+#[cfg(feature = "token")]
+mod release;
+#[cfg(feature = "token")]
+mod secrets;
+#[cfg(feature = "token")]
+mod stop;
+#[cfg(feature = "token")]
+mod terminal;
+#[cfg(feature = "token")]
+mod token;
 
 use std::process::ExitCode;
 
@@ -39,17 +57,22 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[cfg(feature = "token")]
     /// Check, print, run, resume, report on or give up a ceremony
     #[command(subcommand)]
     Ceremony(ceremony::Command),
+    #[cfg(feature = "token")]
     /// List, initialise or inspect tokens
     #[command(subcommand)]
     Token(token::Command),
+    #[cfg(feature = "token")]
     /// Perform the whole job on a throwaway SoftHSM token, for practice
     Rehearse(rehearse::Arguments),
+    #[cfg(feature = "token")]
     /// Write a release again from the ledger
     #[command(subcommand)]
     Release(release::Command),
+    #[cfg(feature = "token")]
     /// Ask a ledger what ends when
     #[command(subcommand)]
     Ledger(ledger::Command),
@@ -76,10 +99,15 @@ pub fn run() -> ExitCode {
         }
     };
     let result = match arguments.command {
+        #[cfg(feature = "token")]
         Command::Ceremony(command) => ceremony::run(command),
+        #[cfg(feature = "token")]
         Command::Token(command) => token::run(command),
+        #[cfg(feature = "token")]
         Command::Rehearse(arguments) => rehearse::run(arguments),
+        #[cfg(feature = "token")]
         Command::Release(command) => release::run(command),
+        #[cfg(feature = "token")]
         Command::Ledger(command) => ledger::run(command),
         Command::Audit(arguments) => audit::run(arguments),
         Command::Verify(arguments) => verify::run(&arguments),
@@ -89,7 +117,7 @@ pub fn run() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            terminal::complain(&failure.text);
+            output::complain(&failure.text);
             ExitCode::from(failure.kind.code())
         }
     }

@@ -1,13 +1,14 @@
 //! `keyrite ceremony print` and `report`: the paper script, and what became of it.
 
+use crate::cli::environment::environment;
 use crate::failure::Failure;
 use crate::plan::Plan;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::output::say;
 use super::system;
-use super::terminal::say;
 use crate::audit::{self, Kind};
 use crate::media::write_new;
 use crate::paper::{self, Document, html, markdown, script};
@@ -88,7 +89,7 @@ pub fn report(arguments: &ReportOn) -> Result<(), Failure> {
 /// Prints the paper script.
 pub fn print(arguments: &Print) -> Result<(), Failure> {
     let plan = Plan::read(&arguments.script)?;
-    arguments.target.write(&script(&plan, &system::environment().tool()?))
+    arguments.target.write(&script(&plan, &environment().tool()?))
 }
 
 impl Target {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::terminal::say;
+use super::output::say;
 
 /// One piece of long work.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ mod custody;
 mod plan;
 mod preview;
 
-use super::terminal::say;
+use super::output::say;
 use crate::kubernetes::request;
 use crate::media::{RelativePath, write_new};
 use crate::release::{self, CertificateEntry, Head, RefusalEntry};

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::output::say;
 use super::progress::Work;
 use super::system;
-use super::terminal::say;
 use crate::ledger::Ledger;
 
 /// What can be done with releases.

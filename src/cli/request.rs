@@ -1,5 +1,6 @@
 //! `keyrite request`: what becomes a request, on the cluster's side. No token, no ledger.
 
+#[cfg(feature = "token")]
 mod check;
 mod cluster;
 mod collect;
@@ -17,6 +18,7 @@ use crate::request::Sequence;
 pub enum Command {
     /// Make the keys, requests, kubeconfigs and the script of a Kubernetes cluster
     Cluster(cluster::Arguments),
+    #[cfg(feature = "token")]
     /// Judge bundles as the offline side will, with the same code and the same words
     Check(check::Arguments),
     /// Take the approved CertificateSigningRequest objects of a cluster
@@ -59,6 +61,7 @@ impl Dating {
 /// Performs the command.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
+        #[cfg(feature = "token")]
         Command::Check(arguments) => check::run(&arguments),
         Command::Cluster(arguments) => cluster::run(&arguments),
         Command::Objects(arguments) => objects::run(&arguments),

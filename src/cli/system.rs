@@ -1,18 +1,10 @@
-//! The environment: clock, randomness, machine, program. Nothing below asks the system for them.
+//! The system: clock, processors, limits of the process. Nothing below the command line asks it for any.
 
-use std::path::Path;
-use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use der::DateTime;
 use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
-use rustix::rand::{GetRandomFlags, getrandom};
-
-use super::stop;
-use crate::ceremony::Environment;
-use crate::digest::Digest;
-use crate::record::MachineFacts;
 
 /// Keeps PINs out of core files and, where the limits allow, out of swap.
 pub fn harden() {
@@ -37,17 +29,6 @@ pub fn now() -> DateTime {
         .unwrap_or(DateTime::INFINITY)
 }
 
-/// 32 octets of the system's generator (getrandom).
-pub fn random() -> Result<[u8; 32], String> {
-    let mut octets = [0; 32];
-    // So few octets come whole once the generator is seeded, and the call waits for that.
-    match getrandom(&mut octets, GetRandomFlags::empty()) {
-        Ok(32) => Ok(octets),
-        Ok(_) => Err("the system's random generator gave too little".to_owned()),
-        Err(error) => Err(format!("the system's random generator: {error}")),
-    }
-}
-
 /// How many threads can run side by side.
 pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
@@ -56,79 +37,4 @@ pub fn processors() -> usize {
 /// The system's folder for temporary files.
 pub fn temporary() -> std::path::PathBuf {
     std::env::temp_dir()
-}
-
-/// All environment.
-pub fn environment() -> Environment<'static> {
-    // First: it takes longest, and a thread of its own.
-    let tool_digest = tool_digest();
-    Environment {
-        now: &now,
-        random: &random,
-        stopped: &stop::wanted,
-        processors: processors(),
-        machine: machine(),
-        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        tool_digest,
-    }
-}
-
-/// The program's own digest, taken in a thread of its own while the token is looked for.
-fn tool_digest() -> Arc<OnceLock<Result<Digest, String>>> {
-    let digest = Arc::new(OnceLock::new());
-    let told = Arc::clone(&digest);
-    let hash = move || told.get_or_init(own_digest).is_ok();
-    if std::thread::Builder::new().spawn(hash).is_err() {
-        let _ = digest.get_or_init(own_digest);
-    }
-    digest
-}
-
-fn own_digest() -> Result<Digest, String> {
-    let program = std::env::current_exe().map_err(|e| format!("own program: {e}"))?;
-    let digest = std::fs::File::open(&program).and_then(Digest::of_all);
-    digest.map_err(|e| format!("{}: {e}", program.display()))
-}
-
-fn machine() -> MachineFacts {
-    let name = rustix::system::uname();
-    let swaps = std::fs::read_to_string("/proc/swaps").unwrap_or_default();
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let locked = status.lines().any(|line| line.starts_with("VmLck:") && !line.contains(" 0 kB"));
-    MachineFacts {
-        kernel: format!("{} {}", name.sysname().to_string_lossy(), name.release().to_string_lossy()),
-        network_up: network_up(Path::new("/sys/class/net")),
-        swap: swaps
-            .lines()
-            .skip(1)
-            .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
-            .collect(),
-        memory_locked: locked,
-        loader_variables: std::env::vars_os()
-            .map(|(key, _)| key.to_string_lossy().into_owned())
-            .filter(|key| key.starts_with("LD_") || key.starts_with("PKCS11SPY"))
-            .collect(),
-    }
-}
-
-/// Interfaces with IFF_UP, the loopback left out. One whose state cannot be read counts as up, and
-/// so does a machine that does not tell its interfaces: there is always the loopback.
-fn network_up(folder: &Path) -> Vec<String> {
-    let entries: Vec<_> = std::fs::read_dir(folder).into_iter().flatten().flatten().collect();
-    if entries.is_empty() {
-        return vec![format!("unknown ({} cannot be read)", folder.display())];
-    }
-    let mut up: Vec<String> = entries
-        .iter()
-        .filter(|entry| entry.path().is_dir())
-        .filter(|entry| {
-            let flags = std::fs::read_to_string(entry.path().join("flags")).unwrap_or_default();
-            let flags = u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16).unwrap_or(0x1);
-            let (is_up, is_loopback) = (flags & 0x1 != 0, flags & 0x8 != 0);
-            is_up && !is_loopback
-        })
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    up.sort();
-    up
 }

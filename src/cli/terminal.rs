@@ -3,13 +3,14 @@
 use crate::failure::{Failure, Kind};
 use crate::record::TokenFacts;
 use crate::signing::Progress;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::fold::{WIDTH, fold, pages};
+use super::output::say;
+use super::pages::pages;
 use super::progress::Work;
 use super::secrets::{ShareSource, Shares};
 use super::{prompt, secrets};
@@ -226,24 +227,4 @@ fn word(wanted: &str) -> Result<Option<Reply>, Failure> {
             other => return Ok(Some(other)),
         }
     }
-}
-
-/// Writes a line to standard output. A reader that went away is no reason to stop signing.
-pub fn say(text: &str) {
-    let mut out = std::io::stdout();
-    let _ = match out.is_terminal() {
-        true => writeln!(out, "{}", fold(text, WIDTH)),
-        false => writeln!(out, "{text}"),
-    };
-}
-
-/// Writes an error to standard error.
-pub fn complain(text: &str) {
-    let mut out = std::io::stderr();
-    // What came from outside may stand in it, quoted by whoever read it.
-    let text = &text.split('\n').map(shown).collect::<Vec<_>>().join("\n");
-    let _ = match out.is_terminal() {
-        true => writeln!(out, "{}", fold(&format!("keyrite: {text}"), WIDTH)),
-        false => writeln!(out, "keyrite: {text}"),
-    };
 }

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::terminal::{PinSource, say};
+use super::output::say;
+use super::terminal::PinSource;
 use crate::media::read_file;
 use crate::token::{Blank, Error, HsmProfile, Module, Pin, Selector};
 

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::output::say;
 use super::system;
-use super::terminal::say;
 use crate::digest::Digest;
 use crate::issuance::{Certificate, MANIFEST_SIGNING};
 use crate::media::{self, Tree, read_file, shown};

@@ -10,7 +10,7 @@ use super::Error;
 use crate::media::shown;
 
 /// The database's file name in the ledger's folder.
-pub const FILE: &str = "ledger.sqlite";
+pub use crate::record::LEDGER_FILE as FILE;
 /// Its write-ahead log beside it.
 pub const LOG: &str = "ledger.sqlite-wal";
 

@@ -5,6 +5,9 @@
 //! SHA-256 of the line before; and [`State`], from which resume, audit and report answer their questions.
 //! Nothing here reads or writes: the ledger keeps the lines.
 
+/// The name of a ledger's database in its folder.
+pub const LEDGER_FILE: &str = "ledger.sqlite";
+
 mod chain;
 mod custody;
 mod describe;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::failure;
-use crate::cli::terminal::say;
+use crate::cli::output::say;
 use crate::cli::{system, verify};
 use crate::kubernetes::install::{KeyFolder, ObjectFile, Objects};
 use crate::media::{self, Whole, shown};

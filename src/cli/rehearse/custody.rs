@@ -6,7 +6,7 @@ use crate::record::Role;
 use std::ffi::OsString;
 
 use super::Stage;
-use crate::cli::terminal::say;
+use crate::cli::output::say;
 
 /// As many custodians as the shipped answers file names.
 const CUSTODIANS: usize = 5;

@@ -1,6 +1,7 @@
 //! `keyrite rehearse SCRIPT`: that very script and those very bundles on a throwaway token, with
 //! the same screens and the same plan digest.
 
+use crate::cli::environment::environment;
 use crate::failure::Failure;
 use crate::plan::Plan;
 use crate::record::KeyRole;
@@ -10,9 +11,9 @@ use std::process::Command;
 
 use super::{Arguments, Stage, custody, preview};
 use crate::ceremony::{check_bundles, judge_bundles, keys_from_before};
+use crate::cli::output::say;
 use crate::cli::secrets::ShareSource;
-use crate::cli::system;
-use crate::cli::terminal::{Operators, PinSource, say};
+use crate::cli::terminal::{Operators, PinSource};
 use crate::media::shown;
 
 /// Certificate profiles of stand-ins: longer than any that they sign.
@@ -67,7 +68,7 @@ fn check(plan: &Plan, after: &[Plan], arguments: &Arguments) -> Result<(), Failu
     }
     check_bundles(plan, &arguments.bundles)?;
     if !arguments.bundles.is_empty() {
-        let environment = system::environment();
+        let environment = environment();
         judge_bundles(plan, &arguments.bundles, true, &environment, &mut |_| {}, &mut |_| Ok(()))?;
     }
     let pin = PinSource { pin_file: None, pin_fd: None };

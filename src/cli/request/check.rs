@@ -1,5 +1,6 @@
 //! `keyrite request check`: the offline side's verdict, before anyone travels.
 
+use crate::cli::environment::environment;
 use crate::failure::Failure;
 use crate::plan::Plan;
 use crate::signing::Progress;
@@ -9,9 +10,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::ceremony::{Judged, SHOWN, Verdict, issue_lines, judge_bundles};
+use crate::cli::output::say;
 use crate::cli::progress::Work;
-use crate::cli::system;
-use crate::cli::terminal::say;
 use crate::media::shown;
 
 /// Arguments of `request check`.
@@ -34,7 +34,7 @@ pub struct Arguments {
 /// Performs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let plan = Plan::read(&arguments.script)?;
-    let environment = system::environment();
+    let environment = environment();
     let mut work: Option<Work> = None;
     let mut tell = |progress: &Progress| {
         if !arguments.json {

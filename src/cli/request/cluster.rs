@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Dated, Dating};
+use crate::cli::output::say;
 use crate::cli::system;
-use crate::cli::terminal::say;
 use crate::kubernetes::{Cluster, Making, make};
 use crate::media::{Whole, read_file};
 

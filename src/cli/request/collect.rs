@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Dated, Dating};
-use crate::cli::terminal::say;
+use crate::cli::output::say;
 use crate::media::{Error, Whole, shown};
 use crate::request::{Index, IndexName, collect, write_bundle};
 

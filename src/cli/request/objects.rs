@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::collect::failure;
 use super::{Dated, Dating};
-use crate::cli::terminal::say;
+use crate::cli::output::say;
 use crate::kubernetes::{BUILT_IN_SIGNERS, Picked, pick};
 use crate::media::{Whole, read_file, shown};
 use crate::request::{Index, IndexName, write_bundle};

@@ -1,0 +1,60 @@
+//! Lines no longer than a terminal is wide: broken at spaces, and indented like their beginning. A
+//! command stays one where it is broken.
+
+/// The width of a terminal that everybody has.
+pub const WIDTH: usize = 79;
+
+/// Wraps every line that is longer than `width` characters. A word that is longer stands by itself.
+pub fn wrap(text: &str, width: usize) -> String {
+    text.split('\n').map(|line| wrap_line(line, width)).collect::<Vec<_>>().join("\n")
+}
+
+fn wrap_line(line: &str, width: usize) -> String {
+    if line.chars().count() <= width {
+        return line.to_owned();
+    }
+    let text = line.trim_start_matches(' ');
+    let indent = line.len() - text.len();
+    let (end, width) = match text.starts_with("keyrite ") || text.starts_with("cd ") {
+        true => (" \\\n", width.saturating_sub(2)),
+        false => ("\n", width),
+    };
+    let next = if indent == 0 { 0 } else { indent + 2 };
+    let mut lines = vec![" ".repeat(indent)];
+    let mut length = indent;
+    for word in text.split(' ') {
+        let long = word.chars().count();
+        let begins = length == indent || (lines.len() > 1 && length == next);
+        if !begins && length + 1 + long > width {
+            lines.push(" ".repeat(next));
+            length = next;
+        } else if !begins {
+            length += 1;
+            if let Some(last) = lines.last_mut() {
+                last.push(' ');
+            }
+        }
+        if let Some(last) = lines.last_mut() {
+            last.push_str(word);
+        }
+        length += long;
+    }
+    lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrap;
+
+    #[test]
+    fn long_lines_are_folded_and_nothing_is_lost() {
+        assert_eq!(wrap("short\n  line", 10), "short\n  line");
+        assert_eq!(wrap("  one two three four", 11), "  one two\n    three\n    four");
+        assert_eq!(wrap("  one abcdefghijklmnop x", 10), "  one\n    abcdefghijklmnop\n    x");
+        assert_eq!(wrap("  keyrite a bb cc dd", 14), "  keyrite a \\\n    bb cc dd");
+        let text = "Ann (operator): compare all of it with the approved digest, then type words 1, 2 and 3";
+        let wrapped = wrap(text, 40);
+        assert!(wrapped.lines().all(|line| line.chars().count() <= 40), "{wrapped}");
+        assert_eq!(wrapped.split_whitespace().collect::<Vec<_>>().join(" "), text);
+    }
+}
