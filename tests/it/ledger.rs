@@ -1,0 +1,186 @@
+//! The ledger's files, after somebody else had them: what is not keyrite's, or cannot be, is refused
+//! before anything is written or signed.
+
+use crate::support::{Lab, P256, WEB};
+
+/// A root, and a bundle that waits to be signed.
+fn ready() -> Lab {
+    let lab = Lab::new();
+    lab.root("ecdsa-p256");
+    lab.sign_script(WEB);
+    lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
+    lab.run("cp", &["-r", "ledger", "kept"]).ok();
+    lab
+}
+
+/// Python on the database of a fresh copy of the ledger, as `q`.
+fn edit(lab: &Lab, python: &str) {
+    lab.run("sh", &["-c", "rm -rf ledger && cp -r kept ledger"]).ok();
+    let script = format!(
+        "import sqlite3; db = sqlite3.connect('ledger/ledger.sqlite'); q = db.execute; {python}; db.commit()"
+    );
+    lab.run("python3", &["-c", &script]).ok();
+}
+
+/// When something was written stands in the records alone, and a line that is none tells no time.
+#[test]
+fn last_line_that_is_no_record() {
+    let lab = ready();
+    let lines =
+        ["'gone'", r#"replace(line, '"time":', '"when":')"#, r#"replace(line, '"time":"2', '"time":"x')"#];
+    for line in lines {
+        edit(
+            &lab,
+            &format!(
+                "q('''UPDATE transcript SET line = {line} WHERE number = (SELECT max(number) FROM transcript)''')"
+            ),
+        );
+        let told = ["AUDIT-CHAIN", "The ledger is not as it was written"];
+        lab.sign("in", "out").fails(3, &told);
+        lab.keyrite("ceremony check sign.toml --ledger ledger").fails(3, &told);
+        assert!(!lab.path("out").exists());
+    }
+    edit(&lab, "0");
+    lab.sign("in", "out").ok();
+}
+
+/// A journal that SQLite would play back, whatever else lies there, and a database that is no file.
+#[test]
+fn only_the_ledger_lies_in_its_folder() {
+    let lab = ready();
+    // The pages of an older ledger, as SQLite itself writes them.
+    let journal = "import os, sqlite3; db = sqlite3.connect('old.sqlite', isolation_level=None); q = db.execute; q('PRAGMA page_size = 8192'); q('CREATE TABLE t (x)'); q('PRAGMA cache_size = 1'); q('BEGIN'); [q('INSERT INTO t VALUES (zeroblob(9000))') for n in range(50)]; os.rename('old.sqlite-journal', 'ledger/ledger.sqlite-journal'); os._exit(0)";
+    let cases = [
+        (
+            format!("python3 -c \"{journal}\""),
+            "ledger/ledger.sqlite-journal: SQLite would write over the ledger",
+        ),
+        ("touch ledger/ledger.sqlite-journal".into(), "ledger/ledger.sqlite-journal: "),
+        ("touch ledger/ledger.sqlite.bak".into(), "ledger/ledger.sqlite.bak: is not keyrite's"),
+        (
+            "mkdir ledger/notes".into(),
+            "ledger/notes: is not keyrite's, and the folder is for the ledger alone",
+        ),
+        ("touch \"$(printf 'ledger/\\033[2J')\"".into(), "ledger/\\u{1b}[2J: is not keyrite's"),
+        (
+            "ln -s /etc/hostname ledger/ledger.sqlite-wal".into(),
+            "ledger/ledger.sqlite-wal: is no regular file",
+        ),
+        (
+            "rm ledger/ledger.sqlite; mkfifo ledger/ledger.sqlite".into(),
+            "ledger/ledger.sqlite: is no regular file",
+        ),
+        (
+            "mv ledger/ledger.sqlite other; ln -s ../other ledger/ledger.sqlite".into(),
+            "ledger/ledger.sqlite: is no regular file",
+        ),
+    ];
+    for (change, told) in &cases {
+        lab.run("sh", &["-c", &format!("rm -rf ledger && cp -r kept ledger && {change}")]).ok();
+        let listing = || {
+            lab.run(
+                "sh",
+                &["-c", "ls -la --time-style=full-iso ledger; find ledger -type f -exec sha256sum {} +"],
+            )
+            .ok()
+            .out
+        };
+        let before = listing();
+        lab.sign("in", "out").fails(2, &[told]);
+        lab.resume().fails(2, &[told]);
+        lab.keyrite("ceremony abandon --ledger ledger --by Ada --reason ended").fails(2, &[told]);
+        lab.keyrite("ceremony check sign.toml --ledger ledger").fails(2, &[told]);
+        lab.keyrite("ceremony report ledger --out report.html").fails(2, &[told]);
+        lab.keyrite("ledger due --ledger ledger").fails(2, &[told]);
+        lab.keyrite("release again --ledger ledger --out out").fails(2, &[told]);
+        lab.keyrite("audit ledger root").fails(2, &[told]);
+        assert_eq!(before, listing(), "{change}");
+        assert!(!lab.path("out").exists() && !lab.path("report.html").exists());
+    }
+    edit(&lab, "0");
+    // Nor does keyrite itself put anything there.
+    let told = ["lies in the ledger's folder, which is for the ledger alone"];
+    lab.sign("in", "ledger/out.tar").fails(2, &told);
+    lab.run("ln", &["-s", "ledger", "link"]).ok();
+    lab.keyrite("release again --ledger ledger --out link/out").fails(2, &told);
+    lab.sign("in", "out").ok();
+}
+
+/// A row that is there when all are read, and is not found when it is looked up.
+#[test]
+fn indexes_are_held_against_their_tables() {
+    let lab = ready();
+    lab.csr("in/web/b.csr", "/CN=b", "DNS:b.example.test", P256);
+    lab.sign("in", "out").ok();
+    lab.run("sh", &["-c", "rm -rf kept && cp -r ledger kept"]).ok();
+    lab.csr("more/web/c.csr", "/CN=c", "DNS:c.example.test", P256);
+    let page = |name: &str, change: &str| {
+        format!(
+            "n = q(\"SELECT rootpage FROM sqlite_schema WHERE name = '{name}'\").fetchone()[0]; db.close(); f = open('ledger/ledger.sqlite', 'r+b'); f.seek((n - 1) * 8192); p = f.read(8192); w = {change}; assert w != p; f.seek((n - 1) * 8192); f.write(w); f.close(); db = sqlite3.connect(':memory:')"
+        )
+    };
+    let cases = [
+        page("sqlite_autoindex_token_key_1", "p.replace(b'root-ca', b'root-cb')"),
+        // The first two rows change places.
+        page("request_key", "p[:8] + p[10:12] + p[8:10] + p[12:]"),
+        page("place", "p[:8] + p[10:12] + p[8:10] + p[12:]"),
+    ];
+    for case in &cases {
+        edit(&lab, case);
+        lab.sign("more", "next").fails(3, &["ledger.sqlite is damaged"]);
+        let audit = lab.keyrite("audit ledger").fails(1, &["THE RECORD DOES NOT HOLD"]);
+        assert!(audit.out.contains("ledger.sqlite is damaged"), "{}", audit.out);
+        assert!(!lab.path("next").exists());
+    }
+    edit(&lab, "0");
+    lab.sign("more", "next").ok();
+}
+
+/// Values, lines and logs that would fill memory or disk.
+#[test]
+fn what_is_too_large_is_not_read() {
+    let mut lab = ready();
+    let line = |length: u32| {
+        format!(
+            "q(\"UPDATE transcript SET line = ? || line WHERE ceremony = 1 AND number = 3\", (' ' * {length},))"
+        )
+    };
+    let cases = [
+        (line(9 << 20), "ceremony 1: a line of its transcript has"),
+        (line(65 << 20), "a value in it is larger than any may be, 64 MiB"),
+        ("q('UPDATE ceremony SET plan = ?', ('x' * (65 << 20),))".into(), "a value in it is larger"),
+    ];
+    for (python, told) in &cases {
+        edit(&lab, python);
+        let audit = lab.keyrite("audit ledger").fails(1, &["THE RECORD DOES NOT HOLD"]);
+        assert!(audit.out.contains(told), "{told}:\n{}", audit.out);
+        lab.keyrite("release again --ledger ledger --out out").fails(3, &[told]);
+        assert!(!lab.path("out/manifest.json").exists(), "{told}");
+        lab.run("rm", &["-rf", "out"]).ok();
+    }
+    edit(&lab, "0");
+    lab.faulty();
+    lab.set("FAULTY_TOKEN_MODE", "kill");
+    lab.set("FAULTY_TOKEN_AT", "3");
+    assert_eq!(lab.sign("in", "out").code, -1);
+    lab.set("FAULTY_TOKEN_MODE", "none");
+    // A cut-off ledger is read from a copy, for which there must be room.
+    let due = |size: &str| {
+        std::fs::create_dir_all(lab.path("temporary")).unwrap();
+        let command = format!(
+            "mount -t tmpfs -o size={size} tmpfs temporary && TMPDIR=temporary {} ledger due --ledger ledger; code=$?; ls temporary; exit $code",
+            env!("CARGO_BIN_EXE_keyrite")
+        );
+        lab.run("unshare", &["--mount", "sh", "-c", &command])
+    };
+    due("16m").fails(2, &["temporary: has 16 MiB free, and 17 MiB are needed", "let TMPDIR name a folder"]);
+    assert!(!due("24m").ok().out.contains("keyrite-reading"));
+    lab.run("truncate", &["-s", "65G", "ledger/ledger.sqlite-wal"]).ok();
+    let told = ["ledger/ledger.sqlite-wal: is longer than 64 GiB"];
+    lab.keyrite("audit ledger").fails(2, &told);
+    lab.resume().fails(2, &told);
+    // As far as SQLite reads it, it is what it was.
+    lab.run("truncate", &["-s", "1G", "ledger/ledger.sqlite-wal"]).ok();
+    lab.resume().ok();
+    lab.keyrite("audit ledger").ok();
+}
