@@ -1,12 +1,10 @@
 //! `keyrite release again`: a lost release is made again from the ledger, byte for byte.
 
-use crate::support::{Lab, P256, WEB};
+use crate::support::{Lab, P256};
 
 /// A root, and two releases of requests: one folder and one tar.
 fn released() -> Lab {
-    let lab = Lab::new();
-    lab.root("ecdsa-p256");
-    lab.sign_script(WEB);
+    let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     lab.csr("in/web/bad.csr", "/CN=b", "DNS:b.example.org", P256);
     lab.csr("more/web/c.csr", "/CN=c", "DNS:c.example.test", P256);
@@ -43,6 +41,7 @@ fn changed_ledger_gives_no_release() {
     // A good signature over the very manifest, by somebody else.
     lab.openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout eve.key -out eve.crt -subj /CN=Eve").ok();
     lab.openssl("cms -sign -binary -in first/manifest.json -signer eve.crt -inkey eve.key -md sha256 -nosmimecap -outform DER -out eve.p7s").ok();
+    let eve = format!("x'{}'", keyrite::digest::hex(&std::fs::read(lab.path("eve.p7s")).unwrap()));
     let cases = [
         (
             "UPDATE request SET refusal = replace(refusal, 'NAME-DNS', 'NAME-IP')",
@@ -57,7 +56,7 @@ fn changed_ledger_gives_no_release() {
             "its rows give a manifest with SHA-256",
         ),
         (
-            "UPDATE release SET signature = readfile('eve.p7s') WHERE sequence = 2",
+            "UPDATE release SET signature = (eve.p7s) WHERE sequence = 2",
             "release 2: the manifest was signed by a key that the ledger does not have",
         ),
         (
@@ -76,11 +75,8 @@ fn changed_ledger_gives_no_release() {
         ),
     ];
     for (sql, told) in cases {
-        lab.run("sh", &["-c", "rm -rf ledger x && cp -r kept ledger"]).ok();
-        let edit = format!(
-            "import sqlite3; db = sqlite3.connect('ledger/ledger.sqlite'); db.create_function('readfile', 1, lambda name: open(name, 'rb').read()); db.execute(\"\"\"{sql}\"\"\"); db.commit()"
-        );
-        lab.run("python3", &["-c", &edit]).ok();
+        lab.run("rm", &["-rf", "x"]).ok();
+        lab.edit_copy("kept", "ledger", &sql.replace("(eve.p7s)", &eve));
         lab.keyrite("release again --ledger ledger --out x --sequence 2").fails(3, &[told, "it was changed"]);
         assert!(!lab.path("x/manifest.json").exists(), "what is no release has no manifest");
     }
@@ -90,8 +86,8 @@ fn changed_ledger_gives_no_release() {
 #[test]
 fn changed_release_is_not_followed() {
     let lab = released();
-    let edit = "import sqlite3; db = sqlite3.connect('ledger/ledger.sqlite'); db.execute('UPDATE release SET signature = (SELECT signature FROM release WHERE sequence = 2) WHERE sequence = 3'); db.commit()";
-    lab.run("python3", &["-c", edit]).ok();
+    let edit = "UPDATE release SET signature = (SELECT signature FROM release WHERE sequence = 2) WHERE sequence = 3";
+    lab.edit("ledger", edit);
     lab.csr("last/web/d.csr", "/CN=d", "DNS:d.example.test", P256);
     lab.sign("last", "third").fails(3, &["manifest signature: is over other octets"]);
     assert!(!lab.path("third").exists());
@@ -116,10 +112,6 @@ fn cut_off_ledger_is_read_and_left_as_it_is() {
     lab.resume().ok();
     lab.keyrite("release again --ledger ledger --out again").ok();
     lab.run("diff", &["-r", "third", "again"]).ok();
-    let hold = format!(
-        "import sqlite3, subprocess; db = sqlite3.connect('ledger/ledger.sqlite', isolation_level=None); db.execute('PRAGMA locking_mode = EXCLUSIVE'); db.execute('BEGIN EXCLUSIVE'); print(subprocess.run(['{}', 'release', 'again', '--ledger', 'ledger', '--out', 'y'], capture_output=True, text=True))",
-        env!("CARGO_BIN_EXE_keyrite")
-    );
-    let held = lab.run("python3", &["-c", &hold]).ok();
-    assert!(held.out.contains("returncode=2") && held.out.contains("in use by another program"), "{held:?}");
+    let _held = lab.hold("ledger");
+    lab.keyrite("release again --ledger ledger --out y").fails(2, &["in use by another program"]);
 }

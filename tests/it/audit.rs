@@ -1,32 +1,27 @@
 //! `keyrite audit`: what was edited, removed, put in another order, cut short, exchanged or left
 //! out is found, in ledgers, transcripts and releases.
 
-use crate::support::{self, Lab, P256, REWRITE, Ran, WEB};
+use crate::support::{Lab, P256, REWRITE, Ran};
 
 const ROOT: &str = "--root root/authorities/root-ca.crt";
 
-/// The same to the transcript of a ceremony in a ledger.
-const REWRITE_LEDGER: &str = r#"
-import sys, json, hashlib, sqlite3
-db = sqlite3.connect(sys.argv[1])
-ceremony = int(sys.argv[2])
-r = [json.loads(l) for (l,) in db.execute("SELECT line FROM transcript WHERE ceremony = ? ORDER BY number", (ceremony,))]
-previous = r[0]["previous"]
-exec(sys.argv[3])
-db.execute("DELETE FROM transcript WHERE ceremony = ?", (ceremony,))
-for number, record in enumerate(r, 1):
-    record["number"], record["previous"] = number, previous
-    line = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
-    previous = hashlib.sha256(line.encode()).hexdigest()
-    db.execute("INSERT INTO transcript VALUES (?, ?, ?)", (ceremony, number, line))
-db.commit()
-"#;
+/// Rewrites the transcript of a ceremony in a fresh copy `bad` of the ledger.
+fn rewrite(lab: &Lab, ceremony: u32, edit: &str) {
+    lab.write("old.jsonl", lab.transcript("ledger", ceremony));
+    lab.write("rewrite.py", REWRITE);
+    lab.run("python3", &["rewrite.py", "old.jsonl", "new.jsonl", edit]).ok();
+    lab.edit_copy("ledger", "bad", &format!("DELETE FROM transcript WHERE ceremony = {ceremony}"));
+    let mut database = lab.database("bad");
+    let changes = database.transaction().unwrap();
+    for (number, line) in (1..).zip(lab.read("new.jsonl").lines()) {
+        changes.execute("INSERT INTO transcript VALUES (?, ?, ?)", (ceremony, number, line)).unwrap();
+    }
+    changes.commit().unwrap();
+}
 
 /// A root and two releases of requests, one of them refused.
 fn released() -> Lab {
-    let lab = Lab::new();
-    lab.root("ecdsa-p256");
-    lab.sign_script(WEB);
+    let lab = Lab::signing();
     for name in ["a", "b"] {
         let (path, san) = (format!("in/web/{name}.csr"), format!("DNS:{name}.example.test"));
         lab.csr(&path, &format!("/CN={name}"), &san, P256);
@@ -113,15 +108,10 @@ fn what_cannot_be_audited_is_told() {
     ] {
         lab.keyrite(command).fails(2, &["ledger.sqlite", "is no regular file"]);
     }
-    let hold = format!(
-        "import sqlite3, subprocess; db = sqlite3.connect('ledger/ledger.sqlite', isolation_level=None); db.execute('PRAGMA locking_mode = EXCLUSIVE'); db.execute('BEGIN EXCLUSIVE'); r = subprocess.run(['{}', 'audit', 'ledger'], capture_output=True, text=True); print(r.returncode, r.stderr)",
-        env!("CARGO_BIN_EXE_keyrite")
-    );
-    let held = lab.run("python3", &["-c", &hold]).ok().out;
-    assert!(
-        held.starts_with("2 ") && held.contains("in use by another program; wait until its ceremony is done"),
-        "{held}"
-    );
+    let held = lab.hold("ledger");
+    let told = ["in use by another program; wait until its ceremony is done"];
+    lab.keyrite("audit ledger").fails(2, &told);
+    drop(held);
     // A page of the database is overwritten.
     lab.run("sh", &["-c", "cp -r ledger hurt && dd if=/dev/zero of=hurt/ledger.sqlite bs=8192 seek=6 count=1 conv=notrunc 2>/dev/null"]).ok();
     fails(&lab.keyrite("audit hurt"), "AUDIT-LEDGER");
@@ -131,175 +121,153 @@ fn what_cannot_be_audited_is_told() {
 #[test]
 fn edits_of_a_ledger_are_found() {
     let lab = released();
-    let edit = |python: &str| {
-        lab.run("sh", &["-c", "rm -rf bad && cp -r ledger bad"]).ok();
-        let script = format!(
-            "import sqlite3; db = sqlite3.connect('bad/ledger.sqlite'); q = db.execute; {python}; db.commit()"
-        );
-        lab.run("python3", &["-c", &script]).ok();
+    let edit = |sql: &str| {
+        lab.edit_copy("ledger", "bad", sql);
         lab.keyrite("audit bad")
     };
     let cases = [
         (
-            "q(\"UPDATE transcript SET line = replace(line, '\\\"unattended\\\":true', '\\\"unattended\\\":false')\")",
+            r#"UPDATE transcript SET line = replace(line, '"unattended":true', '"unattended":false')"#,
             "AUDIT-CHAIN",
         ),
-        ("q('DELETE FROM transcript WHERE ceremony = 2 AND number = 5')", "AUDIT-CHAIN"),
+        ("DELETE FROM transcript WHERE ceremony = 2 AND number = 5", "AUDIT-CHAIN"),
         (
-            "q('UPDATE transcript SET number = 99 WHERE ceremony = 2 AND number = 7'); q('UPDATE transcript SET number = 7 WHERE ceremony = 2 AND number = 8'); q('UPDATE transcript SET number = 8 WHERE ceremony = 2 AND number = 99')",
+            "UPDATE transcript SET number = 99 WHERE ceremony = 2 AND number = 7; UPDATE transcript SET number = 7 WHERE ceremony = 2 AND number = 8; UPDATE transcript SET number = 8 WHERE ceremony = 2 AND number = 99",
             "AUDIT-CHAIN",
         ),
         (
-            "q('DELETE FROM transcript WHERE ceremony = 2 AND number = (SELECT max(number) FROM transcript WHERE ceremony = 2)')",
+            "DELETE FROM transcript WHERE ceremony = 2 AND number = (SELECT max(number) FROM transcript WHERE ceremony = 2)",
             "AUDIT-HISTORY",
         ),
         (
-            "q('DELETE FROM transcript WHERE ceremony = 3 AND number = (SELECT max(number) FROM transcript WHERE ceremony = 3)')",
+            "DELETE FROM transcript WHERE ceremony = 3 AND number = (SELECT max(number) FROM transcript WHERE ceremony = 3)",
             "AUDIT-END",
         ),
         (
-            "[q(f'DELETE FROM {t} WHERE ceremony = 2') for t in ('transcript', 'release', 'request')]; q('DELETE FROM ceremony WHERE id = 2')",
+            "DELETE FROM transcript WHERE ceremony = 2; DELETE FROM release WHERE ceremony = 2; DELETE FROM request WHERE ceremony = 2; DELETE FROM ceremony WHERE id = 2",
             "AUDIT-HISTORY",
         ),
-        ("q('DELETE FROM release WHERE sequence = 2')", "AUDIT-SEQUENCE"),
-        ("q('DELETE FROM release WHERE sequence = 3')", "AUDIT-MANIFEST"),
-        ("q(\"UPDATE ceremony SET plan = replace(plan, 'dns = ', 'dns  = ') WHERE id = 2\")", "AUDIT-PLAN"),
-        ("q('UPDATE ceremony SET done = 0 WHERE id = 3')", "AUDIT-END"),
+        ("DELETE FROM release WHERE sequence = 2", "AUDIT-SEQUENCE"),
+        ("DELETE FROM release WHERE sequence = 3", "AUDIT-MANIFEST"),
+        ("UPDATE ceremony SET plan = replace(plan, 'dns = ', 'dns  = ') WHERE id = 2", "AUDIT-PLAN"),
+        ("UPDATE ceremony SET done = 0 WHERE id = 3", "AUDIT-END"),
         (
-            "q(\"UPDATE request SET octets = CAST(octets || x'0a' AS BLOB) WHERE path = 'web/a.csr'\")",
+            "UPDATE request SET octets = CAST(octets || x'0a' AS BLOB) WHERE path = 'web/a.csr'",
             "AUDIT-REQUESTS",
         ),
-        ("q(\"UPDATE request SET path = 'web/z.csr' WHERE path = 'web/c.csr'\")", "AUDIT-SIGNATURE"),
-        ("q(\"UPDATE request SET refusal = replace(refusal, 'NAME-DNS', 'NAME-IP')\")", "AUDIT-REFUSALS"),
-        ("q('DELETE FROM request WHERE refusal IS NOT NULL')", "AUDIT-REFUSALS"),
+        ("UPDATE request SET path = 'web/z.csr' WHERE path = 'web/c.csr'", "AUDIT-SIGNATURE"),
+        ("UPDATE request SET refusal = replace(refusal, 'NAME-DNS', 'NAME-IP')", "AUDIT-REFUSALS"),
+        ("DELETE FROM request WHERE refusal IS NOT NULL", "AUDIT-REFUSALS"),
         (
-            "q(\"UPDATE request SET approval = replace(approval, '365', '364')\"); q(\"UPDATE request SET approval = replace(approval, 'a.example', 'z.example')\")",
+            "UPDATE request SET approval = replace(approval, '365', '364'); UPDATE request SET approval = replace(approval, 'a.example', 'z.example')",
             "AUDIT-SIGNATURE",
         ),
         (
-            "q(\"UPDATE issued SET signature = (SELECT signature FROM issued i WHERE i.id > issued.id) WHERE id = (SELECT id FROM request WHERE path = 'web/a.csr')\")",
+            "UPDATE issued SET signature = (SELECT signature FROM issued i WHERE i.id > issued.id) WHERE id = (SELECT id FROM request WHERE path = 'web/a.csr')",
             "AUDIT-REQUESTS",
         ),
+        ("DELETE FROM issued WHERE id = (SELECT id FROM request WHERE path = 'web/a.csr')", "AUDIT-REQUESTS"),
         (
-            "q(\"DELETE FROM issued WHERE id = (SELECT id FROM request WHERE path = 'web/a.csr')\")",
-            "AUDIT-REQUESTS",
-        ),
-        (
-            "q(\"DELETE FROM certificate WHERE id = (SELECT id FROM request WHERE path = 'web/a.csr')\")",
+            "DELETE FROM certificate WHERE id = (SELECT id FROM request WHERE path = 'web/a.csr')",
             "AUDIT-LEDGER",
         ),
         (
-            "q(\"UPDATE certificate SET serial = x'0101010101010101010101010101010101010101' WHERE id = (SELECT id FROM request WHERE path = 'web/a.csr')\")",
+            "UPDATE certificate SET serial = x'0101010101010101010101010101010101010101' WHERE id = (SELECT id FROM request WHERE path = 'web/a.csr')",
             "AUDIT-REQUESTS",
         ),
         (
-            "q(\"INSERT INTO request (id, ceremony, path, sha256, spki_sha256, spki, octets, approval) SELECT 1000, ceremony, 'web/x.csr', sha256, spki_sha256, spki, octets, approval FROM request WHERE path = 'web/c.csr'\"); q(\"INSERT INTO certificate SELECT 1000, authority, serial, tbs, not_after FROM certificate JOIN request USING (id) WHERE path = 'web/c.csr'\"); q(\"INSERT INTO issued SELECT 1000, signature FROM issued JOIN request USING (id) WHERE path = 'web/c.csr'\")",
+            "INSERT INTO request (id, ceremony, path, sha256, spki_sha256, spki, octets, approval) SELECT 1000, ceremony, 'web/x.csr', sha256, spki_sha256, spki, octets, approval FROM request WHERE path = 'web/c.csr'; INSERT INTO certificate SELECT 1000, authority, serial, tbs, not_after FROM certificate JOIN request USING (id) WHERE path = 'web/c.csr'; INSERT INTO issued SELECT 1000, signature FROM issued JOIN request USING (id) WHERE path = 'web/c.csr'",
             "AUDIT-SERIALS",
         ),
         (
-            "q(\"UPDATE certificate SET not_after = not_after + 1 WHERE id = (SELECT id FROM request WHERE path = 'web/a.csr')\")",
+            "UPDATE certificate SET not_after = not_after + 1 WHERE id = (SELECT id FROM request WHERE path = 'web/a.csr')",
             "AUDIT-REQUESTS",
         ),
         (
-            "q(\"UPDATE request SET approval = replace(approval, 'seconds\\\":', 'seconds\\\":1') WHERE path = 'web/a.csr'\")",
+            r#"UPDATE request SET approval = replace(approval, 'seconds":', 'seconds":1') WHERE path = 'web/a.csr'"#,
             "AUDIT-REQUESTS",
         ),
-        ("q(\"UPDATE request SET refusal = replace(refusal, 'NAME-DNS', 'KEY-REUSE')\")", "AUDIT-REQUESTS"),
+        ("UPDATE request SET refusal = replace(refusal, 'NAME-DNS', 'KEY-REUSE')", "AUDIT-REQUESTS"),
         (
-            "q(\"UPDATE request SET approval = (SELECT approval FROM request WHERE path = 'web/b.csr'), refusal = NULL WHERE refusal IS NOT NULL\")",
+            "UPDATE request SET approval = (SELECT approval FROM request WHERE path = 'web/b.csr'), refusal = NULL WHERE refusal IS NOT NULL",
             "AUDIT-REQUESTS",
         ),
-        ("q(\"UPDATE request SET spki_sha256 = zeroblob(32) WHERE path = 'web/a.csr'\")", "AUDIT-REQUESTS"),
-        ("q('UPDATE ceremony SET refused = refused + 1 WHERE id = 2')", "AUDIT-REQUESTS"),
-        ("q('DELETE FROM request_key WHERE request = (SELECT max(id) FROM request)')", "AUDIT-LEDGER"),
-        ("q('DELETE FROM place WHERE request = (SELECT max(id) FROM request)')", "AUDIT-LEDGER"),
-        ("q('INSERT INTO renewal SELECT max(id), min(id) FROM issued')", "AUDIT-LEDGER"),
+        ("UPDATE request SET spki_sha256 = zeroblob(32) WHERE path = 'web/a.csr'", "AUDIT-REQUESTS"),
+        ("UPDATE ceremony SET refused = refused + 1 WHERE id = 2", "AUDIT-REQUESTS"),
+        ("DELETE FROM request_key WHERE request = (SELECT max(id) FROM request)", "AUDIT-LEDGER"),
+        ("DELETE FROM place WHERE request = (SELECT max(id) FROM request)", "AUDIT-LEDGER"),
+        ("INSERT INTO renewal SELECT max(id), min(id) FROM issued", "AUDIT-LEDGER"),
         (
-            "q(\"UPDATE token_key SET certificate = (SELECT certificate FROM token_key WHERE name = 'root-ca') WHERE name = 'manifest'\")",
+            "UPDATE token_key SET certificate = (SELECT certificate FROM token_key WHERE name = 'root-ca') WHERE name = 'manifest'",
             "AUDIT-KEYS",
         ),
-        ("q(\"DELETE FROM token_key WHERE name = 'manifest'\")", "AUDIT-KEYS"),
+        ("DELETE FROM token_key WHERE name = 'manifest'", "AUDIT-KEYS"),
         (
-            "q('UPDATE release SET manifest_sha256 = (SELECT manifest_sha256 FROM release WHERE sequence = 2) WHERE sequence = 3')",
+            "UPDATE release SET manifest_sha256 = (SELECT manifest_sha256 FROM release WHERE sequence = 2) WHERE sequence = 3",
             "AUDIT-SIGNATURE",
         ),
         (
-            "q('UPDATE release SET signature = (SELECT signature FROM release WHERE sequence = 2) WHERE sequence = 3')",
+            "UPDATE release SET signature = (SELECT signature FROM release WHERE sequence = 2) WHERE sequence = 3",
             "AUDIT-SIGNATURE",
         ),
         (
-            "q(\"UPDATE release SET head = replace(head, 'production', 'rehearsal') WHERE sequence = 3\")",
+            "UPDATE release SET head = replace(head, 'production', 'rehearsal') WHERE sequence = 3",
             "AUDIT-MANIFEST",
         ),
+        ("UPDATE release SET head = replace(head, '0.1.0', '0.0.9') WHERE sequence = 3", "AUDIT-SIGNATURE"),
+        ("UPDATE request SET ceremony = 3 WHERE path = 'web/a.csr'", "AUDIT-REQUESTS"),
+        ("UPDATE request SET spki = x'00' WHERE refusal IS NOT NULL", "AUDIT-REQUESTS"),
+        ("UPDATE request SET bundle = 0 WHERE path = 'web/a.csr'", "AUDIT-LEDGER"),
+        ("UPDATE request SET octets = x'00' WHERE path = 'token-key:root-ca'", "AUDIT-REQUESTS"),
+        ("UPDATE request SET sha256 = zeroblob(32) WHERE path = 'token-key:root-ca'", "AUDIT-REQUESTS"),
+        ("UPDATE request SET spki_sha256 = zeroblob(32) WHERE path = 'token-key:root-ca'", "AUDIT-REQUESTS"),
+        ("UPDATE request SET refusal = '[]' WHERE path = 'token-key:root-ca'", "AUDIT-REQUESTS"),
+        ("UPDATE certificate SET not_after = -not_after", "AUDIT-REQUESTS"),
+        ("UPDATE ceremony SET approved = 1 WHERE id = 1", "AUDIT-REQUESTS"),
+        ("UPDATE ceremony SET first_request = 0 WHERE id = 1", "AUDIT-REQUESTS"),
+        ("UPDATE ceremony SET first_request = first_request - 1 WHERE id = 3", "AUDIT-REQUESTS"),
+        ("UPDATE ceremony SET first_request = 1 WHERE id = 3", "AUDIT-LEDGER"),
+        ("UPDATE ceremony SET cluster = 'x' WHERE id = 2", "AUDIT-PLAN"),
+        ("UPDATE ceremony SET done = 2 WHERE id = 3", "AUDIT-LEDGER"),
+        ("UPDATE ceremony SET done = 0 WHERE id = 2", "AUDIT-LEDGER"),
         (
-            "q(\"UPDATE release SET head = replace(head, '0.1.0', '0.0.9') WHERE sequence = 3\")",
-            "AUDIT-SIGNATURE",
-        ),
-        ("q(\"UPDATE request SET ceremony = 3 WHERE path = 'web/a.csr'\")", "AUDIT-REQUESTS"),
-        ("q(\"UPDATE request SET spki = x'00' WHERE refusal IS NOT NULL\")", "AUDIT-REQUESTS"),
-        ("q(\"UPDATE request SET bundle = 0 WHERE path = 'web/a.csr'\")", "AUDIT-LEDGER"),
-        ("q(\"UPDATE request SET octets = x'00' WHERE path = 'token-key:root-ca'\")", "AUDIT-REQUESTS"),
-        (
-            "q(\"UPDATE request SET sha256 = zeroblob(32) WHERE path = 'token-key:root-ca'\")",
-            "AUDIT-REQUESTS",
-        ),
-        (
-            "q(\"UPDATE request SET spki_sha256 = zeroblob(32) WHERE path = 'token-key:root-ca'\")",
-            "AUDIT-REQUESTS",
-        ),
-        ("q(\"UPDATE request SET refusal = '[]' WHERE path = 'token-key:root-ca'\")", "AUDIT-REQUESTS"),
-        ("q('UPDATE certificate SET not_after = -not_after')", "AUDIT-REQUESTS"),
-        ("q('UPDATE ceremony SET approved = 1 WHERE id = 1')", "AUDIT-REQUESTS"),
-        ("q('UPDATE ceremony SET first_request = 0 WHERE id = 1')", "AUDIT-REQUESTS"),
-        ("q('UPDATE ceremony SET first_request = first_request - 1 WHERE id = 3')", "AUDIT-REQUESTS"),
-        ("q('UPDATE ceremony SET first_request = 1 WHERE id = 3')", "AUDIT-LEDGER"),
-        ("q(\"UPDATE ceremony SET cluster = 'x' WHERE id = 2\")", "AUDIT-PLAN"),
-        ("q('UPDATE ceremony SET done = 2 WHERE id = 3')", "AUDIT-LEDGER"),
-        ("q('UPDATE ceremony SET done = 0 WHERE id = 2')", "AUDIT-LEDGER"),
-        (
-            "q(\"UPDATE ceremony SET plan = replace(plan, '\\\"token_serial', '\\\"more\\\":1,\\\"token_serial') WHERE id = 2\")",
+            r#"UPDATE ceremony SET plan = replace(plan, '"token_serial', '"more":1,"token_serial') WHERE id = 2"#,
             "AUDIT-PLAN",
         ),
-        ("q('UPDATE transcript SET number = number + 1000 WHERE ceremony = 3')", "AUDIT-LEDGER"),
-        ("q('INSERT INTO ledger VALUES (0)')", "AUDIT-LEDGER"),
-        ("q(\"UPDATE token_key SET certificate = NULL WHERE name = 'manifest'\")", "AUDIT-KEYS"),
-        ("q(\"UPDATE token_key SET role = 'authority' WHERE name = 'manifest'\")", "AUDIT-KEYS"),
-        ("q(\"UPDATE token_key SET role = 'witness' WHERE name = 'manifest'\")", "AUDIT-LEDGER"),
+        ("UPDATE transcript SET number = number + 1000 WHERE ceremony = 3", "AUDIT-LEDGER"),
+        ("INSERT INTO ledger VALUES (0)", "AUDIT-LEDGER"),
+        ("UPDATE token_key SET certificate = NULL WHERE name = 'manifest'", "AUDIT-KEYS"),
+        ("UPDATE token_key SET role = 'authority' WHERE name = 'manifest'", "AUDIT-KEYS"),
+        ("UPDATE token_key SET role = 'witness' WHERE name = 'manifest'", "AUDIT-LEDGER"),
         (
-            "q(\"INSERT INTO request_key SELECT k.spki_sha256, (SELECT id FROM request WHERE path = 'web/a.csr') FROM request_key k JOIN request r ON r.id = k.request WHERE r.path = 'web/c.csr'\")",
+            "INSERT INTO request_key SELECT k.spki_sha256, (SELECT id FROM request WHERE path = 'web/a.csr') FROM request_key k JOIN request r ON r.id = k.request WHERE r.path = 'web/c.csr'",
             "AUDIT-REQUESTS",
         ),
         (
-            "q('UPDATE request SET refusal = replace(refusal, ?, ?)', [']', ',{\"control\":\"KEY-REUSE\",\"message\":\"x\"}]'])",
+            r#"UPDATE request SET refusal = replace(refusal, ']', ',{"control":"KEY-REUSE","message":"x"}]')"#,
             "AUDIT-REQUESTS",
         ),
-        ("q('UPDATE token_key SET key_id = zeroblob(16) WHERE rowid = 1')", "AUDIT-KEYS"),
-        ("q(\"UPDATE token_key SET token_serial = 'x' WHERE name = 'root-ca'\")", "AUDIT-KEYS"),
-        ("q(\"UPDATE token_key SET profile = 'x' WHERE name = 'root-ca'\")", "AUDIT-KEYS"),
-        ("q(\"UPDATE token_key SET issuer = 'manifest' WHERE name = 'manifest'\")", "AUDIT-KEYS"),
-        (
-            "q('UPDATE ceremony SET plan = replace(plan, ?, ?)', ['token_serial\":\"', 'token_serial\":\"x'])",
-            "AUDIT-PLAN",
-        ),
-        ("q('UPDATE ceremony SET plan = replace(plan, ?, ?)', ['out\":\"', 'out\":\"x'])", "AUDIT-PLAN"),
-        ("q(\"INSERT INTO bundle VALUES (3, 0, 'c', '', 1, zeroblob(32), x'00')\")", "AUDIT-LEDGER"),
-        ("q(\"UPDATE token_key SET ceremony = 2 WHERE name = 'root-ca'\")", "AUDIT-KEYS"),
-        ("q(\"UPDATE token_key SET rowid = 9 WHERE name = 'root-ca'\")", "AUDIT-KEYS"),
+        ("UPDATE token_key SET key_id = zeroblob(16) WHERE rowid = 1", "AUDIT-KEYS"),
+        ("UPDATE token_key SET token_serial = 'x' WHERE name = 'root-ca'", "AUDIT-KEYS"),
+        ("UPDATE token_key SET profile = 'x' WHERE name = 'root-ca'", "AUDIT-KEYS"),
+        ("UPDATE token_key SET issuer = 'manifest' WHERE name = 'manifest'", "AUDIT-KEYS"),
+        (r#"UPDATE ceremony SET plan = replace(plan, 'token_serial":"', 'token_serial":"x')"#, "AUDIT-PLAN"),
+        (r#"UPDATE ceremony SET plan = replace(plan, 'out":"', 'out":"x')"#, "AUDIT-PLAN"),
+        ("INSERT INTO bundle VALUES (3, 0, 'c', '', 1, zeroblob(32), x'00')", "AUDIT-LEDGER"),
+        ("UPDATE token_key SET ceremony = 2 WHERE name = 'root-ca'", "AUDIT-KEYS"),
+        ("UPDATE token_key SET rowid = 9 WHERE name = 'root-ca'", "AUDIT-KEYS"),
     ];
-    for (python, claim) in cases {
-        fails(&edit(python), claim);
+    for (sql, claim) in cases {
+        fails(&edit(sql), claim);
     }
     // Nothing but keyrite's own tables is asked.
-    let view = "q('ALTER TABLE transcript RENAME TO kept'); q('CREATE VIEW transcript AS WITH RECURSIVE t(ceremony, number, line) AS (SELECT 1, 1, 1 UNION ALL SELECT ceremony, number + 1, line FROM t) SELECT * FROM t')";
+    let view = "ALTER TABLE transcript RENAME TO kept; CREATE VIEW transcript AS WITH RECURSIVE t(ceremony, number, line) AS (SELECT 1, 1, 1 UNION ALL SELECT ceremony, number + 1, line FROM t) SELECT * FROM t";
     fails(&edit(view), "AUDIT-LEDGER");
-    fails(
-        &edit("q('CREATE TRIGGER t AFTER INSERT ON issued BEGIN DELETE FROM request; END')"),
-        "AUDIT-LEDGER",
-    );
-    let hidden = "q('PRAGMA writable_schema = ON'); q(\"INSERT INTO sqlite_schema VALUES ('trigger', 'sqlite_t', 'issued', 0, 'CREATE TRIGGER sqlite_t AFTER INSERT ON issued BEGIN DELETE FROM request; END')\")";
+    fails(&edit("CREATE TRIGGER t AFTER INSERT ON issued BEGIN DELETE FROM request; END"), "AUDIT-LEDGER");
+    let hidden = "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema VALUES ('trigger', 'sqlite_t', 'issued', 0, 'CREATE TRIGGER sqlite_t AFTER INSERT ON issued BEGIN DELETE FROM request; END')";
     fails(&edit(hidden), "AUDIT-LEDGER");
     // A whole ceremony cut off at the end: the ledger alone cannot know, the release does.
-    let cut = "[q(f'DELETE FROM {t} WHERE ceremony = 3') for t in ('transcript', 'release')]; q('DELETE FROM issued WHERE id IN (SELECT id FROM request WHERE ceremony = 3)'); q('DELETE FROM certificate WHERE id IN (SELECT id FROM request WHERE ceremony = 3)'); [q(f'DELETE FROM {t} WHERE request IN (SELECT id FROM request WHERE ceremony = 3)') for t in ('place', 'request_key')]; q('DELETE FROM request WHERE ceremony = 3'); q('DELETE FROM ceremony WHERE id = 3')";
+    let cut = "DELETE FROM transcript WHERE ceremony = 3; DELETE FROM release WHERE ceremony = 3; DELETE FROM issued WHERE id IN (SELECT id FROM request WHERE ceremony = 3); DELETE FROM certificate WHERE id IN (SELECT id FROM request WHERE ceremony = 3); DELETE FROM place WHERE request IN (SELECT id FROM request WHERE ceremony = 3); DELETE FROM request_key WHERE request IN (SELECT id FROM request WHERE ceremony = 3); DELETE FROM request WHERE ceremony = 3; DELETE FROM ceremony WHERE id = 3";
     edit(cut).ok();
     let ran = lab.keyrite("audit bad root first second.tar");
     fails(&ran, "AUDIT-SEQUENCE");
@@ -310,27 +278,25 @@ fn edits_of_a_ledger_are_found() {
 #[test]
 fn rewritten_chains_are_found() {
     let lab = released();
-    lab.write("ledger.py", REWRITE_LEDGER);
-    let ledger = |ceremony: &str, edit: &str| {
-        lab.run("sh", &["-c", "rm -rf bad && cp -r ledger bad"]).ok();
-        lab.run("python3", &["ledger.py", "bad/ledger.sqlite", ceremony, edit]).ok();
+    let ledger = |ceremony: u32, edit: &str| {
+        rewrite(&lab, ceremony, edit);
         lab.keyrite("audit bad")
     };
-    fails(&ledger("2", "r[0]['data']['unattended'] = False"), "AUDIT-SEAL");
-    fails(&ledger("2", "del r[4]"), "AUDIT-SEAL");
-    fails(&ledger("2", "r[-1]['time'] = '2031-01-01T00:00:00Z'"), "AUDIT-HISTORY");
+    fails(&ledger(2, "r[0]['data']['unattended'] = False"), "AUDIT-SEAL");
+    fails(&ledger(2, "del r[4]"), "AUDIT-SEAL");
+    fails(&ledger(2, "r[-1]['time'] = '2031-01-01T00:00:00Z'"), "AUDIT-HISTORY");
     fails(
-        &ledger("3", "[x for x in r if x['event'] == 'signed'][0]['data']['listing_sha256'] = '0' * 64"),
+        &ledger(3, "[x for x in r if x['event'] == 'signed'][0]['data']['listing_sha256'] = '0' * 64"),
         "AUDIT-CERTIFICATES",
     );
-    fails(&ledger("3", "del r[-2:]"), "AUDIT-END");
-    fails(&ledger("3", "r[-1]['event'] = 'abandoned'"), "AUDIT-END");
+    fails(&ledger(3, "del r[-2:]"), "AUDIT-END");
+    fails(&ledger(3, "r[-1]['event'] = 'abandoned'"), "AUDIT-END");
     // It begins once, with what stays so, and nothing follows its end.
-    fails(&ledger("3", "r.insert(1, r[0].copy())"), "AUDIT-CHAIN");
-    fails(&ledger("3", "r[0]['event'] = 'resume'"), "AUDIT-CHAIN");
-    fails(&ledger("3", "r.append(dict(r[-1], event='exception', data={}))"), "AUDIT-CHAIN");
+    fails(&ledger(3, "r.insert(1, r[0].copy())"), "AUDIT-CHAIN");
+    fails(&ledger(3, "r[0]['event'] = 'resume'"), "AUDIT-CHAIN");
+    fails(&ledger(3, "r.append(dict(r[-1], event='exception', data={}))"), "AUDIT-CHAIN");
     let resume = |more: &str| {
-        ledger("3", &format!("r.insert(1, dict(r[0], event='resume', data=dict(r[0]['data'], {more})))"))
+        ledger(3, &format!("r.insert(1, dict(r[0], event='resume', data=dict(r[0]['data'], {more})))"))
     };
     for fact in ["title='t'", "rehearsal=True", "bundle_sha256=None", "module={}"] {
         fails(&resume(fact), "AUDIT-CHAIN");
@@ -347,38 +313,36 @@ fn rewritten_chains_are_found() {
         "[x for x in r if x['event'] == 'done'][1]['data']['number'] = 3",
         "r.insert([x['event'] for x in r].index('done') + 1, r[[x['data'].get('act') for x in r].index('machine')].copy())",
     ] {
-        let found = ledger("3", edit);
+        let found = ledger(3, edit);
         found.fails(1, &["THE RECORD DOES NOT HOLD"]);
     }
-    fails(&ledger("3", "r[:] = [x for x in r if x['event'] != 'reserved']"), "AUDIT-CERTIFICATES");
+    fails(&ledger(3, "r[:] = [x for x in r if x['event'] != 'reserved']"), "AUDIT-CERTIFICATES");
     fails(
-        &ledger("3", "[x for x in r if x['event'] == 'reserved'][0]['data']['listing_sha256'] = '0' * 64"),
+        &ledger(3, "[x for x in r if x['event'] == 'reserved'][0]['data']['listing_sha256'] = '0' * 64"),
         "AUDIT-CERTIFICATES",
     );
-    fails(&ledger("1", "r[:] = [x for x in r if x['event'] != 'key-reserved']"), "AUDIT-REQUESTS");
+    fails(&ledger(1, "r[:] = [x for x in r if x['event'] != 'key-reserved']"), "AUDIT-REQUESTS");
     fails(
-        &ledger("1", "[x for x in r if x['event'] == 'key-reserved'][0]['data']['tbs_sha256'] = '0' * 64"),
+        &ledger(1, "[x for x in r if x['event'] == 'key-reserved'][0]['data']['tbs_sha256'] = '0' * 64"),
         "AUDIT-REQUESTS",
     );
     fails(
         &ledger(
-            "1",
+            1,
             "k = [x for x in r if x['event'] == 'key-reserved'][0]; r.insert(r.index(k), dict(k, data=dict(k['data'], name='x')))",
         ),
         "AUDIT-REQUESTS",
     );
     let serials = "t = [x for x in r if x['event'] == 'token-open'][0]['data']['token_serial']; r[:] = json.loads(json.dumps(r).replace(t, 'other'))";
-    fails(&ledger("3", serials), "AUDIT-MANIFEST");
-    fails(&ledger("3", "r[3]['time'] = '2001-01-01T00:00:00Z'"), "AUDIT-TIME");
+    fails(&ledger(3, serials), "AUDIT-MANIFEST");
+    fails(&ledger(3, "r[3]['time'] = '2001-01-01T00:00:00Z'"), "AUDIT-TIME");
     // A transcript by itself, with its script: order, confirmations and keys are held against it.
-    lab.write("rewrite.py", REWRITE);
     let transcript = |from: &str, script: &str, edit: &str| {
         lab.run("python3", &["rewrite.py", from, "bad.jsonl", edit]).ok();
         lab.keyrite(&format!("audit bad.jsonl --script {script}"))
     };
     let step = |edit: &str| transcript("first/transcript.jsonl", "sign.toml", edit);
-    let whole = "import sqlite3; print(*(l for (l,) in sqlite3.connect('ledger/ledger.sqlite').execute('SELECT line FROM transcript WHERE ceremony = 2 ORDER BY number')), sep='\\n', file=open('whole.jsonl', 'w'))";
-    lab.run("python3", &["-c", whole]).ok();
+    lab.write("whole.jsonl", lab.transcript("ledger", 2));
     transcript("whole.jsonl", "sign.toml", "pass").ok();
     fails(
         &step(
@@ -581,9 +545,7 @@ fn sources_that_are_none() {
 fn keys_that_were_found_were_decided_about() {
     let lab = |decision: &str| {
         let mut lab = Lab::new();
-        lab.write("profiles.toml", support::PROFILES);
-        lab.write("root.toml", support::root_script("ecdsa-p256"));
-        lab.write("ledger.py", REWRITE_LEDGER);
+        lab.write_root_script();
         lab.faulty();
         lab.set("FAULTY_TOKEN_MODE", "generror");
         lab.ceremony("root.toml", "--out root").fails(3, &["CKR_DEVICE_ERROR"]);
@@ -622,8 +584,7 @@ fn keys_that_were_found_were_decided_about() {
         let lab = lab(decision);
         lab.keyrite("audit ledger").ok();
         for (_, edit) in edits.iter().filter(|(of, _)| *of == decision) {
-            lab.run("sh", &["-c", "rm -rf bad && cp -r ledger bad"]).ok();
-            lab.run("python3", &["ledger.py", "bad/ledger.sqlite", "1", edit]).ok();
+            rewrite(&lab, 1, edit);
             let ran = lab.keyrite("audit bad");
             let failed = |line: &str| line.contains("FAILS") && line.contains("AUDIT-CONFIRMED");
             assert!(ran.code == 1 && ran.out.lines().any(failed), "{edit}:\n{}", ran.out);

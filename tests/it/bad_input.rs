@@ -3,13 +3,6 @@
 
 use crate::support::{self, Lab, P256, WEB};
 
-fn ready() -> Lab {
-    let lab = Lab::new();
-    lab.root("ecdsa-p256");
-    lab.sign_script(WEB);
-    lab
-}
-
 /// One request alone in a bundle is refused by this control; the message holds these texts.
 #[track_caller]
 fn refused(lab: &Lab, control: &str, texts: &[&str]) {
@@ -76,8 +69,7 @@ const PROMPTS: &str = "plan = \"accept\"\nclock = \"accept\"\ncreate = \"accept\
 #[test]
 fn answers_are_complete_and_known() {
     let lab = Lab::new();
-    lab.write("profiles.toml", support::PROFILES);
-    lab.write("root.toml", support::root_script("ecdsa-p256"));
+    lab.write_root_script();
     let run = |answers: &str| {
         lab.write("a.toml", answers);
         lab.keyrite(
@@ -98,7 +90,7 @@ fn answers_are_complete_and_known() {
 
 #[test]
 fn bundles_that_are_none() {
-    let lab = ready();
+    let lab = Lab::signing();
     std::fs::create_dir_all(lab.path("in")).unwrap();
     lab.sign("in", "out").fails(1, &["BUNDLE-EMPTY"]);
     lab.sign("absent", "out").fails(3, &["absent"]);
@@ -134,7 +126,7 @@ fn bundles_that_are_none() {
 
 #[test]
 fn requests_that_prove_nothing_or_are_no_requests() {
-    let lab = ready();
+    let lab = Lab::signing();
     lab.csr("x.csr", "/CN=a", "DNS:a.example.test", P256);
     lab.openssl("req -in x.csr -outform DER -out x.der").ok();
     let der = std::fs::read(lab.path("x.der")).unwrap();
@@ -172,7 +164,7 @@ fn requests_that_prove_nothing_or_are_no_requests() {
 
 #[test]
 fn weak_and_unknown_keys() {
-    let lab = ready();
+    let lab = Lab::signing();
     let refuse = |key: &str, more: &[&str], control: &str, texts: &[&str]| {
         let key_path = "weak.key";
         let algorithm: Vec<&str> = key.split(' ').collect();
@@ -219,7 +211,7 @@ fn weak_and_unknown_keys() {
 
 #[test]
 fn names_outside_the_roster() {
-    let lab = ready();
+    let lab = Lab::signing();
     let try_san = |san: &str, control: &str, texts: &[&str]| {
         let _ = std::fs::remove_dir_all(lab.path("keys"));
         lab.csr("in/web/a.csr", "/CN=a", san, P256);
@@ -255,7 +247,7 @@ fn names_outside_the_roster() {
 
 #[test]
 fn node_names_are_bound_to_their_folder() {
-    let lab = ready();
+    let lab = Lab::signing();
     lab.sign_script("[[roster]]\npath = \"nodes/*/kubelet.csr\"\nprofile = \"client\"\nauthority = \"root-ca\"\nsubject = [\"O=system:nodes\", \"CN=system:node:{1}\"]\n");
     lab.csr("in/nodes/w1/kubelet.csr", "/O=system:nodes/CN=system:node:w2", "", P256);
     refused(&lab, "NAME-SUBJECT", &["required is CN=system:node:w1"]);
@@ -267,7 +259,7 @@ fn node_names_are_bound_to_their_folder() {
 
 #[test]
 fn keys_twice_reused_or_of_the_authority() {
-    let lab = ready();
+    let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     std::fs::copy(lab.path("in/web/a.csr"), lab.path("in/web/b.csr")).unwrap();
     refused(
@@ -301,7 +293,7 @@ fn keys_twice_reused_or_of_the_authority() {
 
 #[test]
 fn wishes_that_are_refused_or_reported() {
-    let lab = ready();
+    let lab = Lab::signing();
     let names = "subjectAltName=DNS:a.example.test".to_owned();
     lab.csr_with("in/web/a.csr", "/CN=a", vec![names.clone(), "basicConstraints=CA:TRUE".into()], P256);
     refused(&lab, "ASK-CA", &["CA:TRUE"]);
@@ -322,7 +314,7 @@ fn wishes_that_are_refused_or_reported() {
 
 #[test]
 fn output_that_is_there_already() {
-    let lab = ready();
+    let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     lab.write("out/mine.txt", "precious");
     lab.sign("in", "out").fails(2, &["output folder is not empty"]);
@@ -354,7 +346,7 @@ fn foreign_requests_end_as_issued_or_refused() {
     if !corpus.exists() {
         return;
     }
-    let lab = ready();
+    let lab = Lab::signing();
     lab.sign_script("[[roster]]\npath = \"*/*\"\nprofile = \"server\"\nauthority = \"root-ca\"\nsubject_optional = [\"CN=*\", \"O=*\", \"OU=*\", \"C=*\", \"ST=*\", \"L=*\"]\ndns = [\"*\", \"*.*\", \"*.*.*\", \"*.*.*.*\"]\nip = [\"0.0.0.0/0\", \"::/0\"]\n");
     let mut count = 0;
     for file in support::walk(&corpus) {
@@ -379,7 +371,7 @@ fn foreign_requests_end_as_issued_or_refused() {
 
 #[test]
 fn two_requests_for_one_file() {
-    let lab = ready();
+    let lab = Lab::signing();
     lab.sign_script(&WEB.replace("web/*.csr", "web/*"));
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     lab.csr("in/web/a.pem", "/CN=b", "DNS:b.example.test", P256);
@@ -392,7 +384,7 @@ fn two_requests_for_one_file() {
 
 #[test]
 fn extensions_that_are_malformed_or_doubled() {
-    let lab = ready();
+    let lab = Lab::signing();
     let names = "subjectAltName=DNS:a.example.test".to_owned();
     lab.csr_with(
         "in/web/a.csr",
@@ -406,7 +398,7 @@ fn extensions_that_are_malformed_or_doubled() {
 /// A refusal lists everything that stands against a request, not the first thing alone.
 #[test]
 fn a_refusal_lists_every_violation() {
-    let lab = ready();
+    let lab = Lab::signing();
     lab.csr(
         "in/web/a.csr",
         "/O=system:masters",
@@ -424,7 +416,7 @@ fn a_refusal_lists_every_violation() {
 /// before it verifies with it.
 #[test]
 fn moduli_that_are_weak_by_construction() {
-    let lab = ready();
+    let lab = Lab::signing();
     lab.csr("good.csr", "/CN=a", "DNS:a.example.test", "-algorithm RSA -pkeyopt rsa_keygen_bits:2048");
     lab.openssl("req -in good.csr -outform DER -out good.der").ok();
     let script = r#"

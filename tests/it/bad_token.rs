@@ -1,18 +1,11 @@
 //! What can be wrong with modules, tokens and PINs: each names the thing, both values, and the
 //! documented exit code; ledger and output stay whole.
 
-use crate::support::{self, Lab, P256, PIN, SOFTHSM, WEB};
-
-fn root_script(lab: &Lab) {
-    lab.write("profiles.toml", support::PROFILES);
-    lab.write("root.toml", support::root_script("ecdsa-p256"));
-}
+use crate::support::{self, Lab, P256, PIN, SOFTHSM};
 
 /// The reference lab of most tests: a root, a script, one good request.
 fn ready() -> Lab {
-    let lab = Lab::new();
-    lab.root("ecdsa-p256");
-    lab.sign_script(WEB);
+    let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     lab
 }
@@ -24,7 +17,7 @@ fn nothing_came_out(lab: &Lab) {
 #[test]
 fn no_module_at_the_path() {
     let lab = Lab::new();
-    root_script(&lab);
+    lab.write_root_script();
     lab.write("hsm.toml", "name = \"x\"\nmodule = [\"/nonexistent/a.so\", \"/nonexistent/b.so\"]\n");
     lab.ceremony("root.toml", "--out out")
         .fails(2, &["no PKCS#11 module at /nonexistent/a.so or /nonexistent/b.so"]);
@@ -38,7 +31,7 @@ fn no_module_at_the_path() {
 #[test]
 fn a_module_that_is_none_or_not_the_pinned_one() {
     let lab = Lab::new();
-    root_script(&lab);
+    lab.write_root_script();
     lab.write("fake.so", "not a library");
     lab.write("hsm.toml", format!("name = \"x\"\nmodule = [\"{}\"]\n", lab.path("fake.so").display()));
     lab.ceremony("root.toml", "--out out").fails(2, &["fake.so", "is no PKCS#11 module"]);
@@ -54,7 +47,7 @@ fn a_module_that_is_none_or_not_the_pinned_one() {
 #[test]
 fn token_absent_doubled_or_uninitialised() {
     let lab = Lab::without_token();
-    root_script(&lab);
+    lab.write_root_script();
     lab.ceremony("root.toml", "--out out")
         .fails(3, &["no initialised token matches", "not initialised", "keyrite token init"]);
     lab.init_token("lab");
@@ -103,7 +96,7 @@ fn a_token_that_was_left_without_a_user_pin_gets_one() {
     lab.set("FAULTY_TOKEN_MODE", "pinincorrect");
     lab.keyrite(init).fails(3, &["C_Login", "but without a user PIN", "the same command again sets it"]);
     lab.set("FAULTY_TOKEN_MODE", "none");
-    root_script(&lab);
+    lab.write_root_script();
     lab.ceremony("root.toml", "--out out").fails(3, &["no user PIN is set", "keyrite token init"]);
     let ran = lab.keyrite(init).ok();
     assert!(ran.out.contains("only that is set"), "{}", ran.out);
@@ -151,7 +144,7 @@ fn pin_states_are_read_before_login() {
 #[test]
 fn label_taken_is_never_used_again() {
     let lab = Lab::new();
-    root_script(&lab);
+    lab.write_root_script();
     lab.run(
         "pkcs11-tool",
         &[
@@ -185,7 +178,7 @@ fn label_taken_is_never_used_again() {
 #[test]
 fn key_with_other_attributes_is_destroyed() {
     let mut lab = Lab::new();
-    root_script(&lab);
+    lab.write_root_script();
     lab.faulty();
     lab.set("FAULTY_TOKEN_MODE", "extractable");
     lab.ceremony("root.toml", "--out out")
@@ -282,7 +275,7 @@ fn hashing_in_the_token() {
     lab.ceremony("root.toml", "").ok();
     let lab = Lab::new();
     lab.write("hsm.toml", format!("{profile}hash = \"token\"\n"));
-    root_script(&lab);
+    lab.write_root_script();
     lab.ceremony("root.toml", "--out out")
         .fails(3, &["CKR_MECHANISM_INVALID (0x00000070)", "ceremony resume"]);
 }
@@ -291,7 +284,7 @@ fn hashing_in_the_token() {
 #[test]
 fn network_that_is_up() {
     let lab = Lab::new();
-    root_script(&lab);
+    lab.write_root_script();
     let script = support::root_script("ecdsa-p256").replace("network = \"report\"\n", "");
     lab.write("root.toml", script);
     let up = std::fs::read_dir("/sys/class/net").unwrap().flatten().any(|entry| {
@@ -313,7 +306,7 @@ fn network_that_is_up() {
         .fails(3, &["network interface unknown (/sys/class/net cannot be read) is up"]);
     nothing_came_out(&lab);
     let lab2 = Lab::new();
-    root_script(&lab2);
+    lab2.write_root_script();
     lab2.write("root.toml", lab.read("root.toml"));
     lab2.ceremony("root.toml", "--out show --rehearsal").ok();
 }

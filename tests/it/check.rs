@@ -118,9 +118,7 @@ fn validity_beyond_the_issuer_and_profiles_that_contradict_themselves() {
 /// What only the ledger, the bundle, the HSM profile and the output tell.
 #[test]
 fn ledger_bundle_and_output() {
-    let lab = Lab::new();
-    lab.root("ecdsa-p256");
-    lab.sign_script(WEB);
+    let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     lab.csr("bad/web/a.csr", "/CN=a", "DNS:a.example.org", P256);
     let all = "--ledger ledger --hsm hsm.toml --out out";
@@ -157,8 +155,7 @@ fn ledger_bundle_and_output() {
         .fails(2, &["--ledger ledger: is a production ledger"]);
     run("--rehearsal").fails(2, &["ledger: is a production ledger"]);
     let rehearsed = Lab::new();
-    rehearsed.write("profiles.toml", PROFILES);
-    rehearsed.write("root.toml", root_script("ecdsa-p256"));
+    rehearsed.write_root_script();
     rehearsed.sign_script(WEB);
     rehearsed.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     rehearsed
@@ -190,9 +187,7 @@ fn scripts_of_too_many_steps() {
 /// What `run` refuses of ledger and output, `check` refuses with the same words and the same exit code.
 #[test]
 fn check_and_run_say_the_same_of_ledger_and_output() {
-    let lab = Lab::new();
-    lab.root("ecdsa-p256");
-    lab.sign_script(WEB);
+    let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     let both = |out: &str, code: i32, text: &str| {
         lab.keyrite(&format!("ceremony check sign.toml --ledger ledger --out {out} --in in"))
@@ -201,8 +196,7 @@ fn check_and_run_say_the_same_of_ledger_and_output() {
     };
     both("ledger/x", 2, "lies in the ledger's folder");
     both("root", 2, "output folder is not empty");
-    let edit = "import sqlite3; db = sqlite3.connect('ledger/ledger.sqlite'); db.execute(\"UPDATE transcript SET line = replace(line, 'present', 'absent')\"); db.commit()";
-    lab.run("python3", &["-c", edit]).ok();
+    lab.edit("ledger", "UPDATE transcript SET line = replace(line, 'present', 'absent')");
     both("out", 3, "The ledger is not as it was written");
     assert!(!lab.path("out").exists());
 }

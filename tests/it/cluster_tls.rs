@@ -121,7 +121,7 @@ fn kubectl(lab: &Lab, arguments: &str) -> Ran {
     let words: Vec<&str> = arguments.split_whitespace().collect();
     let mut command = lab.command("kubectl", &words);
     command.env("HOME", lab.path("home")).env("KUBECONFIG", "").env("no_proxy", "127.0.0.1");
-    Ran::of(command.output().unwrap())
+    lab.output(&mut command)
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn kubectl(lab: &Lab, arguments: &str) -> Ran {
     let words: Vec<&str> = arguments.split_whitespace().collect();
     let mut command = lab.command("kubectl", &words);
     command.env("HOME", lab.path("home")).env("KUBECONFIG", "").env("no_proxy", "127.0.0.0/8");
-    Ran::of(command.output().unwrap())
+    lab.output(&mut command)
 }
 
 /// A server with this pair, which requires a client of this CA.

@@ -115,11 +115,7 @@ fn renewals_are_linked_and_the_replaced_are_not_due() {
         "INSERT INTO renewal SELECT i.id, r.id FROM request i, request r WHERE i.ceremony = 3 AND r.ceremony = 2",
         "UPDATE renewal SET replaces = (SELECT min(replaces) FROM renewal)",
     ] {
-        lab.run("sh", &["-c", "rm -rf bad && cp -r ledger bad"]).ok();
-        let python = format!(
-            "import sqlite3; d = sqlite3.connect('bad/ledger.sqlite'); d.execute({edit:?}); d.commit()"
-        );
-        lab.run("python3", &["-c", &python]).ok();
+        lab.edit_copy("ledger", "bad", edit);
         let ran = lab.keyrite("audit bad");
         assert_eq!(ran.code, 1, "{edit}: {}", ran.out);
     }
@@ -154,11 +150,7 @@ fn clocks_clusters_and_arguments() {
     lab.keyrite("ledger due --ledger ledger --within 9999999w").fails(2, &["after the year 9999"]);
     lab.keyrite("ledger due --ledger none").fails(2, &["none: holds no ledger"]);
     // After its end it is told as ended, within any time.
-    let library =
-        ["x86_64", "aarch64"].map(|cpu| format!("/usr/lib/{cpu}-linux-gnu/faketime/libfaketime.so.1"));
-    let library = library.iter().find(|path| std::path::Path::new(path).exists()).expect("libfaketime");
-    lab.set("LD_PRELOAD", library);
-    lab.set("FAKETIME", "+400d");
+    lab.clock("+400d");
     let late = due(&lab, "--within 1d");
     assert_eq!((&late["due"], &late["ended"]), (&json!(1), &json!(1)));
     assert_eq!(late["certificates"][0]["state"], "ended");
@@ -167,9 +159,7 @@ fn clocks_clusters_and_arguments() {
 /// A ledger of many certificates is listed in its order, and memory stays flat.
 #[test]
 fn a_large_ledger_is_listed_in_flat_memory() {
-    let lab = Lab::new();
-    lab.root("ecdsa-p256");
-    lab.sign_script(WEB);
+    let lab = Lab::signing();
     lab.csr("in/web/b.csr", "/CN=b", "DNS:b.example.test", P256);
     lab.sign("in", "out").ok();
     let peak = || -> (u64, u64) {
@@ -182,11 +172,15 @@ fn a_large_ledger_is_listed_in_flat_memory() {
     };
     let few = peak();
     // Copies of the one certificate, each ending at a time of its own.
-    lab.write(
-        "grow.py",
-        "import sqlite3\ndb = sqlite3.connect('ledger/ledger.sqlite')\nrow = db.execute('SELECT id FROM request WHERE approval IS NOT NULL').fetchone()[0]\nnumbers = 'WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 100999) '\ndb.execute(numbers + \"INSERT INTO request (id, ceremony, path, sha256, spki_sha256, spki, octets, approval) SELECT n.i, ceremony, 'web/' || n.i || '.csr', sha256, spki_sha256, spki, octets, approval FROM n, request WHERE request.id = ?\", [row])\ndb.execute(numbers + 'INSERT INTO certificate (id, authority, serial, tbs, not_after) SELECT n.i, authority, serial, tbs, not_after + (n.i * 7919) % 100000 FROM n, certificate WHERE certificate.id = ?', [row])\ndb.execute(numbers + 'INSERT INTO issued (id, signature) SELECT n.i, signature FROM n, issued WHERE issued.id = ?', [row])\ndb.commit()\ndb.execute('PRAGMA wal_checkpoint(TRUNCATE)')\n",
-    );
-    lab.run("python3", &["grow.py"]).ok();
+    let numbers = "WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 100999)";
+    let one = "(SELECT id FROM request WHERE approval IS NOT NULL AND id < 1000)";
+    lab.edit("ledger", &format!(
+        "BEGIN;
+        {numbers} INSERT INTO request (id, ceremony, path, sha256, spki_sha256, spki, octets, approval) SELECT n.i, ceremony, 'web/' || n.i || '.csr', sha256, spki_sha256, spki, octets, approval FROM n, request WHERE request.id = {one};
+        {numbers} INSERT INTO certificate (id, authority, serial, tbs, not_after) SELECT n.i, authority, serial, tbs, not_after + (n.i * 7919) % 100000 FROM n, certificate WHERE certificate.id = {one};
+        {numbers} INSERT INTO issued (id, signature) SELECT n.i, signature FROM n, issued WHERE issued.id = {one};
+        COMMIT"
+    ));
     let many = peak();
     assert_eq!(many.1, few.1 + 100_000, "every certificate is listed");
     assert!(many.0 < few.0 + 12_000, "{} KiB for one certificate, {} KiB for 100,001", few.0, many.0);

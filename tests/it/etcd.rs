@@ -79,7 +79,7 @@ fn etcdctl(lab: &Lab, endpoints: &str, ca: &str, client: Option<&str>, command: 
         "--endpoints {endpoints} --cacert {ca} {pair} --dial-timeout 1s --command-timeout 2s {command}"
     );
     let words: Vec<&str> = all.split_whitespace().collect();
-    Ran::of(lab.command("etcdctl", &words).env("ETCDCTL_API", "3").output().unwrap())
+    lab.output(lab.command("etcdctl", &words).env("ETCDCTL_API", "3"))
 }
 
 #[test]

@@ -104,8 +104,7 @@ impl Ceremony {
 const ROOTS: Ceremony = Ceremony {
     prepare: || {
         let lab = Lab::new();
-        lab.write("profiles.toml", support::PROFILES);
-        lab.write("root.toml", support::root_script("ecdsa-p256"));
+        lab.write_root_script();
         lab
     },
     run: "ceremony run root.toml --hsm hsm.toml --ledger ledger --out root",
@@ -232,9 +231,7 @@ fn the_disk_of_a_ceremony_of_custody_is_full_or_fails_anywhere() {
 /// A system that gives no thread: said as what it is, or done without, and never the end by a panic.
 #[test]
 fn threads_that_cannot_be_started() {
-    let lab = Lab::new();
-    lab.root("ecdsa-p256");
-    lab.sign_script(support::WEB);
+    let lab = Lab::signing();
     for name in ["a", "b", "c"] {
         let (subject, san) = (format!("/CN={name}"), format!("DNS:{name}.example.test"));
         lab.csr(&format!("in/web/{name}.csr"), &subject, &san, support::P256);

@@ -1,7 +1,5 @@
 //! `keyrite install`: a release becomes the files of a node, all of them or none.
 
-use std::path::Path;
-
 use crate::support::cluster::{KUBECONFIGS, PKI, kubeconfig};
 use crate::support::{Lab, Ran};
 
@@ -252,17 +250,7 @@ fn a_newer_certificate_stays() {
     let lab = signed();
     let clock =
         "req -x509 -key node/pki/apiserver.key -subj /CN=kube-apiserver -days 20 -out node/pki/apiserver.crt";
-    let faketime = ["x86_64", "aarch64"]
-        .map(|cpu| format!("/usr/lib/{cpu}-linux-gnu/faketime/libfaketime.so.1"))
-        .into_iter()
-        .find(|path| Path::new(path).exists())
-        .expect("libfaketime");
-    let later = |arguments: &str| {
-        let words: Vec<&str> = arguments.split(' ').collect();
-        let mut command = lab.command("openssl", &words);
-        command.env("LD_PRELOAD", &faketime).env("FAKETIME", "+3d");
-        Ran::of(command.output().unwrap())
-    };
+    let later = |arguments: &str| lab.run_at("+3d", "openssl", arguments);
     later(clock).ok();
     let before = lab.listing("node");
     lab.install("release", "node", "")
@@ -282,9 +270,7 @@ fn a_newer_certificate_stays() {
     assert_eq!(lab.listing("node"), before);
     // Too early and too late for the certificates themselves.
     for (time, needle) in [("-3d", "the clock says"), ("+3y", "the clock says")] {
-        let mut command = lab.command(env!("CARGO_BIN_EXE_keyrite"), &INSTALL.split(' ').collect::<Vec<_>>());
-        command.env("LD_PRELOAD", &faketime).env("FAKETIME", time);
-        Ran::of(command.output().unwrap()).fails(1, &[needle, "is valid from"]);
+        lab.run_at(time, env!("CARGO_BIN_EXE_keyrite"), INSTALL).fails(1, &[needle, "is valid from"]);
         assert_eq!(lab.listing("node"), before);
     }
 }

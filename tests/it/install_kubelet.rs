@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use crate::support::cluster::kubeconfig;
-use crate::support::{Lab, PROFILES, Ran};
+use crate::support::{Lab, PROFILES};
 
 const LINK: &str = "kubelet/pki/kubelet-client-current.pem";
 const FIRST: &str = "kubelet-client-2026-01-02-03-04-05.pem";
@@ -76,22 +76,6 @@ fn both(lab: &Lab) -> String {
     lab.listing("node") + &lab.listing("kubelet")
 }
 
-fn faketime() -> String {
-    ["x86_64", "aarch64"]
-        .map(|cpu| format!("/usr/lib/{cpu}-linux-gnu/faketime/libfaketime.so.1"))
-        .into_iter()
-        .find(|path| Path::new(path).exists())
-        .expect("libfaketime")
-}
-
-/// Runs a program as if it were this time.
-fn at(lab: &Lab, time: &str, program: &str, arguments: &str) -> Ran {
-    let words: Vec<&str> = arguments.split_whitespace().collect();
-    let mut command = lab.command(program, &words);
-    command.env("LD_PRELOAD", faketime()).env("FAKETIME", time).env("TZ", "UTC");
-    Ran::of(command.output().unwrap())
-}
-
 fn install(release: &str, more: &str) -> String {
     format!("install {release} --root roots/authorities/kubernetes-ca.crt --pki node/pki {PLACES} {more}")
 }
@@ -123,7 +107,7 @@ fn a_renewal_reaches_what_the_kubelet_uses_and_goes_back() {
     symlink("nowhere", lab.path(&format!("kubelet/pki/{}", dated("1")))).unwrap();
     let before = both(&lab);
     let keyrite = env!("CARGO_BIN_EXE_keyrite");
-    let ran = at(&lab, &date("0", "+%F %T"), keyrite, &install("release3", "--renewal next")).ok();
+    let ran = lab.run_at(&date("0", "+%F %T"), keyrite, &install("release3", "--renewal next")).ok();
     assert!(ran.out.contains(&told) && ran.out.contains("\nrestart    kubelet: "), "{}", ran.out);
 
     let new = whole(&lab);
@@ -171,7 +155,7 @@ fn what_an_earlier_renewal_did_not_reach_follows_later() {
     // A pair that is younger than the one in kubelet.conf is the kubelet's own rotation, and stays.
     let request =
         format!("req -x509 -newkey rsa:2048 -nodes -keyout own.key -out own.crt -subj {NODE} -days 20");
-    at(&lab, "+1h", "openssl", &request).ok();
+    lab.run_at("+1h", "openssl", &request).ok();
     pair(&lab, &(lab.read("own.crt") + &lab.read("own.key")));
     let before = both(&lab);
     let ran = lab.keyrite(&install("release3", "")).ok();
@@ -189,7 +173,7 @@ fn a_kubeconfig_that_refers_to_the_link_is_understood() {
     let lab = worker();
     let key = lab.read("release.key");
     let request = format!("req -x509 -key release.key -subj {NODE} -days 20 -out old.crt");
-    at(&lab, "-3d", "openssl", &request).ok();
+    lab.run_at("-3d", "openssl", &request).ok();
     lab.run("mkdir", &["-p", "kubelet/pki"]).ok();
     pair(&lab, &(lab.read("old.crt") + &key));
     let path = lab.path(LINK).display().to_string();

@@ -3,13 +3,13 @@
 
 use std::collections::HashSet;
 
+use rusqlite::{Connection, Row};
+
 use crate::support::{self, Lab, P256, WEB};
 
 /// A root, a script and a bundle of three good requests and a bad one.
 fn ready() -> Lab {
-    let lab = Lab::new();
-    lab.root("ecdsa-p256");
-    lab.sign_script(WEB);
+    let lab = Lab::signing();
     for name in ["a", "b", "c"] {
         lab.csr(
             &format!("in/web/{name}.csr"),
@@ -44,19 +44,16 @@ fn whole(lab: &Lab) {
     let serials: HashSet<&str> =
         manifest["certificates"].as_array().unwrap().iter().map(|c| c["serial"].as_str().unwrap()).collect();
     assert_eq!(serials.len(), 3);
-    let reserved = sqlite(lab, "SELECT count(*) FROM certificate JOIN request USING (id) WHERE ceremony = 2");
-    assert_eq!(reserved, "3", "a serial number was spent twice");
+    let reserved = count(lab, "SELECT count(*) FROM certificate JOIN request USING (id) WHERE ceremony = 2");
+    assert_eq!(reserved, 3, "a serial number was spent twice");
     assert_eq!(
-        sqlite(lab, "SELECT count(*) FROM certificate LEFT JOIN issued USING (id) WHERE signature IS NULL"),
-        "0"
+        count(lab, "SELECT count(*) FROM certificate LEFT JOIN issued USING (id) WHERE signature IS NULL"),
+        0
     );
 }
 
-fn sqlite(lab: &Lab, query: &str) -> String {
-    let script = format!(
-        "import sqlite3;print(sqlite3.connect('ledger/ledger.sqlite').execute(\"{query}\").fetchone()[0])"
-    );
-    lab.run("python3", &["-c", &script]).ok().out.trim().to_owned()
+fn count(lab: &Lab, query: &str) -> i64 {
+    lab.database("ledger").query_row(query, [], |row| row.get(0)).unwrap()
 }
 
 #[test]
@@ -80,23 +77,41 @@ fn killed_at_each_signature() {
 
 /// Edits the database of a ceremony that waits: `resume` signs nothing more, and `audit` finds it.
 #[track_caller]
-fn edited(lab: &Lab, python: &str) {
+fn edited(lab: &Lab, what: &str, edit: impl FnOnce(&Connection)) {
     lab.run("sh", &["-c", "rm -rf kept && cp -r ledger kept"]).ok();
-    let script = format!(
-        "import sqlite3, hashlib; db = sqlite3.connect('ledger/ledger.sqlite'); q = db.execute; {python}; db.commit()"
-    );
-    lab.run("python3", &["-c", &script]).ok();
+    edit(&lab.database("ledger"));
     let (reserved, issued) = ("SELECT count(*) FROM certificate", "SELECT count(*) FROM issued");
-    let before = (sqlite(lab, reserved), sqlite(lab, issued));
+    let before = (count(lab, reserved), count(lab, issued));
     let audit = lab.keyrite("audit ledger");
-    assert_eq!(audit.code, 1, "{python}: audit found nothing\n{}", audit.out);
+    assert_eq!(audit.code, 1, "{what}: audit found nothing\n{}", audit.out);
     assert!(audit.err.contains("THE RECORD DOES NOT HOLD"), "{}", audit.err);
     let resumed = lab.resume();
     // What is found while people are there may be after something was signed.
     let code = if resumed.code == 3 { 3 } else { 4 };
     resumed.fails(code, &["The ledger is not as it was written"]);
-    assert_eq!(before, (sqlite(lab, reserved), sqlite(lab, issued)), "{python}");
+    assert_eq!(before, (count(lab, reserved), count(lab, issued)), "{what}");
     lab.run("sh", &["-c", "rm -rf ledger && mv kept ledger"]).ok();
+}
+
+/// Where these octets are.
+fn place(octets: &[u8], what: &[u8]) -> usize {
+    octets.windows(what.len()).position(|window| window == what).unwrap()
+}
+
+/// Puts octets in the place of others, wherever those are.
+fn exchange(octets: &mut [u8], from: &[u8], to: &[u8]) {
+    place(octets, from);
+    for at in 0..=octets.len() - from.len() {
+        if octets[at..].starts_with(from) {
+            octets[at..at + to.len()].copy_from_slice(to);
+        }
+    }
+}
+
+/// Writes over what follows the first of these octets.
+fn overwrite(octets: &mut [u8], after: &[u8], with: &[u8]) {
+    let start = place(octets, after) + after.len();
+    octets[start..start + with.len()].copy_from_slice(with);
 }
 
 #[test]
@@ -126,16 +141,16 @@ fn edits_while_a_ceremony_waits_are_found() {
         "DELETE FROM release",
         "UPDATE release SET manifest_sha256 = zeroblob(32)",
     ];
-    let pending = [
+    let pending: [fn(&mut Vec<u8>); 5] = [
         // digitalSignature becomes keyCertSign and cRLSign.
-        "n = t.replace(bytes.fromhex('03020780'), bytes.fromhex('03020106')); assert n != t",
+        |tbs| exchange(tbs, &[3, 2, 7, 0x80], &[3, 2, 1, 6]),
         // The year in which it begins.
-        "i = t.index(bytes.fromhex('170d')) + 2; n = t[:i] + b'20' + t[i + 2:]",
-        "i = t.index(bytes.fromhex('170d')) + 2; n = t[:i] + b'45' + t[i + 2:]",
+        |tbs| overwrite(tbs, &[0x17, 0x0d], b"20"),
+        |tbs| overwrite(tbs, &[0x17, 0x0d], b"45"),
         // Another serial number, in octets and column.
-        "i = t.index(bytes.fromhex('0214')) + 2; n = t[:i] + b'\\x11' * 20 + t[i + 20:]; q('UPDATE certificate SET serial = ? WHERE id = ?', (b'\\x11' * 20, id))",
+        |tbs| overwrite(tbs, &[0x02, 0x14], &[0x11; 20]),
         // The common name.
-        "n = t.replace(b'\\x0c\\x01a', b'\\x0c\\x01b'); assert n != t",
+        |tbs| exchange(tbs, b"\x0c\x01a", b"\x0c\x01b"),
     ];
     for (at, killed_at) in ["2", "3"].into_iter().enumerate() {
         let mut lab = ready();
@@ -145,12 +160,19 @@ fn edits_while_a_ceremony_waits_are_found() {
         assert_eq!(lab.sign("in", "out").code, -1);
         lab.set("FAULTY_TOKEN_MODE", "none");
         for sql in &anywhere {
-            edited(&lab, &format!("db.executescript(\"\"\"{sql}\"\"\")"));
+            edited(&lab, sql, |database| database.execute_batch(sql).unwrap());
         }
-        for python in pending.iter().filter(|_| at == 1) {
-            let row = "SELECT id, tbs FROM certificate JOIN request USING (id) WHERE path = 'web/a.csr'";
-            let write = "q('UPDATE certificate SET tbs = ? WHERE id = ?', (n, id))";
-            edited(&lab, &format!("id, t = q(\"{row}\").fetchone(); {python}; {write}"));
+        for (number, change) in pending.iter().enumerate().filter(|_| at == 1) {
+            edited(&lab, &format!("pending {number}"), |database| {
+                let row = "SELECT id, serial, tbs FROM certificate JOIN request USING (id) WHERE path = 'web/a.csr'";
+                let read = |row: &Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+                let (id, serial, mut tbs): (i64, Vec<u8>, Vec<u8>) =
+                    database.query_row(row, [], read).unwrap();
+                change(&mut tbs);
+                let serial = if number == 3 { vec![0x11; 20] } else { serial };
+                let write = "UPDATE certificate SET tbs = ?, serial = ? WHERE id = ?";
+                database.execute(write, (tbs, serial, id)).unwrap();
+            });
         }
         lab.resume().ok();
         whole(&lab);
@@ -168,12 +190,7 @@ fn what_the_records_say_cannot_be_undone() {
     assert_eq!(lab.sign("in", "out").code, -1);
     lab.set("FAULTY_TOKEN_MODE", "none");
     lab.run("cp", &["-r", "ledger", "kept"]).ok();
-    let edit = |sql: &str| {
-        let script = format!(
-            "import sqlite3; db = sqlite3.connect('ledger/ledger.sqlite'); db.executescript(\"{sql}\"); db.commit()"
-        );
-        lab.run("python3", &["-c", &script]).ok();
-    };
+    let edit = |sql: &str| lab.edit("ledger", sql);
     let give_up = || lab.keyrite("ceremony abandon --ledger ledger --by Eve --reason none");
     edit("DELETE FROM certificate WHERE id > 2");
     give_up().fails(3, &["The ledger is not as it was written"]);
@@ -195,23 +212,25 @@ fn what_the_records_say_cannot_be_undone() {
     assert_eq!(lab.sign("in", "out").code, -1);
     lab.set("FAULTY_TOKEN_MODE", "none");
     lab.keyrite("ceremony abandon --ledger ledger --by Ada --reason none").ok();
-    let again = "import sqlite3; db = sqlite3.connect('ledger/ledger.sqlite'); db.execute('UPDATE ceremony SET done = 0 WHERE id = 2'); db.commit()";
-    lab.run("python3", &["-c", again]).ok();
+    lab.edit("ledger", "UPDATE ceremony SET done = 0 WHERE id = 2");
     lab.resume().fails(3, &["The ledger is not as it was written"]);
 }
 
 #[test]
 fn edits_while_a_key_waits_are_found() {
     let mut lab = Lab::new();
-    lab.write("profiles.toml", support::PROFILES);
-    lab.write("root.toml", support::root_script("ecdsa-p256"));
+    lab.write_root_script();
     lab.faulty();
     lab.set("FAULTY_TOKEN_MODE", "kill");
     lab.set("FAULTY_TOKEN_AT", "2");
     assert_eq!(lab.ceremony("root.toml", "--out root").code, -1);
     lab.set("FAULTY_TOKEN_MODE", "none");
-    let other = "t = q('SELECT tbs FROM certificate').fetchone()[0]; n = t.replace(b'Root', b'Rust'); assert n != t; q('UPDATE certificate SET tbs = ?', (n,))";
-    edited(&lab, other);
+    edited(&lab, "another name", |database| {
+        let mut tbs: Vec<u8> =
+            database.query_row("SELECT tbs FROM certificate", [], |row| row.get(0)).unwrap();
+        exchange(&mut tbs, b"Root", b"Rust");
+        database.execute("UPDATE certificate SET tbs = ?", [tbs]).unwrap();
+    });
     lab.resume().ok();
     lab.keyrite("audit ledger root --root root/authorities/root-ca.crt").ok();
 }
@@ -222,8 +241,7 @@ fn killed_while_creating_keys() {
         // Challenge and certificate of the root, the manifest key's certificate, challenge and manifest.
         for at in 1..=if mode == "killgen" { 2 } else { 5 } {
             let mut lab = Lab::new();
-            lab.write("profiles.toml", support::PROFILES);
-            lab.write("root.toml", support::root_script("ecdsa-p256"));
+            lab.write_root_script();
             lab.faulty();
             lab.set("FAULTY_TOKEN_MODE", mode);
             lab.set("FAULTY_TOKEN_AT", &at.to_string());
@@ -252,8 +270,7 @@ fn what_is_found_of_a_key_is_kept_or_destroyed() {
         for at in [1, 2] {
             for decision in decisions {
                 let mut lab = Lab::new();
-                lab.write("profiles.toml", support::PROFILES);
-                lab.write("root.toml", support::root_script("ecdsa-p256"));
+                lab.write_root_script();
                 lab.faulty();
                 lab.set("FAULTY_TOKEN_MODE", mode);
                 lab.set("FAULTY_TOKEN_AT", &at.to_string());
@@ -306,8 +323,7 @@ fn what_is_destroyed_was_decided() {
     for (mode, kills) in [("genpublic", 1), ("generror", 2)] {
         for at in 1..=kills {
             let mut lab = Lab::new();
-            lab.write("profiles.toml", support::PROFILES);
-            lab.write("root.toml", support::root_script("ecdsa-p256"));
+            lab.write_root_script();
             lab.faulty();
             lab.set("FAULTY_TOKEN_MODE", mode);
             lab.ceremony("root.toml", "--out root").fails(3, &["CKR_DEVICE_ERROR"]);
@@ -376,8 +392,7 @@ fn nothing_else_is_destroyed_with_what_is_found() {
 #[test]
 fn a_key_that_was_not_made_leaves_the_ledger_free() {
     let mut lab = Lab::new();
-    lab.write("profiles.toml", support::PROFILES);
-    lab.write("root.toml", support::root_script("ecdsa-p256"));
+    lab.write_root_script();
     lab.faulty();
     lab.set("FAULTY_TOKEN_MODE", "genrefuse");
     lab.ceremony("root.toml", "--out root")
@@ -410,8 +425,7 @@ fn a_key_that_was_not_made_leaves_the_ledger_free() {
 fn a_key_that_is_gone_is_made_anew() {
     for objects in [vec!["privkey"], vec!["pubkey"], vec!["privkey", "pubkey"]] {
         let mut lab = Lab::new();
-        lab.write("profiles.toml", support::PROFILES);
-        lab.write("root.toml", support::root_script("ecdsa-p256"));
+        lab.write_root_script();
         lab.faulty();
         lab.set("FAULTY_TOKEN_MODE", "kill");
         lab.set("FAULTY_TOKEN_AT", "2");
@@ -430,7 +444,7 @@ fn a_key_that_is_gone_is_made_anew() {
         assert_eq!(ran.out.contains("> destroy root-ca"), objects.len() == 1, "{}", ran.out);
         lab.keyrite("verify root --root root/authorities/root-ca.crt").ok();
         lab.keyrite("audit ledger root --root root/authorities/root-ca.crt").ok();
-        assert_eq!(sqlite(&lab, "SELECT count(*) FROM certificate"), "3");
+        assert_eq!(count(&lab, "SELECT count(*) FROM certificate"), 3);
         lab.keyrite("ceremony report ledger --out report.html").ok();
     }
 }
@@ -466,8 +480,8 @@ fn killed_at_system_calls() {
             assert!(lab.path("out/manifest.json.p7s").exists(), "{call} {at}");
             lab.keyrite("verify out --root root/authorities/root-ca.crt").ok();
             assert_eq!(
-                sqlite(&lab, "SELECT count(*) FROM certificate JOIN request USING (id) WHERE ceremony > 1"),
-                "3",
+                count(&lab, "SELECT count(*) FROM certificate JOIN request USING (id) WHERE ceremony > 1"),
+                3,
                 "{call} {at}"
             );
         }
@@ -535,8 +549,8 @@ fn failing_disk() {
             }
             lab.keyrite("verify out --root root/authorities/root-ca.crt").ok();
             assert_eq!(
-                sqlite(&lab, "SELECT count(*) FROM certificate JOIN request USING (id) WHERE ceremony > 1"),
-                "3",
+                count(&lab, "SELECT count(*) FROM certificate JOIN request USING (id) WHERE ceremony > 1"),
+                3,
                 "{call} {at}"
             );
         }
@@ -547,12 +561,9 @@ fn failing_disk() {
 #[test]
 fn clock_behind_the_ledger() {
     let lab = ready();
-    let library =
-        ["x86_64", "aarch64"].map(|cpu| format!("/usr/lib/{cpu}-linux-gnu/faketime/libfaketime.so.1"));
-    let library = library.iter().find(|path| std::path::Path::new(path).exists()).expect("libfaketime");
-    let mut lab = lab.with("LD_PRELOAD", library);
+    let mut lab = lab;
     for early in ["1970-01-02 00:00:00", "2020-01-01 00:00:00"] {
-        lab.set("FAKETIME", early);
+        lab.clock(early);
         lab.sign("in", "out")
             .fails(3, &["the clock says", "the ledger's last entry is of", "set the clock right"]);
     }
@@ -569,11 +580,7 @@ fn bundle_that_ended_meanwhile() {
     lab.set("FAULTY_TOKEN_AT", "1");
     assert_eq!(lab.sign("short", "out").code, -1);
     lab.set("FAULTY_TOKEN_MODE", "none");
-    let library =
-        ["x86_64", "aarch64"].map(|cpu| format!("/usr/lib/{cpu}-linux-gnu/faketime/libfaketime.so.1"));
-    let library = library.iter().find(|path| std::path::Path::new(path).exists()).expect("libfaketime");
-    lab.set("LD_PRELOAD", library);
-    lab.set("FAKETIME", "+2d");
+    lab.clock("+2d");
     lab.resume().fails(1, &["was to be used until", "ceremony abandon", "BUNDLE-TIME"]);
     assert!(!lab.path("out").exists());
     lab.keyrite("ceremony abandon --ledger ledger --by Ada --reason ended").ok();
@@ -606,15 +613,8 @@ fn a_medium_that_is_gone_is_told() {
 #[test]
 fn two_at_once() {
     let lab = ready();
-    let script = "import sqlite3,time,sys;c=sqlite3.connect('ledger/ledger.sqlite');c.execute('PRAGMA locking_mode=EXCLUSIVE');c.execute('BEGIN EXCLUSIVE');print('held',flush=True);sys.stdin.read()";
-    let mut holder = lab.command("python3", &["-c", script]);
-    holder.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
-    let mut holder = holder.spawn().unwrap();
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(holder.stdout.take().unwrap()), &mut line)
-        .unwrap();
+    let held = lab.hold("ledger");
     lab.sign("in", "out").fails(2, &["is in use by another program; wait until its ceremony is done"]);
-    drop(holder.stdin.take());
-    holder.wait().unwrap();
+    drop(held);
     lab.sign("in", "out").ok();
 }

@@ -1,7 +1,7 @@
 //! Programs that are not ours judge every kind of artifact. `scripts/install-debian.sh test`
 //! installs them.
 
-use crate::support::{self, Lab, P256, Ran, repository};
+use crate::support::{Lab, P256, Ran, repository};
 
 /// A rehearsal's release: every shipped certificate profile but the single ones.
 fn rehearsal() -> Lab {
@@ -147,9 +147,7 @@ print("read")
 /// Serial numbers: every bit position but the fixed first octet takes both values.
 #[test]
 fn serial_numbers_are_random_in_every_bit() {
-    let lab = Lab::new();
-    lab.root("ecdsa-p256");
-    lab.sign_script(support::WEB);
+    let lab = Lab::signing();
     for number in 0..48 {
         lab.csr(&format!("in/web/n{number}.csr"), "/CN=a", &format!("DNS:n{number}.example.test"), P256);
     }

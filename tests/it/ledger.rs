@@ -1,25 +1,19 @@
 //! The ledger's files, after somebody else had them: what is not keyrite's, or cannot be, is refused
 //! before anything is written or signed.
 
-use crate::support::{Lab, P256, WEB};
+use crate::support::{Lab, P256};
 
 /// A root, and a bundle that waits to be signed.
 fn ready() -> Lab {
-    let lab = Lab::new();
-    lab.root("ecdsa-p256");
-    lab.sign_script(WEB);
+    let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     lab.run("cp", &["-r", "ledger", "kept"]).ok();
     lab
 }
 
-/// Python on the database of a fresh copy of the ledger, as `q`.
-fn edit(lab: &Lab, python: &str) {
-    lab.run("sh", &["-c", "rm -rf ledger && cp -r kept ledger"]).ok();
-    let script = format!(
-        "import sqlite3; db = sqlite3.connect('ledger/ledger.sqlite'); q = db.execute; {python}; db.commit()"
-    );
-    lab.run("python3", &["-c", &script]).ok();
+/// Performs these statements on a fresh copy of the ledger.
+fn edit(lab: &Lab, sql: &str) {
+    lab.edit_copy("kept", "ledger", sql);
 }
 
 /// When something was written stands in the records alone, and a line that is none tells no time.
@@ -29,18 +23,14 @@ fn last_line_that_is_no_record() {
     let lines =
         ["'gone'", r#"replace(line, '"time":', '"when":')"#, r#"replace(line, '"time":"2', '"time":"x')"#];
     for line in lines {
-        edit(
-            &lab,
-            &format!(
-                "q('''UPDATE transcript SET line = {line} WHERE number = (SELECT max(number) FROM transcript)''')"
-            ),
-        );
+        let last = "WHERE number = (SELECT max(number) FROM transcript)";
+        edit(&lab, &format!("UPDATE transcript SET line = {line} {last}"));
         let told = ["AUDIT-CHAIN", "The ledger is not as it was written"];
         lab.sign("in", "out").fails(3, &told);
         lab.keyrite("ceremony check sign.toml --ledger ledger").fails(3, &told);
         assert!(!lab.path("out").exists());
     }
-    edit(&lab, "0");
+    edit(&lab, "");
     lab.sign("in", "out").ok();
 }
 
@@ -49,33 +39,30 @@ fn last_line_that_is_no_record() {
 fn only_the_ledger_lies_in_its_folder() {
     let lab = ready();
     // The pages of an older ledger, as SQLite itself writes them.
-    let journal = "import os, sqlite3; db = sqlite3.connect('old.sqlite', isolation_level=None); q = db.execute; q('PRAGMA page_size = 8192'); q('CREATE TABLE t (x)'); q('PRAGMA cache_size = 1'); q('BEGIN'); [q('INSERT INTO t VALUES (zeroblob(9000))') for n in range(50)]; os.rename('old.sqlite-journal', 'ledger/ledger.sqlite-journal'); os._exit(0)";
+    let old = rusqlite::Connection::open(lab.path("old.sqlite")).unwrap();
+    let pages = "INSERT INTO t VALUES (zeroblob(9000));".repeat(50);
+    old.execute_batch(&format!(
+        "PRAGMA page_size = 8192; CREATE TABLE t (x); PRAGMA cache_size = 1; BEGIN; {pages}"
+    ))
+    .unwrap();
+    std::fs::copy(lab.path("old.sqlite-journal"), lab.path("journal")).unwrap();
     let cases = [
         (
-            format!("python3 -c \"{journal}\""),
+            "cp journal ledger/ledger.sqlite-journal",
             "ledger/ledger.sqlite-journal: SQLite would write over the ledger",
         ),
-        ("touch ledger/ledger.sqlite-journal".into(), "ledger/ledger.sqlite-journal: "),
-        ("touch ledger/ledger.sqlite.bak".into(), "ledger/ledger.sqlite.bak: is not keyrite's"),
+        ("touch ledger/ledger.sqlite-journal", "ledger/ledger.sqlite-journal: "),
+        ("touch ledger/ledger.sqlite.bak", "ledger/ledger.sqlite.bak: is not keyrite's"),
+        ("mkdir ledger/notes", "ledger/notes: is not keyrite's, and the folder is for the ledger alone"),
+        ("touch \"$(printf 'ledger/\\033[2J')\"", "ledger/\\u{1b}[2J: is not keyrite's"),
+        ("ln -s /etc/hostname ledger/ledger.sqlite-wal", "ledger/ledger.sqlite-wal: is no regular file"),
+        ("rm ledger/ledger.sqlite; mkfifo ledger/ledger.sqlite", "ledger/ledger.sqlite: is no regular file"),
         (
-            "mkdir ledger/notes".into(),
-            "ledger/notes: is not keyrite's, and the folder is for the ledger alone",
-        ),
-        ("touch \"$(printf 'ledger/\\033[2J')\"".into(), "ledger/\\u{1b}[2J: is not keyrite's"),
-        (
-            "ln -s /etc/hostname ledger/ledger.sqlite-wal".into(),
-            "ledger/ledger.sqlite-wal: is no regular file",
-        ),
-        (
-            "rm ledger/ledger.sqlite; mkfifo ledger/ledger.sqlite".into(),
-            "ledger/ledger.sqlite: is no regular file",
-        ),
-        (
-            "mv ledger/ledger.sqlite other; ln -s ../other ledger/ledger.sqlite".into(),
+            "mv ledger/ledger.sqlite other; ln -s ../other ledger/ledger.sqlite",
             "ledger/ledger.sqlite: is no regular file",
         ),
     ];
-    for (change, told) in &cases {
+    for (change, told) in cases {
         lab.run("sh", &["-c", &format!("rm -rf ledger && cp -r kept ledger && {change}")]).ok();
         let listing = || {
             lab.run(
@@ -97,7 +84,7 @@ fn only_the_ledger_lies_in_its_folder() {
         assert_eq!(before, listing(), "{change}");
         assert!(!lab.path("out").exists() && !lab.path("report.html").exists());
     }
-    edit(&lab, "0");
+    edit(&lab, "");
     // Nor does keyrite itself put anything there.
     let told = ["lies in the ledger's folder, which is for the ledger alone"];
     lab.sign("in", "ledger/out.tar").fails(2, &told);
@@ -114,25 +101,28 @@ fn indexes_are_held_against_their_tables() {
     lab.sign("in", "out").ok();
     lab.run("sh", &["-c", "rm -rf kept && cp -r ledger kept"]).ok();
     lab.csr("more/web/c.csr", "/CN=c", "DNS:c.example.test", P256);
-    let page = |name: &str, change: &str| {
-        format!(
-            "n = q(\"SELECT rootpage FROM sqlite_schema WHERE name = '{name}'\").fetchone()[0]; db.close(); f = open('ledger/ledger.sqlite', 'r+b'); f.seek((n - 1) * 8192); p = f.read(8192); w = {change}; assert w != p; f.seek((n - 1) * 8192); f.write(w); f.close(); db = sqlite3.connect(':memory:')"
-        )
-    };
-    let cases = [
-        page("sqlite_autoindex_token_key_1", "p.replace(b'root-ca', b'root-cb')"),
-        // The first two rows change places.
-        page("request_key", "p[:8] + p[10:12] + p[8:10] + p[12:]"),
-        page("place", "p[:8] + p[10:12] + p[8:10] + p[12:]"),
-    ];
-    for case in &cases {
-        edit(&lab, case);
+    let damaged = |name: &str, change: fn(&mut [u8])| {
+        edit(&lab, "");
+        let root = format!("SELECT CAST(rootpage AS TEXT) FROM sqlite_schema WHERE name = '{name}'");
+        let at = (lab.query("ledger", &root)[0].parse::<usize>().unwrap() - 1) * 8192;
+        let mut file = std::fs::read(lab.path("ledger/ledger.sqlite")).unwrap();
+        let before = file.clone();
+        change(&mut file[at..at + 8192]);
+        assert_ne!(before, file);
+        lab.write("ledger/ledger.sqlite", file);
         lab.sign("more", "next").fails(3, &["ledger.sqlite is damaged"]);
         let audit = lab.keyrite("audit ledger").fails(1, &["THE RECORD DOES NOT HOLD"]);
         assert!(audit.out.contains("ledger.sqlite is damaged"), "{}", audit.out);
         assert!(!lab.path("next").exists());
-    }
-    edit(&lab, "0");
+    };
+    damaged("sqlite_autoindex_token_key_1", |page| {
+        let at = page.windows(7).position(|octets| octets == b"root-ca").unwrap();
+        page[at + 6] = b'b';
+    });
+    // The first two rows change places.
+    damaged("request_key", |page| page[8..12].rotate_left(2));
+    damaged("place", |page| page[8..12].rotate_left(2));
+    edit(&lab, "");
     lab.sign("more", "next").ok();
 }
 
@@ -141,24 +131,22 @@ fn indexes_are_held_against_their_tables() {
 fn what_is_too_large_is_not_read() {
     let mut lab = ready();
     let line = |length: u32| {
-        format!(
-            "q(\"UPDATE transcript SET line = ? || line WHERE ceremony = 1 AND number = 3\", (' ' * {length},))"
-        )
+        format!("UPDATE transcript SET line = format('%{length}s', line) WHERE ceremony = 1 AND number = 3")
     };
     let cases = [
         (line(9 << 20), "ceremony 1: a line of its transcript has"),
         (line(65 << 20), "a value in it is larger than any may be, 64 MiB"),
-        ("q('UPDATE ceremony SET plan = ?', ('x' * (65 << 20),))".into(), "a value in it is larger"),
+        (format!("UPDATE ceremony SET plan = format('%{}s', 'x')", 65 << 20), "a value in it is larger"),
     ];
-    for (python, told) in &cases {
-        edit(&lab, python);
+    for (sql, told) in &cases {
+        edit(&lab, sql);
         let audit = lab.keyrite("audit ledger").fails(1, &["THE RECORD DOES NOT HOLD"]);
         assert!(audit.out.contains(told), "{told}:\n{}", audit.out);
         lab.keyrite("release again --ledger ledger --out out").fails(3, &[told]);
         assert!(!lab.path("out/manifest.json").exists(), "{told}");
         lab.run("rm", &["-rf", "out"]).ok();
     }
-    edit(&lab, "0");
+    edit(&lab, "");
     lab.faulty();
     lab.set("FAULTY_TOKEN_MODE", "kill");
     lab.set("FAULTY_TOKEN_AT", "3");

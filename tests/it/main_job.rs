@@ -29,8 +29,7 @@ fn rehearsal_tells_the_story_and_marks_all_it_makes() {
     );
     lab.keyrite("rehearse --out show").fails(2, &["show: exists"]);
     // A rehearsal's ledger never becomes a real one.
-    lab.write("profiles.toml", support::PROFILES);
-    lab.write("root.toml", support::root_script("ecdsa-p256"));
+    lab.write_root_script();
     lab.init_token("lab");
     lab.keyrite(&format!(
         "ceremony run root.toml --hsm hsm.toml --ledger show/ledger --answers {}/ceremony/answers-accept.toml --pin-file pin --out o",
@@ -66,9 +65,7 @@ fn every_authority_key_signs_what_openssl_verifies() {
 /// Every kind of request key is accepted, PEM and DER, with each SHA-2.
 #[test]
 fn every_request_key_and_form_is_certified() {
-    let lab = Lab::new();
-    lab.root("ecdsa-p256");
-    lab.sign_script(WEB);
+    let lab = Lab::signing();
     for (name, key) in [
         ("rsa2048", "-algorithm RSA -pkeyopt rsa_keygen_bits:2048"),
         ("rsa3072", "-algorithm RSA -pkeyopt rsa_keygen_bits:3072"),
@@ -293,9 +290,7 @@ fn keys_cannot_leave_the_token() {
 /// Validity is inclusive, never outlives the issuer, and dates after 2049 are GeneralizedTime.
 #[test]
 fn validity_is_exact() {
-    let lab = Lab::new();
-    lab.root("ecdsa-p256");
-    lab.sign_script(WEB);
+    let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     lab.sign("in", "out").ok();
     let entry = lab.manifest("out")["certificates"][0].clone();
@@ -306,26 +301,15 @@ fn validity_is_exact() {
     assert_eq!(second(&entry["not_after"]) - second(&entry["not_before"]), 365 * 86_400 - 1);
     // Nine and a half years on, the leaf ends with its root.
     let mut lab = lab;
-    lab.set("LD_PRELOAD", &faketime());
-    lab.set("FAKETIME", "+3467d");
+    lab.clock("+3467d");
     lab.csr("late/web/b.csr", "/CN=b", "DNS:b.example.test", P256);
     lab.sign("late", "out2").ok();
     let manifest = lab.manifest("out2");
     assert_eq!(manifest["certificates"][0]["not_after"], manifest["authorities"][0]["not_after"]);
     // After the root's end nothing is issued.
-    lab.set("FAKETIME", "+3700d");
+    lab.clock("+3700d");
     lab.csr("gone/web/c.csr", "/CN=c", "DNS:c.example.test", P256);
     lab.write("pin", "wrong, but never asked for");
     lab.sign("gone", "out3").fails(3, &["root-ca is valid from", "the clock says"]);
     assert!(!lab.path("out3").exists());
-}
-
-fn faketime() -> String {
-    for folder in ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"] {
-        let library = format!("{folder}/faketime/libfaketime.so.1");
-        if std::path::Path::new(&library).exists() {
-            return library;
-        }
-    }
-    panic!("libfaketime is not installed");
 }

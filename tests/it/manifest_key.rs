@@ -1,7 +1,7 @@
 //! Whose manifest is believed: a key that authorities in the token certified for it, and no other below
 //! the same root, however its release is made up; and on a node the key that signed before.
 
-use crate::support::{self, Lab, P256, WEB};
+use crate::support::{self, Lab, P256};
 use keyrite::digest::Digest;
 use keyrite::issuance::{Certificate, MANIFEST_SIGNING};
 use keyrite::release::{CertificateEntry, Head, ManifestWriter, entry};
@@ -375,9 +375,7 @@ fn second_key(lab: &Lab) {
 }
 
 fn node() -> Lab {
-    let lab = Lab::new();
-    lab.root("ecdsa-p256");
-    lab.sign_script(WEB);
+    let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     lab.sign("in", "out1").ok();
     std::fs::create_dir_all(lab.path("node/pki")).unwrap();
@@ -500,9 +498,6 @@ fn a_manifest_key_that_has_ended_installs_nothing() {
         });
     };
     let mut lab = Lab::without_token();
-    let library =
-        ["x86_64", "aarch64"].map(|cpu| format!("/usr/lib/{cpu}-linux-gnu/faketime/libfaketime.so.1"));
-    let library = library.iter().find(|path| std::path::Path::new(path).exists()).expect("libfaketime");
     let install = |lab: &Lab, forge: &Forge, more: &str| {
         let (out, root) = (forge.lab.path("out"), forge.lab.path("c0.crt"));
         std::fs::create_dir_all(lab.path("node/pki")).unwrap();
@@ -522,8 +517,7 @@ fn a_manifest_key_that_has_ended_installs_nothing() {
     // 899 days and a minute later, on a new node.
     release(&forge, 1, "");
     std::fs::remove_dir_all(lab.path("node")).unwrap();
-    lab.set("LD_PRELOAD", library);
-    lab.set("FAKETIME", "+77673660s");
+    lab.clock("+77673660s");
     install(&lab, &forge, "").fails(1, &["the manifest key's certificate is valid from", "--manifest-key"]);
     assert!(!lab.path("node/pki/ca.crt").exists());
     install(&lab, &forge, &format!("--manifest-key {key}")).ok();

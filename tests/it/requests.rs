@@ -27,9 +27,7 @@ fn write(lab: &Lab, folder: &str, index: &Value) {
 
 /// A laboratory with an authority, a script and the bundle `in` of two requests.
 fn ready() -> Lab {
-    let lab = Lab::new();
-    lab.root("ecdsa-p256");
-    lab.sign_script(WEB);
+    let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     lab.csr("in/web/b.csr", "/CN=b", "DNS:b.example.test", P256);
     lab
@@ -346,11 +344,7 @@ fn bundles_need_their_approvals() {
         "UPDATE bundle_signature SET octets = x'00' WHERE path LIKE '%bob%'",
         "UPDATE bundle_signature SET octets = (SELECT octets FROM bundle_signature s WHERE s.path LIKE '%alice%')",
     ] {
-        lab.run("sh", &["-c", "rm -rf bad && cp -r ledger bad"]).ok();
-        let python = format!(
-            "import sqlite3; d = sqlite3.connect('bad/ledger.sqlite'); d.execute({edit:?}); d.commit()"
-        );
-        lab.run("python3", &["-c", &python]).ok();
+        lab.edit_copy("ledger", "bad", edit);
         let ran = lab.keyrite("audit bad");
         assert!(ran.code == 1 && ran.out.contains("[AUDIT-APPROVALS]"), "{edit}: {}", ran.out);
     }

@@ -14,8 +14,7 @@ fn ready() -> Lab {
         "accept.toml",
         std::fs::read(support::repository().join("ceremony/answers-accept.toml")).unwrap(),
     );
-    lab.write("profiles.toml", support::PROFILES);
-    lab.write("root.toml", support::root_script("ecdsa-p256"));
+    lab.write_root_script();
     lab
 }
 
@@ -73,8 +72,7 @@ fn saying_stop_stops() {
 }
 
 fn transcript_of_the_ledger(lab: &Lab) -> String {
-    let query = "import sqlite3; [print(r[0]) for r in sqlite3.connect('ledger/ledger.sqlite').execute('SELECT line FROM transcript ORDER BY ceremony, number')]";
-    lab.run("python3", &["-c", query]).ok().out
+    lab.query("ledger", "SELECT line FROM transcript ORDER BY ceremony, number").join("\n")
 }
 
 /// What is typed before a question stands there answers nothing, and Enter alone is no answer: it
@@ -232,8 +230,7 @@ fn a_pin_is_gone_from_memory_once_it_was_used() {
         let lab = support::Lab::without_token();
         lab.write("pin", format!("{pin}\n"));
         lab.init_token("lab");
-        lab.write("profiles.toml", support::PROFILES);
-        lab.write("root.toml", support::root_script("ecdsa-p256"));
+        lab.write_root_script();
         lab.write("scan.py", SCAN);
         let scan = |text: &str| {
             format!(

@@ -1,11 +1,9 @@
 //! `keyrite verify`: whatever is changed, taken away or added on the way back is found.
 
-use crate::support::{self, Lab, P256, WEB};
+use crate::support::{self, Lab, P256};
 
 fn released() -> Lab {
-    let lab = Lab::new();
-    lab.root("ecdsa-p256");
-    lab.sign_script(WEB);
+    let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     lab.csr("in/web/b.csr", "/CN=b", "DNS:b.example.test,IP:10.0.0.1", P256);
     lab.csr("in/web/bad.csr", "/CN=b", "DNS:b.example.org", P256);
@@ -66,9 +64,7 @@ fn every_change_is_found() {
 /// A record of refusals is never longer than those who read it let in.
 #[test]
 fn refusals_of_a_hostile_bundle_are_written_so_that_they_can_be_read() {
-    let lab = Lab::new();
-    lab.root("ecdsa-p256");
-    lab.sign_script(WEB);
+    let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     let names: Vec<String> = (0..300).map(|number| format!("DNS:{number}")).collect();
     lab.csr("in/web/bad.csr", "/CN=bad", &names.join(","), P256);

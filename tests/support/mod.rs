@@ -9,8 +9,8 @@
 )]
 
 pub mod cluster;
+pub mod database;
 pub mod process;
-
 pub mod typist;
 
 use std::fs;
@@ -136,7 +136,13 @@ impl Lab {
     }
 
     pub fn run(&self, program: &str, arguments: &[&str]) -> Ran {
-        Ran::of(self.command(program, arguments).output().unwrap_or_else(|e| panic!("{program}: {e}")))
+        self.output(&mut self.command(program, arguments))
+    }
+
+    /// Runs what [`Lab::command`] prepared.
+    pub fn output(&self, command: &mut Command) -> Ran {
+        let program = command.get_program().to_owned();
+        Ran::of(command.output().unwrap_or_else(|e| panic!("{}: {e}", program.display())))
     }
 
     /// Runs the real binary; words are separated by spaces.
@@ -172,6 +178,34 @@ impl Lab {
             "ceremony resume --ledger ledger --answers {}/ceremony/answers-accept.toml --pin-file pin",
             repository().display()
         ))
+    }
+
+    /// From now on programs see this time, as libfaketime has it: `+3d`.
+    pub fn clock(&mut self, time: &str) {
+        self.set("LD_PRELOAD", &faketime());
+        self.set("FAKETIME", time);
+    }
+
+    /// Runs a program that sees this time; words are separated by spaces.
+    pub fn run_at(&self, time: &str, program: &str, arguments: &str) -> Ran {
+        let words: Vec<&str> = arguments.split_whitespace().collect();
+        let mut command = self.command(program, &words);
+        command.env("LD_PRELOAD", faketime()).env("FAKETIME", time).env("TZ", "UTC");
+        self.output(&mut command)
+    }
+
+    /// A token with a root, and a script that signs under it what [`WEB`] lets in.
+    pub fn signing() -> Self {
+        let lab = Self::new();
+        lab.root("ecdsa-p256");
+        lab.sign_script(WEB);
+        lab
+    }
+
+    /// The small script `root.toml` of an authority on P-256, with its profiles.
+    pub fn write_root_script(&self) {
+        self.write("profiles.toml", PROFILES);
+        self.write("root.toml", root_script("ecdsa-p256"));
     }
 
     /// A root authority `root-ca` and a manifest key, from a small script; production, not rehearsal.
@@ -250,6 +284,12 @@ impl Lab {
         .ok();
         self.write("hsm.toml", format!("name = \"faulty\"\nmodule = [\"{}\"]\n", module.display()));
     }
+}
+
+fn faketime() -> String {
+    let folders = ["x86_64", "aarch64"].map(|cpu| format!("/usr/lib/{cpu}-linux-gnu/faketime"));
+    let mut libraries = folders.iter().map(|folder| format!("{folder}/libfaketime.so.1"));
+    libraries.find(|library| Path::new(library).exists()).expect("libfaketime is not installed")
 }
 
 pub fn walk(folder: &Path) -> Vec<PathBuf> {
