@@ -91,8 +91,8 @@ fn tars_that_are_no_bundles() {
     );
     refused("tar cf bad.tar -C x . && tar rf bad.tar -C x web/0000.csr", &["same name", "MEDIA-NAME"]);
     // The message shows some of the octets.
-    signed("tar czf bad.tar -C x .").fails(1, &["bad.tar", "uncompressed tar"]);
-    signed("head -c 3000 /dev/urandom > bad.tar").fails(1, &["bad.tar", "MEDIA-TYPE"]);
+    signed("tar czf bad.tar -C x .").fails_somehow(1, &["bad.tar", "uncompressed tar"]);
+    signed("head -c 3000 /dev/urandom > bad.tar").fails_somehow(1, &["bad.tar", "MEDIA-TYPE"]);
     refused("tar cf - -C x . | head -c 3500 > bad.tar", &["cut off"]);
     refused("tar cf - -C x . | head -c 2700 > bad.tar", &["cut off"]);
     refused("tar cf - -C x web | head -c 3072 > bad.tar", &["cut off"]);

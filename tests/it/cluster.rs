@@ -2,7 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{Lab, repository};
+use crate::support::Lab;
+use crate::support::messages::golden;
 
 const KUBEADM: &str = r#"
 name = "prod-1"
@@ -110,9 +111,8 @@ fn tree(lab: &Lab, folder: &str) -> String {
     lab.files(folder).iter().map(|path| format!("{:o} {path}\n", mode(path))).collect()
 }
 
-fn golden(lab: &Lab, name: &str) {
-    let wanted = std::fs::read_to_string(repository().join("tests/golden").join(name)).unwrap();
-    assert_eq!(tree(lab, "c"), wanted, "{name}");
+fn kept(lab: &Lab, name: &str) {
+    golden(name, &tree(lab, "c"));
     assert_eq!(lab.path("c").metadata().unwrap().permissions().mode() & 0o777, 0o700);
 }
 
@@ -122,7 +122,7 @@ const API: &str = "DNS:kubernetes, DNS:kubernetes.default, DNS:kubernetes.defaul
 #[test]
 fn kubeadm_layout_from_description_to_release() {
     let lab = made(KUBEADM);
-    golden(&lab, "kubeadm-tree.txt");
+    kept(&lab, "kubeadm-tree.txt");
     let check = lab.keyrite("request check c/bundle --script c/script/sign.toml").ok();
     assert!(check.out.contains("30 would be issued, 0 refused"), "{}", check.out);
     signed(&lab, "--in c/bundle");
@@ -232,7 +232,7 @@ fn kubeadm_layout_from_description_to_release() {
 #[test]
 fn single_ca_layout_from_description_to_release() {
     let lab = made(SINGLE_CA);
-    golden(&lab, "single-ca-tree.txt");
+    kept(&lab, "single-ca-tree.txt");
     signed(&lab, "--in c/bundle");
     let own = "IP Address:192.168.7.10, IP Address:FD00:0:0:0:0:0:0:10";
     let api = "DNS:server, DNS:kubernetes, DNS:kubernetes.default, DNS:kubernetes.default.svc, DNS:kubernetes.default.svc.cluster.local, IP Address:FD00:0:0:0:0:0:0:10, IP Address:10.32.0.1, IP Address:192.168.7.10";

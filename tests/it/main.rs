@@ -26,6 +26,7 @@ mod custody;
 mod due;
 mod etcd;
 mod faults;
+mod goldens;
 mod install;
 mod install_ca;
 mod install_kubelet;

@@ -1,6 +1,7 @@
 //! Paper: what is printed is what runs, and nothing in it comes from elsewhere.
 
-use crate::support::{self, Lab, P256, WEB, repository};
+use crate::support::messages::golden;
+use crate::support::{self, Lab, P256, repository};
 
 /// The numbered steps of a printed script.
 fn printed(markdown: &str) -> Vec<String> {
@@ -24,16 +25,6 @@ fn executed(lab: &Lab, release: &str) -> Vec<String> {
 
 fn print(lab: &Lab, script: &str) -> String {
     lab.keyrite(&format!("ceremony print {script} --format markdown")).ok().out
-}
-
-/// Compares with a text that is kept; `GOLDEN=write` keeps a new one.
-fn golden(name: &str, text: &str) {
-    let path = repository().join("tests/golden").join(name);
-    if std::env::var("GOLDEN").is_ok_and(|value| value == "write") {
-        std::fs::write(&path, text).unwrap();
-    }
-    let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == text, "{name} differs, see with GOLDEN=write and git diff:\n{text}");
 }
 
 /// Without the digest of the program, which differs from one build to the next.
@@ -107,8 +98,7 @@ fn printed_steps_are_the_executed_ones_for_every_shipped_script() {
 #[test]
 fn markdown_of_a_small_script() {
     let lab = Lab::without_token();
-    lab.write("profiles.toml", support::PROFILES);
-    lab.write("root.toml", support::root_script("ecdsa-p256"));
+    lab.write_root_script();
     golden("script.md", &without_program(&print(&lab, "root.toml")));
 }
 
@@ -156,9 +146,7 @@ assert not stack
 /// Every request of a ceremony stands in its report, whether ledger or release tells it.
 #[test]
 fn report_tells_what_was_issued_and_refused() {
-    let lab = Lab::new();
-    lab.root("ecdsa-p256");
-    lab.sign_script(WEB);
+    let lab = Lab::signing();
     for name in ["a", "b", "c"] {
         let san = format!("DNS:{name}.example.test");
         lab.csr(&format!("in/web/{name}.csr"), &format!("/CN={name}"), &san, P256);

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use crate::support::messages::golden;
 use crate::support::typist::typed;
 use crate::support::{self, Lab, PIN, SOFTHSM};
 use serde_json::Value;
@@ -334,8 +335,7 @@ fn names_are_read_back_and_corrected() {
 #[test]
 fn answers_may_pin_the_plan() {
     let lab = Lab::new();
-    lab.write("profiles.toml", support::PROFILES);
-    lab.write("root.toml", support::root_script("ecdsa-p256"));
+    lab.write_root_script();
     let checked = lab.keyrite("ceremony check root.toml").ok().out;
     let line = checked.lines().find(|line| line.starts_with("plan digest")).unwrap();
     let digest = line.split_whitespace().last().unwrap();
@@ -370,8 +370,7 @@ fn what_nobody_expects_on_the_token_stops_the_ceremony() {
     // A stranger that was there before: the script may report it, and from then on it is known.
     let lab = Lab::new();
     lab.run("sh", &["-c", &make]).ok();
-    lab.write("profiles.toml", support::PROFILES);
-    lab.write("root.toml", support::root_script("ecdsa-p256"));
+    lab.write_root_script();
     lab.ceremony("root.toml", "--out out").fails(3, &["TOKEN-STRANGER", "\"other\""]);
     let script = support::root_script("ecdsa-p256");
     lab.write("root.toml", script.replace("\"inventory\"", "\"inventory\"\nstrangers = \"report\""));
@@ -398,13 +397,7 @@ fn golden_screens() {
     for line in screen.lines() {
         assert!(line.len() <= 80 || line.contains('/'), "longer than 80 columns: {line}");
     }
-    let found = normalised(&screen);
-    let path = support::repository().join("tests/golden/root-screens.txt");
-    if std::env::var("GOLDEN").is_ok_and(|value| value == "write") {
-        std::fs::write(&path, &found).unwrap();
-    }
-    let golden = std::fs::read_to_string(&path).unwrap();
-    assert!(found == golden, "root-screens.txt differs, see with GOLDEN=write and git diff:\n{found}");
+    golden("root-screens.txt", &normalised(&screen));
 }
 
 /// What changes from run to run becomes a word in capitals.

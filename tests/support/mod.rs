@@ -10,12 +10,16 @@
 
 pub mod cluster;
 pub mod database;
+pub mod messages;
 pub mod process;
 pub mod typist;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+
+use messages::Messages;
 
 pub const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
 pub const PIN: &str = "7351-user";
@@ -23,14 +27,24 @@ pub const PIN: &str = "7351-user";
 pub struct Lab {
     pub dir: tempfile::TempDir,
     pub env: Vec<(String, String)>,
+    messages: Arc<Messages>,
 }
 
 /// What a run of a program gave.
-#[derive(Debug)]
 pub struct Ran {
     pub code: i32,
     pub out: String,
     pub err: String,
+    /// As it would be typed in a shell.
+    pub command: String,
+    pub messages: Option<Arc<Messages>>,
+}
+
+impl std::fmt::Debug for Ran {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let Self { code, out, err, .. } = self;
+        f.debug_struct("Ran").field("code", code).field("out", out).field("err", err).finish()
+    }
 }
 
 impl Ran {
@@ -39,6 +53,8 @@ impl Ran {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
             err: String::from_utf8_lossy(&output.stderr).into_owned(),
+            command: String::new(),
+            messages: None,
         }
     }
 
@@ -48,9 +64,19 @@ impl Ran {
         self
     }
 
-    /// Requires the exit code and every one of these texts in the message.
+    /// Requires the exit code and every one of these texts in the message, and that the whole message is
+    /// the one that is kept in `tests/golden/messages`.
     #[track_caller]
     pub fn fails(self, code: i32, texts: &[&str]) -> Self {
+        let ran = self.fails_somehow(code, texts);
+        let messages = ran.messages.as_ref().expect("a command of a laboratory");
+        messages.keep(&ran.command, &ran);
+        ran
+    }
+
+    /// As [`Ran::fails`], where the rest of the message is not the same in each run.
+    #[track_caller]
+    pub fn fails_somehow(self, code: i32, texts: &[&str]) -> Self {
         assert_eq!(self.code, code, "exit code:\n{}\n{}", self.out, self.err);
         for text in texts {
             assert!(self.err.contains(text), "no {text:?} in:\n{}", self.err);
@@ -75,7 +101,7 @@ impl Lab {
     /// A folder with a SoftHSM that holds no token yet.
     pub fn without_token() -> Self {
         let dir = tempfile::tempdir().expect("temporary folder");
-        let lab = Self { env: Vec::new(), dir };
+        let lab = Self { env: Vec::new(), messages: Arc::new(Messages::of(dir.path())), dir };
         fs::create_dir(lab.path("tokens")).expect("tokens");
         lab.write(
             "softhsm2.conf",
@@ -130,6 +156,8 @@ impl Lab {
             .args(arguments)
             .current_dir(self.dir.path())
             .env("SOFTHSM2_CONF", self.path("softhsm2.conf"))
+            // Usage is folded at a terminal's width.
+            .env_remove("COLUMNS")
             .envs(self.env.iter().cloned())
             .stdin(Stdio::null());
         command
@@ -142,7 +170,8 @@ impl Lab {
     /// Runs what [`Lab::command`] prepared.
     pub fn output(&self, command: &mut Command) -> Ran {
         let program = command.get_program().to_owned();
-        Ran::of(command.output().unwrap_or_else(|e| panic!("{}: {e}", program.display())))
+        let output = command.output().unwrap_or_else(|e| panic!("{}: {e}", program.display()));
+        Ran { command: messages::shown(command), messages: Some(self.messages.clone()), ..Ran::of(output) }
     }
 
     /// Runs the real binary; words are separated by spaces.
