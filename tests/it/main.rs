@@ -40,6 +40,7 @@ mod manifest_key;
 mod objects;
 mod paper;
 mod people;
+mod properties;
 mod rehearse;
 mod requests;
 mod terminal;
