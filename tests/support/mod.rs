@@ -9,13 +9,17 @@
 )]
 
 pub mod cluster;
+pub mod database;
+pub mod messages;
 pub mod process;
-
 pub mod typist;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+
+use messages::Messages;
 
 pub const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
 pub const PIN: &str = "7351-user";
@@ -23,14 +27,24 @@ pub const PIN: &str = "7351-user";
 pub struct Lab {
     pub dir: tempfile::TempDir,
     pub env: Vec<(String, String)>,
+    messages: Arc<Messages>,
 }
 
 /// What a run of a program gave.
-#[derive(Debug)]
 pub struct Ran {
     pub code: i32,
     pub out: String,
     pub err: String,
+    /// As it would be typed in a shell.
+    pub command: String,
+    pub messages: Option<Arc<Messages>>,
+}
+
+impl std::fmt::Debug for Ran {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let Self { code, out, err, .. } = self;
+        f.debug_struct("Ran").field("code", code).field("out", out).field("err", err).finish()
+    }
 }
 
 impl Ran {
@@ -39,6 +53,8 @@ impl Ran {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
             err: String::from_utf8_lossy(&output.stderr).into_owned(),
+            command: String::new(),
+            messages: None,
         }
     }
 
@@ -48,9 +64,19 @@ impl Ran {
         self
     }
 
-    /// Requires the exit code and every one of these texts in the message.
+    /// Requires the exit code and every one of these texts in the message, and that the whole message is
+    /// the one that is kept in `tests/golden/messages`.
     #[track_caller]
     pub fn fails(self, code: i32, texts: &[&str]) -> Self {
+        let ran = self.fails_somehow(code, texts);
+        let messages = ran.messages.as_ref().expect("a command of a laboratory");
+        messages.keep(&ran.command, &ran);
+        ran
+    }
+
+    /// As [`Ran::fails`], where the rest of the message is not the same in each run.
+    #[track_caller]
+    pub fn fails_somehow(self, code: i32, texts: &[&str]) -> Self {
         assert_eq!(self.code, code, "exit code:\n{}\n{}", self.out, self.err);
         for text in texts {
             assert!(self.err.contains(text), "no {text:?} in:\n{}", self.err);
@@ -75,7 +101,7 @@ impl Lab {
     /// A folder with a SoftHSM that holds no token yet.
     pub fn without_token() -> Self {
         let dir = tempfile::tempdir().expect("temporary folder");
-        let lab = Self { env: Vec::new(), dir };
+        let lab = Self { env: Vec::new(), messages: Arc::new(Messages::of(dir.path())), dir };
         fs::create_dir(lab.path("tokens")).expect("tokens");
         lab.write(
             "softhsm2.conf",
@@ -130,13 +156,22 @@ impl Lab {
             .args(arguments)
             .current_dir(self.dir.path())
             .env("SOFTHSM2_CONF", self.path("softhsm2.conf"))
+            // Usage is folded at a terminal's width.
+            .env_remove("COLUMNS")
             .envs(self.env.iter().cloned())
             .stdin(Stdio::null());
         command
     }
 
     pub fn run(&self, program: &str, arguments: &[&str]) -> Ran {
-        Ran::of(self.command(program, arguments).output().unwrap_or_else(|e| panic!("{program}: {e}")))
+        self.output(&mut self.command(program, arguments))
+    }
+
+    /// Runs what [`Lab::command`] prepared.
+    pub fn output(&self, command: &mut Command) -> Ran {
+        let program = command.get_program().to_owned();
+        let output = command.output().unwrap_or_else(|e| panic!("{}: {e}", program.display()));
+        Ran { command: messages::shown(command), messages: Some(self.messages.clone()), ..Ran::of(output) }
     }
 
     /// Runs the real binary; words are separated by spaces.
@@ -172,6 +207,34 @@ impl Lab {
             "ceremony resume --ledger ledger --answers {}/ceremony/answers-accept.toml --pin-file pin",
             repository().display()
         ))
+    }
+
+    /// From now on programs see this time, as libfaketime has it: `+3d`.
+    pub fn clock(&mut self, time: &str) {
+        self.set("LD_PRELOAD", &faketime());
+        self.set("FAKETIME", time);
+    }
+
+    /// Runs a program that sees this time; words are separated by spaces.
+    pub fn run_at(&self, time: &str, program: &str, arguments: &str) -> Ran {
+        let words: Vec<&str> = arguments.split_whitespace().collect();
+        let mut command = self.command(program, &words);
+        command.env("LD_PRELOAD", faketime()).env("FAKETIME", time).env("TZ", "UTC");
+        self.output(&mut command)
+    }
+
+    /// A token with a root, and a script that signs under it what [`WEB`] lets in.
+    pub fn signing() -> Self {
+        let lab = Self::new();
+        lab.root("ecdsa-p256");
+        lab.sign_script(WEB);
+        lab
+    }
+
+    /// The small script `root.toml` of an authority on P-256, with its profiles.
+    pub fn write_root_script(&self) {
+        self.write("profiles.toml", PROFILES);
+        self.write("root.toml", root_script("ecdsa-p256"));
     }
 
     /// A root authority `root-ca` and a manifest key, from a small script; production, not rehearsal.
@@ -250,6 +313,12 @@ impl Lab {
         .ok();
         self.write("hsm.toml", format!("name = \"faulty\"\nmodule = [\"{}\"]\n", module.display()));
     }
+}
+
+fn faketime() -> String {
+    let folders = ["x86_64", "aarch64"].map(|cpu| format!("/usr/lib/{cpu}-linux-gnu/faketime"));
+    let mut libraries = folders.iter().map(|folder| format!("{folder}/libfaketime.so.1"));
+    libraries.find(|library| Path::new(library).exists()).expect("libfaketime is not installed")
 }
 
 pub fn walk(folder: &Path) -> Vec<PathBuf> {
@@ -365,21 +434,4 @@ for number, record in enumerate(r, 1):
     line = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
     previous = hashlib.sha256(line.encode()).hexdigest()
     out.write(line + "\n")
-"#;
-
-/// The same to the transcript of a ceremony in a ledger.
-pub const REWRITE_LEDGER: &str = r#"
-import sys, json, hashlib, sqlite3
-db = sqlite3.connect(sys.argv[1])
-ceremony = int(sys.argv[2])
-r = [json.loads(l) for (l,) in db.execute("SELECT line FROM transcript WHERE ceremony = ? ORDER BY number", (ceremony,))]
-previous = r[0]["previous"]
-exec(sys.argv[3])
-db.execute("DELETE FROM transcript WHERE ceremony = ?", (ceremony,))
-for number, record in enumerate(r, 1):
-    record["number"], record["previous"] = number, previous
-    line = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
-    previous = hashlib.sha256(line.encode()).hexdigest()
-    db.execute("INSERT INTO transcript VALUES (?, ?, ?)", (ceremony, number, line))
-db.commit()
 "#;

@@ -1,8 +1,10 @@
 //! Servers of a test: on the loopback only, on free ports, ended with the test.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::TcpListener;
 use std::process::{Child, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::Lab;
@@ -34,9 +36,15 @@ impl Drop for Running {
     }
 }
 
-/// A port that nobody listens at.
+/// A port that nobody listens at and that no other test was given.
 pub fn free_port(address: &str) -> u16 {
-    TcpListener::bind((address, 0)).unwrap().local_addr().unwrap().port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let port = TcpListener::bind((address, 0)).unwrap().local_addr().unwrap().port();
+        if GIVEN.lock().unwrap().insert(port) {
+            return port;
+        }
+    }
 }
 
 /// Tries until it holds, a bounded number of times.

@@ -1,0 +1,312 @@
+//! What can be wrong with modules, tokens and PINs: each names the thing, both values, and the
+//! documented exit code; ledger and output stay whole.
+
+use crate::support::{self, Lab, P256, PIN, SOFTHSM};
+
+/// The reference lab of most tests: a root, a script, one good request.
+fn ready() -> Lab {
+    let lab = Lab::signing();
+    lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
+    lab
+}
+
+fn nothing_came_out(lab: &Lab) {
+    assert!(!lab.path("out").exists(), "output was written");
+}
+
+#[test]
+fn no_module_at_the_path() {
+    let lab = Lab::new();
+    lab.write_root_script();
+    lab.write("hsm.toml", "name = \"x\"\nmodule = [\"/nonexistent/a.so\", \"/nonexistent/b.so\"]\n");
+    lab.ceremony("root.toml", "--out out")
+        .fails(2, &["no PKCS#11 module at /nonexistent/a.so or /nonexistent/b.so"]);
+    assert!(!lab.path("ledger").exists());
+    lab.write("hsm.toml", "name = \"x\"\nmodule = [\"relative.so\"]\n");
+    lab.ceremony("root.toml", "--out out").fails(2, &["relative.so is no absolute path"]);
+    lab.write("hsm.toml", format!("name = \"x\"\nmodule = [\"{SOFTHSM}\"]\nsurprise = 1\n"));
+    lab.ceremony("root.toml", "--out out").fails(2, &["surprise"]);
+}
+
+#[test]
+fn a_module_that_is_none_or_not_the_pinned_one() {
+    let lab = Lab::new();
+    lab.write_root_script();
+    lab.write("fake.so", "not a library");
+    lab.write("hsm.toml", format!("name = \"x\"\nmodule = [\"{}\"]\n", lab.path("fake.so").display()));
+    lab.ceremony("root.toml", "--out out").fails(2, &["fake.so", "is no PKCS#11 module"]);
+    let other = lab.run("sh", &["-c", "ls /lib/*/libm.so.6 /usr/lib/*/libm.so.6 2>/dev/null | head -1"]).out;
+    lab.write("hsm.toml", format!("name = \"x\"\nmodule = [\"{}\"]\n", other.trim()));
+    lab.ceremony("root.toml", "--out out").fails(2, &["libm.so.6", "is no PKCS#11 module"]);
+    let pin = "00".repeat(32);
+    lab.write("hsm.toml", format!("name = \"x\"\nmodule = [\"{SOFTHSM}\"]\nmodule_sha256 = \"{pin}\"\n"));
+    lab.ceremony("root.toml", "--out out").fails(2, &["SHA-256 is", &pin]);
+    nothing_came_out(&lab);
+}
+
+#[test]
+fn token_absent_doubled_or_uninitialised() {
+    let lab = Lab::without_token();
+    lab.write_root_script();
+    lab.ceremony("root.toml", "--out out")
+        .fails(3, &["no initialised token matches", "not initialised", "keyrite token init"]);
+    lab.init_token("lab");
+    lab.ceremony("root.toml", "--out out --token-label other")
+        .fails(3, &["token with label \"other\"", "label \"lab\""]);
+    lab.keyrite("token init --hsm hsm.toml --label lab --so-pin-file so-pin --pin-file pin")
+        .fails(2, &["is there already"]);
+    // Two with one label: only another program makes that.
+    lab.run("softhsm2-util", &["--init-token", "--free", "--label", "lab", "--pin", PIN, "--so-pin", "1234"])
+        .ok();
+    let ran = lab
+        .ceremony("root.toml", "--out out --token-label lab")
+        .fails(2, &["2 tokens match", "--token-serial"]);
+    assert_eq!(ran.err.matches("label \"lab\"").count(), 3, "the candidates are listed: {}", ran.err);
+    let tokens: serde_json::Value =
+        serde_json::from_str(&lab.keyrite("token list --hsm hsm.toml --json").ok().out).unwrap();
+    let serial = tokens[0]["serial"].as_str().unwrap();
+    lab.keyrite(&format!("token inspect --hsm hsm.toml --token-serial {serial} --pin-file pin")).ok();
+}
+
+#[test]
+fn pins_that_a_new_token_does_not_take_change_nothing() {
+    let lab = Lab::without_token();
+    let init = |label: &str, so: &str, user: &str| {
+        lab.keyrite(&format!(
+            "token init --hsm hsm.toml --label {label} --so-pin-file {so} --pin-file {user}"
+        ))
+    };
+    lab.write("short", "123\n");
+    lab.write("long", format!("{}\n", "1".repeat(256)));
+    let unchanged = "nothing was changed";
+    init("lab", "short", "pin")
+        .fails(2, &["security officer's PIN: too short", "at least 4 octets", unchanged]);
+    init("lab", "so-pin", "short").fails(2, &["user PIN: too short", "4 to 255 octets", unchanged]);
+    init("lab", "so-pin", "long").fails(2, &["user PIN: too long", "4 to 255 octets", unchanged]);
+    init("lab", "so-pin", "pin").ok();
+    // Whether the label is free is told before a PIN is asked for.
+    init("lab", "absent", "absent").fails(2, &["is there already"]);
+}
+
+#[test]
+fn a_token_that_was_left_without_a_user_pin_gets_one() {
+    let mut lab = Lab::without_token();
+    lab.faulty();
+    let init = "token init --hsm hsm.toml --label lab --so-pin-file so-pin --pin-file pin";
+    lab.set("FAULTY_TOKEN_MODE", "pinincorrect");
+    lab.keyrite(init).fails(3, &["C_Login", "but without a user PIN", "the same command again sets it"]);
+    lab.set("FAULTY_TOKEN_MODE", "none");
+    lab.write_root_script();
+    lab.ceremony("root.toml", "--out out").fails(3, &["no user PIN is set", "keyrite token init"]);
+    let ran = lab.keyrite(init).ok();
+    assert!(ran.out.contains("only that is set"), "{}", ran.out);
+    lab.ceremony("root.toml", "--out out").ok();
+    lab.keyrite(init).fails(2, &["is there already"]);
+}
+
+#[test]
+fn wrong_pin_is_tried_once() {
+    let lab = ready();
+    lab.write("wrong", "0000\n");
+    lab.write("pin", "0000\n");
+    lab.sign("in", "out").fails(
+        3,
+        &["C_Login: CKR_PIN_INCORRECT (0x000000A0)", "tries left", "never again", "The ceremony is closed"],
+    );
+    nothing_came_out(&lab);
+    // What can be seen of a PIN file is seen before anything begins.
+    lab.write("pin", "\n");
+    lab.sign("in", "out").fails(2, &["PIN from pin: the first line is empty"]);
+    std::fs::remove_file(lab.path("pin")).unwrap();
+    lab.sign("in", "out").fails(3, &["PIN from pin: No such file"]);
+    lab.keyrite("ceremony report ledger --ceremony 3").fails(2, &["has ceremonies 1 to 2, no other"]);
+    lab.write("pin", format!("{PIN}\n"));
+    // Nothing was signed: the ceremony was closed, a new one begins.
+    lab.sign("in", "out").ok();
+}
+
+#[test]
+fn pin_states_are_read_before_login() {
+    let mut lab = ready();
+    lab.faulty();
+    lab.set("FAULTY_TOKEN_MODE", "tokenflags");
+    lab.set("FAULTY_TOKEN_FLAGS", "40000");
+    lab.sign("in", "out").fails(3, &["CKF_USER_PIN_LOCKED"]);
+    lab.set("FAULTY_TOKEN_FLAGS", "20000");
+    lab.sign("in", "out").fails(3, &["CKF_USER_PIN_FINAL_TRY", "--accept-final-try"]);
+    nothing_came_out(&lab);
+    lab.ceremony("sign.toml", "--in in --out out --accept-final-try").ok();
+    lab.set("FAULTY_TOKEN_MODE", "pinlocked");
+    lab.csr("in2/web/b.csr", "/CN=b", "DNS:b.example.test", P256);
+    lab.sign("in2", "out2").fails(3, &["C_Login: CKR_PIN_LOCKED (0x000000A4)", "security officer"]);
+}
+
+#[test]
+fn label_taken_is_never_used_again() {
+    let lab = Lab::new();
+    lab.write_root_script();
+    lab.run(
+        "pkcs11-tool",
+        &[
+            "--module",
+            SOFTHSM,
+            "--token-label",
+            "lab",
+            "--login",
+            "--pin",
+            PIN,
+            "--keypairgen",
+            "--key-type",
+            "EC:prime256v1",
+            "--label",
+            "root-ca",
+        ],
+    )
+    .ok();
+    let stranger = ["EC private key", "EC public key", "TOKEN-STRANGER", "strangers = \"report\""];
+    lab.ceremony("root.toml", "--out out").fails(3, &stranger);
+    nothing_came_out(&lab);
+    let text = lab.read("root.toml").replace("\"inventory\"", "\"inventory\"\nstrangers = \"report\"");
+    lab.write("root.toml", text);
+    lab.ceremony("root.toml", "--out out").fails(3, &["2 objects have the label \"root-ca\" already"]);
+    nothing_came_out(&lab);
+    // In the ledger, too.
+    let lab = ready();
+    lab.ceremony("root.toml", "--out out").fails(2, &["root-ca: this ledger has a key of that name already"]);
+}
+
+#[test]
+fn key_with_other_attributes_is_destroyed() {
+    let mut lab = Lab::new();
+    lab.write_root_script();
+    lab.faulty();
+    lab.set("FAULTY_TOKEN_MODE", "extractable");
+    lab.ceremony("root.toml", "--out out")
+        .fails(3, &["CKA_EXTRACTABLE is true, required is false", "was destroyed"]);
+    lab.set("FAULTY_TOKEN_MODE", "none");
+    let left = lab.keyrite("token inspect --hsm hsm.toml --pin-file pin").ok();
+    assert!(left.out.contains("holds no object"), "{}", left.out);
+    lab.ceremony("root.toml", "--out out").ok();
+}
+
+#[test]
+fn signature_that_does_not_verify_is_written_nowhere() {
+    let mut lab = ready();
+    lab.faulty();
+    lab.set("FAULTY_TOKEN_MODE", "flip");
+    // The first two signatures are the challenges of the inventory, the third is the certificate's.
+    lab.sign("in", "out").fails(3, &["does not verify"]);
+    lab.set("FAULTY_TOKEN_AT", "3");
+    lab.sign("in", "out").fails(4, &["does not verify", "resume"]);
+    nothing_came_out(&lab);
+    lab.set("FAULTY_TOKEN_MODE", "none");
+    lab.resume().ok();
+    lab.openssl("verify -x509_strict -CAfile root/authorities/root-ca.crt out/certificates/web/a.crt").ok();
+    let serials = lab.manifest("out")["certificates"].as_array().unwrap().len();
+    assert_eq!(serials, 1);
+}
+
+#[test]
+fn token_faults_keep_function_and_code() {
+    for (mode, texts) in [
+        ("removed", ["C_Sign", "CKR_DEVICE_REMOVED (0x00000032)"]),
+        ("general", ["C_Sign", "CKR_GENERAL_ERROR (0x00000005)"]),
+        ("sessionclosed", ["C_Sign", "CKR_SESSION_CLOSED (0x000000B0)"]),
+        ("short", ["does not verify", "resume"]),
+    ] {
+        let mut lab = ready();
+        lab.faulty();
+        lab.set("FAULTY_TOKEN_MODE", mode);
+        lab.set("FAULTY_TOKEN_AT", "3");
+        lab.sign("in", "out").fails(4, &texts);
+        nothing_came_out(&lab);
+        lab.sign("in", "out").fails(2, &["was not finished", "ceremony resume"]);
+        lab.set("FAULTY_TOKEN_MODE", "none");
+        lab.resume().ok();
+        lab.keyrite("verify out --root root/authorities/root-ca.crt").ok();
+    }
+}
+
+#[test]
+fn ledger_of_another_token() {
+    let lab = ready();
+    lab.run(
+        "softhsm2-util",
+        &["--init-token", "--free", "--label", "second", "--pin", PIN, "--so-pin", "1234"],
+    )
+    .ok();
+    lab.ceremony("sign.toml", "--in in --out out --token-label second")
+        .fails(3, &["the ledger says it is in the token with serial", "this one has serial"]);
+    nothing_came_out(&lab);
+}
+
+#[test]
+fn another_key_under_the_same_id_is_not_used() {
+    let lab = ready();
+    let inspect: serde_json::Value =
+        serde_json::from_str(&lab.keyrite("token inspect --hsm hsm.toml --pin-file pin --json").ok().out)
+            .unwrap();
+    let id = inspect["objects"].as_array().unwrap().iter().find(|o| o["label"] == "root-ca").unwrap()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let tool = |more: &[&str]| {
+        let mut arguments = vec!["--module", SOFTHSM, "--token-label", "lab", "--login", "--pin", PIN];
+        arguments.extend(more);
+        lab.run("pkcs11-tool", &arguments)
+    };
+    tool(&["--delete-object", "--type", "privkey", "--id", &id]).ok();
+    lab.sign("in", "out").fails(3, &["0 objects with the ID"]);
+    tool(&["--keypairgen", "--key-type", "EC:prime256v1", "--label", "root-ca", "--id", &id]).ok();
+    let ran = lab.sign("in", "out");
+    assert_eq!(ran.code, 3, "{ran:?}");
+    nothing_came_out(&lab);
+}
+
+/// Who hashes is the HSM profile's word: SoftHSM hashes for RSA and not for ECDSA.
+#[test]
+fn hashing_in_the_token() {
+    let lab = Lab::new();
+    let profile = lab.read("hsm.toml");
+    lab.write("hsm.toml", format!("{profile}hash = \"token\"\n"));
+    lab.write("profiles.toml", support::PROFILES);
+    let script = support::root_script("rsa-3072");
+    lab.write("root.toml", &script[..script.find("[[step]]\nact = \"create-manifest-key\"").unwrap()]);
+    lab.ceremony("root.toml", "").ok();
+    let lab = Lab::new();
+    lab.write("hsm.toml", format!("{profile}hash = \"token\"\n"));
+    lab.write_root_script();
+    lab.ceremony("root.toml", "--out out")
+        .fails(3, &["CKR_MECHANISM_INVALID (0x00000070)", "ceremony resume"]);
+}
+
+/// A script that does not say otherwise refuses a machine on a network; a rehearsal reports it.
+#[test]
+fn network_that_is_up() {
+    let lab = Lab::new();
+    lab.write_root_script();
+    let script = support::root_script("ecdsa-p256").replace("network = \"report\"\n", "");
+    lab.write("root.toml", script);
+    let up = std::fs::read_dir("/sys/class/net").unwrap().flatten().any(|entry| {
+        let flags = std::fs::read_to_string(entry.path().join("flags")).unwrap_or_default();
+        let flags = u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16).unwrap_or(0);
+        flags & 1 == 1 && flags & 8 == 0
+    });
+    if up {
+        lab.ceremony("root.toml", "--out out").fails_somehow(3, &["network interface", "is up"]);
+        nothing_came_out(&lab);
+    }
+    // A machine that does not tell its interfaces may have one that is up.
+    let hidden = format!(
+        "mount -t tmpfs tmpfs /sys && exec {} ceremony run root.toml --hsm hsm.toml --ledger hidden --answers {}/ceremony/answers-accept.toml --pin-file pin --out out",
+        env!("CARGO_BIN_EXE_keyrite"),
+        support::repository().display()
+    );
+    lab.run("unshare", &["--mount", "sh", "-c", &hidden])
+        .fails(3, &["network interface unknown (/sys/class/net cannot be read) is up"]);
+    nothing_came_out(&lab);
+    let lab2 = Lab::new();
+    lab2.write_root_script();
+    lab2.write("root.toml", lab.read("root.toml"));
+    lab2.ceremony("root.toml", "--out show --rehearsal").ok();
+}

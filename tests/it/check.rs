@@ -1,0 +1,202 @@
+//! `keyrite ceremony check`: what would fail in the room is found beforehand, all of it at once.
+
+use crate::support::{Lab, P256, PROFILES, SIGN_STEPS, WEB, repository, root_script};
+
+fn checked(script: &str, more: &str, texts: &[&str]) {
+    let lab = Lab::without_token();
+    lab.write("profiles.toml", PROFILES);
+    lab.write("s.toml", script);
+    lab.keyrite(&format!("ceremony check s.toml {more}")).fails(2, texts);
+}
+
+fn sign(roster: &str) -> String {
+    format!("{SIGN_STEPS}{roster}")
+}
+
+#[test]
+fn shipped_scripts_have_no_finding() {
+    let lab = Lab::without_token();
+    for file in std::fs::read_dir(repository().join("ceremony")).unwrap() {
+        let path = file.unwrap().path();
+        if std::fs::read_to_string(&path).is_ok_and(|text| text.contains("[[step]]")) && path.is_file() {
+            let ran = lab.keyrite(&format!("ceremony check {}", path.display()));
+            let ran = if path.extension().is_some_and(|e| e == "toml") { ran.ok() } else { continue };
+            assert!(ran.out.contains("plan digest"), "{}", ran.out);
+        }
+    }
+}
+
+#[test]
+fn steps_before_their_precondition_are_all_told() {
+    let steps = "title = \"t\"\npurpose = \"p\"\nprofiles = [\"profiles.toml\"]\n[[step]]\nact = \"issue\"\n[[step]]\nact = \"review\"\n[[step]]\nact = \"inventory\"\n[[step]]\nact = \"release\"\n";
+    checked(
+        &format!("{steps}{WEB}"),
+        "",
+        &[
+            "s.toml: step 1 (issue): needs the step review before it",
+            "s.toml: step 2 (review): needs the step import before it",
+            "s.toml: step 3 (inventory): needs the step open-token before it",
+            "s.toml: step 4 (release): needs the step open-token before it",
+        ],
+    );
+}
+
+#[test]
+fn roster_lines_that_never_match() {
+    let line = |path: &str, more: &str| {
+        format!("[[roster]]\npath = \"{path}\"\nprofile = \"server\"\nauthority = \"root-ca\"\n{more}\n")
+    };
+    let good = "subject = [\"CN=*\"]\ndns = [\"*.example.test\"]";
+    checked(&sign(&line("../*.csr", good)), "", &["roster line 1", "no file of a bundle can have this path"]);
+    checked(&sign(&line("w eb/*.csr", good)), "", &["no file of a bundle"]);
+    checked(
+        &sign(&(line("web/*.csr", good) + &line("web/a.csr", good))),
+        "",
+        &[
+            "roster line 2 (\"web/a.csr\"): every path of it is also one of line 1 (\"web/*.csr\")",
+            "narrow one of them",
+        ],
+    );
+    checked(
+        &sign(&(line("web/a.csr", good) + &line("web/*.csr", good))),
+        "",
+        &["holds every path of line 1"],
+    );
+    checked(
+        &sign(&(line("web/*.csr", good) + &line("web/*.csr", good))),
+        "",
+        &["has the same path as line 1"],
+    );
+    checked(
+        &sign(&line("web/*.csr", "subject = [\"CN=*\"]")),
+        "",
+        &["requires a name and the line allows none"],
+    );
+    checked(
+        &sign(&line("web/*.csr", "subject = [\"XX=*\"]\ndns = [\"a.test\"]")),
+        "",
+        &["no subject can have \"XX=*\""],
+    );
+    checked(
+        &sign(&line("web/*.csr", "dns = [\"-bad.test\", \"a..b\", \"ok.test\"]")),
+        "",
+        &["no DNS name can be \"-bad.test\"", "no DNS name can be \"a..b\"", "2 problems"],
+    );
+    checked(&sign(&line("web/*.csr", "wildcards = [\"*example.test\"]")), "", &["is no wildcard name"]);
+    let names =
+        "[[roster]]\npath = \"c/*.csr\"\nprofile = \"client\"\nauthority = \"root-ca\"\ndns = [\"a.test\"]\n";
+    checked(&sign(names), "", &["certificate profile client has no names"]);
+}
+
+#[test]
+fn validity_beyond_the_issuer_and_profiles_that_contradict_themselves() {
+    let root = root_script("ecdsa-p256");
+    checked(
+        &root.replacen("days = 3650", "days = 400", 1),
+        "",
+        &["step 5 (create-manifest-key): manifest is for 3650 days, its issuer root-ca lasts 400"],
+    );
+    let second = "[[step]]\nact = \"create-authority\"\nname = \"sub\"\nprofile = \"intermediate\"\nsubject = [\"CN=s\"]\nkey = \"ecdsa-p256\"\ndays = 9\nissuer = \"root-ca\"\n[[step]]\nact = \"create-authority\"\nname = \"subsub\"\nprofile = \"intermediate\"\nsubject = [\"CN=t\"]\nkey = \"ecdsa-p256\"\ndays = 9\nissuer = \"sub\"\n[[step]]\nact = \"release\"\n";
+    let deep = root.replace("[[step]]\nact = \"release\"\n", second);
+    checked(&deep, "", &["sub has path length 0, so subsub cannot be an authority below it"]);
+    let late = root
+        .replace("issuer = \"root-ca\"", "issuer = \"late\"")
+        .replace("[[step]]\nact = \"release\"\n", &second.replace("name = \"subsub\"", "name = \"late\""));
+    checked(&late, "", &["key late: is used before the step that creates it"]);
+    let lab = Lab::without_token();
+    lab.write(
+        "profiles.toml",
+        PROFILES.replace(
+            "key_usage = [\"digitalSignature\", \"keyEncipherment\"]",
+            "key_usage = [\"keyEncipherment\"]",
+        ),
+    );
+    lab.write("s.toml", sign(WEB));
+    lab.keyrite("ceremony check s.toml").fails(2, &["certificate profile server: has no digitalSignature"]);
+}
+
+/// What only the ledger, the bundle, the HSM profile and the output tell.
+#[test]
+fn ledger_bundle_and_output() {
+    let lab = Lab::signing();
+    lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
+    lab.csr("bad/web/a.csr", "/CN=a", "DNS:a.example.org", P256);
+    let all = "--ledger ledger --hsm hsm.toml --out out";
+    lab.keyrite(&format!("ceremony check sign.toml {all} --in in")).ok();
+    lab.keyrite("ceremony check root.toml --ledger new --hsm hsm.toml --out out").ok();
+    assert!(!lab.path("new").exists() && !lab.path("out").exists(), "a check makes nothing");
+    lab.keyrite("ceremony check root.toml --ledger ledger").fails(
+        2,
+        &[
+            "key root-ca: the ledger has a key of that name already",
+            "key manifest: the ledger has a key of that name already",
+            "2 problems",
+        ],
+    );
+    lab.write("other.toml", sign(&WEB.replace("root-ca", "other-ca")));
+    lab.keyrite("ceremony check other.toml --ledger ledger")
+        .fails(2, &["key other-ca: neither the ledger nor the script has it"]);
+    lab.keyrite("ceremony check other.toml").ok();
+    lab.write("roles.toml", sign(&WEB.replace("root-ca", "manifest")));
+    lab.keyrite("ceremony check roles.toml --ledger ledger")
+        .fails(2, &["key manifest: is for manifest, the script uses it for authority"]);
+    lab.keyrite("ceremony check sign.toml --in bad --out root --hsm profiles.toml")
+        .fails(2, &["every request is refused (1 of 1)", "root: ", "profiles.toml", "3 problems"]);
+    let absent =
+        lab.keyrite("ceremony check sign.toml --hsm absent.toml").fails(2, &["absent.toml: No such file"]);
+    assert_eq!(absent.err.matches("absent.toml").count(), 1, "{}", absent.err);
+    lab.keyrite("ceremony check root.toml --in in").fails(2, &["the script imports no bundle"]);
+    lab.keyrite("ceremony check sign.toml --ledger in").fails(2, &["holds no ledger and is not empty"]);
+    // What the run refuses: a ledger that is not there, one of the other kind.
+    lab.keyrite("ceremony check sign.toml --ledger absent")
+        .fails(2, &["absent: no ledger is there, and sign.toml needs one with root-ca, manifest"]);
+    let run = |more: &str| lab.ceremony("sign.toml", &format!("--in in --out out {more}"));
+    lab.keyrite("ceremony check sign.toml --ledger ledger --rehearsal")
+        .fails(2, &["ledger: is a production ledger"]);
+    run("--rehearsal").fails(2, &["ledger: is a production ledger"]);
+    let rehearsed = Lab::new();
+    rehearsed.write_root_script();
+    rehearsed.sign_script(WEB);
+    rehearsed.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
+    rehearsed
+        .sign("in", "out")
+        .fails(2, &["ledger: no ledger is there, and sign.toml needs one with root-ca"]);
+    rehearsed.ceremony("root.toml", "--out root --rehearsal").ok();
+    rehearsed.sign("in", "out").fails(2, &["is a rehearsal's ledger"]);
+    rehearsed
+        .keyrite("ceremony check sign.toml --ledger ledger")
+        .fails(2, &["ledger: is a rehearsal's ledger; name another folder, or add --rehearsal"]);
+    rehearsed.keyrite("ceremony check sign.toml --ledger ledger --rehearsal").ok();
+    // A root with little left of its life.
+    let short = Lab::new();
+    short.write("profiles.toml", PROFILES);
+    short.write("root.toml", root_script("ecdsa-p256").replace("days = 3650", "days = 100"));
+    short.ceremony("root.toml", "--out root").ok();
+    short.sign_script(WEB);
+    short
+        .keyrite("ceremony check sign.toml --ledger ledger")
+        .fails(2, &["certificates are for 365 days, their issuer root-ca lasts 100"]);
+}
+
+#[test]
+fn scripts_of_too_many_steps() {
+    let steps = "title = \"t\"\npurpose = \"p\"\n".to_owned() + &"[[step]]\nact = \"machine\"\n".repeat(501);
+    checked(&steps, "", &["s.toml: step: there are 501, at most 500 are performed"]);
+}
+
+/// What `run` refuses of ledger and output, `check` refuses with the same words and the same exit code.
+#[test]
+fn check_and_run_say_the_same_of_ledger_and_output() {
+    let lab = Lab::signing();
+    lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
+    let both = |out: &str, code: i32, text: &str| {
+        lab.keyrite(&format!("ceremony check sign.toml --ledger ledger --out {out} --in in"))
+            .fails(code, &[text]);
+        lab.sign("in", out).fails(code, &[text]);
+    };
+    both("ledger/x", 2, "lies in the ledger's folder");
+    both("root", 2, "output folder is not empty");
+    lab.edit("ledger", "UPDATE transcript SET line = replace(line, 'present', 'absent')");
+    both("out", 3, "The ledger is not as it was written");
+    assert!(!lab.path("out").exists());
+}

@@ -1,0 +1,30 @@
+//! What is kept in `tests/golden/messages` is of tests that exist, and holds nothing of one run alone.
+
+use crate::support::{repository, walk};
+
+#[test]
+fn kept_messages_are_of_tests_that_exist() {
+    let root = repository().join("tests/golden/messages");
+    let files = walk(&root);
+    assert!(files.len() > 100, "{}", files.len());
+    for file in files {
+        let path = file.strip_prefix(&root).unwrap().with_extension("");
+        let topic = path.parent().unwrap().display().to_string();
+        let source =
+            std::fs::read_to_string(repository().join(format!("tests/it/{topic}.rs"))).unwrap_or_default();
+        // A test's second laboratory has a file of its own.
+        let test = path.file_name().unwrap().to_str().unwrap().split('-').next().unwrap();
+        assert!(source.contains(&format!("fn {test}(")), "no test says what is in {}", file.display());
+    }
+}
+
+#[test]
+fn kept_messages_hold_no_path_of_a_machine() {
+    for file in walk(&repository().join("tests/golden/messages")) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let temporary = std::env::temp_dir().join(".tmp");
+        for path in [repository(), &temporary] {
+            assert!(!text.contains(path.to_str().unwrap()), "{} in {}", path.display(), file.display());
+        }
+    }
+}

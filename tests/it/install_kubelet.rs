@@ -1,0 +1,467 @@
+//! `keyrite install` and the kubelet's own folder: what `kubelet-client-current.pem` links to is the
+//! certificate that a kubelet uses, whatever stands in `kubelet.conf`.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use crate::support::cluster::kubeconfig;
+use crate::support::{Lab, PROFILES};
+
+const LINK: &str = "kubelet/pki/kubelet-client-current.pem";
+const FIRST: &str = "kubelet-client-2026-01-02-03-04-05.pem";
+const NODE: &str = "/O=system:nodes/CN=system:node:cp-1";
+const PLACES: &str = "--kubelet-dir kubelet";
+
+/// A worker `node` with nothing but its kubeconfig, whose certificate is installed from `release`.
+fn worker() -> Lab {
+    let lab = Lab::cluster();
+    renewed(&lab, "node", "release");
+    lab.write("node/pki/ca.crt", lab.read("roots/authorities/kubernetes-ca.crt"));
+    lab.install("release", "node", "").ok();
+    lab
+}
+
+/// A new `kubelet.conf` in a folder, and the release with its certificate.
+fn renewed(lab: &Lab, folder: &str, release: &str) {
+    let bundle = format!("bundle-{release}");
+    lab.party("made.key", &format!("{bundle}/kubelet.conf.csr"), NODE, "", "pkcs8");
+    lab.write(&format!("{folder}/kubelet.conf"), kubeconfig("cp-1", &lab.read("made.key")));
+    lab.run("chmod", &["600", &format!("{folder}/kubelet.conf")]).ok();
+    std::fs::rename(lab.path("made.key"), lab.path(&format!("{release}.key"))).unwrap();
+    lab.sign_cluster(&bundle, release).ok();
+}
+
+/// The kubelet's folder as a kubelet makes it at its first start: a copy of what is in `kubelet.conf`.
+fn started(lab: &Lab) {
+    let script = "mkdir -p kubelet/pki && for f in certificate key; do sed -n \"s/.*client-$f-data: //p\" node/kubelet.conf | base64 -d; done";
+    let pem = lab.run("sh", &["-c", script]).ok().out;
+    pair(lab, &pem);
+}
+
+fn pair(lab: &Lab, pem: &str) {
+    lab.write(&format!("kubelet/pki/{FIRST}"), pem);
+    lab.run("chmod", &["600", &format!("kubelet/pki/{FIRST}")]).ok();
+    link(lab, &lab.path(&format!("kubelet/pki/{FIRST}")));
+}
+
+fn link(lab: &Lab, to: &Path) {
+    let _ = std::fs::remove_file(lab.path(LINK));
+    symlink(to, lab.path(LINK)).unwrap();
+}
+
+/// What the kubelet refers to when kubeadm or a bootstrap wrote it.
+fn referring(lab: &Lab, path: &str) -> String {
+    let text = lab.read("node/kubelet.conf");
+    let line = |line: &str| match line.split_once("-data: ") {
+        Some((key, _)) if key.contains("client-") => format!("{key}: {path}\n"),
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
+}
+
+fn public(lab: &Lab, command: &str, file: &str) -> String {
+    lab.openssl(&format!("{command} -in {file}")).ok().out
+}
+
+/// The link leads to a whole pair; gives its public key.
+fn whole(lab: &Lab) -> String {
+    let target = std::fs::read_link(lab.path(LINK)).unwrap();
+    assert!(target.is_absolute() && target.parent() == Some(&lab.path("kubelet/pki")), "{target:?}");
+    let key = public(lab, "pkey -pubout", LINK);
+    assert_eq!(public(lab, "x509 -noout -pubkey", LINK), key, "certificate and key differ");
+    key
+}
+
+fn both(lab: &Lab) -> String {
+    lab.listing("node") + &lab.listing("kubelet")
+}
+
+fn install(release: &str, more: &str) -> String {
+    format!("install {release} --root roots/authorities/kubernetes-ca.crt --pki node/pki {PLACES} {more}")
+}
+
+#[test]
+fn a_renewal_reaches_what_the_kubelet_uses_and_goes_back() {
+    let lab = worker();
+    started(&lab);
+    lab.run("chown", &["-h", "1234:1235", LINK, &format!("kubelet/pki/{FIRST}")]).ok();
+    let old = whole(&lab);
+    renewed(&lab, "next", "release3");
+    let before = both(&lab);
+
+    let told = format!("kubelet/pki/{FIRST}: CN=system:node:cp-1,O=system:nodes, until 20");
+    let dry = lab.keyrite(&install("release3", "--renewal next --dry-run")).ok();
+    for part in [&told, ", issued by CN=kubernetes-ca\n", "kubelet-client-current.pem: links to /"] {
+        assert!(dry.out.contains(part), "{part} in {}", dry.out);
+    }
+    assert_eq!(both(&lab), before, "a dry run changed something");
+
+    // Two names are taken, one by a link that leads nowhere.
+    let date = |seconds: &str, format: &str| {
+        let time = format!("{} + 1 hour + {seconds} seconds", lab.read("now").trim_end());
+        lab.run("date", &["-u", "-d", &time, format]).ok().out.trim_end().to_owned()
+    };
+    lab.write("now", lab.run("date", &["-u", "+%F %T UTC"]).ok().out);
+    let dated = |seconds| date(seconds, "+kubelet-client-%Y-%m-%d-%H-%M-%S.pem");
+    lab.write(&format!("kubelet/pki/{}", dated("0")), "taken\n");
+    symlink("nowhere", lab.path(&format!("kubelet/pki/{}", dated("1")))).unwrap();
+    let before = both(&lab);
+    let keyrite = env!("CARGO_BIN_EXE_keyrite");
+    let ran = lab.run_at(&date("0", "+%F %T"), keyrite, &install("release3", "--renewal next")).ok();
+    assert!(ran.out.contains(&told) && ran.out.contains("\nrestart    kubelet: "), "{}", ran.out);
+
+    let new = whole(&lab);
+    assert_ne!(new, old);
+    assert_eq!(new, public(&lab, "pkey -pubout", "release3.key"));
+    let file = dated("2");
+    assert_eq!(std::fs::read_link(lab.path(LINK)).unwrap(), lab.path(&format!("kubelet/pki/{file}")));
+    lab.openssl(&format!("verify -x509_strict -purpose sslclient -CAfile node/pki/ca.crt {LINK}")).ok();
+    let now = both(&lab);
+    assert!(now.contains(&format!("pki/{file} f 600 1234:1235")), "mode and owner are kept: {now}");
+    assert!(now.contains("kubelet-client-current.pem l 777 1234:1235"), "{now}");
+    for line in before.lines().filter(|line| line.contains("kubelet-client-20") && !line.contains("current"))
+    {
+        assert!(now.contains(line), "{line} is gone");
+    }
+
+    for more in ["--renewal next", ""] {
+        let again = lab.keyrite(&install("release3", more)).ok();
+        assert!(again.out.contains("NOTHING TO DO"), "{}", again.out);
+    }
+    assert_eq!(both(&lab), now);
+    lab.keyrite("install undo --pki node/pki").fails(1, &["also changed files in", "--kubelet-dir"]);
+    // Without its file the old link would be broken.
+    let first = lab.path(&format!("kubelet/pki/{FIRST}"));
+    std::fs::rename(&first, lab.path("away.pem")).unwrap();
+    let undo = format!("install undo --pki node/pki {PLACES}");
+    lab.keyrite(&undo)
+        .fails(1, &["current.pem: linked to", "does not exist any more", "Nothing was changed"]);
+    std::fs::rename(lab.path("away.pem"), &first).unwrap();
+    let undone = lab.keyrite(&undo).ok();
+    assert!(undone.out.contains("kubelet-client-current.pem\n"), "{}", undone.out);
+    assert_eq!(both(&lab), before, "undo left something");
+}
+
+/// A kubeconfig that was renewed while nobody looked at the kubelet's folder.
+#[test]
+fn what_an_earlier_renewal_did_not_reach_follows_later() {
+    let lab = worker();
+    started(&lab);
+    renewed(&lab, "next", "release3");
+    lab.install("release3", "node", "--renewal next").ok();
+    assert_ne!(whole(&lab), public(&lab, "pkey -pubout", "release3.key"));
+    lab.keyrite(&install("release3", "")).ok();
+    assert_eq!(whole(&lab), public(&lab, "pkey -pubout", "release3.key"));
+    // A pair that is younger than the one in kubelet.conf is the kubelet's own rotation, and stays.
+    let request =
+        format!("req -x509 -newkey rsa:2048 -nodes -keyout own.key -out own.crt -subj {NODE} -days 20");
+    lab.run_at("+1h", "openssl", &request).ok();
+    pair(&lab, &(lab.read("own.crt") + &lab.read("own.key")));
+    let before = both(&lab);
+    let ran = lab.keyrite(&install("release3", "")).ok();
+    assert!(ran.out.contains("current.pem: no certificate of this release is for it"), "{}", ran.out);
+    // Unless somebody brings another in its place: then the younger one stays, and so does all else.
+    renewed(&lab, "next", "release4");
+    lab.keyrite(&install("release4", "--renewal next"))
+        .fails(1, &["kubelet-client-current.pem: holds a certificate valid from", "the newer one stays"]);
+    assert_eq!(both(&lab), before);
+}
+
+/// As kubeadm and TLS bootstrap leave it: the kubeconfig has no key of its own.
+#[test]
+fn a_kubeconfig_that_refers_to_the_link_is_understood() {
+    let lab = worker();
+    let key = lab.read("release.key");
+    let request = format!("req -x509 -key release.key -subj {NODE} -days 20 -out old.crt");
+    lab.run_at("-3d", "openssl", &request).ok();
+    lab.run("mkdir", &["-p", "kubelet/pki"]).ok();
+    pair(&lab, &(lab.read("old.crt") + &key));
+    let path = lab.path(LINK).display().to_string();
+    lab.write("node/kubelet.conf", referring(&lab, &path));
+    let conf = lab.read("node/kubelet.conf");
+    assert!(conf.contains("client-key: /") && !conf.contains("client-key-data"), "{conf}");
+    let before = both(&lab);
+
+    // The same key, certified anew; nothing else of the kubelet changes.
+    let ran = lab.keyrite(&install("release", "")).ok();
+    assert!(ran.out.contains("\nrestart    kubelet: "), "{}", ran.out);
+    assert_eq!(whole(&lab), public(&lab, "pkey -pubout", "release.key"));
+    lab.openssl(&format!("verify -x509_strict -CAfile node/pki/ca.crt {LINK}")).ok();
+    assert_eq!(lab.read("node/kubelet.conf"), conf);
+    lab.keyrite(&format!("install undo --pki node/pki {PLACES}")).ok();
+    assert_eq!(both(&lab), before);
+
+    // A renewal: the kubeconfig still refers to the link, and the key is nowhere else.
+    renewed(&lab, "next", "release3");
+    let bare = lab.install("release3", "node", "--renewal next");
+    bare.fails(1, &["kubelet.conf: has its certificate from /", "would not be renewed", "--kubelet-dir"]);
+    assert_eq!(both(&lab), before);
+    lab.keyrite(&install("release3", "--renewal next")).ok();
+    assert_eq!(whole(&lab), public(&lab, "pkey -pubout", "release3.key"));
+    let conf = lab.read("node/kubelet.conf");
+    for part in [format!("client-certificate: {path}"), format!("client-key: {path}")] {
+        assert!(conf.contains(&part), "{part} in {conf}");
+    }
+    assert!(!conf.contains("client-key-data") && !conf.contains("client-certificate-data"), "{conf}");
+    for more in ["--renewal next", ""] {
+        assert!(lab.keyrite(&install("release3", more)).ok().out.contains("NOTHING TO DO"), "{more}");
+    }
+    lab.keyrite(&format!("install undo --pki node/pki {PLACES}")).ok();
+    assert_eq!(both(&lab), before);
+}
+
+/// Killed at each call that changes something: what the link leads to is whole at every moment, and
+/// the next run puts everything back.
+#[test]
+fn killed_at_each_step_with_a_kubelet() {
+    let lab = worker();
+    started(&lab);
+    renewed(&lab, "next", "release3");
+    lab.run("sh", &["-c", "cp -a release3 changed && echo >> changed/transcript.jsonl"]).ok();
+    let before = both(&lab);
+    let killed = |call: &str, when: usize, command: &str| {
+        let traced = format!(
+            "-f -o /dev/null -e trace={call} -e inject={call}:signal=SIGKILL:when={when} {} {command}",
+            env!("CARGO_BIN_EXE_keyrite")
+        );
+        lab.run("strace", &traced.split_whitespace().collect::<Vec<_>>()).code != 0
+    };
+    let (command, undo) =
+        (install("release3", "--renewal next"), format!("install undo --pki node/pki {PLACES}"));
+    let repair = || {
+        whole(&lab);
+        lab.keyrite(&install("changed", "")).fails(1, &["NOT VERIFIED"]);
+    };
+    let installed = || both(&lab).matches("/undo.json").count() > before.matches("/undo.json").count();
+    let mut count = 0;
+    for call in ["renameat", "linkat", "symlinkat", "fsync", "unlinkat", "fchownat", "mkdirat"] {
+        for when in 1..60 {
+            let died = killed(call, when, &command);
+            repair();
+            if installed() {
+                assert_eq!(whole(&lab), public(&lab, "pkey -pubout", "release3.key"), "{call} {when}");
+                lab.keyrite(&undo).ok();
+            }
+            assert_eq!(both(&lab), before, "{call} {when}");
+            if !died {
+                break;
+            }
+            count += 1;
+        }
+    }
+    assert!(count > 30, "killed {count} times");
+    for call in ["symlinkat", "fchownat"] {
+        let traced = format!(
+            "-f -o /dev/null -e trace={call} -e inject={call}:error=EIO {} {command}",
+            env!("CARGO_BIN_EXE_keyrite")
+        );
+        let ran = lab.run("strace", &traced.split_whitespace().collect::<Vec<_>>());
+        ran.fails(3, &["kubelet/pki/.keyrite/", "Input/output error"]);
+        assert_eq!(both(&lab), before, "{call}");
+    }
+    // On the way back.
+    let mut count = 0;
+    for when in 1..20 {
+        lab.keyrite(&command).ok();
+        let now = both(&lab);
+        let died = killed("renameat", when, &undo);
+        repair();
+        if installed() {
+            assert_eq!(both(&lab), now, "{when}");
+            lab.keyrite(&undo).ok();
+        }
+        assert_eq!(both(&lab), before, "{when}");
+        if !died {
+            break;
+        }
+        count += 1;
+    }
+    assert!(count > 4, "killed {count} times");
+}
+
+/// A script that creates one more authority.
+fn second_ca(lab: &Lab) {
+    lab.write("profiles.toml", PROFILES);
+    lab.write("second.toml", "title = \"more\"\npurpose = \"test\"\nprofiles = [\"profiles.toml\"]\n[[step]]\nact = \"machine\"\nnetwork = \"report\"\n[[step]]\nact = \"open-token\"\n[[step]]\nact = \"inventory\"\n[[step]]\nact = \"create-authority\"\nname = \"kubernetes-ca-2\"\nprofile = \"root\"\nsubject = [\"CN=kubernetes-ca-2\"]\nkey = \"ecdsa-p256\"\ndays = 1000\n[[step]]\nact = \"release\"\n");
+    lab.ceremony("second.toml", "--out second").ok();
+    let script =
+        lab.read("ceremony/kubernetes-sign.toml").replace("\"kubernetes-ca\"", "\"kubernetes-ca-2\"");
+    lab.write("ceremony/kubernetes-sign.toml", script);
+}
+
+/// Only the kubelet's own files are still under the old CA.
+#[test]
+fn no_ca_is_dropped_that_the_kubelet_still_needs() {
+    let lab = worker();
+    started(&lab);
+    let old = lab.read(&format!("kubelet/pki/{FIRST}"));
+    second_ca(&lab);
+    let both_trusted = "--ca kubernetes-ca=ca.crt --ca kubernetes-ca-2=ca.crt --rotate-ca";
+    lab.install("second", "node", both_trusted).ok();
+    renewed(&lab, "next", "release4");
+    // Without the kubelet's folder: as if the kubelet read kubelet.conf.
+    let one = "--ca kubernetes-ca-2=ca.crt";
+    lab.install("release4", "node", &format!("{one} --renewal next")).ok();
+    // A release with nothing for this node.
+    renewed(&lab, "other", "release5");
+    let drop = install("release5", &format!("{one} --drop-old-ca"));
+    let dropped = |needles: &[&str]| {
+        let before = both(&lab);
+        lab.keyrite(&drop).fails(1, needles);
+        assert_eq!(both(&lab), before, "{needles:?}");
+    };
+    dropped(&[
+        "kubelet-client-current.pem: is still under the CA that would leave /",
+        "pki/ca.crt; renew it first",
+        "--renewal",
+    ]);
+    // It is in the release before, which has the key of kubelet.conf.
+    lab.keyrite(&install("release4", one)).ok();
+    lab.openssl(&format!("verify -partial_chain -CAfile second/authorities/kubernetes-ca-2.crt {LINK}")).ok();
+
+    // The serving certificate, as a signer of the cluster issued it.
+    lab.write("kubelet/pki/kubelet-server-2026-01-02-03-04-05.pem", &old);
+    symlink("kubelet-server-2026-01-02-03-04-05.pem", lab.path("kubelet/pki/kubelet-server-current.pem"))
+        .unwrap();
+    dropped(&["kubelet-server-current.pem: is still under the CA that would leave", "remove the link"]);
+    lab.run("sh", &["-c", "rm kubelet/pki/kubelet-server-*"]).ok();
+    // One that an authority issued, where the kubelet's own would be.
+    lab.write("kubelet/pki/kubelet.crt", &old);
+    dropped(&["kubelet.crt: is still under the CA that would leave"]);
+
+    // A folder that was not looked at.
+    let conf = lab.read("node/kubelet.conf");
+    lab.write("node/kubelet.conf", referring(&lab, "/srv/kubelet/pki/kubelet-client-current.pem"));
+    lab.install("release5", "node", &format!("{one} --drop-old-ca")).fails(
+        1,
+        &["kubelet.conf: has its certificate from /srv/kubelet/pki/", "may be under the CA", "--kubelet-dir"],
+    );
+    lab.write("node/kubelet.conf", conf);
+
+    // One that it signed itself is under no CA.
+    let request = "req -x509 -newkey rsa:2048 -nodes -keyout kubelet/pki/kubelet.key -out kubelet/pki/kubelet.crt -subj /CN=cp-1@1767322800 -days 20";
+    lab.openssl(request).ok();
+    let ran = lab.keyrite(&drop).ok();
+    assert!(ran.out.contains("kubelet.crt: CN=cp-1@1767322800, until "), "{}", ran.out);
+    lab.openssl(&format!("verify -CAfile node/pki/ca.crt {LINK}")).ok();
+}
+
+/// What cannot be renewed is refused, with what to do, and nothing changes.
+#[test]
+fn a_kubelets_folder_that_cannot_be_trusted_stops_everything() {
+    let lab = worker();
+    started(&lab);
+    let (conf, pem) = (lab.read("node/kubelet.conf"), lab.read(&format!("kubelet/pki/{FIRST}")));
+    renewed(&lab, "next", "release3");
+    let first = lab.path(&format!("kubelet/pki/{FIRST}"));
+    let refused = |needles: &[&str]| {
+        let before = both(&lab);
+        for more in ["--renewal next", "--renewal next --dry-run"] {
+            lab.keyrite(&install("release3", more)).fails(1, needles);
+            lab.keyrite(&install("release3", more)).fails(1, &["Nothing was changed"]);
+        }
+        assert_eq!(both(&lab), before, "{needles:?}");
+    };
+    let gone = lab.path("kubelet/pki/kubelet-client-2025-01-01-01-01-01.pem");
+    link(&lab, &gone);
+    refused(&[
+        "kubelet-client-current.pem: links to /",
+        "2025-01-01-01-01-01.pem, which does not exist",
+        "the kubelet copies",
+    ]);
+    lab.write("elsewhere/pair.pem", &pem);
+    for outside in [
+        lab.path("elsewhere/pair.pem"),
+        "../../elsewhere/pair.pem".into(),
+        format!("../pki/{FIRST}").into(),
+        "..".into(),
+    ] {
+        link(&lab, &outside);
+        refused(&["kubelet-client-current.pem: links to ", "required is a file in /"]);
+    }
+    let second = lab.path("kubelet/pki/kubelet-client-2026-02-02-02-02-02.pem");
+    symlink(lab.path("elsewhere/pair.pem"), &second).unwrap();
+    link(&lab, &second);
+    refused(&["kubelet-client-2026-02-02-02-02-02.pem: a symbolic link"]);
+    std::fs::remove_file(&second).unwrap();
+    std::fs::remove_file(lab.path(LINK)).unwrap();
+    lab.write(LINK, &pem);
+    refused(&["kubelet-client-current.pem: a regular file", "symbolic link"]);
+
+    link(&lab, &first);
+    let (certificate, key) = pem.split_at(pem.find("-----BEGIN PRIVATE KEY").unwrap());
+    let other = lab.read("release3.key");
+    let party = |subject: &str| {
+        lab.openssl(&format!("req -x509 -key release3.key -subj {subject} -days 20 -out other.crt")).ok();
+        lab.read("other.crt") + &other
+    };
+    for (text, needle) in [
+        (certificate.to_owned(), "holds 0 private keys"),
+        (format!("{certificate}{key}{other}"), "holds 2 private keys"),
+        (
+            format!("{certificate}-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n"),
+            "PRIVATE KEY",
+        ),
+        (key.to_owned(), "which holds no certificate"),
+        (format!("{certificate}{other}"), "whose certificate is for another key"),
+        (
+            party("/O=system:nodes/CN=system:node:cp-2"),
+            "is of CN=system:node:cp-2, the release's certificate",
+        ),
+    ] {
+        lab.write(&format!("kubelet/pki/{FIRST}"), text);
+        refused(&["kubelet-client-current.pem: ", needle, "the kubelet copies"]);
+    }
+    lab.write(&format!("kubelet/pki/{FIRST}"), &pem);
+
+    // Kubeconfigs that refer to something else.
+    lab.run("mkdir", &["-p", "srv/pki"]).ok();
+    let elsewhere = lab.path("srv/pki/kubelet-client-current.pem").display().to_string();
+    lab.write("node/kubelet.conf", referring(&lab, &elsewhere));
+    refused(&["kubelet.conf: client-certificate is /", "the kubelet's folder is /", "--kubelet-dir"]);
+    lab.write("node/kubelet.conf", &conf);
+    let half = referring(&lab, &lab.path(LINK).display().to_string());
+    let half = half.replace("client-key: ", "client-key: /etc");
+    lab.write("node/kubelet.conf", half);
+    refused(&["kubelet.conf: client-certificate is /", "required is that both are the same file"]);
+    lab.write("node/kubelet.conf", &conf);
+
+    let before = both(&lab);
+    let named = |dir: &str| lab.install("release3", "node", &format!("--renewal next --kubelet-dir {dir}"));
+    named("kubelet/pki").fails(1, &["is in the folder that --kubelet-dir names", "say --kubelet-dir /"]);
+    named("absent").fails(3, &["absent"]);
+    assert_eq!(both(&lab), before);
+    lab.keyrite(&install("release3", "--renewal next")).ok();
+}
+
+/// The machine's own kubelet belongs to /etc/kubernetes/pki, and to no other folder.
+#[test]
+fn the_kubelet_of_the_machine_is_for_its_own_pki_alone() {
+    let lab = worker();
+    started(&lab);
+    renewed(&lab, "next", "release3");
+    // As on a node: the link has the path that the kubelet knows.
+    link(&lab, Path::new(&format!("/var/lib/kubelet/pki/{FIRST}")));
+    let before = both(&lab);
+    let mounted = |pki: &str, more: &str| {
+        let script = format!(
+            "mount -t tmpfs tmpfs /etc && mkdir /etc/kubernetes && mount --bind node /etc/kubernetes && mount -t tmpfs tmpfs /var/lib && mkdir /var/lib/kubelet && mount --bind kubelet /var/lib/kubelet && exec {} {more} --pki {pki}",
+            env!("CARGO_BIN_EXE_keyrite")
+        );
+        lab.run("unshare", &["--mount", "sh", "-c", &script])
+    };
+    let install = "install release3 --root roots/authorities/kubernetes-ca.crt --renewal next";
+    lab.run("cp", &["-a", "node", "staging"]).ok();
+    let ran = mounted("staging/pki", install).ok();
+    assert!(ran.out.contains("note       /var/lib/kubelet: is left alone, for --pki is /"), "{}", ran.out);
+    assert_eq!(both(&lab), before);
+
+    let ran = mounted("/etc/kubernetes/pki", install).ok();
+    assert!(ran.out.contains("replace    /var/lib/kubelet/pki/kubelet-client-current.pem: links to /var/lib/kubelet/pki/kubelet-client-20"), "{}", ran.out);
+    let target = std::fs::read_link(lab.path(LINK)).unwrap();
+    assert!(target.starts_with("/var/lib/kubelet/pki"), "{target:?}");
+    let file = format!("kubelet/pki/{}", target.file_name().unwrap().to_str().unwrap());
+    assert_eq!(public(&lab, "x509 -noout -pubkey", &file), public(&lab, "pkey -pubout", "release3.key"));
+    mounted("/etc/kubernetes/pki", "install undo").ok();
+    assert_eq!(both(&lab), before);
+}

@@ -1,0 +1,49 @@
+//! Every test but those of the house (`tests/architecture.rs`), as one program: one topic a module, so that
+//! SQLite and the cryptography library are linked once.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod again;
+mod audit;
+mod bad_input;
+mod bad_token;
+mod batch;
+mod check;
+mod cluster;
+mod cluster_binary;
+mod cluster_tls;
+mod cluster_whole;
+mod collect;
+mod custody;
+mod due;
+mod etcd;
+mod faults;
+mod goldens;
+mod install;
+mod install_ca;
+mod install_kubelet;
+mod install_later;
+mod install_objects;
+mod interrupted;
+mod judges;
+mod ledger;
+mod main_job;
+mod manifest_key;
+mod objects;
+mod paper;
+mod pause;
+mod people;
+mod properties;
+mod rehearse;
+mod requests;
+mod terminal;
+mod verify;

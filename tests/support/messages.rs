@@ -1,0 +1,128 @@
+//! Goldens: what people read is kept in `tests/golden`, and compared. `SNAPSHOTS=overwrite cargo test`
+//! writes anew what differs.
+
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{LazyLock, Mutex};
+
+use regex::Regex;
+use snapbox::{Assert, Data, Redactions};
+
+use super::{Ran, repository};
+
+/// Compares a text with a file below `tests/golden`.
+#[track_caller]
+pub fn golden(name: &str, text: &str) {
+    compare(&repository().join("tests/golden").join(name), text, Redactions::new());
+}
+
+#[track_caller]
+fn compare(kept: &Path, text: &str, masks: Redactions) {
+    let assert = Assert::new().action_env("SNAPSHOTS").normalize_paths(false).redact_with(masks);
+    assert.eq(text.to_owned(), Data::read_from(kept, None));
+}
+
+/// What failing commands of one laboratory said. When the laboratory goes, all of it is compared with
+/// `messages/TOPIC/TEST.txt`; a test's second laboratory has `TEST-2.txt`, and so on.
+pub struct Messages {
+    folder: PathBuf,
+    /// Where a test runs in its own thread; what other threads do is kept nowhere.
+    kept: Option<PathBuf>,
+    said: Mutex<Vec<String>>,
+}
+
+thread_local! {
+    /// Laboratories that this thread, so this test, has had.
+    static LABORATORIES: Cell<usize> = const { Cell::new(0) };
+}
+
+impl Messages {
+    /// For a laboratory in this folder.
+    pub fn of(folder: &Path) -> Self {
+        let number = LABORATORIES.get() + 1;
+        LABORATORIES.set(number);
+        let thread = std::thread::current();
+        let test = thread.name().and_then(|name| name.rsplit_once("::"));
+        let kept = test.map(|(topic, test)| {
+            let file = if number == 1 { format!("{test}.txt") } else { format!("{test}-{number}.txt") };
+            repository().join("tests/golden/messages").join(topic.replace("::", "/")).join(file)
+        });
+        Self { folder: folder.to_owned(), kept, said: Mutex::default() }
+    }
+
+    /// Keeps what a command said, once.
+    pub fn keep(&self, command: &str, ran: &Ran) {
+        let mut text = format!("$ {command}\nexit {}\n{}", ran.code, ran.err);
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        let text = masks(&self.folder).redact(&text);
+        let mut said = self.said.lock().unwrap();
+        if !said.contains(&text) {
+            said.push(text);
+        }
+    }
+}
+
+impl Drop for Messages {
+    fn drop(&mut self) {
+        let said = self.said.lock().map(|said| said.join("\n")).unwrap_or_default();
+        match &self.kept {
+            Some(kept) if !std::thread::panicking() && (!said.is_empty() || kept.exists()) => {
+                compare(kept, &said, Redactions::new());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What differs from run to run, and from machine to machine.
+static PATTERNS: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
+    let patterns = [
+        // Another laboratory of the same test.
+        ("[LAB]", r"/[\w./-]*/\.tmp\w{6}\b"),
+        ("[LIBRARIES]", r"(/usr)?/lib/\w+-linux-gnu\b"),
+        ("[TIME]", r"\b\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ|-\d\d-\d\d-\d\d)?"),
+        // Digests and serial numbers, and what an installation is called.
+        ("[HEX]", r"\b([0-9a-f]{16,}|[0-9A-F]{16,})\b"),
+        ("[HEX]", r"\b\d{6}-(?<redacted>[0-9a-f]{12})\b"),
+        ("[FINGERPRINT]", r"\b(([0-9A-F]{2}:){19,}[0-9A-F]{2}|SHA256:[A-Za-z0-9+/]{43})"),
+        // What a set of shares is called.
+        ("[SET]", r"\bthe set (?<redacted>[a-z0-9]{4}), wanted\b"),
+        ("[SET]", r"\bwanted is one of (?<redacted>[a-z0-9]{4})\b"),
+        // Which of many calls a fault is put at, and how long a signature is.
+        ("[N]", r"\bwhen=(?<redacted>\d+)"),
+        ("[N]", r"\bdecoded (?<redacted>\d+) bytes\b"),
+        ("[N]", r"\bDER byte (?<redacted>\d+)\b"),
+        ("[N]", r"\bincomplete: expected (?<redacted>\d+), actual\b"),
+        ("[N]", r"\bactual (?<redacted>\d+) at DER byte\b"),
+        // A public key of OpenSSH.
+        ("[KEY]", r"\bAAAA[A-Za-z0-9+/]{40,}=*"),
+    ];
+    patterns.map(|(mask, pattern)| (mask, Regex::new(pattern).unwrap())).into()
+});
+
+fn masks(folder: &Path) -> Redactions {
+    let mut masks = Redactions::new();
+    masks.insert("[LAB]", folder.display().to_string()).unwrap();
+    masks.insert("[KEYRITE]", env!("CARGO_BIN_EXE_keyrite")).unwrap();
+    masks.insert("[REPOSITORY]", repository()).unwrap();
+    // 2^53 - 1, which has as many digits as a token's serial number.
+    masks.insert("[LARGEST]", "9007199254740991").unwrap();
+    for (mask, pattern) in PATTERNS.iter() {
+        masks.insert(mask, pattern).unwrap();
+    }
+    masks
+}
+
+/// A command as one types it in a shell.
+pub fn shown(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default();
+    let words = [program].into_iter().chain(command.get_args()).map(|word| word.to_string_lossy());
+    let quoted = words.map(|word| {
+        let bare = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
+        if !word.is_empty() && word.chars().all(bare) { word.into_owned() } else { format!("'{word}'") }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
