@@ -16,8 +16,8 @@ help:
 
 demo:
 	scripts/install-debian.sh demo
-	cargo build --release --locked
-	target/release/keyrite rehearse
+	cargo build --profile demo --locked
+	target/demo/keyrite rehearse
 
 test:
 	scripts/install-debian.sh test

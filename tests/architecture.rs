@@ -12,7 +12,7 @@ mod support;
 use std::fs;
 use std::path::PathBuf;
 
-use support::{repository, walk};
+use support::{imports, repository, walk};
 
 /// The modules in rank order, as `lib.rs` lists them.
 fn ranks() -> Vec<String> {
@@ -36,33 +36,40 @@ fn sources() -> Vec<(PathBuf, String, String)> {
         .collect()
 }
 
+/// Read from `use` trees and paths, whatever name an import goes by.
 #[test]
 fn modules_import_only_modules_above_them() {
     let ranks = ranks();
     assert!(ranks.len() > 8, "lib.rs lists the modules: {ranks:?}");
-    for (path, module, text) in sources() {
-        let Some(own) = ranks.iter().position(|rank| *rank == module) else {
+    let rank = |module: &imports::Module| {
+        let place = ranks.iter().position(|rank| *rank == module[0]);
+        place.unwrap_or_else(|| panic!("{} is not in lib.rs", module.join("::")))
+    };
+    for (module, used) in imports::imports(&repository().join("src")) {
+        for other in &used {
             assert!(
-                ["lib", "main"].contains(&module.as_str()),
-                "{}: {module} is not in lib.rs",
-                path.display()
+                rank(other) <= rank(&module),
+                "{} imports {}, which is not above it",
+                module.join("::"),
+                other.join("::")
             );
-            continue;
-        };
-        for (at, line) in text.lines().enumerate() {
-            for imported in line.split("crate::").skip(1) {
-                let name: String =
-                    imported.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                let rank = ranks.iter().position(|rank| *rank == name);
-                assert!(
-                    rank.is_some_and(|rank| rank <= own),
-                    "{}:{}: {module} imports {name}, which is not above it",
-                    path.display(),
-                    at + 1
-                );
-            }
         }
     }
+}
+
+#[test]
+fn no_files_import_one_another() {
+    let imports = imports::imports(&repository().join("src"));
+    let circles = imports::circles(&imports);
+    let edges = |circle: &[imports::Module], module: &imports::Module| {
+        let others = circle.iter().filter(|other| imports[module].contains(*other));
+        others.map(|other| format!("  {} -> {}", module.join("::"), other.join("::"))).collect::<Vec<_>>()
+    };
+    let circle = |circle: &Vec<imports::Module>| {
+        circle.iter().flat_map(|module| edges(circle, module)).collect::<Vec<_>>().join("\n")
+    };
+    let circles: Vec<String> = circles.iter().map(circle).collect();
+    assert!(circles.is_empty(), "files that import one another:\n{}", circles.join("\n"));
 }
 
 #[test]

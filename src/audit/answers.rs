@@ -128,7 +128,7 @@ impl<'s> Check<'s> {
     /// Takes in a record of a key in the step under way.
     fn key(&mut self, event: &'s Event) -> Result<(), String> {
         let usual = &self.plan.script().people.confirm;
-        let confirm = *self.scripted().map_or(usual, |step| step.confirm(self.plan.script()));
+        let confirm = *self.scripted().map_or(usual, |step| step.confirm(&self.plan.script().people));
         let taken = self.keys.take(event, &|by: &[Person]| enough(by, &confirm));
         taken.map_err(|wrong| format!("step {}: {wrong}", self.state.step))
     }
@@ -146,7 +146,7 @@ impl<'s> Check<'s> {
             }
             let Some(prompt) = step.asks() else { continue };
             let by = self.answered.get(&(number, prompt)).map(Vec::as_slice).unwrap_or_default();
-            enough(by, step.confirm(script))
+            enough(by, step.confirm(&script.people))
                 .map_err(|few| format!("step {number} ({act}): {prompt} was not confirmed: {few}"))?;
         }
         Ok(format!("{} confirmations, each what was asked, by those of whom the script asks it", self.count))

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::RandomState;
 
-use super::reading::{Reading, Sealed};
-use super::{Order, Section, transcript};
+use super::reading::{Reading, Sealed, approved};
+use super::{Order, Section};
 use crate::digest::Digest;
 use crate::plan::Plan;
 use crate::record::FIRST;
@@ -102,7 +102,7 @@ impl History {
 
     /// The plan of this transcript, when a ledger keeps it.
     pub fn plan(&self, reading: &Reading) -> Option<&Plan> {
-        transcript::approved(reading, &self.plans)
+        approved(reading, &self.plans)
     }
 
     /// Takes in a release; whether its certificates are new to the history.

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use std::path::Path;
 
 use super::history::{Chapter, History, Told};
-use super::reading::Reading;
+use super::reading::{Reading, approved};
 use super::{Order, Section, release, transcript};
 use crate::digest::Digest;
 use crate::ledger::{self, CeremonyRow, Ledger, ReleaseRow, StoredKey};
@@ -175,7 +175,7 @@ impl Book<'_> {
     fn plan(&self, row: &CeremonyRow, reading: &Reading) -> (Option<Plan>, Option<String>) {
         match kept_plan(row, reading) {
             Ok((plan, setup)) => (Some(plan), setup.err()),
-            Err(wrong) => (transcript::approved(reading, &self.order.plans).cloned(), Some(wrong)),
+            Err(wrong) => (approved(reading, &self.order.plans).cloned(), Some(wrong)),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use crate::digest::{Digest, Hasher};
+use crate::plan::Plan;
 use crate::record::{Event, Facts, KeyAttributes, Look, Record, Run, State, Tool, lines};
 
 /// So many acts of people and steps are kept of one transcript: a hostile one may have as many records as a
@@ -182,4 +183,10 @@ impl Reading {
         self.looks.last = count;
         self.looks.accepted = look.accepted;
     }
+}
+
+/// The given plan of this transcript.
+pub fn approved<'p>(reading: &Reading, plans: &'p [Plan]) -> Option<&'p Plan> {
+    let digest = reading.state.begin.as_ref()?.plan.sha256;
+    plans.iter().find(|plan| plan.digest() == digest)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::certificates::Runs;
 use super::history::{Chapter, History, Told};
-use super::reading::Reading;
+use super::reading::{Reading, approved};
 use super::{Order, Section, transcript};
 use crate::digest::{Digest, Hasher};
 use crate::media::{self, RelativePath, Tree};
@@ -37,7 +37,7 @@ pub fn audit(
         Ok(digest) => manifest.digest = Some(digest),
         Err(wrong) => section.compared("AUDIT-RELEASE", Err(wrong)),
     }
-    let plan = transcript::approved(&reading, &order.plans).or_else(|| history.plan(&reading));
+    let plan = approved(&reading, &order.plans).or_else(|| history.plan(&reading));
     transcript::claims(&reading, plan, None, "the transcript", section);
     if let Some(head) = manifest.head.take() {
         verified(path, &head, order, section)?;

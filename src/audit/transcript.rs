@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::history::{Chapter, History};
-use super::reading::Reading;
+use super::reading::{Reading, approved};
 use super::{Order, Section, answers, people, steps};
 use crate::digest::Digest;
 use crate::failure::Failure;
@@ -28,12 +28,6 @@ pub fn audit(
     claims(&reading, plan, None, "the transcript", section);
     history.tell(Chapter::of(name, None, reading));
     Ok(())
-}
-
-/// The given plan of this transcript.
-pub fn approved<'p>(reading: &Reading, plans: &'p [Plan]) -> Option<&'p Plan> {
-    let digest = reading.state.begin.as_ref()?.plan.sha256;
-    plans.iter().find(|plan| plan.digest() == digest)
 }
 
 /// What can be claimed of a transcript and its plan.

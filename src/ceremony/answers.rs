@@ -5,20 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::people::{Answer, Question, Reply};
-use crate::plan::Seats;
+use super::people::{Answer, Question, Reply, Wanted};
 use crate::record::{Person, Prompt, Role};
-
-/// What a script will ask for.
-#[derive(Clone, Debug)]
-pub struct Wanted<'a> {
-    /// Prompts by name.
-    pub prompts: Vec<&'static str>,
-    /// Who must be there.
-    pub seats: &'a Seats,
-    /// Labels of what is recorded.
-    pub labels: Vec<&'a str>,
-}
 
 /// Answers from a file.
 #[derive(Clone, Debug, Deserialize)]

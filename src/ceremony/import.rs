@@ -1,8 +1,9 @@
 //! The import of a ceremony: one transaction, taken back when the bundle is refused as a whole.
 
 use super::Environment;
+use std::path::PathBuf;
+
 use super::intake::Intake;
-use super::preflight::Start;
 use crate::failure::Failure;
 use crate::ledger::{Import, Imported, Ledger, Line, Refused};
 use crate::plan::{Plan, Setup};
@@ -25,7 +26,7 @@ pub struct Admitted<'l> {
 
 /// Takes in the bundles that a ceremony is to answer.
 pub fn admit<'l>(
-    start: &Start,
+    (plan, bundles): (&Plan, &[PathBuf]),
     ledger: &'l mut Ledger,
     policy: &Policy,
     environment: &Environment<'_>,
@@ -33,13 +34,13 @@ pub fn admit<'l>(
 ) -> Result<Admitted<'l>, Failure> {
     let sequences = ledger.sequences()?;
     let mut import = ledger.import()?;
-    if start.bundles.is_empty() {
+    if bundles.is_empty() {
         return Ok(Admitted { import, imported: None, indexes: Vec::new() });
     }
-    let mut intake = Intake { script: start.plan.script(), policy, approved: true, environment, tell };
-    let indexes = intake.take_in(&start.bundles, &mut import, sequences)?;
+    let mut intake = Intake { script: plan.script(), policy, approved: true, environment, tell };
+    let indexes = intake.take_in(bundles, &mut import, sequences)?;
     let imported = import.settle(policy)?;
-    check(&start.plan, &import, imported)?;
+    check(plan, &import, imported)?;
     Ok(Admitted { import, imported: Some(imported), indexes })
 }
 

@@ -30,10 +30,10 @@ use std::sync::{Arc, OnceLock};
 use der::DateTime;
 
 pub use abandon::abandon;
-pub use answers::{Answers, Wanted};
+pub use answers::Answers;
 pub use conductor::Conductor;
 pub use import::SHOWN;
-pub use people::{Answer, People, Question, Reply, SecretReply};
+pub use people::{Answer, People, Question, Reply, SecretReply, Wanted};
 pub use preflight::{Start, check_bundles, keys_from_before};
 pub use resume::resume;
 pub use run::{Interrupted, Outcome};

@@ -2,8 +2,8 @@
 
 use secrecy::SecretString;
 
-use super::answers::Wanted;
 use crate::failure::Failure;
+use crate::plan::Seats;
 use crate::record::{Prompt, Role, TokenFacts};
 use crate::signing::Progress;
 
@@ -91,6 +91,17 @@ impl SecretReply {
             () => None,
         }
     }
+}
+
+/// What a script will ask for.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// Prompts by name.
+    pub prompts: Vec<&'static str>,
+    /// Who must be there.
+    pub seats: &'a Seats,
+    /// Labels of what is recorded.
+    pub labels: Vec<&'a str>,
 }
 
 /// Those who perform a ceremony.

@@ -97,7 +97,7 @@ impl Conductor<'_> {
 
     fn step(&mut self, step: &Step, number: usize, again: bool) -> Result<(), Failure> {
         let act = step.act.name();
-        self.asking = *step.confirm(self.plan.script());
+        self.asking = *step.confirm(&self.plan.script().people);
         self.record(Event::Step(StepStarted { number, act: act.to_owned(), again }))?;
         if matches!(step.act, Act::Release(_)) {
             self.inventory_after()?;

@@ -126,7 +126,7 @@ fn perform(arguments: Run) -> Result<(), Failure> {
         .map_err(|e| Failure::usage(format!("--out: {e}")))?;
     let start = Start {
         plan,
-        hsm: Some(hsm),
+        hsm: Some((arguments.hsm, hsm)),
         token: Selector { serial: arguments.token_serial, label: arguments.token_label },
         ledger: Some(arguments.ledger.clone()),
         bundles: arguments.bundles,

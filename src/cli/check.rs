@@ -46,8 +46,8 @@ pub struct Check {
 pub fn run(arguments: &Check) -> Result<(), Failure> {
     let plan = Plan::read(&arguments.script)?;
     let environment = environment();
-    let hsm = arguments.hsm.as_deref().map(profile_text).transpose();
-    let (hsm, unread) = hsm.map_or_else(|failure| (None, Some(failure)), |hsm| (hsm, None));
+    let hsm = arguments.hsm.clone().map(|path| Ok((path.clone(), profile_text(&path)?))).transpose();
+    let (hsm, unread) = hsm.map_or_else(|failure: Failure| (None, Some(failure)), |hsm| (hsm, None));
     let people = arguments.answers.as_deref().map(|answers| {
         let pin = PinSource { pin_file: None, pin_fd: None };
         Operators::new(Some(answers), pin, ShareSource::default())

@@ -29,6 +29,8 @@ mod rehearse;
 #[cfg(feature = "token")]
 mod release;
 #[cfg(feature = "token")]
+mod screen;
+#[cfg(feature = "token")]
 mod secrets;
 #[cfg(feature = "token")]
 mod stop;

@@ -5,23 +5,15 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use secrecy::ExposeSecret;
 
-use super::prompt;
+use super::{prompt, screen};
 use crate::ceremony::SecretReply;
 
 /// The longest line of a secret, in octets.
 const LONGEST: usize = 1024;
-
-/// Whether a secret stands on the screen, or the terminal does not echo.
-static EXPOSED: AtomicBool = AtomicBool::new(false);
-/// How the terminal was set up when the program began.
-static TERMINAL: OnceLock<Termios> = OnceLock::new();
 
 /// Where shares come from and go to when nobody types them.
 #[derive(Clone, Debug, Default, Args)]
@@ -92,25 +84,6 @@ impl Shares {
     }
 }
 
-/// Remembers how the terminal is set up.
-pub fn remember_terminal() {
-    if let Ok(setup) = tcgetattr(std::io::stdin()) {
-        TERMINAL.get_or_init(|| setup);
-    }
-}
-
-/// Before the program ends in the middle of a prompt: no secret stays on the screen, and the
-/// terminal echoes again.
-pub fn leave_terminal() {
-    if EXPOSED.load(Ordering::Relaxed) {
-        clear();
-    }
-    if let Some(setup) = TERMINAL.get() {
-        // A terminal that is gone needs no echo.
-        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, setup);
-    }
-}
-
 /// Asks for a secret, which is not shown as it is typed, unless whoever types says "show"; there
 /// is none when `none` is typed.
 pub fn ask(what: &str, none: &str) -> Result<SecretReply, Failure> {
@@ -121,11 +94,11 @@ pub fn ask(what: &str, none: &str) -> Result<SecretReply, Failure> {
             return Ok(SecretReply::Secret(hidden));
         }
         None => {
-            EXPOSED.store(true, Ordering::Relaxed);
+            screen::expose();
             prompt::secret(&format!("  {what}, shown as you type\n  > "), true)
         }
     };
-    clear();
+    screen::clear();
     let shown = shown?;
     Ok(meaning(shown.expose_secret(), none).unwrap_or(SecretReply::Secret(shown)))
 }
@@ -134,31 +107,6 @@ pub fn ask(what: &str, none: &str) -> Result<SecretReply, Failure> {
 fn meaning(typed: &str, none: &str) -> Option<SecretReply> {
     let is_none = typed.trim().eq_ignore_ascii_case(none);
     SecretReply::of_word(typed).or_else(|| is_none.then_some(SecretReply::None))
-}
-
-/// Writes texts with a secret among them to the terminal itself: redirected output never gets them, and
-/// no text that holds the secret is made of them.
-pub fn show(texts: &[&str]) -> Result<(), Failure> {
-    EXPOSED.store(true, Ordering::Relaxed);
-    texts.iter().try_for_each(|text| write(text))
-}
-
-fn write(text: &str) -> Result<(), Failure> {
-    let mut terminal = OpenOptions::new().write(true).open("/dev/tty").map_err(gone)?;
-    terminal.write_all(text.as_bytes()).map_err(gone)
-}
-
-/// Clears the screen and what was scrolled off it; a plain terminal scrolls it out of sight.
-pub fn clear() {
-    let plain = std::env::var_os("TERM").is_none_or(|name| name.is_empty() || name == "dumb");
-    let text = if plain { "\r\n".repeat(100) } else { "\u{1b}[H\u{1b}[2J\u{1b}[3J".to_owned() };
-    // A terminal that is gone shows nothing any more.
-    let _ = write(&text);
-    EXPOSED.store(false, Ordering::Relaxed);
-}
-
-fn gone(error: std::io::Error) -> Failure {
-    Failure::stopped(format!("terminal: {error}"))
 }
 
 /// Checks that a new file is one.

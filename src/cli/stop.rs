@@ -10,7 +10,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use super::output::say;
-use super::secrets;
+use super::screen;
 
 static ASKING: AtomicBool = AtomicBool::new(false);
 static WANTED: AtomicBool = AtomicBool::new(false);
@@ -42,7 +42,7 @@ pub fn bell() -> Option<&'static PipeReader> {
 /// Begins to listen for Ctrl-C, before the first prompt changes how the terminal is set up.
 pub fn listen() {
     BELL.get_or_init(|| {
-        secrets::remember_terminal();
+        screen::remember_terminal();
         let (reader, writer) = std::io::pipe().ok()?;
         let signals = Signals::new([SIGINT]).ok()?;
         std::thread::Builder::new().spawn(move || heed(signals, writer)).ok()?;
@@ -60,7 +60,7 @@ fn heed(mut signals: Signals, mut bell: PipeWriter) {
             }
             continue;
         }
-        secrets::leave_terminal();
+        screen::leave_terminal();
         // What the system does without us.
         let _ = emulate_default_handler(signal);
     }

@@ -13,7 +13,7 @@ use super::output::say;
 use super::pages::pages;
 use super::progress::Work;
 use super::secrets::{ShareSource, Shares};
-use super::{prompt, secrets};
+use super::{prompt, screen, secrets};
 use crate::ceremony::{Answers, People, Question, Reply, SecretReply, Wanted};
 use crate::media::{read_file, shown};
 
@@ -181,15 +181,15 @@ impl People for Operators {
         if let Some(other) = word("show")? {
             return Ok(other);
         }
-        secrets::clear();
-        secrets::show(&[
+        screen::clear();
+        screen::show(&[
             &format!("  {person}: your share of the token's PIN\n\n    "),
             secret,
             "\n\n  Write it on paper in these groups: digits, and letters but b, i and o.\n",
         ])?;
         self.show("  When it is written, type \"written\": the screen is cleared then");
         let other = word("written");
-        secrets::clear();
+        screen::clear();
         Ok(other?.unwrap_or(Reply::Text(String::new())))
     }
 

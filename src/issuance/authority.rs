@@ -3,17 +3,12 @@
 use std::sync::Arc;
 
 use const_oid::AssociatedOid;
-use const_oid::db::rfc5912::{
-    ECDSA_WITH_SHA_256, ECDSA_WITH_SHA_384, ECDSA_WITH_SHA_512, SHA_256_WITH_RSA_ENCRYPTION,
-};
-use der::asn1::Null;
 use der::{DateTime, Encode};
-use spki::AlgorithmIdentifierOwned;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
 use x509_cert::name::Name;
 
-use super::{Certificate, Error};
-use crate::keys::{KeyKind, PublicKey};
+use super::{Certificate, Error, Validity};
+use crate::keys::PublicKey;
 
 /// One CA: its name in the ledger and its certificate.
 #[derive(Clone, Debug)]
@@ -84,22 +79,19 @@ impl Authority {
     pub fn path_length(&self) -> Option<u8> {
         self.path_length
     }
-}
 
-/// The algorithm by which a key of this kind signs: ECDSA with the hash of the curve's size
-/// (RFC 5758 3.2), RSA PKCS #1 v1.5 with SHA-256 (RFC 4055 5).
-///
-/// # Errors
-/// [`Error::Refused`] for a kind that signs nothing here.
-pub fn signature_algorithm(kind: KeyKind) -> Result<AlgorithmIdentifierOwned, Error> {
-    let (oid, parameters) = match kind {
-        KeyKind::P256 => (ECDSA_WITH_SHA_256, None),
-        KeyKind::P384 => (ECDSA_WITH_SHA_384, None),
-        KeyKind::P521 => (ECDSA_WITH_SHA_512, None),
-        KeyKind::Rsa(_) => (SHA_256_WITH_RSA_ENCRYPTION, Some(der::Any::encode_from(&Null)?)),
-        KeyKind::Ed25519 => {
-            return Err(Error::Refused("an authority's key is ECDSA or RSA, not Ed25519".into()));
+    /// A validity cut short so that it does not outlive this authority.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when it starts outside the authority's own validity.
+    pub fn limit(&self, validity: Validity) -> Result<Validity, Error> {
+        let outer = self.certificate.validity();
+        if validity.not_before < outer.not_before || validity.not_before > outer.not_after {
+            return Err(Error::Refused(format!(
+                "{} is valid from {} to {}, the clock says {}",
+                self.name, outer.not_before, outer.not_after, validity.not_before
+            )));
         }
-    };
-    Ok(AlgorithmIdentifierOwned { oid, parameters })
+        Ok(Validity { not_before: validity.not_before, not_after: validity.not_after.min(outer.not_after) })
+    }
 }

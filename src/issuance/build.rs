@@ -1,7 +1,6 @@
 //! TBSCertificate (RFC 5280 4.1.2): the exact octets to be signed.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use der::asn1::{GeneralizedTime, UtcTime};
 use der::{DateTime, Encode, Sequence};
@@ -12,8 +11,9 @@ use x509_cert::name::Name;
 use x509_cert::serial_number::SerialNumber;
 use x509_cert::time::{Time, Validity as EncodedValidity};
 
-use super::{Authority, Error, check, extensions, signature_algorithm};
-use crate::digest::{Digest, Hasher, hex};
+use super::parts::Parts;
+use super::{Authority, Error, Serial, Validity, check, extensions, signature_algorithm};
+use crate::digest::Digest;
 use crate::keys::{KeyKind, PublicKey};
 use crate::policy::CertificateProfile;
 
@@ -30,93 +30,6 @@ struct TbsCertificate {
     subject_public_key_info: SubjectPublicKeyInfoOwned,
     #[asn1(context_specific = "3", tag_mode = "EXPLICIT")]
     extensions: Vec<Extension>,
-}
-
-/// A serial number: 20 octets, positive, 152 bits of them random (RFC 5280 4.1.2.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Serial([u8; 20]);
-
-impl Serial {
-    /// Makes one from 19 random octets. The leading octet 01 keeps the length and the sign.
-    fn new(random: [u8; 19]) -> Self {
-        let mut octets = [1; 20];
-        if let Some(rest) = octets.get_mut(1..) {
-            rest.copy_from_slice(&random);
-        }
-        Self(octets)
-    }
-
-    /// Makes one for a row of the ledger: 19 octets of SHA-256 over what token and system call
-    /// random, the ceremony and the row. It can be guessed only where both generators can, and no
-    /// two rows of a ledger share one even where both stand still.
-    pub fn derive(token: &[u8], system: &[u8; 32], ceremony: i64, row: i64) -> Self {
-        let mut hasher = Hasher::default();
-        hasher.update(token);
-        hasher.update(system);
-        hasher.update(&ceremony.to_be_bytes());
-        hasher.update(&row.to_be_bytes());
-        let mut random = [0; 19];
-        random.iter_mut().zip(hasher.finish().as_bytes()).for_each(|(to, from)| *to = *from);
-        Self::new(random)
-    }
-
-    /// The octets, most significant first.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// Lowercase hexadecimal digits.
-    pub fn hex(&self) -> String {
-        hex(&self.0)
-    }
-}
-
-/// The period in which a certificate is valid, both ends included (RFC 5280 4.1.2.5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Validity {
-    /// The first second.
-    pub not_before: DateTime,
-    /// The last second.
-    pub not_after: DateTime,
-}
-
-impl Validity {
-    /// So many days of 86,400 seconds from `start`: the last second is one before the full count.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] when the end is past the year 9999.
-    pub fn days(start: DateTime, days: u32) -> Result<Self, Error> {
-        Self::seconds(start, u64::from(days) * 86_400)
-    }
-
-    /// So many seconds from `start`, which is the first of them.
-    ///
-    /// # Errors
-    /// As [`Validity::days`].
-    pub fn seconds(start: DateTime, seconds: u64) -> Result<Self, Error> {
-        let length = Duration::from_secs(seconds.saturating_sub(1));
-        let not_after = DateTime::from_unix_duration(start.unix_duration() + length)
-            .map_err(|_| Error::Refused(format!("{seconds} seconds from {start} end after the year 9999")))?;
-        Ok(Self { not_before: start, not_after })
-    }
-
-    /// Cut short so that it does not outlive the issuer.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] when it starts outside the issuer's own validity.
-    pub fn within(self, issuer: &Authority) -> Result<Self, Error> {
-        let outer = issuer.certificate().validity();
-        if self.not_before < outer.not_before || self.not_before > outer.not_after {
-            return Err(Error::Refused(format!(
-                "{} is valid from {} to {}, the clock says {}",
-                issuer.name(),
-                outer.not_before,
-                outer.not_after,
-                self.not_before
-            )));
-        }
-        Ok(Self { not_before: self.not_before, not_after: self.not_after.min(outer.not_after) })
-    }
 }
 
 /// Octets that policy approved and that have been checked, but that no token has seen.
@@ -152,7 +65,7 @@ impl ToBeSigned {
                 issuer.name()
             )));
         }
-        let validity = issuer.map_or(Ok(validity), |issuer| validity.within(issuer))?;
+        let validity = issuer.map_or(Ok(validity), |issuer| issuer.limit(validity))?;
         let list = extensions::for_key(profile, key, issuer.map(Authority::key))?;
         Self::build(subject, key, issuer, issuer.map_or(name, Authority::name), serial, validity, list)
     }
@@ -250,18 +163,12 @@ impl Reserved {
     /// # Errors
     /// [`Error`] when it is none.
     pub fn of(octets: &[u8]) -> Result<Self, Error> {
-        let parts = check::Parts::of(octets)?;
+        let parts = Parts::of(octets)?;
         let serial: Result<[u8; 20], _> = parts.serial.as_bytes().try_into();
         let serial = serial.map_err(|_| Error::Refused("serial number has not 20 octets".into()))?;
         let key = PublicKey::accepted(&parts.spki.to_der()?).map_err(|e| Error::Refused(e.to_string()))?;
         let Validity { not_before: start, not_after: end } = parts.validity();
         Ok(Self { serial: serial.into(), start, end, key })
-    }
-}
-
-impl From<[u8; 20]> for Serial {
-    fn from(octets: [u8; 20]) -> Self {
-        Self(octets)
     }
 }
 

@@ -1,85 +1,14 @@
 //! The second look: octets are decoded again and held against what was meant, before the token
 //! sees them and after it has signed.
 
-use const_oid::ObjectIdentifier;
-use der::asn1::{AnyRef, OctetStringRef, UintRef};
-use der::{DateTime, Decode, Encode, Reader, Sequence, SliceReader};
+use der::asn1::AnyRef;
+use der::{Decode, Encode};
+
 use spki::AlgorithmIdentifierOwned;
-use x509_cert::time::Validity as EncodedValidity;
 
+use super::parts::{ExtensionParts, Parts};
 use super::{Authority, Error, Serial, Validity, signature_algorithm};
-use crate::digest::Digest;
 use crate::keys::PublicKey;
-
-/// What a certificate says, as ledger and manifest write it down.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IssuedFacts {
-    /// Serial number, lowercase hexadecimal digits.
-    pub serial: String,
-    /// Subject, as RFC 4514 writes it.
-    pub subject: String,
-    /// First second of validity.
-    pub not_before: DateTime,
-    /// Last second of validity.
-    pub not_after: DateTime,
-    /// SHA-256 over the DER of the certificate.
-    pub sha256: Digest,
-    /// SHA-256 over the DER of its SubjectPublicKeyInfo.
-    pub spki_sha256: Digest,
-}
-
-/// The parts of a TBSCertificate (RFC 5280 4.1), as they stand there.
-pub struct Parts<'a> {
-    version: AnyRef<'a>,
-    pub serial: UintRef<'a>,
-    pub algorithm: AnyRef<'a>,
-    issuer: AnyRef<'a>,
-    pub validity: EncodedValidity,
-    pub subject: AnyRef<'a>,
-    pub spki: AnyRef<'a>,
-    extensions: AnyRef<'a>,
-}
-
-impl<'a> Parts<'a> {
-    /// Takes octets apart; nothing may follow.
-    pub fn of(tbs: &'a [u8]) -> Result<Self, der::Error> {
-        let mut content = SliceReader::new(AnyRef::from_der(tbs)?.value())?;
-        let parts = Self {
-            version: AnyRef::decode(&mut content)?,
-            serial: UintRef::decode(&mut content)?,
-            algorithm: AnyRef::decode(&mut content)?,
-            issuer: AnyRef::decode(&mut content)?,
-            validity: EncodedValidity::decode(&mut content)?,
-            subject: AnyRef::decode(&mut content)?,
-            spki: AnyRef::decode(&mut content)?,
-            extensions: AnyRef::decode(&mut content)?,
-        };
-        content.finish()?;
-        Ok(parts)
-    }
-
-    /// The period of validity.
-    pub fn validity(&self) -> Validity {
-        Validity {
-            not_before: self.validity.not_before.to_date_time(),
-            not_after: self.validity.not_after.to_date_time(),
-        }
-    }
-
-    /// The extensions, whose list stands in a tag of its own.
-    fn extensions(&self) -> Result<Vec<ExtensionParts<'a>>, der::Error> {
-        AnyRef::from_der(self.extensions.value())?.decode_as()
-    }
-}
-
-/// Extension (RFC 5280 4.1).
-#[derive(Sequence)]
-struct ExtensionParts<'a> {
-    id: ObjectIdentifier,
-    #[asn1(default = "Default::default")]
-    critical: bool,
-    value: &'a OctetStringRef,
-}
 
 /// What octets that are to be signed must say.
 pub struct Meant<'a> {

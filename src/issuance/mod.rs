@@ -1,27 +1,36 @@
 //! Issuance: from an approval to the exact octets that a token signs, and from its signature to
 //! a certificate that has been checked (RFC 5280).
 
+mod algorithm;
 mod assemble;
 mod authority;
 mod build;
+mod certificate;
 mod check;
 mod extensions;
 mod name_constraints;
+mod parts;
 mod path;
 mod policies;
 mod preview;
+mod serial;
 mod template;
+mod validity;
 
 use crate::failure::Failure;
 
-pub use assemble::{Certificate, Signed};
-pub use authority::{Authority, signature_algorithm};
-pub use build::{Reserved, Serial, ToBeSigned, Validity};
-pub use check::IssuedFacts;
+pub use algorithm::signature_algorithm;
+pub use assemble::Signed;
+pub use authority::Authority;
+pub use build::{Reserved, ToBeSigned};
+pub use certificate::Certificate;
+pub use parts::IssuedFacts;
 pub use path::Scope;
 pub use policies::MANIFEST_SIGNING;
 pub use preview::preview;
+pub use serial::Serial;
 pub use template::Template;
+pub use validity::Validity;
 
 /// Why something was not built or not accepted.
 #[derive(Debug, thiserror::Error)]

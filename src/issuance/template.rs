@@ -73,7 +73,7 @@ impl Template {
     /// # Errors
     /// [`Error::Refused`] when the authority's own validity does not allow it.
     pub fn fill(&self, approval: &Approval, serial: Serial, now: DateTime) -> Result<ToBeSigned, Error> {
-        let validity = Validity::seconds(now, approval.seconds)?.within(&self.authority)?;
+        let validity = self.authority.limit(Validity::seconds(now, approval.seconds)?)?;
         let key_identifier = extensions::subject_key_identifier(&approval.key)?.to_der()?;
         let names = self.names(approval)?;
         let usage = match approval.key.kind() {

@@ -3,7 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::ceremonies::{Line, write_lines};
-use super::import::{Refused, path, refused_after};
+use super::import::{Refused, refused_after};
+use super::paths::path;
 use super::{Error, Ledger};
 use crate::digest::Digest;
 use crate::issuance::{Certificate, Serial, Signed, ToBeSigned};

@@ -11,6 +11,7 @@ use std::thread::{Builder, JoinHandle};
 use rusqlite::{Transaction, params};
 
 use super::ceremonies::{Line, write_lines};
+use super::paths::{output, path};
 use super::{Error, Ledger, objections, renewals};
 use crate::digest::{Digest, Hasher};
 use crate::media::{RelativePath, shown};
@@ -357,11 +358,6 @@ pub fn refused_after(db: &rusqlite::Connection, row: i64, limit: usize) -> Resul
     .collect()
 }
 
-/// The certificate's path in lower case: some media do not keep cases apart.
-pub fn output(path: &RelativePath) -> String {
-    path.certificate_path().map_or_else(|_| path.to_string(), String::from).to_ascii_lowercase()
-}
-
 fn reasons(violations: &[Violation]) -> String {
     let kept = violations.iter().take(REASONS);
     let mut safe: Vec<Violation> = kept.map(|v| Violation::new(v.control, shown(&v.message))).collect();
@@ -371,8 +367,4 @@ fn reasons(violations: &[Violation]) -> String {
     }
     // Texts always have a JSON form.
     serde_json::to_string(&safe).unwrap_or_default()
-}
-
-pub fn path(text: String) -> Result<RelativePath, Error> {
-    RelativePath::try_from(text).map_err(|e| Error::Fault(e.to_string()))
 }

@@ -11,6 +11,7 @@ mod folder;
 mod import;
 mod keys;
 mod objections;
+mod paths;
 mod reading;
 mod renewals;
 mod schema;

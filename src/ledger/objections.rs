@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 
 use rusqlite::{Connection, params};
 
-use super::import::{output, path};
+use super::paths::{output, path};
 use super::{Error, Ledger};
 use crate::digest::{Digest, Hasher};
 use crate::media::RelativePath;

@@ -11,7 +11,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{FlockOperation, fcntl_lock, statvfs};
 
-use super::import::path;
+use super::paths::path;
 use super::{Error, KeptIndex, Ledger, folder, schema};
 use crate::digest::Digest;
 use crate::media::RelativePath;

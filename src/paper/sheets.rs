@@ -50,5 +50,5 @@ pub fn step(plan: &Plan, at: usize) -> Sheet {
 
 /// Who confirms, where the step asks people anything.
 fn confirm(plan: &Plan, step: &Step) -> String {
-    step.asks().map(|_| step.confirm(plan.script()).text()).unwrap_or_default()
+    step.asks().map(|_| step.confirm(&plan.script().people).text()).unwrap_or_default()
 }

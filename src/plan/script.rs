@@ -75,7 +75,7 @@ impl Script {
 
     /// Every key that the steps use or make, in their order.
     pub fn keys(&self) -> Vec<KeyUse<'_>> {
-        self.step.iter().flat_map(|step| step.act.rules().keys(self)).collect()
+        self.step.iter().flat_map(|step| step.act.rules().keys(&self.roster)).collect()
     }
 
     /// The names of the prompts that it asks at, in their order, each once.
@@ -107,7 +107,7 @@ impl Script {
         found.extend(self.order_problems());
         for (at, step) in self.step.iter().enumerate() {
             let people = step.confirm.as_ref().and_then(|confirm| self.people.check_confirm(confirm).err());
-            let own = step.act.rules().check(self, profiles).err();
+            let own = step.act.rules().check(&self.people, profiles).err();
             let place = |message| format!("step {} ({}): {message}", at + 1, step.act.name());
             found.extend(people.into_iter().chain(own).map(place));
         }
@@ -131,7 +131,8 @@ impl Script {
         let mut found = Vec::new();
         for (at, step) in self.step.iter().enumerate() {
             let rules = step.act.rules();
-            let made = rules.keys(self).into_iter().filter(|key| key.makes).map(|key| ("name", key.name));
+            let made =
+                rules.keys(&self.roster).into_iter().filter(|key| key.makes).map(|key| ("name", key.name));
             for one in rules.labels().into_iter().map(|label| ("label", label)).chain(made) {
                 if seen.contains(&one) {
                     let (what, name) = one;

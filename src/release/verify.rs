@@ -3,6 +3,7 @@
 
 mod authorities;
 mod certificates;
+mod checks;
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;

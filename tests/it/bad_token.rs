@@ -172,7 +172,7 @@ fn label_taken_is_never_used_again() {
     nothing_came_out(&lab);
     // In the ledger, too.
     let lab = ready();
-    lab.ceremony("root.toml", "--out out").fails(2, &["root-ca: this ledger has a key of that name already"]);
+    lab.ceremony("root.toml", "--out out").fails(2, &["key root-ca: the ledger has a key of that name already"]);
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn token_faults_keep_function_and_code() {
         lab.set("FAULTY_TOKEN_AT", "3");
         lab.sign("in", "out").fails(4, &texts);
         nothing_came_out(&lab);
-        lab.sign("in", "out").fails(2, &["was not finished", "ceremony resume"]);
+        lab.sign("in", "out").fails(2, &["is not finished", "ceremony resume"]);
         lab.set("FAULTY_TOKEN_MODE", "none");
         lab.resume().ok();
         lab.keyrite("verify out --root root/authorities/root-ca.crt").ok();

@@ -303,6 +303,8 @@ fn validity_is_exact() {
     let mut lab = lab;
     lab.clock("+3467d");
     lab.csr("late/web/b.csr", "/CN=b", "DNS:b.example.test", P256);
+    lab.sign("late", "out2").fails(2, &["certificates are for 365 days, their issuer root-ca lasts 183"]);
+    lab.sign_script(&WEB.replace("authority = ", "days = 183\nauthority = "));
     lab.sign("late", "out2").ok();
     let manifest = lab.manifest("out2");
     assert_eq!(manifest["certificates"][0]["not_after"], manifest["authorities"][0]["not_after"]);
@@ -310,6 +312,6 @@ fn validity_is_exact() {
     lab.clock("+3700d");
     lab.csr("gone/web/c.csr", "/CN=c", "DNS:c.example.test", P256);
     lab.write("pin", "wrong, but never asked for");
-    lab.sign("gone", "out3").fails(3, &["root-ca is valid from", "the clock says"]);
+    lab.sign("gone", "out3").fails(3, &["key root-ca: is valid from", "the clock says"]);
     assert!(!lab.path("out3").exists());
 }

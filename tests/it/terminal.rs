@@ -49,7 +49,7 @@ fn saying_stop_stops() {
     assert!(ran.out.contains("stopped at the prompt"), "{}", ran.out);
     assert!(!lab.path("out").exists());
     // People who confirmed the plan go on, or give it up.
-    lab.keyrite(RUN_AGAIN).fails(2, &["ceremony 1 was not finished"]);
+    lab.keyrite(RUN_AGAIN).fails(2, &["ceremony 1 is not finished"]);
     lab.keyrite("ceremony abandon --ledger ledger --by Ann --reason wrong").ok();
     lab.resume().fails(2, &["nothing to resume"]);
     // Stopped after something was signed: the ledger goes on from there.

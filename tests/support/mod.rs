@@ -9,6 +9,7 @@
 )]
 
 pub mod cluster;
+pub mod imports;
 pub mod database;
 pub mod messages;
 pub mod process;

@@ -30,8 +30,8 @@ use crate::token::{HsmProfile, Module, Selector};
 pub struct Start {
     /// The plan.
     pub plan: Plan,
-    /// The HSM profile's text.
-    pub hsm: Option<String>,
+    /// The HSM profile: its file, and its text.
+    pub hsm: Option<(PathBuf, String)>,
     /// Which token is meant, when the command line says so.
     pub token: Selector,
     /// The ledger's folder.
@@ -83,7 +83,7 @@ impl Start {
         let mut ledger = self.ledger(open, environment, &mut found)?;
         self.survey(ledger.as_ref(), environment, people, &mut found)?;
         if let Some(hsm) = &self.hsm {
-            found.take(HsmProfile::parse(hsm).and_then(Module::load));
+            found.take(load(hsm));
         }
         if !self.bundles.is_empty() && self.plan.script().has("import") {
             let policy = policy(&self.plan, ledger.as_ref())?;
@@ -91,7 +91,9 @@ impl Start {
                 Some(ledger) => ledger,
                 none => none.insert(Ledger::scratch()?),
             };
-            found.take(admit(self, ledger, &policy, environment, &mut |_| {}).map(drop));
+            found.take(
+                admit((&self.plan, &self.bundles), ledger, &policy, environment, &mut |_| {}).map(drop),
+            );
         }
         Ok(found.0)
     }
@@ -112,7 +114,7 @@ impl Start {
         self.named(&mut found);
         let existing = self.ledger(Ledger::open, environment, &mut found)?;
         self.survey(existing.as_ref(), environment, Some(&*people), &mut found)?;
-        let module = found.take(HsmProfile::parse(hsm).and_then(Module::load));
+        let module = found.take(load(hsm));
         found.none()?;
         let Some(module) = module else { return Err(Failure::fault("no module is loaded")) };
         let token = module.choose_or_usual(&self.token)?;
@@ -125,7 +127,7 @@ impl Start {
         };
         let setup = Setup {
             plan: self.plan.files().clone(),
-            hsm: hsm.clone(),
+            hsm: hsm.1.clone(),
             token_serial: token.serial.clone(),
             out: self.out.clone(),
             medium: self.out.as_deref().map(Output::medium),
@@ -156,7 +158,9 @@ impl Start {
     ) -> Result<(i64, Setup, Transcript), Failure> {
         let mut transcript = Transcript::open(ledger, ledger.next_ceremony()?)?;
         let rehearsal = ledger.is_rehearsal();
-        let admitted = admit(self, ledger, policy, environment, &mut |progress| people.progress(progress))?;
+        let admitted = admit((&self.plan, &self.bundles), ledger, policy, environment, &mut |progress| {
+            people.progress(progress)
+        })?;
         setup.indexes.clone_from(&admitted.indexes);
         setup.bundle = admitted.imported.map(|imported| imported.digest);
         let facts = facts(&self.plan, &setup, rehearsal, module, environment, people)?;
@@ -244,6 +248,12 @@ pub fn check_bundles(plan: &Plan, bundles: &[PathBuf]) -> Result<(), Failure> {
         _ => return Ok(()),
     };
     Err(Failure::usage(format!("{}: {what}", plan.name())))
+}
+
+/// The module that an HSM profile names.
+fn load((path, text): &(PathBuf, String)) -> Result<Module, Failure> {
+    let loaded = HsmProfile::parse(text).and_then(Module::load);
+    loaded.map_err(|error| Failure::from(error).map(|text| format!("{}: {text}", path.display())))
 }
 
 /// No ceremony of the ledger waits to be resumed.

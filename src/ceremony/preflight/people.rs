@@ -1,7 +1,6 @@
 //! What a file may answer for people, and what it may not.
 
-use crate::ceremony::People;
-use crate::ceremony::answers::Wanted;
+use crate::ceremony::{People, Wanted};
 use crate::failure::Failure;
 use crate::plan::Plan;
 

@@ -6,24 +6,19 @@
 //! (k8s.io/client-go/util/certificate/certificate_store.go).
 
 use crate::failure::Failure;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use der::{DateTime, Encode};
 
 use super::folder::{Folder, Found, Owner};
+use super::folders::{CLIENT, Folders, NODES, STANDARD, Where, kubelet_folder};
+use super::node_files::KubeconfigFile;
 use super::pem::{self, Present};
 use super::private_key::public_key;
-use super::target::{Folders, KubeconfigFile, Where};
 use crate::digest::Digest;
 use crate::media::shown;
 use crate::policy::subject_text;
 
-/// Where a kubelet keeps its files unless it has another `--root-dir`.
-const STANDARD: &str = "/var/lib/kubelet";
-/// Folders of keys of a node whose kubelet is the standard one: kubeadm's, and a flat one.
-const NODES: [&str; 2] = ["/etc/kubernetes/pki", "/etc/kubernetes"];
-/// The link to the client certificate and its key.
-const CLIENT: &str = "kubelet-client-current.pem";
 /// The same for the serving certificate, with `serverTLSBootstrap: true`.
 const SERVER: &str = "kubelet-server-current.pem";
 /// The serving certificate that a kubelet signs itself, without it.
@@ -68,38 +63,6 @@ pub struct Pair {
     pub public: Digest,
 }
 
-/// The folder of a kubelet's certificates: that of the folder which was named, or of the standard
-/// one where `pki` is a node's. A folder of another place can be a copy, or of a rehearsal; the
-/// kubelet of the machine has nothing to do with it.
-pub fn folder(pki: &Folder, named: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
-    let of_node = || NODES.iter().any(|node| Folder::open(Path::new(node)).is_ok_and(|node| node.is(pki)));
-    let dir = match named {
-        Some(dir) => dir,
-        None if of_node() && exists(Path::new(STANDARD))? => Path::new(STANDARD),
-        None => return Ok(None),
-    };
-    let dir = Folder::open(dir)?;
-    if exists(&dir.path().join("pki"))? {
-        return Ok(Some(dir.path().join("pki")));
-    }
-    if exists(&dir.path().join(CLIENT))? {
-        return Err(Failure::refused(format!(
-            "{}: is in the folder that --kubelet-dir names, required is the folder above; say --kubelet-dir {}",
-            dir.name(CLIENT),
-            shown(&dir.path().parent().unwrap_or(Path::new("/")).to_string_lossy())
-        )));
-    }
-    Ok(None)
-}
-
-fn exists(path: &Path) -> Result<bool, Failure> {
-    match std::fs::symlink_metadata(path) {
-        Ok(_) => Ok(true),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(Failure::fault(format!("{}: {e}", shown(&path.to_string_lossy())))),
-    }
-}
-
 impl Kubelet {
     /// Reads what a kubelet keeps, and which of the kubeconfigs refer to it.
     ///
@@ -112,7 +75,7 @@ impl Kubelet {
         places: &Where,
         kubeconfigs: &mut [KubeconfigFile],
     ) -> Result<Self, Failure> {
-        let path = folder(folders.pki(), places.kubelet_dir.as_deref())?;
+        let path = kubelet_folder(folders.pki(), places.kubelet_dir.as_deref())?;
         let Some(path) = path else { return Self::none(places, folders.pki()) };
         let number = folders.add(&path)?;
         let folder = folders.at(number);

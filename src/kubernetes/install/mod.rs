@@ -6,8 +6,11 @@
 
 mod ca_file;
 mod folder;
+mod folders;
+mod journal;
 mod kubeconfig;
 mod kubelet;
+mod node_files;
 mod object_name;
 mod objects;
 mod pem;
@@ -21,7 +24,8 @@ mod target;
 mod transaction;
 mod trust;
 
+pub use folders::Where;
 pub use objects::{KeyFolder, ObjectFile, Objects};
 pub use plan::{Action, Options, Plan};
-pub use target::{Target, Where};
+pub use target::Target;
 pub use transaction::undo;

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::folder::Folder;
+use super::node_files::keys;
 use super::plan::Leaf;
-use super::target::keys;
 use super::trust::Trust;
 use super::{object_name, record};
 use crate::digest::Digest;

@@ -76,7 +76,8 @@ impl<'a> Plan<'a> {
         now: DateTime,
     ) -> Result<Self, Failure> {
         record::admit(target.record.as_ref(), report, options.rehearsal, options.manifest_key, now)?;
-        let leaves = leaves::assign(target, report);
+        let mut leaves = leaves::assign(target, report);
+        leaves.extend(kubelet::successor(target, report));
         if leaves.is_empty() && options.authorities.is_empty() {
             return Err(Failure::refused(format!(
                 "{}: {} private keys are here and in kubeconfigs, and none of the {} certificates of this release is for one of them",

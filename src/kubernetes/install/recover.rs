@@ -1,9 +1,9 @@
 //! Repair: whatever an installation left when it was killed is taken back or cleared away.
 
 use super::folder::Folder;
+use super::folders::Folders;
+use super::journal::{DRAFT, Entry, JOURNAL, Journal, UNDO, UNDONE, kept};
 use super::record::STATE;
-use super::target::Folders;
-use super::transaction::{DRAFT, Entry, JOURNAL, Journal, UNDO, UNDONE, kept};
 use crate::digest::Digest;
 use crate::failure::Failure;
 

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use std::path::Path;
 
 use super::folder::Folder;
-use super::target::{KeyFile, KubeconfigFile, keys, known_names};
+use super::node_files::{KeyFile, KubeconfigFile, keys, known_names};
 
 /// The folder of a renewal: kubeconfigs in it, keys in its `pki`, or all in one.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use super::{KeySpec, KeyUse, OnPaper, Rules};
 use crate::keys::KeyRequest;
-use crate::plan::Script;
-use crate::policy::ProfileFile;
+use crate::plan::Seats;
+use crate::policy::{ProfileFile, RosterLine};
 use crate::record::{Event, KeyRole, Prompt, State};
 
 /// Generate an authority's key and issue its certificate.
@@ -49,7 +49,7 @@ impl Rules for CreateAuthority {
         true
     }
 
-    fn check(&self, _: &Script, profiles: &ProfileFile) -> Result<(), String> {
+    fn check(&self, _: &Seats, profiles: &ProfileFile) -> Result<(), String> {
         self.spec().check(profiles)
     }
 
@@ -57,7 +57,7 @@ impl Rules for CreateAuthority {
         Some(self.spec())
     }
 
-    fn keys<'s>(&'s self, _: &'s Script) -> Vec<KeyUse<'s>> {
+    fn keys<'s>(&'s self, _: &'s [RosterLine]) -> Vec<KeyUse<'s>> {
         let issuer = self.issuer.as_deref().map(|issuer| KeyUse::uses(issuer, KeyRole::Authority));
         issuer.into_iter().chain([KeyUse::makes(&self.name, KeyRole::Authority)]).collect()
     }

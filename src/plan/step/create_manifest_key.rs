@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use super::{KeySpec, KeyUse, OnPaper, Rules};
 use crate::keys::KeyRequest;
-use crate::plan::Script;
-use crate::policy::ProfileFile;
+use crate::plan::Seats;
+use crate::policy::{ProfileFile, RosterLine};
 use crate::record::{Event, KeyRole, Prompt, State};
 
 /// Generate the key that signs manifests, ECDSA P-256, and issue its certificate.
@@ -47,7 +47,7 @@ impl Rules for CreateManifestKey {
         true
     }
 
-    fn check(&self, _: &Script, profiles: &ProfileFile) -> Result<(), String> {
+    fn check(&self, _: &Seats, profiles: &ProfileFile) -> Result<(), String> {
         self.spec().check(profiles)
     }
 
@@ -55,7 +55,7 @@ impl Rules for CreateManifestKey {
         Some(self.spec())
     }
 
-    fn keys<'s>(&'s self, _: &'s Script) -> Vec<KeyUse<'s>> {
+    fn keys<'s>(&'s self, _: &'s [RosterLine]) -> Vec<KeyUse<'s>> {
         vec![KeyUse::uses(&self.issuer, KeyRole::Authority), KeyUse::makes(&self.name, KeyRole::Manifest)]
     }
 

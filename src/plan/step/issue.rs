@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{KeyUse, OnPaper, Rules};
-use crate::plan::Script;
+use crate::policy::RosterLine;
 use crate::record::KeyRole;
 
 /// Sign what was approved.
@@ -16,8 +16,8 @@ impl Rules for Issue {
         &["review"]
     }
 
-    fn keys<'s>(&'s self, script: &'s Script) -> Vec<KeyUse<'s>> {
-        script.roster.iter().map(|line| KeyUse::uses(&line.authority, KeyRole::Authority)).collect()
+    fn keys<'s>(&'s self, roster: &'s [RosterLine]) -> Vec<KeyUse<'s>> {
+        roster.iter().map(|line| KeyUse::uses(&line.authority, KeyRole::Authority)).collect()
     }
 
     fn explanation(&self) -> &'static str {

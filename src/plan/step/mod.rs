@@ -16,9 +16,9 @@ mod review;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Count, Script};
+use super::{Count, Seats};
 use crate::keys::KeyRequest;
-use crate::policy::{Kind, ProfileFile, subject_from};
+use crate::policy::{Kind, ProfileFile, RosterLine, subject_from};
 use crate::record::{self as events, Event, KeyRole, Prompt, State, question};
 
 /// The acts, by the name that scripts, transcripts and screens have for them.
@@ -123,7 +123,7 @@ pub trait Rules {
     ///
     /// # Errors
     /// What is there and what is required.
-    fn check(&self, _: &Script, _: &ProfileFile) -> Result<(), String> {
+    fn check(&self, _: &Seats, _: &ProfileFile) -> Result<(), String> {
         Ok(())
     }
 
@@ -133,7 +133,7 @@ pub trait Rules {
     }
 
     /// The keys that it uses or makes, in their order.
-    fn keys<'s>(&'s self, _: &'s Script) -> Vec<KeyUse<'s>> {
+    fn keys<'s>(&'s self, _: &'s [RosterLine]) -> Vec<KeyUse<'s>> {
         Vec::new()
     }
 
@@ -360,8 +360,8 @@ impl Step {
     }
 
     /// Who confirms it, where the script has these people.
-    pub fn confirm<'s>(&'s self, script: &'s Script) -> &'s Count {
-        self.confirm.as_ref().unwrap_or(&script.people.confirm)
+    pub fn confirm<'s>(&'s self, people: &'s Seats) -> &'s Count {
+        self.confirm.as_ref().unwrap_or(&people.confirm)
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{OnPaper, Rules};
-use crate::plan::Script;
+use crate::plan::Seats;
 use crate::policy::ProfileFile;
 
 /// Log in to the token.
@@ -35,12 +35,12 @@ impl Rules for OpenToken {
         true
     }
 
-    fn check(&self, script: &Script, _: &ProfileFile) -> Result<(), String> {
-        match self.pin == PinRule::Shares && script.people.custodian < 2 {
+    fn check(&self, seats: &Seats, _: &ProfileFile) -> Result<(), String> {
+        match self.pin == PinRule::Shares && seats.custodian < 2 {
             false => Ok(()),
             true => Err(format!(
                 "pin = \"shares\" needs the custodians who hold them, [people] has {}",
-                script.people.custodian
+                seats.custodian
             )),
         }
     }

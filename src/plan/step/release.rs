@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{BLANKS, KeyUse, OnPaper, Rules};
-use crate::plan::Script;
+use crate::policy::RosterLine;
 use crate::record::{KeyRole, Prompt, State, question};
 
 /// Sign the manifest and write the release.
@@ -24,7 +24,7 @@ impl Rules for Release {
         &["open-token", "inventory"]
     }
 
-    fn keys<'s>(&'s self, _: &'s Script) -> Vec<KeyUse<'s>> {
+    fn keys<'s>(&'s self, _: &'s [RosterLine]) -> Vec<KeyUse<'s>> {
         vec![KeyUse::uses(&self.manifest_key, KeyRole::Manifest)]
     }
 

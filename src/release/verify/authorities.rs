@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::certificates::{same_facts, time};
+use super::checks::{same_facts, signed_by, time};
 use super::{ManifestKey, Root, file};
 use crate::digest::Digest;
 use crate::issuance::{Authority, Certificate, IssuedFacts, MANIFEST_SIGNING, Scope};
@@ -178,19 +178,4 @@ impl Authorities {
         }
         Ok(ManifestKey { certificate_sha256, issuer: name.clone(), validity, bound })
     }
-}
-
-/// Issuer, signature and validity of a certificate fit the authority.
-pub fn signed_by(path: &RelativePath, certificate: &Certificate, issuer: &Authority) -> Result<(), Error> {
-    if certificate.parsed().tbs_certificate().issuer() != issuer.subject() {
-        return Err(Error(format!("{path}: its issuer is not the subject of {}", issuer.name())));
-    }
-    certificate
-        .verify_by(issuer.key())
-        .map_err(|e| Error(format!("{path}: under {}: {e}", issuer.name())))?;
-    let (inner, outer) = (certificate.validity(), issuer.certificate().validity());
-    if inner.not_before < outer.not_before || inner.not_after > outer.not_after {
-        return Err(Error(format!("{path}: is valid outside the validity of {}", issuer.name())));
-    }
-    Ok(())
 }

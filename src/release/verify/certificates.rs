@@ -6,12 +6,13 @@ use const_oid::AssociatedOid;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
-use super::authorities::{Authorities, signed_by};
+use super::authorities::Authorities;
+use super::checks::{same_facts, signed_by, time};
 use super::file;
 use crate::issuance::{Authority, Certificate, IssuedFacts, Scope};
-use crate::media::{RelativePath, Tree};
+use crate::media::Tree;
+use crate::release::Error;
 use crate::release::manifest::CertificateEntry;
-use crate::release::{Error, MANIFEST};
 
 /// Checks one certificate: its file, what the manifest tells of it, its signature.
 pub fn check(tree: &Tree, authorities: &Authorities, entry: &CertificateEntry) -> Result<Certificate, Error> {
@@ -52,17 +53,6 @@ fn place(scope: &Scope, entry: &CertificateEntry, certificate: &Certificate) -> 
             }
         }
     }
-}
-
-pub fn time(text: &str) -> Result<der::DateTime, Error> {
-    text.parse().map_err(|_| Error(format!("{MANIFEST}: {text:?} is no time")))
-}
-
-pub fn same_facts(path: &RelativePath, told: &IssuedFacts, certificate: &Certificate) -> Result<(), Error> {
-    if *told == certificate.facts() {
-        return Ok(());
-    }
-    Err(Error(format!("{path}: the manifest describes another certificate")))
 }
 
 fn same_names(entry: &CertificateEntry, certificate: &Certificate) -> Result<(), Error> {

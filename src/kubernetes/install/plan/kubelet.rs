@@ -4,15 +4,14 @@
 use der::DateTime;
 use zeroize::Zeroizing;
 
-use super::leaves::{Leaf, find, is_under, start};
+use super::leaves::{KeyIn, Leaf, find, is_under, start};
 use super::{Action, Plan};
-use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::kubernetes::install::folder::{Folder, link_digest};
-use crate::kubernetes::install::kubeconfig;
 use crate::kubernetes::install::kubelet::{Pair, dated, refers_to_link};
+use crate::kubernetes::install::node_files::KubeconfigFile;
 use crate::kubernetes::install::pem::{self, Present};
-use crate::kubernetes::install::target::{KubeconfigFile, Target};
+use crate::kubernetes::install::target::Target;
 use crate::kubernetes::install::transaction::{New, Step};
 use crate::kubernetes::install::trust::Trust;
 use crate::media::shown;
@@ -22,36 +21,6 @@ use crate::release::Report;
 /// How the common name of a node's identity begins (the Node authorizer requires it).
 const NODE: &str = "CN=system:node:";
 const NAME_IT: &str = "name the folder above its pki by --kubelet-dir";
-
-/// Where the key of a kubelet's new certificate is.
-#[derive(Clone, Copy)]
-pub enum KeyIn<'a> {
-    /// In the file that it has now.
-    File(&'a Pair),
-    /// In its kubeconfig.
-    Kubeconfig(&'a KubeconfigFile),
-}
-
-impl KeyIn<'_> {
-    /// The key as PEM text.
-    fn text(self) -> Result<Zeroizing<String>, String> {
-        let text = |octets: &[u8]| pem::private_key(octets).map(|text| Zeroizing::new(text.to_owned()));
-        match self {
-            Self::File(pair) => text(&pair.found.octets),
-            Self::Kubeconfig(file) => match kubeconfig::key(&file.octets)? {
-                Some(octets) => text(&octets),
-                None => Err("has no client-key-data".to_owned()),
-            },
-        }
-    }
-
-    fn public(self) -> Option<Digest> {
-        match self {
-            Self::File(pair) => Some(pair.public),
-            Self::Kubeconfig(file) => file.config.key,
-        }
-    }
-}
 
 /// The certificate that follows the kubelet's: that of a renewal, else one for the key that it has,
 /// else one for the key in its kubeconfig, unless the kubelet's is younger.

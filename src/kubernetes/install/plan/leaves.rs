@@ -2,16 +2,50 @@
 
 use der::{DateTime, Encode};
 
-use super::kubelet::{KeyIn, successor};
 use crate::digest::Digest;
+use zeroize::Zeroizing;
+
 use crate::failure::Failure;
 use crate::issuance::Certificate;
 use crate::keys::{PublicKey, verify};
 use crate::kubernetes::install::ca_file::CaFile;
+use crate::kubernetes::install::kubeconfig;
+use crate::kubernetes::install::kubelet::Pair;
+use crate::kubernetes::install::node_files::{KeyFile, KubeconfigFile};
 use crate::kubernetes::install::pem::{self, Present};
-use crate::kubernetes::install::target::{KeyFile, KubeconfigFile, Target};
+use crate::kubernetes::install::target::Target;
 use crate::kubernetes::install::trust::Trust;
 use crate::release::{CertificateEntry, Report};
+
+/// Where the key of a kubelet's new certificate is.
+#[derive(Clone, Copy)]
+pub enum KeyIn<'a> {
+    /// In the file that it has now.
+    File(&'a Pair),
+    /// In its kubeconfig.
+    Kubeconfig(&'a KubeconfigFile),
+}
+
+impl KeyIn<'_> {
+    /// The key as PEM text.
+    pub fn text(self) -> Result<Zeroizing<String>, String> {
+        let text = |octets: &[u8]| pem::private_key(octets).map(|text| Zeroizing::new(text.to_owned()));
+        match self {
+            Self::File(pair) => text(&pair.found.octets),
+            Self::Kubeconfig(file) => match kubeconfig::key(&file.octets)? {
+                Some(octets) => text(&octets),
+                None => Err("has no client-key-data".to_owned()),
+            },
+        }
+    }
+
+    pub fn public(self) -> Option<Digest> {
+        match self {
+            Self::File(pair) => Some(pair.public),
+            Self::Kubeconfig(file) => file.config.key,
+        }
+    }
+}
 
 /// A certificate and the one place that it belongs to: beside a key, into a kubeconfig, or with
 /// a key among the kubelet's own.
@@ -84,7 +118,7 @@ pub fn assign<'a>(target: &'a Target, report: &'a Report) -> Vec<Leaf<'a>> {
         let (entry, certificate) = find(report, file.config.key?)?;
         Some(Leaf { kubeconfig: Some(number), ..Leaf::new(entry, certificate) })
     });
-    keys.chain(kubeconfigs).chain(successor(target, report)).collect()
+    keys.chain(kubeconfigs).collect()
 }
 
 /// The certificate for a key: a ceremony certifies a key once (`KEY-TWICE`).

@@ -1,0 +1,13 @@
+//! Paths of requests in the database.
+
+use super::Error;
+use crate::media::RelativePath;
+
+/// The certificate's path in lower case: some media do not keep cases apart.
+pub fn output(path: &RelativePath) -> String {
+    path.certificate_path().map_or_else(|_| path.to_string(), String::from).to_ascii_lowercase()
+}
+
+pub fn path(text: String) -> Result<RelativePath, Error> {
+    RelativePath::try_from(text).map_err(|e| Error::Fault(e.to_string()))
+}
