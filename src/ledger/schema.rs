@@ -16,8 +16,9 @@ pub const LOG: &str = "ledger.sqlite-wal";
 
 /// Marks a SQLite file as a keyrite ledger ("kyrt").
 const APPLICATION_ID: i64 = 0x6b79_7274;
-/// Version of the tables below.
-const VERSION: i64 = 6;
+/// Version of the tables below, and of the events in transcripts. A frozen ledger of each version from the first
+/// that counts is in `tests/fixtures`.
+const VERSION: i64 = 7;
 /// The largest value, in octets: far above the largest that a ceremony writes, its plan.
 const VALUE: i32 = 64 << 20;
 
@@ -206,11 +207,15 @@ fn made(db: &Connection) -> Result<Vec<(String, String, String)>, Error> {
 pub fn check(db: &Connection, folder: &Path) -> Result<bool, Error> {
     let id: i64 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if id != APPLICATION_ID || version != VERSION {
-        return Err(Error::Refused(format!(
-            "{}: {FILE} is no ledger of version {VERSION} (application {id:#x}, version {version})",
-            folder.display()
-        )));
+    let refused = |why: String| Err(Error::Refused(format!("{}: {FILE} {why}", folder.display())));
+    if id != APPLICATION_ID {
+        return refused(format!("is not a ledger (application ID {id:#x})"));
+    }
+    if version != VERSION {
+        let other = if version < VERSION { "an older keyrite wrote it" } else { "a newer keyrite wrote it" };
+        return refused(format!(
+            "is a ledger of version {version}, this program reads version {VERSION}: {other}, use that one"
+        ));
     }
     check_tables(db, folder)?;
     // Whole, and not quick_check: that one believes indexes, and the order of primary keys.

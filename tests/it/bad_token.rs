@@ -172,7 +172,8 @@ fn label_taken_is_never_used_again() {
     nothing_came_out(&lab);
     // In the ledger, too.
     let lab = ready();
-    lab.ceremony("root.toml", "--out out").fails(2, &["key root-ca: the ledger has a key of that name already"]);
+    lab.ceremony("root.toml", "--out out")
+        .fails(2, &["key root-ca: the ledger has a key of that name already"]);
 }
 
 #[test]

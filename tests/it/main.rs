@@ -39,6 +39,7 @@ mod ledger;
 mod main_job;
 mod manifest_key;
 mod objects;
+mod old_memory;
 mod paper;
 mod pause;
 mod people;
