@@ -1,10 +1,12 @@
 //! SHA-256 (FIPS 180-4) as a value: in hexadecimal for machines, in words to read aloud.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, BufReader, Read};
 use std::str::FromStr;
 
 use aws_lc_rs::digest::{Context, SHA256, digest};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A SHA-256 digest, shown as 64 lowercase hexadecimal digits.
@@ -169,5 +171,15 @@ impl<'de> Deserialize<'de> for Digest {
             }
         }
         deserializer.deserialize_str(Digits)
+    }
+}
+
+impl JsonSchema for Digest {
+    fn schema_name() -> Cow<'static, str> {
+        "Digest".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "description": "SHA-256", "type": "string", "pattern": "^[0-9a-f]{64}$" })
     }
 }

@@ -4,6 +4,7 @@ mod audit;
 mod install;
 mod output;
 mod request;
+mod schema;
 mod system;
 mod verify;
 mod wrap;
@@ -87,6 +88,8 @@ enum Command {
     Verify(verify::Arguments),
     /// Install a release on a node of a cluster
     Install(install::Arguments),
+    /// Print the JSON Schema of a file
+    Schema(schema::Arguments),
 }
 
 /// Parses the command line and performs the command.
@@ -114,6 +117,7 @@ pub fn run() -> ExitCode {
         Command::Audit(arguments) => audit::run(arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Install(arguments) => install::run(arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Request(command) => request::run(command),
     };
     match result {

@@ -1,9 +1,10 @@
 //! The custody of a token's PIN: what became of sets of shares.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What became of a set of shares. A set is named by the identifier that its shares carry (BIP-93).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "phase", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Custody {
     /// It is about to be handed out.
@@ -67,7 +68,7 @@ pub enum Custody {
 }
 
 /// Who holds which share.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Share {
     /// Its index.
@@ -77,7 +78,7 @@ pub struct Share {
 }
 
 /// How a share came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ShareSource {
     /// Somebody typed it.

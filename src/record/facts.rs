@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -9,7 +10,7 @@ use crate::media::RelativePath;
 use crate::request::{IndexName, Sequence, Time};
 
 /// What began a ceremony, or resumed it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Facts {
     /// The script's title.
@@ -56,7 +57,7 @@ impl Facts {
 }
 
 /// The plan: its digest, and those of its files.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanFacts {
     /// The plan digest.
@@ -66,7 +67,7 @@ pub struct PlanFacts {
 }
 
 /// A file of the plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileFacts {
     /// Its path beside the script.
@@ -76,7 +77,7 @@ pub struct FileFacts {
 }
 
 /// The HSM profile.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HsmProfileFacts {
     /// Its name.
@@ -86,7 +87,7 @@ pub struct HsmProfileFacts {
 }
 
 /// The PKCS#11 module.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModuleFacts {
     /// Its path.
@@ -96,7 +97,7 @@ pub struct ModuleFacts {
 }
 
 /// The program that wrote a record, or signed a release.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tool {
     /// Version.
@@ -112,7 +113,7 @@ impl std::fmt::Display for Tool {
 }
 
 /// What is written down of a bundle's index.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BundleFacts {
     /// Which of the media it came on, from 0.
     pub bundle: usize,
@@ -133,7 +134,7 @@ pub struct BundleFacts {
 }
 
 /// What the machine looks like.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MachineFacts {
     /// Kernel name and release.

@@ -1,5 +1,6 @@
 //! What became of keys that the token was asked for.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Inventory, KeyAttributes};
@@ -7,7 +8,7 @@ use crate::digest::Digest;
 use crate::keys::KeyRequest;
 
 /// What a key in a token is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyRole {
     /// It signs certificates.
@@ -35,7 +36,7 @@ impl KeyRole {
 }
 
 /// A key that the token is about to be asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyIntended {
     /// Its name, and label in the token.
@@ -57,7 +58,7 @@ pub struct KeyIntended {
 }
 
 /// What was found of a key after an interruption.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyFound {
     /// Its name.
@@ -73,7 +74,7 @@ pub struct KeyFound {
 }
 
 /// A key of which the token holds nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyWithdrawn {
     /// Its name.
@@ -85,7 +86,7 @@ pub struct KeyWithdrawn {
 }
 
 /// A pair that was generated, or found and kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyGenerated {
     /// Its name.
@@ -101,7 +102,7 @@ pub struct KeyGenerated {
 }
 
 /// A key of the ledger that signed a challenge, and whose attributes were read back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyProved {
     /// Its name.
@@ -111,7 +112,7 @@ pub struct KeyProved {
 }
 
 /// What was reserved for the certificate of a key in the token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyReserved {
     /// Its name.
@@ -123,7 +124,7 @@ pub struct KeyReserved {
 }
 
 /// The certificate of a key in the token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyCertificate {
     /// The key's name.

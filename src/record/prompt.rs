@@ -3,12 +3,13 @@
 
 use std::fmt::Display;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 
 /// What is asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "prompt", rename_all = "kebab-case")]
 pub enum Prompt {
     /// Whether the plan is the one that was approved.
@@ -34,7 +35,7 @@ pub enum Prompt {
 }
 
 /// A digest that people compare, three words of which are typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Compared {
     /// The digest.
@@ -44,7 +45,7 @@ pub struct Compared {
 }
 
 /// Three words of a digest that follow one another: the number of the first, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "u8", into = "u8")]
 pub struct Words(u8);
 
@@ -53,7 +54,7 @@ const TYPED: u8 = 3;
 const ALL: u8 = 24;
 
 /// A time that the clock showed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Clock {
     /// UTC.
@@ -61,7 +62,7 @@ pub struct Clock {
 }
 
 /// A key that is to be generated.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
     /// Its name.
@@ -69,7 +70,7 @@ pub struct Create {
 }
 
 /// A key that was found after an interruption.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FoundKey {
     /// Its name.
@@ -80,7 +81,7 @@ pub struct FoundKey {
 }
 
 /// What becomes of a key that was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
     /// It is kept.
@@ -90,7 +91,7 @@ pub enum Decision {
 }
 
 /// Requests that were reviewed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reviewed {
     /// How many are to be issued.
@@ -100,7 +101,7 @@ pub struct Reviewed {
 }
 
 /// A PIN that custodians hold shares of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPin {
     /// The set of shares.
@@ -110,7 +111,7 @@ pub struct NewPin {
 }
 
 /// A step that asks nothing of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GoOn {
     /// Its act.

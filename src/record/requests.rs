@@ -1,5 +1,6 @@
 //! What became of requests, from the bundle to the release.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::BundleFacts;
@@ -9,7 +10,7 @@ use crate::media::RelativePath;
 use crate::request::Reason;
 
 /// Requests came in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Import {
     /// How many.
@@ -21,7 +22,7 @@ pub struct Import {
 }
 
 /// Requests were refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefusedRequests {
     /// The requests, in their order.
@@ -29,7 +30,7 @@ pub struct RefusedRequests {
 }
 
 /// A request that was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefusedRequest {
     /// Its path in the bundle.
@@ -41,7 +42,7 @@ pub struct RefusedRequest {
 }
 
 /// Requests were reviewed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Review {
     /// How many are approved.
@@ -51,7 +52,7 @@ pub struct Review {
 }
 
 /// Certificates in their order, or TBSCertificates.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
     /// How many.
@@ -81,7 +82,7 @@ impl Run {
 }
 
 /// All approved requests were answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Issued {
     /// With so many certificates.
@@ -89,7 +90,7 @@ pub struct Issued {
 }
 
 /// The transcript so far goes into a manifest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Seal {
     /// Number of the release.
@@ -99,7 +100,7 @@ pub struct Seal {
 }
 
 /// A release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
     /// Its number.

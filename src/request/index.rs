@@ -2,9 +2,11 @@
 //!
 //! Format `keyrite-bundle-1`, strict JSON. Approvers sign its very octets.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use der::DateTime;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::digest::Digest;
@@ -18,7 +20,7 @@ pub const MAX_INDEX: u64 = 16 << 20;
 const FORMAT: &str = "keyrite-bundle-1";
 
 /// What stands in a bundle's index.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Index {
     format: Format,
@@ -40,7 +42,7 @@ pub struct Index {
 }
 
 /// One request of a bundle.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
     /// Its path in the bundle.
@@ -56,7 +58,7 @@ pub struct Entry {
 }
 
 /// A CertificateSigningRequest object as plain data.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Object {
     /// The object's name.
@@ -79,14 +81,14 @@ pub struct Object {
     pub expiration_seconds: Option<std::num::NonZeroU32>,
 }
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 enum Format {
     #[serde(rename = "keyrite-bundle-1")]
     One,
 }
 
 /// A name of 1 to 100 of the characters `A-Z a-z 0-9 . _ -`, without a leading dot.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct IndexName(String);
 
@@ -118,7 +120,7 @@ impl From<IndexName> for String {
 }
 
 /// A sequence number, from 1 to 2^53 - 1 so that every JSON tool reads it alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "u64", into = "u64")]
 pub struct Sequence(u64);
 
@@ -228,4 +230,18 @@ impl Index {
 pub fn is_leading(path: &str) -> bool {
     let Some(rest) = path.strip_prefix(INDEX) else { return false };
     rest.is_empty() || (rest.starts_with('.') && rest.ends_with(".sig") && !rest.contains('/'))
+}
+
+impl JsonSchema for Time {
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "UTC",
+            "type": "string",
+            "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"
+        })
+    }
 }

@@ -168,3 +168,51 @@ fn serial_numbers_are_random_in_every_bit() {
     }
     assert!(serials.iter().all(|serial| serial.starts_with("01") && serial.len() == 40));
 }
+
+/// What `keyrite schema` prints is what lies beside the scripts, and what transcripts and indexes are.
+#[test]
+fn transcripts_and_indexes_fit_their_schemas() {
+    let lab = rehearsal();
+    for name in ["transcript", "index"] {
+        let file = repository().join(format!("ceremony/{name}.schema.json"));
+        let printed = lab.keyrite(&format!("schema {name}")).ok().out;
+        let same = std::fs::read_to_string(&file).unwrap() == printed;
+        assert!(same, "keyrite schema {name} > ceremony/{name}.schema.json writes it anew");
+    }
+    let ran = judge(
+        &lab,
+        &format!(
+            r#"
+import json, jsonschema, glob
+def schema(name):
+    schema = json.load(open({:?} + "/ceremony/" + name + ".schema.json"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+seen = set()
+records = schema("transcript")
+frozen = {:?} + "/tests/fixtures/v1/*/transcript.jsonl"
+for name in glob.glob("show/*/transcript.jsonl") + glob.glob(frozen):
+    for line in open(name):
+        record = json.loads(line)
+        records.validate(record)
+        seen.add(record["event"])
+        for broken in (
+            dict(record, data=dict(record["data"], surprise=1)),
+            dict(record, event="surprise"),
+            dict(record, previous="none"),
+            {{key: record[key] for key in record if key != "time"}},
+        ):
+            assert not records.is_valid(broken), (record["event"], broken)
+index = json.load(open("show/cluster/bundle/bundle.json"))
+schema("index").validate(index)
+assert not schema("index").is_valid(dict(index, surprise=1))
+assert not schema("index").is_valid(dict(index, created="yesterday"))
+assert len(seen) >= 20, seen
+print("fits", len(seen))
+"#,
+            repository(),
+            repository()
+        ),
+    );
+    assert!(ran.out.contains("fits"), "{ran:?}");
+}

@@ -65,3 +65,15 @@ fn another_version_is_named() {
         }
     }
 }
+
+/// Each record means what it says: read and written again it is the very line.
+#[test]
+fn records_are_written_again_as_they_were() {
+    for release in ["root", "release"] {
+        let path = repository().join("tests/fixtures/v1").join(release).join("transcript.jsonl");
+        for line in std::fs::read_to_string(path).unwrap().lines() {
+            let record = keyrite::record::Record::read(line).unwrap();
+            assert_eq!(record.line().unwrap(), line);
+        }
+    }
+}
