@@ -135,6 +135,15 @@ impl Book<'_> {
             reading.line(line);
             Ok(())
         })?;
+        if let Some(older) = reading.state.upgraded {
+            seen.lose();
+            self.section.compared("AUDIT-CHAIN", upgraded(&row, &reading, &what));
+            self.section.note(format!(
+                "{what}: is none, the ledger was copied then from one of version {}, whose database had SHA-256 {}; compare it with the older ledger, which is kept",
+                older.from_version, older.database_sha256
+            ));
+            return Ok(Chapter::of(self.name.clone(), Some(id), reading));
+        }
         let (plan, wrong) = self.plan(&row, &reading);
         let cluster = plan.as_ref().map(|plan| plan.script().cluster.as_ref().map(IndexName::as_str));
         let wrong = wrong.or_else(|| {
@@ -303,5 +312,18 @@ fn ended(row: &CeremonyRow, reading: &Reading) -> Result<String, String> {
             Err("the transcript has its end, the ledger says it is not done".into())
         }
         (false, false, _) => Ok(format!("ceremony {} is not finished: it waits to be resumed", row.id)),
+    }
+}
+
+/// The record of an upgrade stands alone, and names the head of what came before it.
+fn upgraded(row: &CeremonyRow, reading: &Reading, what: &str) -> Result<String, String> {
+    let older = reading.state.upgraded.map(|older| older.head);
+    match &reading.broken {
+        Some(broken) => Err(format!("{what}: {broken}")),
+        None if older != reading.previous || reading.lines != 1 => {
+            Err(format!("{what}: the record of an upgrade does not follow the older ledger"))
+        }
+        None if !row.done || !row.plan.is_empty() => Err(format!("{what}: is more than an upgrade")),
+        None => Ok(format!("{what}: 1 record, which carries the head of the older ledger")),
     }
 }

@@ -22,6 +22,7 @@ mod resume;
 mod run;
 mod step;
 mod transcript;
+mod upgrade;
 mod verdict;
 mod welcome;
 
@@ -38,6 +39,7 @@ pub use preflight::{Start, check_bundles, keys_from_before};
 pub use resume::resume;
 pub use run::{Interrupted, Outcome};
 pub use step::issue_lines;
+pub use upgrade::upgrade;
 pub use verdict::{Judged, Verdict, judge_bundles};
 
 use crate::digest::Digest;

@@ -37,6 +37,8 @@ pub struct Check {
     /// The answers file that it will run with
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
+    #[command(flatten)]
+    shares: ShareSource,
     /// Where its release will go
     #[arg(long, value_name = "RELEASE")]
     out: Option<PathBuf>,
@@ -50,7 +52,7 @@ pub fn run(arguments: &Check) -> Result<(), Failure> {
     let (hsm, unread) = hsm.map_or_else(|failure: Failure| (None, Some(failure)), |hsm| (hsm, None));
     let people = arguments.answers.as_deref().map(|answers| {
         let pin = PinSource { pin_file: None, pin_fd: None };
-        Operators::new(Some(answers), pin, ShareSource::default())
+        Operators::new(Some(answers), pin, arguments.shares.clone())
     });
     let people = people.transpose()?;
     let start = Start {

@@ -8,9 +8,11 @@ use clap::{Args, Subcommand};
 use der::DateTime;
 use serde_json::json;
 
+use super::environment::environment;
 use super::output::say;
 use super::system;
-use crate::ledger::{Ending, Ledger};
+use crate::ceremony::upgrade;
+use crate::ledger::{Ending, Ledger, MIGRATIONS};
 use crate::media::shown;
 
 /// Seconds of a day.
@@ -21,6 +23,18 @@ const DAY: u64 = 86_400;
 pub enum Command {
     /// List what ends when, cluster by cluster, the first to end first
     Due(Due),
+    /// Copy a ledger that an older keyrite wrote into a new folder, as one that this keyrite writes
+    Upgrade(Upgrade),
+}
+
+/// Arguments of `ledger upgrade`.
+#[derive(Debug, Args)]
+pub struct Upgrade {
+    /// The older ledger's folder, which is not changed
+    old: PathBuf,
+    /// The new ledger's folder, which does not exist yet
+    #[arg(long, value_name = "NEW")]
+    out: PathBuf,
 }
 
 /// Arguments of `ledger due`.
@@ -52,7 +66,22 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 /// Performs the command.
 pub fn run(command: Command) -> Result<(), Failure> {
-    let Command::Due(arguments) = command;
+    match command {
+        Command::Due(arguments) => due(&arguments),
+        Command::Upgrade(arguments) => {
+            let older = upgrade(&arguments.old, &arguments.out, MIGRATIONS, &environment())?;
+            say(&format!(
+                "{} is a copy of {}, a ledger of version {}; keep that too",
+                arguments.out.display(),
+                arguments.old.display(),
+                older.version
+            ));
+            Ok(())
+        }
+    }
+}
+
+fn due(arguments: &Due) -> Result<(), Failure> {
     let ledger = Ledger::read(&arguments.ledger, &system::temporary())?;
     let now = system::now();
     let until = match arguments.within {

@@ -15,6 +15,7 @@ mod paths;
 mod reading;
 mod renewals;
 mod schema;
+mod upgrade;
 mod whole;
 
 use crate::failure::Failure;
@@ -28,6 +29,7 @@ pub use import::{Import, Imported, KeptIndex, Refused};
 pub use keys::StoredKey;
 pub use reading::{Entries, RequestRow, ReservedRow};
 pub use renewals::Ending;
+pub use upgrade::{MIGRATIONS, Migration, Older};
 
 /// What went wrong with the ledger.
 #[derive(Debug, thiserror::Error)]

@@ -101,6 +101,24 @@ impl Drop for Held {
     }
 }
 
+/// The database of a ledger, locked so that nobody changes it.
+pub fn lock(folder: &Path) -> Result<File, Error> {
+    let file = folder.join(schema::FILE);
+    if !file.exists() {
+        return Err(Error::Refused(format!("{}: holds no ledger", folder.display())));
+    }
+    folder::check(folder)?;
+    let lock = File::open(&file).map_err(|e| Error::Fault(format!("{}: {e}", file.display())))?;
+    // The same lock as SQLite's own, over the whole file.
+    fcntl_lock(&lock, FlockOperation::NonBlockingLockShared).map_err(|_| {
+        Error::Refused(format!(
+            "{}: is in use by another program; wait until its ceremony is done",
+            folder.display()
+        ))
+    })?;
+    Ok(lock)
+}
+
 impl Ledger {
     /// Opens an existing ledger to be read. Until it is closed no ceremony can begin on it. When the
     /// last run was cut off, SQLite's log stands beside the database: both are then read from a
@@ -124,18 +142,7 @@ impl Ledger {
 
     fn read_as(folder: &Path, scratch: &Path, copied: bool) -> Result<Self, Error> {
         let file = folder.join(schema::FILE);
-        if !file.exists() {
-            return Err(Error::Refused(format!("{}: holds no ledger", folder.display())));
-        }
-        folder::check(folder)?;
-        let lock = File::open(&file).map_err(|e| Error::Fault(format!("{}: {e}", file.display())))?;
-        // The same lock as SQLite's own, over the whole file.
-        fcntl_lock(&lock, FlockOperation::NonBlockingLockShared).map_err(|_| {
-            Error::Refused(format!(
-                "{}: is in use by another program; wait until its ceremony is done",
-                folder.display()
-            ))
-        })?;
+        let lock = lock(folder)?;
         let mut held = Held { lock, copy: None };
         let log = folder.join(schema::LOG);
         let cut_off = std::fs::metadata(&log).is_ok_and(|status| status.len() > 0);

@@ -18,7 +18,7 @@ pub const LOG: &str = "ledger.sqlite-wal";
 const APPLICATION_ID: i64 = 0x6b79_7274;
 /// Version of the tables below, and of the events in transcripts. A frozen ledger of each version from the first
 /// that counts is in `tests/fixtures`.
-const VERSION: i64 = 7;
+pub const VERSION: i64 = 7;
 /// The largest value, in octets: far above the largest that a ceremony writes, its plan.
 const VALUE: i32 = 64 << 20;
 
@@ -203,19 +203,30 @@ fn made(db: &Connection) -> Result<Vec<(String, String, String)>, Error> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The version of a ledger.
+pub fn version(db: &Connection, folder: &Path) -> Result<i64, Error> {
+    let id: i64 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    match id == APPLICATION_ID {
+        true => Ok(db.query_row("PRAGMA user_version", [], |row| row.get(0))?),
+        false => Err(Error::Refused(format!(
+            "{}: {FILE} is not a ledger (application ID {id:#x})",
+            folder.display()
+        ))),
+    }
+}
+
 /// Checks that the file is a ledger of this version and intact; tells whether it is a rehearsal's.
 pub fn check(db: &Connection, folder: &Path) -> Result<bool, Error> {
-    let id: i64 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
-    let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let refused = |why: String| Err(Error::Refused(format!("{}: {FILE} {why}", folder.display())));
-    if id != APPLICATION_ID {
-        return refused(format!("is not a ledger (application ID {id:#x})"));
-    }
+    let version = version(db, folder)?;
     if version != VERSION {
-        let other = if version < VERSION { "an older keyrite wrote it" } else { "a newer keyrite wrote it" };
-        return refused(format!(
-            "is a ledger of version {version}, this program reads version {VERSION}: {other}, use that one"
-        ));
+        let other = match version < VERSION {
+            true => "an older keyrite wrote it, use that one, or see what `keyrite ledger upgrade` says",
+            false => "a newer keyrite wrote it, use that one",
+        };
+        return Err(Error::Refused(format!(
+            "{}: {FILE} is a ledger of version {version}, this program reads version {VERSION}: {other}",
+            folder.display()
+        )));
     }
     check_tables(db, folder)?;
     // Whole, and not quick_check: that one believes indexes, and the order of primary keys.

@@ -45,7 +45,11 @@ pub fn from_ledger(folder: &Path, scratch: &Path, ceremony: Option<i64>) -> Resu
     if let Some(wrong) = wrong {
         return Err(Failure::fault(format!("{}: {wrong}", folder.display())));
     }
-    report.with_plan(Setup::read(&ledger.ceremony(id)?.plan)?.plan().map_err(fault)?);
+    let plan = ledger.ceremony(id)?.plan;
+    // An upgrade of the ledger has none.
+    if !plan.is_empty() {
+        report.with_plan(Setup::read(&plan)?.plan().map_err(fault)?);
+    }
     report.with_lists();
     rows(&ledger, id, &mut report)?;
     Ok(report)

@@ -132,6 +132,10 @@ fn sentence(event: &Event) -> Option<String> {
             None => format!("abandoned: {}", abandoned.reason),
         },
         Event::End(_) => "the ceremony ends".into(),
+        Event::Upgraded(older) => format!(
+            "the ledger is a copy of one of version {}, database SHA-256 {}",
+            older.from_version, older.database_sha256
+        ),
         of_key => return key(of_key),
     })
 }

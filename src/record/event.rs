@@ -8,6 +8,7 @@ use super::{
     KeyReserved, KeyWithdrawn, Look, MachineFacts, Person, Prompt, RefusedRequests, Release, Review, Role,
     Run, Seal, TokenFacts,
 };
+use crate::digest::Digest;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -79,6 +80,8 @@ pub enum Event {
     Abandoned(Abandoned),
     /// The ceremony is finished.
     End(End),
+    /// The ledger is a copy of one of an older version: a transcript of its own, in place of a ceremony.
+    Upgraded(Upgraded),
 }
 
 impl Event {
@@ -227,6 +230,18 @@ pub struct Abandoned {
     /// Who gave it up; nobody when it ended by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+}
+
+/// The ledger is a copy of one of an older version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Upgraded {
+    /// The version of the older ledger.
+    pub from_version: u64,
+    /// SHA-256 over its database.
+    pub database_sha256: Digest,
+    /// The head of its last transcript.
+    pub head: Digest,
 }
 
 /// The ceremony is finished.

@@ -26,7 +26,7 @@ pub use custody::{Custody, Share, ShareSource};
 pub use describe::{Described, Description, count};
 pub use event::{
     Abandoned, Confirmed, End, Event, Exception, Interrupted, Left, Login, Statement, StatementKind,
-    StepDone, StepStarted, TokenOpen,
+    StepDone, StepStarted, TokenOpen, Upgraded,
 };
 pub use facts::{BundleFacts, Facts, FileFacts, HsmProfileFacts, MachineFacts, ModuleFacts, PlanFacts, Tool};
 pub use keys::{

@@ -3,7 +3,7 @@
 
 use super::{
     Custody, Event, Facts, Inventory, KeyCertificate, KeyReserved, Person, Record, Refusals, Release, Review,
-    Seal, count,
+    Seal, Upgraded, count,
 };
 use crate::digest::Digest;
 
@@ -56,6 +56,8 @@ pub struct State {
     pub exceptions: usize,
     /// Whether it is finished.
     pub ended: bool,
+    /// What the ledger was before, when this is no ceremony but its upgrade.
+    pub upgraded: Option<Upgraded>,
     /// Whether it was given up.
     pub abandoned: bool,
     records: u64,
@@ -119,7 +121,8 @@ impl State {
         }
         let fits = self.take(&record.event);
         match &record.event {
-            Event::Begin(_) if !first => Err("begins a ceremony that has begun".into()),
+            Event::Upgraded(_) if first => fits,
+            Event::Begin(_) | Event::Upgraded(_) if !first => Err("begins a ceremony that has begun".into()),
             event if first && !matches!(event, Event::Begin(_)) => Err("does not begin the ceremony".into()),
             _ if over => Err("comes after the end of the ceremony".into()),
             _ => fits,
@@ -165,6 +168,10 @@ impl State {
             }
             Event::Exception(_) => self.exceptions += 1,
             Event::End(_) => self.ended = true,
+            Event::Upgraded(older) => {
+                self.ended = true;
+                self.upgraded = Some(*older);
+            }
             Event::Abandoned(_) => self.abandoned = true,
             event => return self.key(event),
         }

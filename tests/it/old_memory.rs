@@ -1,6 +1,13 @@
 //! What an earlier version wrote is read by every later one: a frozen rehearsal of two ceremonies, the second of
 //! them interrupted at its last prompt and resumed, with its ledger, releases, bundle index and token.
 
+use std::sync::Arc;
+
+use keyrite::ceremony::Environment;
+use keyrite::failure::Failure;
+use keyrite::ledger::{Migration, Older};
+use keyrite::record::MachineFacts;
+
 use crate::support::{Lab, repository};
 
 /// The frozen files in a laboratory whose token is the frozen one.
@@ -76,4 +83,80 @@ fn records_are_written_again_as_they_were() {
             assert_eq!(record.line().unwrap(), line);
         }
     }
+}
+
+const OLDER: &[Migration] =
+    &[Migration { from: 6, statements: "CREATE INDEX renewal_of ON renewal (replaces);" }];
+
+/// The ledger as an older version would have left it, upgraded as this version does it.
+fn upgraded(lab: &Lab, out: &str) -> Result<Older, Failure> {
+    let now = || "2026-12-01T12:00:00Z".parse().unwrap();
+    let environment = Environment {
+        now: &now,
+        random: &|| Ok([7; 32]),
+        stopped: &|| false,
+        processors: 2,
+        machine: MachineFacts::default(),
+        tool_version: "test".into(),
+        tool_digest: Arc::default(),
+    };
+    keyrite::ceremony::upgrade(&lab.path("older"), &lab.path(out), OLDER, &environment)
+}
+
+/// An older ledger is copied, audited and goes on; it is not changed.
+#[test]
+fn an_older_ledger_is_upgraded_and_goes_on() {
+    let lab = frozen();
+    lab.edit_copy("ledger", "older", "DROP INDEX renewal_of; PRAGMA user_version = 6");
+    let before = lab.run("sh", &["-c", "sha256sum older/* && ls older"]).ok().out;
+    assert_eq!(upgraded(&lab, "newer").unwrap().version, 6);
+    assert_eq!(lab.run("sh", &["-c", "sha256sum older/* && ls older"]).ok().out, before);
+    assert_eq!(lab.run("ls", &["newer"]).ok().out, "ledger.sqlite\n");
+    let audit = lab.keyrite("audit newer root release").ok();
+    assert!(audit.out.contains("THE RECORD HOLDS"), "{}", audit.out);
+    let digest = before.split(' ').next().unwrap();
+    let note = format!("copied then from one of version 6, whose database had SHA-256 {digest}");
+    assert!(audit.out.contains(&note), "{}", audit.out);
+    let run = "ceremony run single-sign.toml --hsm hsm.toml --ledger newer --rehearsal --answers answers.toml --in more --out third --pin-file pin";
+    lab.keyrite(run).ok();
+    let audit = lab.keyrite("audit newer root release third").ok();
+    assert!(audit.out.contains("THE RECORD HOLDS"), "{}", audit.out);
+    let report = lab.keyrite("ceremony report newer --ceremony 3 --format markdown").ok();
+    assert!(report.out.contains("a copy of one of version 6"), "{}", report.out);
+    // A record of an upgrade that was rewritten does not hold.
+    for edit in ["r[0]['data']['head'] = '0' * 64", "r.append(dict(r[0], number=2))"] {
+        lab.run("sh", &["-c", "rm -rf ledger && cp -r newer ledger"]).ok();
+        lab.rewrite(3, edit);
+        let audit = lab.keyrite("audit bad");
+        let found = audit.out.lines().any(|line| line.contains("FAILS") && line.contains("ceremony 3"));
+        assert!(found, "{edit}:\n{}", audit.out);
+    }
+}
+
+/// What cannot be upgraded, and what is not as it was written, leaves nothing behind.
+#[test]
+fn ledgers_that_are_not_upgraded() {
+    let lab = frozen();
+    for (sql, why) in [
+        ("PRAGMA user_version = 7", "the newest there is: nothing is to be upgraded"),
+        ("PRAGMA user_version = 3", "from before the first that can be upgraded"),
+        ("PRAGMA user_version = 99", "which a newer keyrite wrote"),
+        ("PRAGMA application_id = 1", "is not a ledger"),
+        (
+            "DROP INDEX renewal_of; PRAGMA user_version = 6; UPDATE request SET path = path || 'x' WHERE id = 4",
+            "is not as it was written",
+        ),
+        ("DROP INDEX renewal_of; DROP TABLE issued; PRAGMA user_version = 6", "is not what keyrite made"),
+    ] {
+        lab.edit_copy("ledger", "older", sql);
+        let refused = upgraded(&lab, "newer").unwrap_err().text;
+        assert!(refused.contains(why), "{sql}: {refused}");
+        assert!(!lab.path("newer").exists(), "{sql}");
+    }
+    lab.keyrite("ledger upgrade ledger --out newer").fails(2, &["nothing is to be upgraded"]);
+    lab.keyrite("ledger upgrade root --out newer").fails(2, &["root: holds no ledger"]);
+    lab.edit_copy("ledger", "older", "DROP INDEX renewal_of; PRAGMA user_version = 6");
+    let taken = upgraded(&lab, "more").unwrap_err().text;
+    assert!(taken.contains("more: exists; name a new folder"), "{taken}");
+    assert!(lab.path("more/bundle.json").exists());
 }
