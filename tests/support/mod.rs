@@ -39,7 +39,21 @@ pub struct Ran {
     /// As it would be typed in a shell.
     pub command: String,
     pub messages: Option<Arc<Messages>>,
+    /// What `ceremony check` said before this `ceremony run`: exit code and standard error.
+    pub check: Option<(i32, String)>,
 }
+
+/// What a check cannot know: what only the room shows once a ceremony has begun, the token, and what is not named
+/// to the check.
+const OF_THE_ROOM: [&str; 7] = [
+    "PIN from",
+    "The ceremony is closed",
+    "keyrite ceremony resume --ledger",
+    "token",
+    "terminal",
+    "name one or more by --in",
+    "name its folder by --out",
+];
 
 impl std::fmt::Debug for Ran {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
@@ -56,13 +70,33 @@ impl Ran {
             err: String::from_utf8_lossy(&output.stderr).into_owned(),
             command: String::new(),
             messages: None,
+            check: None,
         }
     }
 
     #[track_caller]
     pub fn ok(self) -> Self {
         assert_eq!(self.code, 0, "expected success:\n{}\n{}", self.out, self.err);
+        if let Some((code, found)) = &self.check {
+            assert_eq!(*code, 0, "a check refuses what a run does:\n{found}");
+        }
         self
+    }
+
+    /// What a check finds, a run refuses with the same words and exit code; and what a run refuses, a check
+    /// finds, but for what only the room shows.
+    #[track_caller]
+    fn as_checked(&self) {
+        let Some((code, found)) = &self.check else { return };
+        if *code == 0 {
+            let of_the_room = self.code == 4 || OF_THE_ROOM.iter().any(|what| self.err.contains(what));
+            assert!(of_the_room, "a check does not find what a run refuses:\n{}", self.err);
+            return;
+        }
+        assert_eq!(*code, self.code, "exit codes of check and run:\n{found}\n{}", self.err);
+        for line in found.lines().skip(1).map(str::trim) {
+            assert!(self.err.contains(line), "a check finds, and a run does not:\n{line}\n{}", self.err);
+        }
     }
 
     /// Requires the exit code and every one of these texts in the message, and that the whole message is
@@ -83,6 +117,7 @@ impl Ran {
             assert!(self.err.contains(text), "no {text:?} in:\n{}", self.err);
         }
         assert!(!self.out.contains(PIN) && !self.err.contains(PIN), "the PIN is shown");
+        self.as_checked();
         self
     }
 }
@@ -178,7 +213,27 @@ impl Lab {
     /// Runs the real binary; words are separated by spaces.
     pub fn keyrite(&self, arguments: &str) -> Ran {
         let words: Vec<&str> = arguments.split_whitespace().collect();
-        self.run(env!("CARGO_BIN_EXE_keyrite"), &words)
+        let check = self.check(&words);
+        Ran { check, ..self.run(env!("CARGO_BIN_EXE_keyrite"), &words) }
+    }
+
+    /// Checks a ceremony that is about to be run. A faulty token counts its calls, and is left alone.
+    fn check(&self, run: &[&str]) -> Option<(i32, String)> {
+        let ["ceremony", "run", rest @ ..] = run else { return None };
+        if self.env.iter().any(|(name, _)| name.starts_with("FAULTY_TOKEN")) {
+            return None;
+        }
+        let mut words = vec!["ceremony", "check"];
+        let mut rest = rest.iter();
+        while let Some(word) = rest.next() {
+            match *word {
+                "--pin-file" | "--pin-fd" | "--token-serial" | "--token-label" => drop(rest.next()),
+                "--accept-final-try" => {}
+                word => words.push(word),
+            }
+        }
+        let ran = self.run(env!("CARGO_BIN_EXE_keyrite"), &words);
+        Some((ran.code, ran.err))
     }
 
     pub fn openssl(&self, arguments: &str) -> Ran {
