@@ -37,7 +37,7 @@ pub enum Error {
     #[error("the checksum is wrong: a character is wrong, or two are exchanged")]
     Checksum,
     /// It is a codex32 string, but no share of a set.
-    #[error("this is no share of a set of 2 to 9")]
+    #[error("this is not a share of a set of 2 to 9")]
     NoShare,
     /// Its set is another one.
     #[error("this share belongs to the set {found}, wanted is one of {wanted}")]

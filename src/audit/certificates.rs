@@ -1,4 +1,4 @@
-//! Runs of certificates: the transcript tells how many there were and the digest of their list,
+//! Runs of certificates: the transcript has how many there were and the digest of their list,
 //! which is taken again from ledger rows or manifest entries as they pass.
 
 use crate::digest::{Digest, Hasher};
@@ -40,7 +40,7 @@ impl<'s> Runs<'s> {
         if self.open.is_none() {
             let Some(run) = self.left.next() else {
                 self.wrong = Some(format!(
-                    "the certificate of serial number {serial} is in no run that the transcript tells"
+                    "the certificate of serial number {serial} is in no run that the transcript has"
                 ));
                 return;
             };
@@ -62,14 +62,14 @@ impl<'s> Runs<'s> {
         }
         if let Some(open) = self.open {
             return Err(format!(
-                "of {} certificates from serial number {} the transcript tells, {} are there",
+                "of {} certificates from serial number {} the transcript has, {} are there",
                 open.run.certificates, open.run.first_serial, open.taken
             ));
         }
         match self.left.next() {
             None => Ok(self.count),
             Some(run) => Err(format!(
-                "the transcript tells {} certificates from serial number {} to {} that are not there",
+                "the transcript has {} certificates from serial number {} to {} that are not there",
                 run.certificates, run.first_serial, run.last_serial
             )),
         }
@@ -83,7 +83,7 @@ impl Open<'_> {
             return Ok(());
         }
         Err(format!(
-            "the {} certificates that end with serial number {last} have the list {found}; the transcript tells {} from serial number {} to {}, of which the list is {}",
+            "the {} certificates that end with serial number {last} have the list {found}; the transcript has {} from serial number {} to {}, of which the list is {}",
             self.taken, run.certificates, run.first_serial, run.last_serial, run.listing_sha256
         ))
     }

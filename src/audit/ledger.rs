@@ -75,7 +75,7 @@ impl Book<'_> {
         for (at, id) in ids.iter().enumerate() {
             let chapter = self.ceremony(ledger, *id, &mut seen)?;
             if linked.is_ok() && *id != at as i64 + 1 {
-                linked = Err(format!("ceremony {} is missing: ceremony {id} stands in its place", at + 1));
+                linked = Err(format!("ceremony {} is missing: ceremony {id} is in its place", at + 1));
             }
             if linked.is_ok() && chapter.previous != head {
                 linked = Err(format!(
@@ -208,8 +208,10 @@ impl Book<'_> {
         let head: Head = match serde_json::from_str(&release.head) {
             Ok(head) => head,
             Err(error) => {
-                self.section
-                    .compared("AUDIT-MANIFEST", Err(format!("{what}: the manifest's head is none: {error}")));
+                self.section.compared(
+                    "AUDIT-MANIFEST",
+                    Err(format!("{what}: the manifest's head is malformed: {error}")),
+                );
                 return Ok(());
             }
         };
@@ -263,7 +265,7 @@ impl Book<'_> {
             |other: Release| (other.sequence, other.manifest_sha256) == (release.sequence, release.manifest);
         let others = [reading.state.sealed.signed, reading.state.sealed.released];
         if !others.into_iter().flatten().all(same) {
-            return Err(format!("the transcript tells another release than {}", release.sequence));
+            return Err(format!("the transcript has another release than {}", release.sequence));
         }
         let previous = self.last.as_ref().map(|last| last.manifest);
         let next = self.last.as_ref().map_or(1, |last| last.sequence + 1);
@@ -289,7 +291,7 @@ fn kept_plan(row: &CeremonyRow, reading: &Reading) -> Result<(Plan, Result<(), S
             setup.plan.name()
         ));
     }
-    let plan = setup.plan().map_err(|e| format!("{what}: the ledger's plan is none: {e}"))?;
+    let plan = setup.plan().map_err(|e| format!("{what}: the ledger's plan is malformed: {e}"))?;
     // What is kept of the run besides its plan is what the transcript begins with.
     let differs = setup.differs(begin);
     let same = differs.map_or(Ok(()), |name| {

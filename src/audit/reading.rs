@@ -87,7 +87,7 @@ impl Reading {
             Err(error) => return self.breaks(format!("record {number}: {error}")),
         };
         if record.number != number {
-            self.breaks(format!("where record {number} should stand, record {} stands", record.number));
+            self.breaks(format!("expected record {number}, found record {}", record.number));
         }
         match previous {
             Some(previous) if previous != record.previous => self.breaks(format!(

@@ -289,7 +289,7 @@ pub fn issued(
         true => {
             Ok(format!("{whose} has the {count} certificates of the transcript, in its order and no other"))
         }
-        false => Err(format!("{whose} has {count} certificates, the transcript tells {told}")),
+        false => Err(format!("{whose} has {count} certificates, the transcript has {told}")),
     }
 }
 
@@ -303,7 +303,7 @@ pub fn refused(found: &Refusals, reading: &Reading, whose: &str) -> Result<Strin
         ));
     }
     Err(format!(
-        "{whose} has {} refusals whose list is {}, the transcript tells {} whose list is {}",
+        "{whose} has {} refusals whose list is {}, the transcript has {} whose list is {}",
         found.count(),
         found.digest(),
         told.count(),

@@ -145,8 +145,8 @@ fn one(
     let name = path.display().to_string();
     let octets = read_file(path, SMALL).map_err(|e| Failure::usage(e.to_string()))?;
     let signature: Result<SshSig, String> = match String::from_utf8(octets) {
-        Ok(text) => text.trim().parse().map_err(|e| format!("{name}: is no SSH signature: {e}")),
-        Err(_) => Err(format!("{name}: is no SSH signature")),
+        Ok(text) => text.trim().parse().map_err(|e| format!("{name}: is not an SSH signature: {e}")),
+        Err(_) => Err(format!("{name}: is not an SSH signature")),
     };
     let signature = match signature {
         Ok(signature) => signature,
@@ -170,7 +170,7 @@ fn one(
         match known(&key) {
             true => section.compared(
                 "AUDIT-WITNESS",
-                Err(format!("{name}: is no signature of {print} over a transcript that was given")),
+                Err(format!("{name}: is not a signature of {print} over a transcript that was given")),
             ),
             false => section.untold(
                 "AUDIT-WITNESS",
@@ -218,7 +218,7 @@ fn whose(
                 Ok(format!("{} signed the transcript of {source} ({name}, key {print})", signer.name))
             }
             None => Err(format!(
-                "{name}: is over the transcript of {source}, by the key {print}, who is no allowed signer"
+                "{name}: is over the transcript of {source}, by the key {print}, who is not an allowed signer"
             )),
         },
     );

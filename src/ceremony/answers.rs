@@ -30,7 +30,7 @@ impl Answers {
         match answers.prompts.keys().find(|key| !Prompt::IDS.contains(&key.as_str())) {
             None => Ok(answers),
             Some(key) => Err(Failure::usage(format!(
-                "answers: {key:?} is no prompt; prompts are {}, tables are people and record",
+                "answers: {key:?} is not a prompt; prompts are {}, tables are people and record",
                 Prompt::IDS.join(", ")
             ))),
         }

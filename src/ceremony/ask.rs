@@ -129,7 +129,7 @@ impl Conductor<'_> {
                 continue;
             }
             if typed.is_empty() {
-                self.people.show("  Nothing was typed; that is no try.");
+                self.people.show("  Empty input, which is not counted as an attempt.");
                 continue;
             }
             left -= 1;
@@ -185,7 +185,7 @@ impl Conductor<'_> {
         let step = self.state().step;
         self.record(Event::Exception(Exception { text: text.clone(), by: by.clone(), step }))?;
         self.write_down()?;
-        self.people.show(&format!("  written down as told by {}: {}\n", shown(&by), shown(&text)));
+        self.people.show(&format!("  written down as reported by {}: {}\n", shown(&by), shown(&text)));
         Ok(())
     }
 

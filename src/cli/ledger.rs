@@ -94,7 +94,7 @@ fn due(arguments: &Due) -> Result<(), Failure> {
         list.one(&ending);
         Ok(())
     })?;
-    list.end(&arguments, ledger.is_rehearsal());
+    list.end(arguments, ledger.is_rehearsal());
     Ok(())
 }
 

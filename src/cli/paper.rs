@@ -65,7 +65,7 @@ pub fn report(arguments: &ReportOn) -> Result<(), Failure> {
     let plan = arguments.script.as_deref().map(Plan::read).transpose()?;
     let kind = audit::kind(source)?;
     if arguments.ceremony.is_some() && kind != Kind::Ledger {
-        return Err(Failure::usage(format!("{}: is no ledger; leave out --ceremony", source.display())));
+        return Err(Failure::usage(format!("{}: is not a ledger; leave out --ceremony", source.display())));
     }
     let report = match kind {
         Kind::Ledger => paper::from_ledger(source, &system::temporary(), arguments.ceremony),

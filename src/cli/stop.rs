@@ -34,7 +34,7 @@ pub fn leave_to_child() {
 }
 
 /// What can be read from once people want to stop. Where the system does not let us listen, there
-/// is none: Ctrl-C ends the program at once, and the ledger is as safe as in a power cut.
+/// is malformed: Ctrl-C ends the program at once, and the ledger is as safe as in a power cut.
 pub fn bell() -> Option<&'static PipeReader> {
     BELL.get().and_then(Option::as_ref)
 }

@@ -50,7 +50,7 @@ pub fn before_signing(octets: &[u8], meant: &Meant<'_>) -> Result<(), Error> {
         (found.not_before <= found.not_after, "validity ends before it starts"),
         (!outlives, "validity ends after the issuer's"),
         (holder, "subject or key is not the approved one"),
-        (!extensions.is_empty() && !doubled, "an extension stands there twice, or none at all"),
+        (!extensions.is_empty() && !doubled, "duplicate extensions, or none"),
         (
             encoded_length(&extensions)? == parts.extensions.value().len(),
             "extensions do not encode to themselves",

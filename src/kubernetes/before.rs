@@ -24,12 +24,12 @@ pub fn key_of_config(before: &Path, path: &str) -> Result<Pair, Failure> {
     let file = before.join(path);
     let bad = |why: &str| Failure::usage(format!("{}: {why}", file.display()));
     let octets = Zeroizing::new(read_file(&file, MAX_KEY)?);
-    let text = std::str::from_utf8(&octets).map_err(|_| bad("is no text"))?;
+    let text = std::str::from_utf8(&octets).map_err(|_| bad("is not text"))?;
     let mut found = text.lines().filter_map(|line| line.trim().strip_prefix("client-key-data:"));
     let (Some(data), None) = (found.next(), found.next()) else {
         return Err(bad("has not exactly one client-key-data"));
     };
-    let pem =
-        Base64::decode_vec(data.trim().trim_matches('"')).map_err(|_| bad("client-key-data is no base64"))?;
+    let pem = Base64::decode_vec(data.trim().trim_matches('"'))
+        .map_err(|_| bad("client-key-data is not base64"))?;
     Pair::from_pem(&Zeroizing::new(pem)).map_err(|e| bad(&e.to_string()))
 }

@@ -196,13 +196,10 @@ impl Cluster {
         for node in &self.node {
             node.check()?;
             if !names.insert(&node.name) {
-                return Err(Failure::usage(format!("node {}: stands there twice", node.name)));
+                return Err(Failure::usage(format!("duplicate node {}", node.name)));
             }
             if let Some(twice) = node.addresses.iter().find(|address| !addresses.insert(**address)) {
-                return Err(Failure::usage(format!(
-                    "node {}: address {twice} stands there twice",
-                    node.name
-                )));
+                return Err(Failure::usage(format!("node {}: duplicate address {twice}", node.name)));
             }
         }
         match self.first_control_plane() {
@@ -237,7 +234,7 @@ impl Cluster {
                 )));
             }
             if names.iter().take(at).any(|other| other == name) {
-                return Err(Failure::usage(format!("authorities: {name} stands there twice")));
+                return Err(Failure::usage(format!("authorities: duplicate name {name}")));
             }
         }
         Ok(())
@@ -258,7 +255,7 @@ impl Node {
             return at("has no role; roles are control-plane, etcd and worker".into());
         }
         if self.roles.iter().collect::<HashSet<_>>().len() != self.roles.len() {
-            return at("a role stands there twice".into());
+            return at("duplicate role".into());
         }
         if self.addresses.is_empty() {
             return at("has no address".into());
@@ -299,7 +296,7 @@ fn split_endpoint(text: &str) -> Result<(String, u16), Failure> {
     let port = port.ok_or_else(|| bad("has no port from 1 to 65535"))?;
     match host_part.parse::<IpAddr>() {
         Ok(address) if usable(&address) => Ok((address.to_string(), port)),
-        Ok(_) => Err(bad("is no address of a machine")),
+        Ok(_) => Err(bad("is not the address of a machine")),
         Err(_) if text.starts_with('[') => Err(bad("has no IPv6 address in its brackets")),
         Err(_) => host("endpoint", host_part).map(|()| (host_part.to_owned(), port)),
     }
@@ -308,7 +305,7 @@ fn split_endpoint(text: &str) -> Result<(String, u16), Failure> {
 fn sans(key: &str, names: &[String]) -> Result<(), Failure> {
     names.iter().try_for_each(|name| match name.parse::<IpAddr>() {
         Ok(address) if usable(&address) => Ok(()),
-        Ok(_) => Err(Failure::usage(format!("{key}: {name} is no address of a machine"))),
+        Ok(_) => Err(Failure::usage(format!("{key}: {name} is not the address of a machine"))),
         Err(_) => host(key, name),
     })
 }
@@ -326,7 +323,7 @@ fn host(key: &str, name: &str) -> Result<(), Failure> {
         None if name.len() <= 253 && !(digits && name.contains('.')) => Ok(()),
         None => Err(Failure::usage(format!("{key}: {:?} is neither a DNS name nor an address", shown(name)))),
         Some(part) => Err(Failure::usage(format!(
-            "{key}: {:?} is no DNS name: {:?} is not 1 to 63 of a-z, 0-9 and - with a letter or digit at both ends (RFC 1123 2.1)",
+            "{key}: {:?} is not a DNS name: {:?} is not 1 to 63 of a-z, 0-9 and - with a letter or digit at both ends (RFC 1123 2.1)",
             shown(name),
             shown(part)
         ))),

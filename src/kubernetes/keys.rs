@@ -76,7 +76,7 @@ impl Pair {
     /// # Errors
     /// [`Failure`] when it is no unencrypted RSA, P-256 or P-384 key.
     pub fn from_pem(text: &[u8]) -> Result<Self, Failure> {
-        let bad = || Failure::fault("is no private key in PKCS #8 of RSA, P-256 or P-384");
+        let bad = || Failure::fault("is not a private key in PKCS #8 of RSA, P-256 or P-384");
         let (label, der) = der::pem::decode_vec(text).map_err(|_| bad())?;
         let der = Zeroizing::new(der);
         if label != "PRIVATE KEY" {

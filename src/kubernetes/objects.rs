@@ -103,7 +103,8 @@ pub fn pick(json: &[u8], chosen: &[String]) -> Result<Picked, Failure> {
 
 fn items(json: &[u8]) -> Result<Vec<Item>, Failure> {
     let wrong = |why: String| Failure::usage(format!("{why}; make it with `kubectl get csr -o json`"));
-    let bad = |e: serde_json::Error| wrong(format!("is no list of API objects: {}", shown(&e.to_string())));
+    let bad =
+        |e: serde_json::Error| wrong(format!("is not a list of API objects: {}", shown(&e.to_string())));
     let list: List = serde_json::from_slice(json).map_err(bad)?;
     let items = match list.kind.as_str() {
         "CertificateSigningRequest" => vec![serde_json::from_slice(json).map_err(bad)?],
@@ -145,7 +146,7 @@ fn standing(item: &Item, chosen: &[String]) -> Option<String> {
 fn request(item: Item) -> Result<(Entry, Vec<u8>), Vec<String>> {
     let one = |why: String| vec![why];
     let octets =
-        Base64::decode_vec(&item.spec.request).map_err(|_| one("spec.request is no base64".into()))?;
+        Base64::decode_vec(&item.spec.request).map_err(|_| one("spec.request is not base64".into()))?;
     let path = path(&item.metadata.name).map_err(one)?;
     let (usages, unknown): (Vec<_>, Vec<_>) =
         item.spec.usages.iter().map(|usage| usage_name(usage)).partition(Result::is_ok);

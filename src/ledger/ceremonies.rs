@@ -302,7 +302,7 @@ fn written(line: &str) -> Result<DateTime, Error> {
     let time = serde_json::from_str(line).ok().and_then(|Written { time }| time.parse().ok());
     time.ok_or_else(|| {
         let start: String = line.chars().take(60).collect();
-        Error::Fault(format!("a line of a transcript is no record with a time: {}", shown(&start)))
+        Error::Fault(format!("a line of a transcript is not a record with a time: {}", shown(&start)))
     })
 }
 

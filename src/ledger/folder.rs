@@ -21,7 +21,7 @@ pub fn check(folder: &Path) -> Result<(), Error> {
                 "is longer than 64 GiB, which no ceremony leaves; find out who wrote it"
             }
             Some("" | "-wal" | "-shm") if status.is_file() => continue,
-            Some("" | "-wal" | "-shm") => "is no regular file; find out who changed it",
+            Some("" | "-wal" | "-shm") => "is not a regular file; find out who changed it",
             Some("-journal") => {
                 "SQLite would write over the ledger what this file says, and keyrite leaves none; find out who put it there, keep it, and take it out of the folder"
             }

@@ -149,7 +149,7 @@ pub fn connect(folder: &Path, file: &str, create: bool) -> Result<Connection, Er
             )))
         }
         Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == rusqlite::ErrorCode::NotADatabase => {
-            Err(Error::Refused(format!("{}: {FILE} is no SQLite database", folder.display())))
+            Err(Error::Refused(format!("{}: {FILE} is not an SQLite database", folder.display())))
         }
         other => other.map(|()| db).map_err(Error::from),
     }

@@ -153,5 +153,5 @@ fn portable(name: &str) -> Result<RelativePath, Failure> {
 
 fn text(path: &Path) -> Result<String, Failure> {
     let octets = read_file(path, MAX_FILE).map_err(|e| Failure::usage(e.to_string()))?;
-    String::from_utf8(octets).map_err(|_| Failure::usage(format!("{}: is no UTF-8 text", path.display())))
+    String::from_utf8(octets).map_err(|_| Failure::usage(format!("{}: not valid UTF-8", path.display())))
 }

@@ -54,7 +54,7 @@ fn attribute(one: &AttributeTypeAndValue) -> Result<String, SubjectError> {
         _ => None,
     };
     let text = text.ok_or_else(|| {
-        SubjectError(format!("subject attribute {short} is no UTF8String, PrintableString or IA5String"))
+        SubjectError(format!("subject attribute {short} is not a UTF8String, PrintableString or IA5String"))
     })?;
     Ok(format!("{short}={text}"))
 }
@@ -148,11 +148,7 @@ pub fn check_subject(
         if found != 1 {
             violations.push(Violation::new(
                 Control::NameSubject,
-                format!(
-                    "subject is {}, required is {} exactly once, it stands there {found} times",
-                    list(),
-                    expand(pattern)
-                ),
+                format!("subject is {}, expected exactly one {}, found {found}", list(), expand(pattern)),
             ));
         }
     }
@@ -195,7 +191,7 @@ pub fn check_alternatives(
 
 fn twice<T: PartialEq + std::fmt::Display>(names: &[T], control: Control) -> Option<Violation> {
     let doubled = names.iter().enumerate().find(|(at, name)| names.iter().take(*at).any(|n| n == *name))?;
-    Some(Violation::new(control, format!("name {} stands there twice", shown(&doubled.1.to_string()))))
+    Some(Violation::new(control, format!("duplicate name {}", shown(&doubled.1.to_string()))))
 }
 
 /// What the first `*` of the line's subject patterns stands for in this subject.

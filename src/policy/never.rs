@@ -77,7 +77,7 @@ fn names(line: &RosterLine, profiles: &ProfileFile) -> Vec<String> {
     for text in &line.wildcards {
         if !text.strip_prefix("*.").is_some_and(is_host) {
             found.push(format!(
-                "{text:?} is no wildcard name of the form *.example.com; correct or remove it"
+                "{text:?} is not a wildcard name of the form *.example.com; correct or remove it"
             ));
         }
     }

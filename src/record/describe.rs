@@ -87,7 +87,7 @@ fn sentence(event: &Event) -> Option<String> {
             said.asked.id(),
             said.answer
         ),
-        Event::Exception(exception) => format!("EXCEPTION, told by {}: {}", exception.by, exception.text),
+        Event::Exception(exception) => format!("EXCEPTION, reported by {}: {}", exception.by, exception.text),
         Event::Statement(said) => format!(
             "{} of {}: {}, by {} ({})",
             said.kind.as_str(),

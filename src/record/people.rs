@@ -56,7 +56,7 @@ impl Person {
     /// Somebody of this role and name.
     ///
     /// # Errors
-    /// Why that is no name; what was typed is not repeated, for it may have been a PIN.
+    /// Why that is not a name; what was typed is not repeated, for it may have been a PIN.
     pub fn new(role: Role, name: &str) -> Result<Self, String> {
         let allowed = |c: char| c.is_alphanumeric() || " .,'-()".contains(c);
         let length = name.chars().count();
@@ -65,10 +65,10 @@ impl Person {
         }
         let letters = name.chars().filter(|c| c.is_alphabetic()).count();
         if letters <= name.chars().filter(|c| c.is_numeric()).count() {
-            return Err("that is no name: a name has more letters than digits".into());
+            return Err("that is not a name: a name has more letters than digits".into());
         }
         if NO_NAMES.iter().any(|word| name.eq_ignore_ascii_case(word)) {
-            return Err("that is no name".into());
+            return Err("that is not a name".into());
         }
         Ok(Self { role, name: name.to_owned() })
     }

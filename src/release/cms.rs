@@ -104,7 +104,7 @@ pub fn verify_manifest(content: &Digest, der: &[u8]) -> Result<Certificate, Erro
     let wrong = |what: &str| Error(format!("manifest signature: {what}"));
     let info = ContentInfo::from_der(der).map_err(|e| wrong(&format!("not CMS in strict DER: {e}")))?;
     if info.content_type != ID_SIGNED_DATA {
-        return Err(wrong("is no SignedData"));
+        return Err(wrong("is not SignedData"));
     }
     let signed: SignedData = info.content.decode_as().map_err(|e: der::Error| wrong(&e.to_string()))?;
     if signed.encap_content_info.econtent_type != ID_DATA || signed.encap_content_info.econtent.is_some() {

@@ -152,7 +152,7 @@ impl TextReader for Decoding<'_> {
 /// Decodes the text of one entry.
 ///
 /// # Errors
-/// [`Error`] when it is none: unknown, missing or doubled members.
+/// [`Error`] when it is malformed: unknown, missing or doubled members.
 pub fn decode<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     serde_json::from_str(text).map_err(malformed)
 }
@@ -161,7 +161,7 @@ pub fn decode<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
 /// one way to read what was signed.
 ///
 /// # Errors
-/// [`Error`] when it is none: unknown, missing or doubled members, lists that are not at the end,
+/// [`Error`] when it is malformed: unknown, missing or doubled members, lists that are not at the end,
 /// entries that are not one line each; whatever `reader` returns.
 pub fn read(from: impl Read, reader: &mut dyn Reader) -> Result<(), Error> {
     read_texts(from, &mut Decoding(reader))

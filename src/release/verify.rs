@@ -256,7 +256,7 @@ impl Lists {
                 // Two different ones of a million fall together once in ten million runs.
                 match serials.into_iter().all(|serial| self.serials.insert(serial)) {
                     true => Ok(()),
-                    false => Err(Error("one serial number stands there twice under one authority".into())),
+                    false => Err(Error("duplicate serial number under one authority".into())),
                 }
             }
             Checked::Refusals(list) => {

@@ -45,7 +45,7 @@ impl TryFrom<String> for SshKey {
         let key: PublicKey = text
             .trim()
             .parse()
-            .map_err(|e| format!("{:?} is no public key of OpenSSH: {e}", shown(&text)))?;
+            .map_err(|e| format!("{:?} is not an OpenSSH public key: {e}", shown(&text)))?;
         match key.algorithm() {
             Algorithm::Ed25519 | Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256 => Ok(Self(key)),
             Algorithm::Ecdsa { curve } if curve != ssh_key::EcdsaCurve::NistP521 => Ok(Self(key)),
@@ -75,7 +75,7 @@ impl Approvals {
             }
             let before = || self.signers.iter().take(at);
             if before().any(|other| other.name == one.name) {
-                return Err(format!("approvals: {} stands there twice", one.name));
+                return Err(format!("approvals: duplicate name {}", one.name));
             }
             if let Some(other) = before().find(|other| other.key.0.key_data() == one.key.0.key_data()) {
                 return Err(format!("approvals: {} and {} have the same key", other.name, one.name));
@@ -116,12 +116,15 @@ impl Approvals {
     }
 
     fn signer(&self, index: &[u8], octets: &[u8]) -> Result<&str, String> {
-        let text = std::str::from_utf8(octets).map_err(|_| "is no SSH signature".to_owned())?;
-        let signature: SshSig = text.parse().map_err(|e| format!("is no SSH signature: {e}"))?;
+        let text = std::str::from_utf8(octets).map_err(|_| "is not an SSH signature".to_owned())?;
+        let signature: SshSig = text.parse().map_err(|e| format!("is not an SSH signature: {e}"))?;
         let found = self.signers.iter().find(|one| one.key.0.key_data() == signature.public_key());
         let Some(approver) = found else {
             let key = PublicKey::from(signature.public_key().clone());
-            return Err(format!("is signed by {}, who is no approver", key.fingerprint(Default::default())));
+            return Err(format!(
+                "is signed by {}, who is not an approver",
+                key.fingerprint(Default::default())
+            ));
         };
         if signature.namespace() != NAMESPACE {
             return Err(format!(
@@ -136,7 +139,7 @@ impl Approvals {
         let holds = approver.key.0.verify(NAMESPACE, index, &signature);
         holds
             .map(|()| approver.name.as_str())
-            .map_err(|_| format!("is no signature of {} over this very {INDEX}", approver.name))
+            .map_err(|_| format!("is not a signature of {} over this {INDEX}", approver.name))
     }
 }
 

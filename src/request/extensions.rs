@@ -32,8 +32,9 @@ impl Requested {
     /// Takes in the value of the extensionRequest attribute.
     pub(super) fn read(&mut self, value: &Any) -> Result<(), Violation> {
         let bad = |message: String| Violation::new(Control::Attribute, message);
-        let extensions: Vec<Extension> =
-            value.decode_as().map_err(|e| bad(format!("extensionRequest is no list of extensions: {e}")))?;
+        let extensions: Vec<Extension> = value
+            .decode_as()
+            .map_err(|e| bad(format!("extensionRequest is not a list of extensions: {e}")))?;
         let mut seen = Vec::new();
         for extension in &extensions {
             if seen.contains(&extension.extn_id) {

@@ -183,14 +183,14 @@ impl Index {
     pub fn parse(octets: &[u8]) -> Result<Self, Error> {
         let bad = |why: String| Error::Refused(format!("{INDEX}: {why} [BUNDLE-INDEX]"));
         let index: Self = serde_json::from_slice(octets)
-            .map_err(|e| bad(format!("is no index of the format {FORMAT}: {}", shown(&e.to_string()))))?;
+            .map_err(|e| bad(format!("is not an index of the format {FORMAT}: {}", shown(&e.to_string()))))?;
         if index.expires.is_some_and(|expires| expires.0 <= index.created.0) {
             return Err(bad("expires is not after created".into()));
         }
         let mut seen = std::collections::HashSet::new();
         for entry in &index.requests {
             if is_leading(entry.path.as_str()) {
-                return Err(bad(format!("lists {}, which is no request", entry.path)));
+                return Err(bad(format!("lists {}, which is not a request", entry.path)));
             }
             if !seen.insert(&entry.path) {
                 return Err(bad(format!("lists {} twice", entry.path)));

@@ -144,7 +144,7 @@ fn attributes(parsed: &CertReq) -> Result<Requested, Violation> {
     let mut seen = Vec::new();
     for Attribute { oid, values } in parsed.info.attributes.iter() {
         if seen.contains(oid) {
-            return Err(bad(format!("attribute {} stands there twice", extensions::name(*oid))));
+            return Err(bad(format!("duplicate attribute {}", extensions::name(*oid))));
         }
         seen.push(*oid);
         if *oid != ID_EXTENSION_REQ {

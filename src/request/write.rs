@@ -39,10 +39,7 @@ fn write<'a>(
         count += 1;
     }
     match count {
-        0 => Err(Error::Refused(format!(
-            "{}: there is no request to be carried [BUNDLE-EMPTY]",
-            out.display()
-        ))),
+        0 => Err(Error::Refused(format!("{}: it has no request [BUNDLE-EMPTY]", out.display()))),
         _ => whole.finish(),
     }
 }

@@ -277,7 +277,7 @@ fn spooling(error: std::io::Error) -> Failure {
 
 /// Seconds since 1970 of a time in the manifest.
 pub fn seconds(time: &str) -> Result<u64, Failure> {
-    let time: DateTime = time.parse().map_err(|_| Failure::fault(format!("{time:?} is no time")))?;
+    let time: DateTime = time.parse().map_err(|_| Failure::fault(format!("{time:?} is not a time")))?;
     Ok(time.unix_duration().as_secs())
 }
 

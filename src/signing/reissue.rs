@@ -78,7 +78,7 @@ pub fn reissue(
     })?;
     if release.manifest != manifest.digest {
         return Err(Failure::fault(format!(
-            "ledger: its rows give a manifest with SHA-256 {}, the one that was signed has {}; it was changed, and what lies in {} is no release",
+            "ledger: its rows give a manifest with SHA-256 {}, the one that was signed has {}; it was changed, and what lies in {} is not a release",
             manifest.digest,
             release.manifest,
             out.display()

@@ -116,7 +116,7 @@ impl HsmProfile {
         }
         if let Some(relative) = profile.module.iter().find(|path| !path.is_absolute()) {
             return Err(Error::Setup(format!(
-                "HSM profile: module {} is no absolute path",
+                "HSM profile: module {} is not an absolute path",
                 relative.display()
             )));
         }

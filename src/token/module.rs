@@ -39,7 +39,7 @@ impl Module {
             )));
         }
         let context = Pkcs11::new(&path).map_err(|e| {
-            Error::Setup(format!("{}: is no PKCS#11 module: {}", path.display(), shown(&e.to_string())))
+            Error::Setup(format!("{}: is not a PKCS#11 module: {}", path.display(), shown(&e.to_string())))
         })?;
         context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))?;
         Ok(Self { context, profile, path, digest })

@@ -92,7 +92,7 @@ fn what_cannot_be_audited_is_told() {
         "ledger due --ledger pipe",
         "ceremony abandon --ledger pipe --by Anna --reason none",
     ] {
-        lab.keyrite(command).fails(2, &["ledger.sqlite", "is no regular file"]);
+        lab.keyrite(command).fails(2, &["ledger.sqlite", "is not a regular file"]);
     }
     let held = lab.hold("ledger");
     let told = ["in use by another program; wait until its ceremony is done"];

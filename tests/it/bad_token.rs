@@ -23,7 +23,7 @@ fn no_module_at_the_path() {
         .fails(2, &["no PKCS#11 module at /nonexistent/a.so or /nonexistent/b.so"]);
     assert!(!lab.path("ledger").exists());
     lab.write("hsm.toml", "name = \"x\"\nmodule = [\"relative.so\"]\n");
-    lab.ceremony("root.toml", "--out out").fails(2, &["relative.so is no absolute path"]);
+    lab.ceremony("root.toml", "--out out").fails(2, &["relative.so is not an absolute path"]);
     lab.write("hsm.toml", format!("name = \"x\"\nmodule = [\"{SOFTHSM}\"]\nsurprise = 1\n"));
     lab.ceremony("root.toml", "--out out").fails(2, &["surprise"]);
 }
@@ -34,10 +34,10 @@ fn a_module_that_is_none_or_not_the_pinned_one() {
     lab.write_root_script();
     lab.write("fake.so", "not a library");
     lab.write("hsm.toml", format!("name = \"x\"\nmodule = [\"{}\"]\n", lab.path("fake.so").display()));
-    lab.ceremony("root.toml", "--out out").fails(2, &["fake.so", "is no PKCS#11 module"]);
+    lab.ceremony("root.toml", "--out out").fails(2, &["fake.so", "is not a PKCS#11 module"]);
     let other = lab.run("sh", &["-c", "ls /lib/*/libm.so.6 /usr/lib/*/libm.so.6 2>/dev/null | head -1"]).out;
     lab.write("hsm.toml", format!("name = \"x\"\nmodule = [\"{}\"]\n", other.trim()));
-    lab.ceremony("root.toml", "--out out").fails(2, &["libm.so.6", "is no PKCS#11 module"]);
+    lab.ceremony("root.toml", "--out out").fails(2, &["libm.so.6", "is not a PKCS#11 module"]);
     let pin = "00".repeat(32);
     lab.write("hsm.toml", format!("name = \"x\"\nmodule = [\"{SOFTHSM}\"]\nmodule_sha256 = \"{pin}\"\n"));
     lab.ceremony("root.toml", "--out out").fails(2, &["SHA-256 is", &pin]);

@@ -82,7 +82,7 @@ fn roster_lines_that_never_match() {
         "",
         &["no DNS name can be \"-bad.test\"", "no DNS name can be \"a..b\"", "2 problems"],
     );
-    checked(&sign(&line("web/*.csr", "wildcards = [\"*example.test\"]")), "", &["is no wildcard name"]);
+    checked(&sign(&line("web/*.csr", "wildcards = [\"*example.test\"]")), "", &["is not a wildcard name"]);
     let names =
         "[[roster]]\npath = \"c/*.csr\"\nprofile = \"client\"\nauthority = \"root-ca\"\ndns = [\"a.test\"]\n";
     checked(&sign(names), "", &["certificate profile client has no names"]);

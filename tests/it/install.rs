@@ -202,7 +202,7 @@ fn a_release_that_does_not_belong_here_is_not_installed() {
     };
     show("node", "").fails(1, &["REHEARSAL", "--rehearsal"]);
     show("node", "--rehearsal").fails(1, &["none of the 20 certificates of this release is for one of them"]);
-    lab.install("release", "node", "--rehearsal").fails(1, &["this release is no rehearsal"]);
+    lab.install("release", "node", "--rehearsal").fails(1, &["this release is not a rehearsal"]);
     assert_eq!(lab.listing("node"), bare);
     let marked = show("show/cluster/nodes/cp-1", "--rehearsal").ok();
     assert!(marked.out.ends_with("INSTALLED, but a REHEARSAL: this target is one for good\n"), "{marked:?}");
@@ -297,11 +297,11 @@ fn a_kubeconfig_that_is_not_ours_stops_everything() {
         (other.as_str(), "no certificate of this release is for its key, and it has none yet"),
         (two.as_str(), "has 2 entries in users"),
         (many.as_str(), "has 2 entries in clusters"),
-        ("nameserver 10.0.0.1\n", "is no kubeconfig"),
+        ("nameserver 10.0.0.1\n", "is not a kubeconfig"),
         ("apiVersion: v1\nkind: Pod\n", "kind is \"Pod\""),
-        ("{", "is no kubeconfig"),
-        (bomb.as_str(), "is no kubeconfig"),
-        (doubled.as_str(), "is no kubeconfig"),
+        ("{", "is not a kubeconfig"),
+        (bomb.as_str(), "is not a kubeconfig"),
+        (doubled.as_str(), "is not a kubeconfig"),
         (
             &good.replace("    server:", "    insecure-skip-tls-verify: true\n    server:"),
             "insecure-skip-tls-verify",

@@ -144,7 +144,7 @@ fn nothing_is_written_when_something_is_wrong() {
     // A path that escapes nothing that an object could be called.
     lab.party("away/c.key", "in2/objects/a_2fb.csr", "/CN=c", "", "sec1");
     lab.sign("in2", "release2").ok();
-    of("release2", "--out new").fails(1, &["a_2fb.crt: is no name of an object"]);
+    of("release2", "--out new").fails(1, &["a_2fb.crt: is not an object name"]);
 }
 
 /// From what an API server prints back to its objects: each gets the certificate of its own request.

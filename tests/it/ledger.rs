@@ -55,11 +55,14 @@ fn only_the_ledger_lies_in_its_folder() {
         ("touch ledger/ledger.sqlite.bak", "ledger/ledger.sqlite.bak: is not keyrite's"),
         ("mkdir ledger/notes", "ledger/notes: is not keyrite's, and the folder is for the ledger alone"),
         ("touch \"$(printf 'ledger/\\033[2J')\"", "ledger/\\u{1b}[2J: is not keyrite's"),
-        ("ln -s /etc/hostname ledger/ledger.sqlite-wal", "ledger/ledger.sqlite-wal: is no regular file"),
-        ("rm ledger/ledger.sqlite; mkfifo ledger/ledger.sqlite", "ledger/ledger.sqlite: is no regular file"),
+        ("ln -s /etc/hostname ledger/ledger.sqlite-wal", "ledger/ledger.sqlite-wal: is not a regular file"),
+        (
+            "rm ledger/ledger.sqlite; mkfifo ledger/ledger.sqlite",
+            "ledger/ledger.sqlite: is not a regular file",
+        ),
         (
             "mv ledger/ledger.sqlite other; ln -s ../other ledger/ledger.sqlite",
-            "ledger/ledger.sqlite: is no regular file",
+            "ledger/ledger.sqlite: is not a regular file",
         ),
     ];
     for (change, told) in cases {

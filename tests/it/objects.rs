@@ -167,7 +167,7 @@ fn objects_that_are_not_to_be_signed() {
     with("csr-7vpq2", "usages", json!(["digital signature"]), "required are digitalSignature, clientAuth");
     with("alice", "usages", json!(["server auth"]), "required are clientAuth");
     with("alice", "usages", json!(["client auth", "flying"]), "usage \"flying\" is unknown");
-    with("alice", "request", json!("%%%"), "spec.request is no base64");
+    with("alice", "request", json!("%%%"), "spec.request is not base64");
     with("alice", "request", json!("YWJj"), "[REQ-FORM]");
     with("alice", "request", json!(base64(&lab, "/O=x", "")), "subject has no CN");
     with("csr-7vpq2", "request", json!(base64(&lab, nodes, "DNS:w-1")), "1 alternative names are asked for");
@@ -200,7 +200,8 @@ fn objects_that_are_not_to_be_signed() {
     refused(&json!({ "kind": "PodList", "items": [] }), 2, &["is of kind PodList"]);
     refused(&json!({ "kind": "List", "items": [] }), 1, &["(0 are left out)"]);
     lab.write("csr.json", "[");
-    lab.keyrite("request objects csr.json --out bundle").fails(2, &["csr.json: is no list of API objects"]);
+    lab.keyrite("request objects csr.json --out bundle")
+        .fails(2, &["csr.json: is not a list of API objects"]);
     lab.keyrite("request objects none.json --out bundle").fails(2, &["none.json: No such file"]);
     // One object alone, as `kubectl get csr NAME -o json` prints it, and a target that is taken.
     lab.write("csr.json", alone("alice")["items"][0].to_string());

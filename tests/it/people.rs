@@ -301,7 +301,7 @@ fn names_are_read_back_and_corrected() {
         [
             ("administrator: type your name", "12345678"),
             ("more letters than digits", "help"),
-            ("that is no name", "Olga Operater"),
+            ("that is not a name", "Olga Operater"),
             ("operator: type your name", "Olga Operator"),
             ("witness 1 of 2: type your name", "Wim Witness"),
             ("witness 2 of 2: type your name", "Wanda Witness"),
@@ -332,7 +332,7 @@ fn names_are_read_back_and_corrected() {
     lab.keyrite(
         &format!("{RUN} --ledger other --answers a.toml --pin-file pin").replace("--ledger ledger ", ""),
     )
-    .fails(2, &["operator 1: that is no name"]);
+    .fails(2, &["operator 1: that is not a name"]);
 }
 
 /// A whole digest in the answers file is right, another one is not.

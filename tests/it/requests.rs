@@ -89,7 +89,7 @@ fn indexes_that_do_not_fit_their_bundle() {
         ("created", json!("2026-1-1"), "is not as 2026-11-24T10:00:00Z"),
         ("expires", json!("2025-01-01T00:00:00Z"), "expires is not after created"),
         ("cluster", json!("a/b"), "is not 1 to 100"),
-        ("requests", json!([{ "path": "bundle.json", "sha256": "00".repeat(32) }]), "which is no request"),
+        ("requests", json!([{ "path": "bundle.json", "sha256": "00".repeat(32) }]), "which is not a request"),
     ] {
         with(key, value);
         refused(&["in: ", text, "[BUNDLE-INDEX]"]);
@@ -307,11 +307,11 @@ fn bundles_need_their_approvals() {
     approve(&lab, "bob", "file");
     refused(&["bundle.json.bob.sig: is signed by bob for the namespace \"file\"", "[BUNDLE-APPROVAL]"]);
     lab.write("in/bundle.json.bob.sig", "yes\n");
-    refused(&["bundle.json.bob.sig: is no SSH signature"]);
+    refused(&["bundle.json.bob.sig: is not an SSH signature"]);
     ssh_key(&lab, "mallory", &["ed25519"]);
     approve(&lab, "bob", "keyrite-bundle");
     approve(&lab, "mallory", "keyrite-bundle");
-    refused(&["bundle.json.mallory.sig: is signed by SHA256:", "who is no approver"]);
+    refused(&["bundle.json.mallory.sig: is signed by SHA256:", "who is not an approver"]);
     lab.run("rm", &["in/bundle.json.mallory.sig"]).ok();
     lab.write("pin", format!("{}\n", support::PIN));
     // What was approved is these very octets.
@@ -359,10 +359,10 @@ fn bundles_need_their_approvals() {
     for (from, to, text) in [
         ("required = 2", "required = 4", "required is 4, must be 1 to 3"),
         ("required = 2", "required = 0", "required is 0, must be 1 to 3"),
-        ("\"bob\"", "\"alice\"", "alice stands there twice"),
+        ("\"bob\"", "\"alice\"", "duplicate name alice"),
         (keys[1].as_str(), keys[0].as_str(), "alice and bob have the same key"),
         (keys[1].as_str(), rsa.as_str(), "a key of ssh-rsa approves nothing"),
-        (keys[1].as_str(), "ssh-ed25519 AAAA", "is no public key of OpenSSH"),
+        (keys[1].as_str(), "ssh-ed25519 AAAA", "is not an OpenSSH public key"),
     ] {
         lab.sign_script(&format!("{}{WEB}", approvals.replacen(from, to, 1)));
         lab.keyrite("ceremony check sign.toml").fails(2, &[text]);

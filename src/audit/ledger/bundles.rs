@@ -13,12 +13,12 @@ use crate::request::IndexName;
 pub fn told(kept: &[KeptIndex], reading: &Reading) -> Result<(), String> {
     let facts = reading.state.begin.as_ref().map(|begin| begin.indexes.as_slice()).unwrap_or_default();
     if kept.len() != facts.len() {
-        return Err(format!("the ledger has {} indexes, the transcript tells {}", kept.len(), facts.len()));
+        return Err(format!("the ledger has {} indexes, the transcript has {}", kept.len(), facts.len()));
     }
     match kept.iter().find(|kept| !facts.iter().any(|facts| same(kept, facts))) {
         None => Ok(()),
         Some(kept) => Err(format!(
-            "the ledger's index of medium {}, SHA-256 {}, is not one that the transcript tells",
+            "the ledger's index of medium {}, SHA-256 {}, is not one that the transcript has",
             kept.number,
             Digest::of(&kept.octets)
         )),

@@ -49,7 +49,7 @@ impl Seen {
                 "{} certificates, signed or reserved, no serial number twice under one authority",
                 self.seen.len()
             )),
-            Some(twice) => Err(format!("{twice} stands for two certificates")),
+            Some(twice) => Err(format!("duplicate {twice}")),
         }
     }
 }
@@ -157,7 +157,7 @@ impl<'s> Found<'s> {
         }
         if self.reserved_keys != reserved_keys {
             self.wrong.get_or_insert(format!(
-                "{} keys have a reserved certificate, the transcript tells {}",
+                "{} keys have a reserved certificate, the transcript has {}",
                 self.reserved_keys, reserved_keys
             ));
         }
@@ -180,7 +180,7 @@ impl<'s> Found<'s> {
             match (wrong, reading.state.imported.filter(|imported| *imported != found)) {
                 (Some(wrong), _) => Err(told(wrong)),
                 (None, Some(imported)) => Err(told(format!(
-                    "the bundle digest of the requests is {found}, the transcript tells {imported}"
+                    "the bundle digest of the requests is {found}, the transcript has {imported}"
                 ))),
                 (None, None) if counted != (approved, refused_count) => Err(told(format!(
                     "{approved} requests are approved and {refused_count} refused, the ledger says {} and {}",

@@ -16,9 +16,9 @@ pub fn told(keys: &[StoredKey], row: &CeremonyRow, reading: &Reading, what: &str
     let (certified, told): (Vec<&str>, Vec<&str>) =
         (certified.collect(), reading.state.certificates().map(|told| told.name.as_str()).collect());
     match certified == told || (!row.done && certified.starts_with(&told)) {
-        true => Ok(format!("{what}: {} keys made, as the transcript tells them", own.len())),
+        true => Ok(format!("{what}: {} keys made, as in the transcript", own.len())),
         false => Err(format!(
-            "{what}: the ledger has certificates of {}, the transcript tells {}",
+            "{what}: the ledger has certificates of {}, the transcript has {}",
             listed(&certified),
             listed(&told)
         )),
@@ -40,7 +40,7 @@ fn one(key: &StoredKey, keys: &[StoredKey], reading: &Reading, done: bool) -> Re
         None if !done => {}
         told => {
             return Err(format!(
-                "the ledger's certificate of {name} has SHA-256 {digest}, the transcript tells {}",
+                "the ledger's certificate of {name} has SHA-256 {digest}, the transcript has {}",
                 told.map_or_else(|| "none".into(), |told| told.sha256.to_string())
             ));
         }
@@ -52,7 +52,7 @@ fn one(key: &StoredKey, keys: &[StoredKey], reading: &Reading, done: bool) -> Re
     certificate.verify_by(issuer.key()).map_err(|e| format!("{name} under {}: {e}", key.issuer))
 }
 
-/// What else the ledger says of a key is what the transcript tells.
+/// What else the ledger says of a key is what the transcript has.
 fn same(key: &StoredKey, told: &KeyCertificate) -> Result<(), String> {
     let id = hex(&key.key_id);
     let pairs = [
@@ -65,7 +65,7 @@ fn same(key: &StoredKey, told: &KeyCertificate) -> Result<(), String> {
     match pairs.iter().find(|(_, kept, told)| kept != told) {
         None => Ok(()),
         Some((what, kept, told)) => {
-            Err(format!("{}: its {what} is {kept} in the ledger, the transcript tells {told}", key.name))
+            Err(format!("{}: its {what} is {kept} in the ledger, the transcript has {told}", key.name))
         }
     }
 }
@@ -76,7 +76,7 @@ pub fn in_order(keys: &[StoredKey]) -> Result<String, String> {
     match pairs.into_iter().find(|(one, next)| next.ceremony < one.ceremony) {
         None => Ok(format!("{} keys, in the order of the ceremonies that made them", keys.len())),
         Some((one, next)) => Err(format!(
-            "the key {} of ceremony {} stands before {} of ceremony {}",
+            "the key {} of ceremony {} comes before {} of ceremony {}",
             one.name, one.ceremony, next.name, next.ceremony
         )),
     }

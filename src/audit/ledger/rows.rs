@@ -151,7 +151,7 @@ impl<'a> Bench<'a> {
     fn check(&self, row: &RequestRow) -> Result<Checked, String> {
         let wrong = |what: &str| Err(format!("{}: {what}", shown(&row.path)));
         if row.ceremony != self.ceremony {
-            return wrong("stands among the rows of this ceremony and is of another");
+            return wrong("is among the rows of this ceremony and belongs to another");
         }
         if self.abandoned && row.reserved.is_some() {
             return wrong("was reserved in a ceremony that was given up");
@@ -217,7 +217,7 @@ impl<'a> Bench<'a> {
         let template =
             self.templates.get(&(approval.profile_name().to_owned(), approval.authority().to_owned()));
         let template = template.ok_or_else(|| {
-            format!("is under {}, which is no authority of the ledger", approval.authority())
+            format!("is under {}, which is not an authority of the ledger", approval.authority())
         })?;
         let tbs = template.fill(&approval, made.serial, made.start).map_err(|e| e.to_string())?;
         if tbs.octets() != reserved.tbs || approval.authority() != reserved.authority {
@@ -250,7 +250,7 @@ impl<'a> Bench<'a> {
         };
         let mut told = self.reserved_keys.iter().filter(reserved_for);
         let (Some(told), None) = (told.next(), told.next()) else {
-            return Err(wrong(format!("serial number {serial} is reserved, and no record tells it")));
+            return Err(wrong(format!("serial number {serial} is reserved, and no record says so")));
         };
         let fits = is_certificate_of(self.plan, self.rehearsal, name, &self.authorities, &reserved.tbs);
         if !fits.map_err(|e| wrong(e.to_string()))? {
@@ -278,7 +278,9 @@ impl<'a> Bench<'a> {
         }
         let start = made.start.to_string();
         if start.as_str() < self.times.0 || start.as_str() > self.times.1 {
-            return Err(format!("its certificate is valid from {start}, which is no time of the ceremony"));
+            return Err(format!(
+                "its certificate is valid from {start}, which is not a time of the ceremony"
+            ));
         }
         Ok(made)
     }
@@ -294,7 +296,7 @@ impl<'a> Bench<'a> {
         let name = &reserved.authority;
         let authority = self.authorities.get(name);
         let authority =
-            authority.ok_or_else(|| format!("is under {name}, which is no authority of the ledger"))?;
+            authority.ok_or_else(|| format!("is under {name}, which is not an authority of the ledger"))?;
         let certificate = Certificate::from_parts(&reserved.tbs, signature).map_err(|e| e.to_string())?;
         certificate.verify_by(authority.key()).map_err(|e| format!("under {name}: {e}"))?;
         Ok(Some(certificate))

@@ -36,7 +36,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let named = arguments.cluster.display();
     let octets = read_file(&arguments.cluster, MAX_DESCRIPTION).map_err(|e| Failure::usage(e.to_string()))?;
-    let text = String::from_utf8(octets).map_err(|_| Failure::usage(format!("{named}: is no UTF-8 text")))?;
+    let text = String::from_utf8(octets).map_err(|_| Failure::usage(format!("{named}: not valid UTF-8")))?;
     let cluster = Cluster::parse(&text).map_err(|e| Failure::usage(format!("{named}: {e}")))?;
     if arguments.keys.is_some() && !cluster.reuse_keys {
         return Err(Failure::usage(format!(

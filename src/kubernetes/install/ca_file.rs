@@ -42,7 +42,7 @@ impl CaFile {
         let found = folder.read(path)?;
         let before = match &found {
             Some(found) => pem::certificates(&found.octets).map_err(|why| {
-                Failure::refused(format!("{}: {why}; it is no CA file, move it away", folder.name(path)))
+                Failure::refused(format!("{}: {why}; it is not a CA file, move it away", folder.name(path)))
             })?,
             None => Vec::new(),
         };

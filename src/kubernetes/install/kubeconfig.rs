@@ -104,7 +104,7 @@ pub fn same(one: &[u8], other: &[u8]) -> Result<bool, String> {
 }
 
 fn parse(octets: &[u8]) -> Result<Parsed<'_>, String> {
-    let none = |why: String| format!("is no kubeconfig: {why}");
+    let none = |why: String| format!("is not a kubeconfig: {why}");
     let text = std::str::from_utf8(octets).map_err(|_| none("not text".into()))?;
     let mut documents = Yaml::load_from_str(text).map_err(|e| none(e.to_string()))?;
     let count = documents.len();
@@ -137,7 +137,7 @@ fn only<'a, 'b>(document: &'a Parsed<'b>, list: &str, entry: &str) -> Result<&'a
 
 fn embedded(of: &Parsed<'_>, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
     let Some(value) = of.as_mapping_get(name).filter(|value| !value.is_null()) else { return Ok(None) };
-    let text = value.as_str().ok_or_else(|| format!("{name}: is no text"))?;
+    let text = value.as_str().ok_or_else(|| format!("{name}: is not text"))?;
     let mut bare = Zeroizing::new(String::with_capacity(text.len()));
     bare.extend(text.chars().filter(|c| !c.is_ascii_whitespace()));
     if bare.is_empty() {

@@ -27,7 +27,7 @@ fn unescape(escaped: &str) -> Result<String, String> {
     let name = String::from_utf8(octets).map_err(|_| "is not UTF-8".to_owned())?;
     // What the API server lets no object be called (its path segments).
     match name.is_empty() || name == "." || name == ".." || name.contains(['/', '%', '\0', '\n']) {
-        true => Err("is no name of an object".to_owned()),
+        true => Err("is not an object name".to_owned()),
         false => Ok(name),
     }
 }

@@ -155,7 +155,9 @@ pub fn admit(
             ));
         }
         (ManifestKind::Production, true) => {
-            return Err(Failure::refused("--rehearsal: this release is no rehearsal; leave the option out"));
+            return Err(Failure::refused(
+                "--rehearsal: this release is not a rehearsal; leave the option out",
+            ));
         }
         _ => {}
     }

@@ -74,7 +74,7 @@ fn same_names(entry: &CertificateEntry, certificate: &Certificate) -> Result<(),
     if dns == entry.dns && ip == entry.ip {
         return Ok(());
     }
-    Err(Error(format!("{}: the manifest tells other names than the certificate", entry.path)))
+    Err(Error(format!("{}: the manifest has other names than the certificate", entry.path)))
 }
 
 fn address(octets: &[u8]) -> Result<IpAddr, Error> {

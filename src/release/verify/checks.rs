@@ -5,7 +5,7 @@ use crate::media::RelativePath;
 use crate::release::{Error, MANIFEST};
 
 pub fn time(text: &str) -> Result<der::DateTime, Error> {
-    text.parse().map_err(|_| Error(format!("{MANIFEST}: {text:?} is no time")))
+    text.parse().map_err(|_| Error(format!("{MANIFEST}: {text:?} is not a time")))
 }
 
 pub fn same_facts(path: &RelativePath, told: &IssuedFacts, certificate: &Certificate) -> Result<(), Error> {
