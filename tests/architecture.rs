@@ -187,3 +187,22 @@ fn auditors_checklist_names_tests_that_exist() {
         }
     }
 }
+
+/// Whoever comes to the project reads a page, not a book; and a link leads somewhere.
+#[test]
+fn the_readme_is_short_and_its_links_lead_somewhere() {
+    let text = fs::read_to_string(repository().join("README.md")).unwrap();
+    assert!(text.len() < 8 << 10, "README.md has {} octets", text.len());
+    for page in walk(&repository().join("docs")).into_iter().chain([
+        repository().join("README.md"),
+        repository().join("ARCHITECTURE.md"),
+        repository().join("ceremony/README.md"),
+    ]) {
+        let text = fs::read_to_string(&page).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = link.split('#').next().unwrap();
+            let there = link.contains("://") || page.parent().unwrap().join(file).exists() || file.is_empty();
+            assert!(there, "{}: {link} leads nowhere", page.display());
+        }
+    }
+}

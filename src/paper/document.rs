@@ -29,6 +29,8 @@ pub enum Part {
     Digest(&'static str, Digest),
     /// A table; an empty cell is room to write.
     Table(Table),
+    /// Certificates.
+    Certificates(Vec<Listed>),
     /// A step.
     Step(Box<Sheet>),
     /// The text of a file, as it is.
@@ -58,6 +60,21 @@ impl Table {
     pub fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
         self.rows.push(cells.into_iter().map(|cell| shown(cell.as_ref())).collect());
     }
+}
+
+/// A certificate in a list. Texts are safe to show.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// What it is known by: its request, or its key.
+    pub name: String,
+    /// What it says.
+    pub text: String,
+    /// Its last second, UTC.
+    pub not_after: String,
+    /// Serial number, in hexadecimal.
+    pub serial: String,
+    /// SHA-256 over its DER.
+    pub sha256: Digest,
 }
 
 /// What stands on paper of one step.
@@ -106,7 +123,12 @@ impl Document {
 
 /// The digits of a digest in groups of eight.
 pub fn groups(digest: &Digest) -> Vec<String> {
-    let digits: Vec<char> = digest.to_string().chars().collect();
+    grouped(&digest.to_string())
+}
+
+/// Digits in groups of eight.
+pub fn grouped(digits: &str) -> Vec<String> {
+    let digits: Vec<char> = digits.chars().collect();
     digits.chunks(8).map(|group| group.iter().collect()).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::document::{Document, Part, Sheet, Table, groups, words};
+use super::document::{Document, Listed, Part, Sheet, Table, grouped, groups, words};
 use crate::digest::Digest;
 
 /// How it looks, on screen and on paper.
@@ -46,6 +46,7 @@ fn part(part: &Part) -> Markup {
         Part::Facts(list) => facts(list),
         Part::Digest(label, value) => digest(label, value),
         Part::Table(value) => table(value),
+        Part::Certificates(list) => certificates(list),
         Part::Step(sheet) => step(sheet),
         Part::File(name, text) => html! {
             h3 { (name) }
@@ -84,6 +85,19 @@ fn table(table: &Table) -> Markup {
             thead { tr { @for cell in &table.head { th scope="col" { (cell) } } } }
             tbody {
                 @for row in &table.rows { tr { @for cell in row { td.time[is_time(cell)] { (self::cell(cell)) } } } }
+            }
+        }
+    }
+}
+
+/// Digests stand whole, in one line of fixed width each.
+fn certificates(list: &[Listed]) -> Markup {
+    html! {
+        @for one in list {
+            section.certificate {
+                p { b { (cell(&one.name)) } " " (one.text) }
+                p.small { "serial  " (grouped(&one.serial).join(" ")) "   valid to " (one.not_after) }
+                p.small { "SHA-256 " (groups(&one.sha256).join(" ")) }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::document::{Document, Part, Sheet, Table, groups, words};
+use super::document::{Document, Listed, Part, Sheet, Table, grouped, groups, words};
 
 /// Room to write on.
 const ROOM: &str = "____________";
@@ -48,6 +48,7 @@ fn part(text: &mut String, part: &Part) {
             line(text, format_args!("    {}\n\n", rows.join("\n    ")));
         }
         Part::Table(table) => self::table(text, table),
+        Part::Certificates(list) => certificates(text, list),
         Part::Step(sheet) => step(text, sheet),
         Part::File(name, content) => {
             line(text, format_args!("### {}\n\n", escaped(name)));
@@ -75,6 +76,16 @@ fn table(text: &mut String, table: &Table) {
         line(text, format_args!("| {} |\n", row(cells)));
     }
     text.push('\n');
+}
+
+fn certificates(text: &mut String, list: &[Listed]) {
+    for one in list {
+        let (name, what) = (escaped(&one.name), escaped(&one.text));
+        line(text, format_args!("- **{name}** {what}\n\n"));
+        let serial = grouped(&one.serial).join(" ");
+        line(text, format_args!("      serial  {serial}   valid to {}\n", one.not_after));
+        line(text, format_args!("      SHA-256 {}\n\n", groups(&one.sha256).join(" ")));
+    }
 }
 
 fn step(text: &mut String, sheet: &Sheet) {

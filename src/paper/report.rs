@@ -1,12 +1,12 @@
 //! The annotated script: the paper script with what happened at each step, who was there, what
 //! was written down as an exception, and what was issued and refused.
 
-use super::document::{Document, Part, Sheet, Table};
+use super::document::{Document, Listed, Part, Sheet, Table};
 use super::sheets;
 use crate::digest::Digest;
 use crate::media::{RelativePath, shown};
 use crate::plan::Plan;
-use crate::record::{Described, Description, Event, Facts, Record, RefusedRequests, State};
+use crate::record::{Described, Description, Event, Facts, KeyCertificate, Record, RefusedRequests, State};
 use crate::release::{CertificateEntry, RefusalEntry};
 use crate::request::Reason;
 
@@ -25,7 +25,7 @@ pub struct Report {
     /// What happened: before the first step, and in each.
     steps: Vec<Taken>,
     description: Description,
-    issued: Vec<[String; 4]>,
+    issued: Vec<Listed>,
     listed: bool,
     refused: Vec<[String; 2]>,
 }
@@ -183,12 +183,16 @@ impl Report {
         let names = issued.names.join(" ");
         let names = if names.is_empty() { names } else { format!(" [{names}]") };
         let outside = if issued.delegated { ", AN AUTHORITY OUTSIDE THE TOKEN" } else { "" };
-        self.issued.push([
-            issued.request_path.to_string(),
-            format!("{}{names}: {} under {}{outside}", issued.subject, issued.profile, issued.authority),
-            format!("{} {}", issued.serial, issued.sha256),
-            issued.not_after,
-        ]);
+        self.issued.push(Listed {
+            name: shown(issued.request_path.as_str()),
+            text: shown(&format!(
+                "{}{names}: {} under {}{outside}",
+                issued.subject, issued.profile, issued.authority
+            )),
+            not_after: issued.not_after,
+            serial: issued.serial,
+            sha256: issued.sha256,
+        });
     }
 
     /// Takes in a request that was refused.
@@ -209,7 +213,6 @@ impl Report {
         document.heading(1, &format!("Report: {title}"));
         self.cover(&mut document, &digest);
         self.lists(&mut document);
-        document.part(Part::Break);
         document.heading(2, "Steps");
         for step in self.sheets() {
             document.part(Part::Step(Box::new(step)));
@@ -294,33 +297,35 @@ impl Report {
     }
 
     fn tables(&self, document: &mut Document) {
-        let head =
-            ["Request", "Subject, names: profile, authority", "Serial number, SHA-256", "Valid to, UTC"];
-        let mut issued = Table::new(&head, false);
-        self.issued.iter().for_each(|row| issued.row(row));
-        let none = match self.listed {
-            true => "None.",
-            false => {
-                "A transcript tells certificates by numbers and digests only; name the release or the ledger for this list."
-            }
+        let key = |key: &KeyCertificate| Listed {
+            name: shown(&key.name),
+            text: shown(&format!(
+                "{} {}: {} under {}",
+                key.role.title(),
+                key.subject,
+                key.profile,
+                key.issuer
+            )),
+            not_after: key.not_after.clone(),
+            serial: key.serial.clone(),
+            sha256: key.sha256,
         };
-        titled(
-            document,
-            &format!(
-                "Issued: {}",
-                if self.listed { self.issued.len().to_string() } else { "see the steps".into() }
+        let keys: Vec<Listed> = self.state.certificates().map(key).collect();
+        listed(document, &format!("Keys made: {}", keys.len()), keys, "None.");
+        let (count, none) = match self.listed {
+            true => (self.issued.len().to_string(), "None."),
+            false => (
+                "see the steps".to_owned(),
+                "A transcript has certificates by numbers and digests only; name the release or the ledger for this list.",
             ),
-            issued,
-            none,
-        );
+        };
+        listed(document, &format!("Issued: {count}"), self.issued.clone(), none);
         let mut refused = Table::new(&["Request", "Why it was refused"], false);
         self.refused.iter().for_each(|row| refused.row(row));
         titled(document, &format!("Refused: {}", self.refused.len()), refused, "None.");
     }
 
     fn signatures(&self, document: &mut Document) {
-        // On a page of its own: a heading without its table below it is signed by nobody.
-        document.part(Part::Break);
         document.heading(2, "Signatures");
         document.text("I was there, and this report says what happened.");
         let mut table = Table::new(&["Role", "Name", "Date", "Signature"], true);
@@ -353,5 +358,13 @@ fn titled(document: &mut Document, title: &str, table: Table, none: &str) {
     match table.rows.is_empty() {
         true => document.text(none),
         false => document.part(Part::Table(table)),
+    }
+}
+
+fn listed(document: &mut Document, title: &str, list: Vec<Listed>, none: &str) {
+    document.heading(2, title);
+    match list.is_empty() {
+        true => document.text(none),
+        false => document.part(Part::Certificates(list)),
     }
 }

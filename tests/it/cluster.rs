@@ -386,6 +386,6 @@ fn descriptions_that_are_wrong() {
     // A failure on the way leaves nothing: here, keys that are not there.
     lab.write("cluster.toml", KUBEADM.replace("layout =", "reuse_keys = true\nlayout ="));
     lab.keyrite("request cluster cluster.toml --out d --keys c")
-        .fails(2, &["c/nodes/cp-1/pki/apiserver.key: is no private key"]);
+        .fails(2, &["c/nodes/cp-1/pki/apiserver.key: is not a private key"]);
     assert!(!lab.path("d").exists() && !lab.path("d.partial").exists());
 }

@@ -28,3 +28,15 @@ fn kept_messages_hold_no_path_of_a_machine() {
         }
     }
 }
+
+/// The page of commands is what the commands say of themselves.
+#[test]
+fn the_page_of_commands_is_their_help() {
+    let script = repository().join("scripts/commands.sh");
+    let program = env!("CARGO_BIN_EXE_keyrite");
+    let output = std::process::Command::new("sh").arg(&script).arg(program).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let page = std::fs::read_to_string(repository().join("docs/commands.md")).unwrap();
+    let same = String::from_utf8(output.stdout).unwrap() == page;
+    assert!(same, "scripts/commands.sh target/debug/keyrite > docs/commands.md writes it anew");
+}

@@ -126,7 +126,7 @@ fn nothing_is_written_when_something_is_wrong() {
     of("release", "--out there").fails(2, &["there: exists"]);
     of("release", "--out absent/new").fails(3, &["absent: No such file"]);
     of("release", "--out new --key-dir nowhere").fails(3, &["nowhere"]);
-    of("release", "--out new --rehearsal").fails(1, &["is no rehearsal"]);
+    of("release", "--out new --rehearsal").fails(1, &["is not a rehearsal"]);
     lab.write("odd/x.key", "none\n");
     of("release", "--out new --key-dir odd").fails(1, &["odd/x.key"]);
     let traced = format!(

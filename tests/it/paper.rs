@@ -161,9 +161,13 @@ fn report_tells_what_was_issued_and_refused() {
         for issued in manifest["certificates"].as_array().unwrap() {
             let (path, serial) =
                 (issued["request_path"].as_str().unwrap(), issued["serial"].as_str().unwrap());
-            let row = report.lines().find(|line| line.starts_with(&format!("| {path} |"))).unwrap();
-            assert!(row.contains(serial) && row.contains(issued["sha256"].as_str().unwrap()), "{row}");
-            assert!(row.contains(issued["not_after"].as_str().unwrap()), "{row}");
+            let entry = report.split(&format!("- **{path}** ")).nth(1).unwrap();
+            let entry = entry.split("\n- ").next().unwrap();
+            // Digits stand in groups of eight, each digest on a line of its own.
+            let digits = entry.replace(' ', "");
+            assert!(digits.contains(&format!("serial{serial}")), "{entry}");
+            assert!(digits.contains(&format!("SHA-256{}\n", issued["sha256"].as_str().unwrap())), "{entry}");
+            assert!(entry.contains(issued["not_after"].as_str().unwrap()), "{entry}");
         }
         for refused in manifest["refusals"].as_array().unwrap() {
             let path = refused["request_path"].as_str().unwrap();
@@ -179,6 +183,9 @@ fn report_tells_what_was_issued_and_refused() {
     assert!(alone.contains("| bad/a.csr |") && alone.contains("name the release or the ledger"), "{alone}");
     let first = lab.keyrite("ceremony report ledger --ceremony 1 --format markdown").ok().out;
     assert!(first.contains("key root-ca generated in the token"), "{first}");
+    // Nothing was issued, and what was made is listed.
+    assert!(first.contains("Issued: 0") && first.contains("Keys made: 2"), "{first}");
+    assert!(first.contains("- **root-ca** authority CN=Test Root,O=Test: root under root-ca"), "{first}");
     golden("report.md", &without_what_differs(&lab, &by_release));
     lab.keyrite("ceremony report out --script root.toml").fails(2, &["the ceremony ran"]);
     // The ending of a file says what is written, and nothing is written under another.
@@ -189,7 +196,7 @@ fn report_tells_what_was_issued_and_refused() {
     lab.keyrite("ceremony report ledger --out paper.pdf").fails(2, &["paper.pdf: paper is HTML", "--format"]);
     assert!(!lab.path("paper.pdf").exists());
     lab.keyrite("ceremony report ledger --ceremony 9").fails(2, &["1 to 2"]);
-    lab.keyrite("ceremony report out --ceremony 1").fails(2, &["is no ledger"]);
+    lab.keyrite("ceremony report out --ceremony 1").fails(2, &["is not a ledger"]);
     lab.keyrite("ceremony report absent").fails(3, &["absent"]);
     lab.write("broken.jsonl", "{}\n");
     lab.keyrite("ceremony report broken.jsonl").fails(3, &["record 1"]);

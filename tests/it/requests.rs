@@ -317,7 +317,7 @@ fn bundles_need_their_approvals() {
     // What was approved is these very octets.
     let index = lab.read("in/bundle.json");
     lab.write("in/bundle.json", format!("{index}\n"));
-    refused(&["bundle.json.alice.sig: is no signature of alice over this very bundle.json"]);
+    refused(&["bundle.json.alice.sig: is not a signature of alice over this bundle.json"]);
     lab.write("in/bundle.json", &index);
     // As a tar: index, signatures, requests.
     lab.run("sh", &["-c", "tar -cf in.tar -C in bundle.json bundle.json.alice.sig bundle.json.bob.sig web"])

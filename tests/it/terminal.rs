@@ -91,10 +91,10 @@ fn what_is_typed_ahead_answers_nothing() {
         ("the token was not asked. User PIN of token lab: ", PIN),
         ("type: root-ca", "root-ca\n\nx\ny\nz"),
         ("type: manifest", ""),
-        ("that is no try", "manifest\n\nx\ny\nz"),
+        ("not counted as an attempt", "manifest\n\nx\ny\nz"),
         ("type words", "x"),
         ("Type it again: 2 tries are left", ""),
-        ("that is no try", "y"),
+        ("not counted as an attempt", "y"),
         ("Type it again: one try is left", "z"),
     ];
     let ran = typed(&lab, &steps, RUN);
