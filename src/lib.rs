@@ -25,7 +25,7 @@
 //! stay in their rooms.
 
 pub mod failure;
-pub mod parallel;
+pub(crate) mod parallel;
 pub mod digest;
 #[cfg(feature = "token")]
 pub mod shares;
@@ -40,13 +40,13 @@ pub mod release;
 #[cfg(feature = "token")]
 pub mod ledger;
 #[cfg(feature = "token")]
-pub mod token;
+pub(crate) mod token;
 #[cfg(feature = "token")]
-pub mod signing;
+pub(crate) mod signing;
 pub mod audit;
 #[cfg(feature = "token")]
 pub mod ceremony;
 #[cfg(feature = "token")]
-pub mod paper;
+pub(crate) mod paper;
 pub mod kubernetes;
 pub mod cli;

@@ -12,7 +12,7 @@ mod script;
 mod sheets;
 mod source;
 
-pub use document::{Document, Listed, Part, Sheet, Table};
+pub use document::Document;
 pub use html::html;
 pub use markdown::markdown;
 pub use report::Report;

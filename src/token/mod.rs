@@ -19,4 +19,4 @@ pub use hsm_profile::{HsmProfile, Pin, PinEntry, Selector};
 pub use initialise::Blank;
 pub use module::Module;
 pub use session::Session;
-pub use sign::{AuthorityKey, ManifestKey};
+pub use sign::AuthorityKey;

@@ -141,11 +141,6 @@ impl ManifestKey<'_> {
         self.0.require_valid(attributes, &signature)?;
         Ok(signature)
     }
-
-    /// The kind of key.
-    pub fn kind(&self) -> KeyKind {
-        self.0.public.kind()
-    }
 }
 
 impl Key<'_> {
