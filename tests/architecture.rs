@@ -18,9 +18,7 @@ use support::{imports, repository, walk};
 fn ranks() -> Vec<String> {
     let text = fs::read_to_string(repository().join("src/lib.rs")).unwrap();
     text.lines()
-        .filter_map(|line| {
-            Some(line.strip_prefix("pub")?.trim_start_matches("(crate)").strip_prefix(" mod ")?)
-        })
+        .filter_map(|line| line.strip_prefix("pub")?.trim_start_matches("(crate)").strip_prefix(" mod "))
         .filter_map(|rest| Some(rest.strip_suffix(';')?.to_owned()))
         .collect()
 }
