@@ -205,7 +205,7 @@ fn report_tells_what_was_issued_and_refused() {
 /// Without times, digests, serial numbers, the machine, and how many records a batch takes.
 fn without_what_differs(lab: &Lab, text: &str) -> String {
     lab.write("text", text);
-    let sed = r#"s/[0-9a-f]{64}/(digest)/g; s/01[0-9a-f]{38}/(serial)/g; s/20[0-9]{2}-[0-9-]+T[0-9:]+Z/(time)/g; s/typed ".*"/typed (something)/; s/Linux [^|]*/(machine) /; s/serial [0-9a-f]{16}/serial (token)/; s/^\| Records \| [0-9]+/| Records | (number)/"#;
+    let sed = r#"s/([0-9a-f]{8} ){7}[0-9a-f]{8}/(digest in groups)/g; s/([0-9a-f]{8} ){4}[0-9a-f]{8}/(serial in groups)/g; s/[0-9a-f]{64}/(digest)/g; s/01[0-9a-f]{38}/(serial)/g; s/20[0-9]{2}-[0-9-]+T[0-9:]+Z/(time)/g; s/typed ".*"/typed (something)/; s/Linux [^|]*/(machine) /; s/serial [0-9a-f]{16}/serial (token)/; s/^\| Records \| [0-9]+/| Records | (number)/"#;
     lab.run("sed", &["-E", sed, "text"]).ok().out
 }
 
