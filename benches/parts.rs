@@ -17,7 +17,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use der::{DateTime, Decode, Encode};
 use keyrite::issuance::{Authority, Serial, Signed, Template, ToBeSigned, Validity};
 use keyrite::keys::PublicKey;
-use keyrite::ledger::{Advance, Ledger};
+use keyrite::ledger::{Advance, Ledger, Rows};
 use keyrite::media::RelativePath;
 use keyrite::policy::{Approval, Policy, ProfileFile, RosterLine, subject_from};
 use keyrite::release::{ManifestWriter, Reader};
@@ -147,10 +147,10 @@ fn ledger(c: &mut Criterion) {
             import.commit("{}", None, Some(imported), &[]).unwrap();
             let mut row = 0;
             loop {
-                let approved = ledger.approved_after(row, 64).unwrap();
+                let approved = ledger.rows_after(Rows::Approved, row, 64).unwrap();
                 let Some(last) = approved.last() else { break };
-                row = last.row;
-                let reserve = approved.iter().map(|one| (one.row, stage.tbs(one.row))).collect();
+                row = last.id;
+                let reserve = approved.iter().map(|one| (one.id, stage.tbs(one.id))).collect();
                 let reserved = ledger.advance(Advance { reserve, ..Advance::default() }).unwrap();
                 let signed = reserved.into_iter().map(|reservation| {
                     let signature = stage.sign(reservation.tbs());

@@ -1,14 +1,14 @@
 //! Creating a key in the token, and its certificate: an authority's and a manifest signer's alike.
 
 use super::conductor::Conductor;
-use crate::digest::{Digest, hex};
+use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::issuance::{Authority, Certificate, Reserved, Serial, Signed};
 use crate::keys::PublicKey;
 use crate::ledger::{Reservation, StoredKey};
 use crate::media::shown;
 use crate::plan::KeySpec;
-use crate::record::{Create, Event, KeyCertificate, KeyReserved, KeyRole, Prompt};
+use crate::record::{Create, Event, KeyReserved, KeyRole, Prompt};
 use crate::signing::{subject, to_be_signed};
 
 impl Conductor<'_> {
@@ -76,16 +76,16 @@ impl Conductor<'_> {
             let plan = (&self.plan, self.ledger.is_rehearsal());
             to_be_signed(plan, spec, key, issuer, (serial, start))
         };
-        if let Some(pending) = self.ledger.pending_for_key(self.id, &spec.name, key.digest())? {
-            let start = Reserved::of(pending.octets())?.start;
-            let tbs = parts(pending.serial, start)?;
+        if let Some(row) = self.ledger.reserved_for_key(self.id, &spec.name, key.digest())? {
             let other = || {
                 Failure::fault(format!(
                     "ledger: {}: other octets are reserved than the script gives",
                     spec.name
                 ))
             };
-            return pending.reservation(tbs).ok_or_else(other);
+            let reserved = Reserved::of(&row.reserved.as_ref().ok_or_else(other)?.tbs)?;
+            let tbs = parts(reserved.serial, reserved.start)?;
+            return row.reservation(tbs).ok_or_else(other);
         }
         let row = self.ledger.next_row()?;
         let system = self.environment.random()?;
@@ -112,20 +112,7 @@ impl Conductor<'_> {
         if spec.role == KeyRole::Authority {
             Authority::new(&spec.name, certificate.clone())?;
         }
-        let (facts, key) = (certificate.facts(), self.stored_key(&spec.name)?);
-        let told = KeyCertificate {
-            name: spec.name.clone(),
-            role: spec.role,
-            subject: facts.subject,
-            serial: facts.serial,
-            sha256: facts.sha256,
-            spki_sha256: facts.spki_sha256,
-            not_after: facts.not_after.to_string(),
-            issuer: key.issuer,
-            profile: key.profile,
-            key_id: hex(&key.key_id),
-            token_serial: key.token_serial,
-        };
+        let told = self.stored_key(&spec.name)?.certified(&certificate);
         self.record_with(Event::Certificate(told), |ledger, lines| {
             ledger.certify_key(&spec.name, reservation, (&signed, &certificate), lines)
         })?;

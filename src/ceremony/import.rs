@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::intake::Intake;
 use crate::failure::Failure;
-use crate::ledger::{Import, Imported, Ledger, Line, Refused};
+use crate::ledger::{Import, Imported, Ledger, Line, Row};
 use crate::plan::{Plan, Setup};
 use crate::policy::Policy;
 use crate::record::{BundleFacts, count};
@@ -73,7 +73,7 @@ fn check(
 }
 
 /// One line for each violation of the first refusals, and how many requests more are refused.
-pub fn refusal_lines(first: &[Refused], all: usize) -> Result<String, Failure> {
+pub fn refusal_lines(first: &[Row], all: usize) -> Result<String, Failure> {
     let mut lines = Vec::new();
     for refused in first {
         for reason in refused.reasons()? {

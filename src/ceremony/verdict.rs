@@ -7,16 +7,13 @@ use super::Environment;
 use super::intake::Intake;
 use crate::digest::Digest;
 use crate::failure::Failure;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Rows};
 use crate::media::RelativePath;
 use crate::plan::Plan;
 use crate::policy::Approval;
 use crate::record::BundleFacts;
 use crate::request::Reason;
 use crate::signing::{Progress, approval, policy};
-
-/// Requests that are read back at a time.
-const GROUP: usize = 256;
 
 /// A verdict on bundles as a whole.
 #[derive(Clone, Debug)]
@@ -64,25 +61,12 @@ pub fn judge_bundles(
     let indexes = intake.take_in(bundles, &mut import, Default::default())?;
     let imported = import.settle(&policy)?;
     let id = import.commit("", None, Some(imported), &[])?;
-    let mut row = ledger.before(id)?;
-    loop {
-        let approved = ledger.approved_after(row, GROUP)?;
-        let Some(last) = approved.last() else { break };
-        row = last.row;
-        for one in approved {
-            each(Judged::Approved(Box::new(approval(&policy, one)?)))?;
-        }
-    }
-    row = ledger.before(id)?;
-    loop {
-        let refused = ledger.refused_after(row, GROUP)?;
-        let Some(last) = refused.last() else { break };
-        row = last.row;
-        for one in refused {
-            let reasons = one.reasons()?;
-            each(Judged::Refused(one.path, reasons))?;
-        }
-    }
+    ledger.rows(Rows::Approved, id, &mut |group| {
+        group.iter().try_for_each(|row| each(Judged::Approved(Box::new(approval(&policy, row)?))))
+    })?;
+    ledger.rows(Rows::Refused, id, &mut |group| {
+        group.iter().try_for_each(|row| each(Judged::Refused(row.request_path()?, row.reasons()?)))
+    })?;
     let crate::ledger::Imported { approved, refused, digest } = imported;
     Ok(Verdict { bundle: digest, indexes, approved, refused })
 }

@@ -29,7 +29,7 @@ pub use path::Scope;
 pub use policies::MANIFEST_SIGNING;
 pub use preview::preview;
 pub use serial::Serial;
-pub use template::Template;
+pub use template::{Template, Templates};
 pub use validity::Validity;
 
 /// Why something was not built or not accepted.

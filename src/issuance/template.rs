@@ -1,5 +1,6 @@
 //! Certificates for approved requests: what is the same for all of a certificate profile is encoded once.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use der::asn1::{AnyRef, UintRef};
@@ -11,7 +12,7 @@ use super::build::time;
 use super::check::Meant;
 use super::{Authority, Error, Serial, ToBeSigned, Validity, extensions, signature_algorithm};
 use crate::keys::KeyKind;
-use crate::policy::{Approval, NamedProfile};
+use crate::policy::{Approval, NamedProfile, Policy};
 
 /// A TBSCertificate around parts that were encoded before (RFC 5280 4.1.2).
 #[derive(Sequence)]
@@ -111,5 +112,30 @@ impl Template {
         }
         let critical = AnyRef::from_der(subject)?.value().is_empty();
         Ok(Some(extensions::names(dns, ip, critical)?.to_der()?))
+    }
+}
+
+/// The templates of a policy, by certificate profile and authority.
+#[derive(Debug)]
+pub struct Templates(HashMap<String, HashMap<String, Template>>);
+
+impl Templates {
+    /// A template for each pair of profile and authority that the roster names and `authority` knows.
+    ///
+    /// # Errors
+    /// As [`Template::new`].
+    pub fn new(policy: &Policy, authority: impl Fn(&str) -> Option<Arc<Authority>>) -> Result<Self, Error> {
+        let mut templates = HashMap::<String, HashMap<_, _>>::new();
+        for (profile, name) in policy.issues() {
+            let Some(issuer) = authority(name) else { continue };
+            let of_profile = templates.entry(profile.name.clone()).or_default();
+            of_profile.insert(name.to_owned(), Template::new(issuer, profile)?);
+        }
+        Ok(Self(templates))
+    }
+
+    /// The template for what was approved.
+    pub fn get(&self, approval: &Approval) -> Option<&Template> {
+        self.0.get(approval.profile_name())?.get(approval.authority())
     }
 }

@@ -3,12 +3,10 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::ceremonies::{Line, write_lines};
-use super::import::{Refused, refused_after};
-use super::paths::path;
+use super::rows::token_key;
 use super::{Error, Ledger};
 use crate::digest::Digest;
-use crate::issuance::{Certificate, Serial, Signed, ToBeSigned};
-use crate::media::RelativePath;
+use crate::issuance::{Certificate, Signed, ToBeSigned};
 
 /// Serial number and octets are on disk: the only thing that a token's authority key signs.
 #[derive(Debug)]
@@ -18,58 +16,14 @@ pub struct Reservation {
 }
 
 impl Reservation {
+    /// A reservation that is on disk already.
+    pub(super) fn again(row: i64, tbs: ToBeSigned) -> Self {
+        Self { row, tbs }
+    }
+
     /// The octets to be signed.
     pub fn tbs(&self) -> &ToBeSigned {
         &self.tbs
-    }
-}
-
-/// An approved request, as the ledger keeps it.
-#[derive(Clone, Debug)]
-pub struct Approved {
-    /// Its row, by which the next ones are asked for.
-    pub row: i64,
-    /// Its path.
-    pub path: RelativePath,
-    /// SHA-256 over the file.
-    pub request: Digest,
-    /// The SubjectPublicKeyInfo, DER.
-    pub spki: Vec<u8>,
-    /// The rest of the approval; policy reads it.
-    pub kept: String,
-}
-
-/// An approved request with its certificate.
-#[derive(Clone, Debug)]
-pub struct Issued {
-    /// What was approved.
-    pub approved: Approved,
-    /// The octets that were signed.
-    pub tbs: Vec<u8>,
-    /// Their signature.
-    pub signature: Vec<u8>,
-}
-
-/// A reservation for which no certificate is recorded yet.
-#[derive(Debug)]
-pub struct Pending {
-    row: i64,
-    /// The reserved serial number.
-    pub serial: Serial,
-    tbs: Vec<u8>,
-}
-
-impl Pending {
-    /// The reserved octets.
-    pub fn octets(&self) -> &[u8] {
-        &self.tbs
-    }
-
-    /// The reservation again: `tbs` is made anew, from what the reserved octets were made of. None
-    /// when they are other octets.
-    pub fn reservation(self, tbs: ToBeSigned) -> Option<Reservation> {
-        let same = tbs.octets() == self.tbs && tbs.serial() == self.serial;
-        same.then_some(Reservation { row: self.row, tbs })
     }
 }
 
@@ -146,7 +100,7 @@ impl Ledger {
         write_lines(&transaction, lines)?;
         transaction.execute(
             "INSERT INTO request (ceremony, path, sha256, spki_sha256, octets) VALUES (?1, ?2, x'', ?3, x'')",
-            params![ceremony, key_path(name), spki.as_bytes()],
+            params![ceremony, token_key(name), spki.as_bytes()],
         )?;
         let reservation = insert(&transaction, transaction.last_insert_rowid(), tbs)?;
         transaction.commit()?;
@@ -173,68 +127,6 @@ impl Ledger {
         let key = "UPDATE token_key SET certificate = ?2 WHERE name = ?1";
         transaction.execute(key, params![name, certificate.der()])?;
         Ok(transaction.commit()?)
-    }
-
-    /// Up to `limit` approved requests of the open ceremony that have no reservation, after this row.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
-    pub fn approved_after(&self, row: i64, limit: usize) -> Result<Vec<Approved>, Error> {
-        let mut statement = self.db.prepare_cached(
-            "SELECT id, path, sha256, spki, approval FROM request WHERE id > ?1 AND approval IS NOT NULL ORDER BY id LIMIT ?2",
-        )?;
-        let rows = statement.query_map(params![row, limit as i64], |row| Ok(approved(row)))?;
-        rows.map(|row| row?).collect()
-    }
-
-    /// Up to `limit` refused requests of the open ceremony, after this row.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
-    pub fn refused_after(&self, row: i64, limit: usize) -> Result<Vec<Refused>, Error> {
-        refused_after(&self.db, row, limit)
-    }
-
-    /// Up to `limit` certificates of the open ceremony that were issued on requests, after this row.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
-    pub fn issued_after(&self, row: i64, limit: usize) -> Result<Vec<Issued>, Error> {
-        let mut statement = self.db.prepare_cached(
-            "SELECT r.id, r.path, r.sha256, r.spki, r.approval, c.tbs, i.signature FROM request r JOIN certificate c ON c.id = r.id JOIN issued i ON i.id = r.id WHERE r.id > ?1 AND r.approval IS NOT NULL ORDER BY r.id LIMIT ?2",
-        )?;
-        let rows = statement.query_map(params![row, limit as i64], |row| {
-            Ok(approved(row)
-                .and_then(|approved| Ok(Issued { approved, tbs: row.get(5)?, signature: row.get(6)? })))
-        })?;
-        rows.map(|row| row?).collect()
-    }
-
-    /// Up to `limit` approved requests with an open reservation, after this row.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
-    pub fn pending_after(&self, row: i64, limit: usize) -> Result<Vec<(Approved, Pending)>, Error> {
-        let mut statement = self.db.prepare(
-            "SELECT r.id, r.path, r.sha256, r.spki, r.approval, c.serial, c.tbs FROM certificate c JOIN request r ON r.id = c.id LEFT JOIN issued i ON i.id = c.id WHERE c.id > ?1 AND i.id IS NULL AND r.approval IS NOT NULL ORDER BY c.id LIMIT ?2",
-        )?;
-        let rows = statement.query_map(params![row, limit as i64], |row| {
-            let pending = pending(row.get(0)?, row.get(5)?, row.get(6)?);
-            Ok(approved(row).map(|approved| (approved, pending)))
-        })?;
-        rows.map(|row| row?).collect()
-    }
-
-    /// The open reservation for this key in the token: its name and the digest of its
-    /// SubjectPublicKeyInfo.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
-    pub fn pending_for_key(&self, ceremony: i64, name: &str, spki: Digest) -> Result<Option<Pending>, Error> {
-        let sql = "SELECT c.id, c.serial, c.tbs FROM certificate c JOIN request r ON r.id = c.id LEFT JOIN issued i ON i.id = c.id WHERE c.id > ?1 AND i.id IS NULL AND r.path = ?2 AND r.spki_sha256 = ?3";
-        let key = params![self.before(ceremony)?, key_path(name), spki.as_bytes()];
-        let row = self.db.query_row(sql, key, |row| Ok(pending(row.get(0)?, row.get(1)?, row.get(2)?)));
-        Ok(row.optional()?)
     }
 
     /// The row before a ceremony's first request.
@@ -285,26 +177,6 @@ impl Ledger {
         let count: u32 = self.db.query_row(sql, [self.before(ceremony)?], |row| row.get(0))?;
         Ok(count as usize)
     }
-}
-
-fn key_path(name: &str) -> String {
-    // No request has such a path, for a colon is not among its characters.
-    format!("token-key:{name}")
-}
-
-fn pending(row: i64, serial: [u8; 20], tbs: Vec<u8>) -> Pending {
-    Pending { row, serial: serial.into(), tbs }
-}
-
-fn approved(row: &rusqlite::Row<'_>) -> Result<Approved, Error> {
-    let request: [u8; 32] = row.get(2)?;
-    Ok(Approved {
-        row: row.get(0)?,
-        path: path(row.get(1)?)?,
-        request: request.into(),
-        spki: row.get(3)?,
-        kept: row.get(4)?,
-    })
 }
 
 fn insert(db: &Connection, row: i64, tbs: ToBeSigned) -> Result<Reservation, Error> {

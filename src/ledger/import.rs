@@ -11,12 +11,13 @@ use std::thread::{Builder, JoinHandle};
 use rusqlite::{Transaction, params};
 
 use super::ceremonies::{Line, write_lines};
-use super::paths::{output, path};
-use super::{Error, Ledger, objections, renewals};
+use super::paths::output;
+use super::{Error, Ledger, Row, Rows, objections, renewals};
 use crate::digest::{Digest, Hasher};
 use crate::media::{RelativePath, shown};
 use crate::policy::{Judgement, Objection, Policy};
-use crate::request::{BundleFile, Reason, Violation};
+use crate::record::BundleFacts;
+use crate::request::{BundleFile, IndexName, Violation};
 
 /// So many violations of one request are kept: one request may ask for ten thousand wrong names.
 const REASONS: usize = 64;
@@ -87,6 +88,21 @@ pub struct KeptIndex {
     pub octets: Vec<u8>,
     /// Signatures over it, by the paths of their files.
     pub signatures: Vec<(RelativePath, Vec<u8>)>,
+}
+
+impl KeptIndex {
+    /// An index with these facts.
+    pub fn new(facts: &BundleFacts, octets: Vec<u8>, signatures: Vec<(RelativePath, Vec<u8>)>) -> Self {
+        let text = |name: &Option<IndexName>| name.as_ref().map(|name| name.as_str().to_owned());
+        Self {
+            number: facts.bundle,
+            cluster: text(&facts.cluster),
+            part: text(&facts.part),
+            sequence: facts.sequence.number(),
+            octets,
+            signatures,
+        }
+    }
 }
 
 /// What was imported.
@@ -293,8 +309,8 @@ impl Import<'_> {
     ///
     /// # Errors
     /// [`Error::Fault`] when the database fails.
-    pub fn refusals(&self, limit: usize) -> Result<Vec<Refused>, Error> {
-        refused_after(&self.transaction, self.first - 1, limit)
+    pub fn refusals(&self, limit: usize) -> Result<Vec<Row>, Error> {
+        Rows::Refused.page(&self.transaction, (self.first - 1, i64::MAX), limit)
     }
 
     /// Writes everything down, with the first lines of its transcript: the ceremony has begun.
@@ -319,43 +335,6 @@ impl Import<'_> {
         self.transaction.commit()?;
         Ok(self.ceremony)
     }
-}
-
-/// A refused request.
-#[derive(Clone, Debug)]
-pub struct Refused {
-    /// Its row, by which the next ones are asked for.
-    pub row: i64,
-    /// The request's path.
-    pub path: RelativePath,
-    /// SHA-256 over the file.
-    pub request: Digest,
-    /// JSON: control and message of each violation.
-    pub reasons: String,
-}
-
-impl Refused {
-    /// Why it was refused.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the row is damaged.
-    pub fn reasons(&self) -> Result<Vec<Reason>, Error> {
-        serde_json::from_str(&self.reasons).map_err(|e| Error::Fault(format!("{}: {e}", self.path)))
-    }
-}
-
-pub fn refused_after(db: &rusqlite::Connection, row: i64, limit: usize) -> Result<Vec<Refused>, Error> {
-    let mut statement = db.prepare_cached(
-        "SELECT id, path, sha256, refusal FROM request WHERE id > ?1 AND refusal IS NOT NULL ORDER BY id LIMIT ?2",
-    )?;
-    let rows = statement.query_map(params![row, limit as i64], |row| {
-        Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, [u8; 32]>(2)?, row.get(3)?))
-    })?;
-    rows.map(|row| {
-        let (row, text, sha256, reasons) = row?;
-        Ok(Refused { row, path: path(text)?, request: sha256.into(), reasons })
-    })
-    .collect()
 }
 
 fn reasons(violations: &[Violation]) -> String {

@@ -4,8 +4,9 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::ceremonies::{Line, write_lines};
 use super::{Error, Ledger};
+use crate::digest::hex;
 use crate::issuance::Certificate;
-use crate::record::KeyRole;
+use crate::record::{KeyCertificate, KeyRole};
 
 /// A key that the ledger knows.
 #[derive(Clone, Debug)]
@@ -26,6 +27,26 @@ pub struct StoredKey {
     pub ceremony: i64,
     /// Its certificate, once issued.
     pub certificate: Option<Certificate>,
+}
+
+impl StoredKey {
+    /// What the transcript says of this key and its certificate.
+    pub fn certified(&self, certificate: &Certificate) -> KeyCertificate {
+        let facts = certificate.facts();
+        KeyCertificate {
+            name: self.name.clone(),
+            role: self.role,
+            subject: facts.subject,
+            serial: facts.serial,
+            sha256: facts.sha256,
+            spki_sha256: facts.spki_sha256,
+            not_after: facts.not_after.to_string(),
+            issuer: self.issuer.clone(),
+            profile: self.profile.clone(),
+            key_id: hex(&self.key_id),
+            token_serial: self.token_serial.clone(),
+        }
+    }
 }
 
 const COLUMNS: &str = "name, role, key_id, token_serial, issuer, profile, ceremony, certificate";

@@ -14,6 +14,7 @@ mod objections;
 mod paths;
 mod reading;
 mod renewals;
+mod rows;
 mod schema;
 mod upgrade;
 mod whole;
@@ -24,11 +25,12 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub use ceremonies::{CeremonyRow, Line, OpenCeremony, ReleaseRow};
-pub use certificates::{Advance, Approved, Issued, Pending, Reservation};
-pub use import::{Import, Imported, KeptIndex, Refused};
+pub use certificates::{Advance, Reservation};
+pub use import::{Import, Imported, KeptIndex};
 pub use keys::StoredKey;
-pub use reading::{Entries, RequestRow, ReservedRow};
+pub use reading::Entries;
 pub use renewals::Ending;
+pub use rows::{ReservedRow, Row, Rows};
 pub use upgrade::{MIGRATIONS, Migration, Older};
 
 /// What went wrong with the ledger.

@@ -17,50 +17,6 @@ use crate::digest::Digest;
 use crate::media::RelativePath;
 use crate::request::{Entry, Index};
 
-/// One row of what came in, with what was issued on it, as it stands in the database.
-#[derive(Clone, Debug)]
-pub struct RequestRow {
-    /// Its number.
-    pub row: i64,
-    /// The request's path; `token-key:NAME` for a key in the token.
-    pub path: String,
-    /// What the ledger says is SHA-256 over the file.
-    pub sha256: Vec<u8>,
-    /// What the ledger says is SHA-256 over its SubjectPublicKeyInfo, when the request is sound.
-    pub spki_sha256: Option<Vec<u8>>,
-    /// The file.
-    pub octets: Vec<u8>,
-    /// What policy approved.
-    pub approval: Option<String>,
-    /// Why policy refused.
-    pub refusal: Option<String>,
-    /// Number of the medium it came on, when that has an index.
-    pub bundle: Option<i64>,
-    /// Number of the ceremony that it says it is of.
-    pub ceremony: i64,
-    /// The certified key, DER.
-    pub spki: Option<Vec<u8>>,
-    /// What was reserved.
-    pub reserved: Option<ReservedRow>,
-}
-
-/// A reservation, as it stands in the database.
-#[derive(Clone, Debug)]
-pub struct ReservedRow {
-    /// Name of the authority.
-    pub authority: String,
-    /// The serial number.
-    pub serial: Vec<u8>,
-    /// The reserved octets.
-    pub tbs: Vec<u8>,
-    /// When the certificate ends, in seconds since 1970.
-    pub not_after: i64,
-    /// Their signature, once there was one.
-    pub signature: Option<Vec<u8>>,
-}
-
-const ROWS: &str = "SELECT r.id, r.path, r.sha256, r.octets, r.approval, r.refusal, r.bundle, r.spki, c.authority, c.serial, c.tbs, i.signature, r.spki_sha256, c.not_after, r.ceremony FROM request r LEFT JOIN certificate c ON c.id = r.id LEFT JOIN issued i ON i.id = r.id WHERE r.id > ?1 AND r.id <= ?2 ORDER BY r.id LIMIT ?3";
-
 /// What the indexes of a ceremony's media say of its requests.
 #[derive(Debug, Default)]
 pub struct Entries(HashMap<i64, HashMap<RelativePath, Entry>>);
@@ -227,41 +183,6 @@ impl Ledger {
             entries.insert(number as i64, index.into_entries());
         }
         Ok(Entries(entries))
-    }
-
-    /// Up to `limit` rows after this one and up to `end`, whatever stands in them.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
-    pub fn rows_after(&self, row: i64, end: i64, limit: usize) -> Result<Vec<RequestRow>, Error> {
-        let mut statement = self.db.prepare_cached(ROWS)?;
-        let rows = statement.query_map(rusqlite::params![row, end, limit as i64], |row| {
-            let authority: Option<String> = row.get(8)?;
-            let reserved = match authority {
-                None => None,
-                Some(authority) => Some(ReservedRow {
-                    authority,
-                    serial: row.get(9)?,
-                    tbs: row.get(10)?,
-                    signature: row.get(11)?,
-                    not_after: row.get(13)?,
-                }),
-            };
-            Ok(RequestRow {
-                row: row.get(0)?,
-                path: row.get(1)?,
-                sha256: row.get(2)?,
-                octets: row.get(3)?,
-                spki_sha256: row.get(12)?,
-                approval: row.get(4)?,
-                refusal: row.get(5)?,
-                bundle: row.get(6)?,
-                ceremony: row.get(14)?,
-                spki: row.get(7)?,
-                reserved,
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
     }
 }
 

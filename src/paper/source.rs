@@ -8,16 +8,12 @@ use super::report::Issued;
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::issuance::{Certificate, IssuedFacts};
-use crate::ledger::{self, Ledger, RequestRow};
+use crate::ledger::{self, Ledger, Row, Rows};
 use crate::media::{RelativePath, Tree, open_file};
 use crate::plan::Setup;
 use crate::policy::Kept;
 use crate::record;
 use crate::release::{self, CertificateEntry, Head, LIMITS, MANIFEST, Reader, RefusalEntry, TRANSCRIPT};
-use crate::request::Reason;
-
-/// Rows of a ledger that are read at a time.
-const GROUP: usize = 256;
 
 fn fault(error: impl std::fmt::Display) -> Failure {
     Failure::fault(error.to_string())
@@ -28,7 +24,7 @@ fn fault(error: impl std::fmt::Display) -> Failure {
 /// # Errors
 /// [`Failure`] when there is none, or the ledger is damaged.
 pub fn from_ledger(folder: &Path, scratch: &Path, ceremony: Option<i64>) -> Result<Report, Failure> {
-    let ledger = Ledger::read(folder, scratch)?;
+    let mut ledger = Ledger::read(folder, scratch)?;
     let all = ledger.ceremonies()?;
     let found = ceremony.or(all.last().copied()).filter(|number| all.contains(number));
     let id = found.ok_or_else(|| {
@@ -51,27 +47,21 @@ pub fn from_ledger(folder: &Path, scratch: &Path, ceremony: Option<i64>) -> Resu
         report.with_plan(Setup::read(&plan)?.plan().map_err(fault)?);
     }
     report.with_lists();
-    rows(&ledger, id, &mut report)?;
+    ledger.rows::<Failure>(Rows::All, id, &mut |group| {
+        group.iter().try_for_each(|row| self::row(row, &mut report))
+    })?;
     Ok(report)
 }
 
-fn rows(ledger: &Ledger, id: i64, report: &mut Report) -> Result<(), Failure> {
-    let (mut row, end) = (ledger.before(id)?, ledger.last_row(id)?);
-    loop {
-        let rows = ledger.rows_after(row, end, GROUP)?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        row = last.row;
-        rows.iter().try_for_each(|row| self::row(row, report))?;
-    }
-}
-
-fn row(row: &RequestRow, report: &mut Report) -> Result<(), Failure> {
+fn row(row: &Row, report: &mut Report) -> Result<(), Failure> {
     // A key in the token is no request; its certificate stands in its step.
-    let Ok(path) = RelativePath::new(&row.path) else { return Ok(()) };
-    let request = Digest::of(&row.octets);
-    if let Some(refusal) = &row.refusal {
-        let reasons: Vec<Reason> = serde_json::from_str(refusal).map_err(fault)?;
-        report.refusal(&RefusalEntry { request_path: path, request_sha256: request, reasons });
+    if row.token_key().is_some() {
+        return Ok(());
+    }
+    let path = row.request_path()?;
+    if row.refusal.is_some() {
+        let (request_sha256, reasons) = (Digest::of(&row.octets), row.reasons()?);
+        report.refusal(&RefusalEntry { request_path: path, request_sha256, reasons });
         return Ok(());
     }
     let (Some(reserved), Some(kept)) = (&row.reserved, &row.approval) else { return Ok(()) };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::media::RelativePath;
-use crate::request::{IndexName, Sequence, Time};
+use crate::request::{Index, IndexName, Sequence, Time};
 
 /// What began a ceremony, or resumed it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -41,18 +41,7 @@ impl Facts {
     /// The first fact that is not the same when a ceremony is resumed: its name, what it was and what it is.
     /// Program and people may change.
     pub fn changed(&self, now: &Self) -> Option<(&'static str, String, String)> {
-        fn text(value: impl Serialize) -> String {
-            serde_json::to_string(&value).unwrap_or_default()
-        }
-        macro_rules! compare {
-            ($($name:ident)*) => {
-                $(if self.$name != now.$name {
-                    return Some((stringify!($name), text(&self.$name), text(&now.$name)));
-                })*
-            };
-        }
-        compare!(title plan rehearsal hsm_profile module token_serial out bundle_sha256 indexes);
-        None
+        first_difference!(self, now, title plan rehearsal hsm_profile module token_serial out bundle_sha256 indexes)
     }
 }
 
@@ -131,6 +120,33 @@ pub struct BundleFacts {
     pub index_sha256: Digest,
     /// Who approved it, as far as the script asks for that.
     pub approvers: Vec<String>,
+}
+
+impl BundleFacts {
+    /// The facts of the index on the medium numbered `bundle`, which has these octets. `cluster` is the one that
+    /// the script names.
+    pub fn new(
+        bundle: usize,
+        (index, octets): (&Index, &[u8]),
+        cluster: Option<&IndexName>,
+        approvers: Vec<String>,
+    ) -> Self {
+        Self {
+            bundle,
+            cluster: index.cluster.as_ref().or(cluster).cloned(),
+            part: index.part.clone(),
+            sequence: index.sequence,
+            created: index.created,
+            expires: index.expires,
+            index_sha256: Digest::of(octets),
+            approvers,
+        }
+    }
+
+    /// The first field that differs: its name and both values.
+    pub fn difference(&self, other: &Self) -> Option<(&'static str, String, String)> {
+        first_difference!(self, other, bundle cluster part sequence created expires index_sha256 approvers)
+    }
 }
 
 /// What the machine looks like.

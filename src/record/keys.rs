@@ -150,3 +150,10 @@ pub struct KeyCertificate {
     /// Which token.
     pub token_serial: String,
 }
+
+impl KeyCertificate {
+    /// The first field that differs: its name and both values.
+    pub fn difference(&self, other: &Self) -> Option<(&'static str, String, String)> {
+        first_difference!(self, other, name role subject serial sha256 spki_sha256 not_after issuer profile key_id token_serial)
+    }
+}

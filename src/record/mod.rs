@@ -8,6 +8,17 @@
 /// The name of a ledger's database in its folder.
 pub const LEDGER_FILE: &str = "ledger.sqlite";
 
+/// The first of the named fields in which two values differ: its name, and both values as JSON.
+macro_rules! first_difference {
+    ($one:expr, $other:expr, $($name:ident)*) => {{
+        $(if $one.$name != $other.$name {
+            let text = |value| serde_json::to_string(value).unwrap_or_default();
+            return Some((stringify!($name), text(&$one.$name), text(&$other.$name)));
+        })*
+        None
+    }};
+}
+
 mod chain;
 mod custody;
 mod describe;

@@ -15,7 +15,7 @@ use super::approval;
 use crate::digest::{Digest, Hasher};
 use crate::failure::Failure;
 use crate::issuance::Certificate;
-use crate::ledger::{Issued, Ledger, ReleaseRow, StoredKey};
+use crate::ledger::{Ledger, ReleaseRow, Row, Rows, StoredKey};
 use crate::media::{Error as MediaError, Output, RelativePath, spool};
 use crate::parallel;
 use crate::policy::{Approval, Policy};
@@ -24,9 +24,6 @@ use crate::release::{
     Authorities, Head, KeyEntry, Leaf, MANIFEST, ManifestKeyEntry, ManifestWriter, RefusalEntry, SIGNATURE,
     TRANSCRIPT, compose_authorities, compose_leaf, entry, verify_manifest,
 };
-
-/// Certificates that one thread encodes at a time.
-const GROUP: usize = 64;
 
 /// A file that is too large to be held, without a name: it is gone with the program.
 #[derive(Debug)]
@@ -57,10 +54,10 @@ impl Export<'_> {
         each: &mut dyn FnMut(&[Leaf]) -> Result<(), Failure>,
     ) -> Result<(W, usize), Failure> {
         let mut manifest = ManifestWriter::new(to, head)?;
-        let (before, last) = (self.ledger.before(self.ceremony)?, self.ledger.last_row(self.ceremony)?);
-        let (ledger, policy, issuers) = (&mut *self.ledger, self.policy, self.issuers);
+        let (ceremony, policy, issuers) = (self.ceremony, self.policy, self.issuers);
+        let ledger = &mut *self.ledger;
         let source =
-            |give: &mut dyn FnMut(Vec<Issued>) -> Result<(), Failure>| rows(ledger, before, last, give);
+            |give: &mut dyn FnMut(Vec<Row>) -> Result<(), Failure>| ledger.rows(Rows::Issued, ceremony, give);
         let mut count = 0;
         parallel::ordered(
             self.processors,
@@ -73,28 +70,14 @@ impl Export<'_> {
                 Ok(leaves.iter().try_for_each(|leaf| manifest.certificate(&leaf.entry))?)
             },
         )?;
-        self.refusals(before, last, &mut manifest)?;
+        self.ledger.rows(Rows::Refused, ceremony, &mut |group| {
+            group.iter().try_for_each(|row| {
+                let (request_path, request_sha256) = (row.request_path()?, row.request()?);
+                let refusal = RefusalEntry { request_path, request_sha256, reasons: row.reasons()? };
+                Ok::<_, Failure>(manifest.refusal(&entry(&refusal)?)?)
+            })
+        })?;
         Ok((manifest.finish()?, count))
-    }
-
-    fn refusals<W: Write>(
-        &self,
-        mut row: i64,
-        end: i64,
-        manifest: &mut ManifestWriter<W>,
-    ) -> Result<(), Failure> {
-        loop {
-            let mut refused = self.ledger.refused_after(row, GROUP)?;
-            refused.retain(|one| one.row <= end);
-            let Some(last) = refused.last() else { return Ok(()) };
-            row = last.row;
-            for one in &refused {
-                let reasons = one.reasons()?;
-                let refusal =
-                    RefusalEntry { request_path: one.path.clone(), request_sha256: one.request, reasons };
-                manifest.refusal(&entry(&refusal)?)?;
-            }
-        }
     }
 }
 
@@ -169,34 +152,22 @@ fn is_seal(line: &str) -> bool {
     Record::read(line).is_ok_and(|record| matches!(record.event, Event::Seal(_)))
 }
 
-fn rows(
-    ledger: &mut Ledger,
-    mut row: i64,
-    end: i64,
-    each: &mut dyn FnMut(Vec<Issued>) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    loop {
-        let mut issued = ledger.issued_after(row, GROUP)?;
-        issued.retain(|one| one.approved.row <= end);
-        let Some(last) = issued.last() else { return Ok(()) };
-        row = last.approved.row;
-        each(issued)?;
-    }
-}
-
 fn compose(
     policy: &Policy,
     issuers: Option<&BTreeMap<String, Certificate>>,
-    group: Vec<Issued>,
+    group: Vec<Row>,
 ) -> Result<Vec<Leaf>, Failure> {
-    let leaf = |Issued { approved, tbs, signature }| {
-        let approval = approval(policy, approved)?;
+    let leaf = |row: &Row| {
+        let approval = approval(policy, row)?;
+        let missing = || Failure::fault(format!("ledger: {}: no certificate", approval.path()));
+        let reserved = row.reserved.as_ref().ok_or_else(missing)?;
+        let signature = reserved.signature.as_ref().ok_or_else(missing)?;
         if let Some(issuers) = issuers {
-            check_signature(issuers, &approval, &tbs, &signature)?;
+            check_signature(issuers, &approval, &reserved.tbs, signature)?;
         }
-        Ok(compose_leaf(&approval, &tbs, &signature)?)
+        Ok(compose_leaf(&approval, &reserved.tbs, signature)?)
     };
-    group.into_iter().map(leaf).collect()
+    group.iter().map(leaf).collect()
 }
 
 fn check_signature(

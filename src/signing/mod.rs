@@ -13,12 +13,12 @@ pub(crate) use export::{
     transcript_until,
 };
 pub(crate) use key::{is_certificate_of, subject, to_be_signed};
-pub(crate) use pipeline::{Batch, Event, Pipeline, Queues, Signers, Templates};
+pub(crate) use pipeline::{Batch, Event, Pipeline, Queues, Signers};
 pub(crate) use reissue::{Which, manifest_again, reissue};
 
 use crate::failure::Failure;
 use crate::keys::PublicKey;
-use crate::ledger::{Approved, Ledger};
+use crate::ledger::{Ledger, Row};
 use crate::plan::Plan;
 use crate::policy::{Approval, Policy};
 
@@ -45,12 +45,15 @@ pub fn policy(plan: &Plan, ledger: Option<&Ledger>) -> Result<Policy, Failure> {
     Policy::new(plan.profiles(), &plan.script().roster, own.collect()).map_err(|e| Failure::usage(e.0))
 }
 
-/// An approval as policy reads it from the ledger.
+/// The approval of a row.
 ///
 /// # Errors
 /// [`Failure::fault`] when the row is damaged.
-pub fn approval(policy: &Policy, approved: Approved) -> Result<Approval, Failure> {
-    let Approved { path, request, spki, kept, .. } = approved;
-    let key = PublicKey::accepted(&spki).map_err(|e| Failure::fault(format!("ledger: {path}: {e}")))?;
-    policy.restore(path, request, key, &kept).map_err(|e| Failure::fault(e.0))
+pub fn approval(policy: &Policy, row: &Row) -> Result<Approval, Failure> {
+    let path = row.request_path()?;
+    let (Some(spki), Some(approval)) = (&row.spki, &row.approval) else {
+        return Err(Failure::fault(format!("ledger: {path}: no approval")));
+    };
+    let key = PublicKey::accepted(spki).map_err(|e| Failure::fault(format!("ledger: {path}: {e}")))?;
+    policy.restore(path, row.request()?, key, approval).map_err(|e| Failure::fault(e.0))
 }

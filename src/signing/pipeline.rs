@@ -3,7 +3,7 @@
 
 use super::approval;
 use crate::failure::Failure;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,16 +13,14 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
 use der::DateTime;
 
-use crate::issuance::{Authority, Serial, Signed, Template, ToBeSigned};
-use crate::ledger::{Approved, Reservation, StoredKey};
+use crate::issuance::{Authority, Serial, Signed, Templates, ToBeSigned};
+use crate::ledger::{Reservation, Row, StoredKey};
 use crate::parallel;
 use crate::policy::{Approval, Policy};
 use crate::token::{AuthorityKey, Session};
 
 /// Authorities by name, with their keys in the token.
 pub type Signers = BTreeMap<Arc<str>, (Arc<Authority>, StoredKey)>;
-/// Templates by certificate profile and authority.
-pub type Templates = HashMap<String, HashMap<Arc<str>, Template>>;
 
 /// Work that goes from thread to thread together.
 #[derive(Debug)]
@@ -34,7 +32,7 @@ pub struct Batch<T> {
 
 /// What needs no session.
 enum Task {
-    Build(Batch<(Serial, Approved)>, DateTime),
+    Build(Batch<(Serial, Row)>, DateTime),
     Check(Batch<(Reservation, Vec<u8>)>),
 }
 
@@ -95,7 +93,7 @@ impl Queues {
         self.most
     }
 
-    pub fn build(&self, batch: Batch<(Serial, Approved)>, now: DateTime) -> Result<(), Failure> {
+    pub fn build(&self, batch: Batch<(Serial, Row)>, now: DateTime) -> Result<(), Failure> {
         self.tasks.send(Task::Build(batch, now)).map_err(gone)
     }
 
@@ -258,24 +256,18 @@ impl Pipeline<'_> {
         events.send(done.unwrap_or_else(|error| Event::Failed(number, error))).is_ok()
     }
 
-    fn build(
-        &self,
-        batch: Batch<(Serial, Approved)>,
-        now: DateTime,
-    ) -> Result<Batch<(i64, ToBeSigned)>, Failure> {
+    fn build(&self, batch: Batch<(Serial, Row)>, now: DateTime) -> Result<Batch<(i64, ToBeSigned)>, Failure> {
         let mut items = Vec::with_capacity(batch.items.len());
-        for (serial, approved) in batch.items {
-            let row = approved.row;
-            let approval = approval(self.policy, approved)?;
-            items.push((row, self.fill(&approval, serial, now)?));
+        for (serial, row) in batch.items {
+            let approval = approval(self.policy, &row)?;
+            items.push((row.id, self.fill(&approval, serial, now)?));
         }
         Ok(Batch { number: batch.number, items })
     }
 
     /// The octets of the certificate for what was approved.
     pub fn fill(&self, approval: &Approval, serial: Serial, now: DateTime) -> Result<ToBeSigned, Failure> {
-        let templates = self.templates.get(approval.profile_name());
-        let template = templates.and_then(|templates| templates.get(approval.authority()));
+        let template = self.templates.get(approval);
         let template =
             template.ok_or_else(|| Failure::fault(format!("{}: has no template", approval.path())))?;
         Ok(template.fill(approval, serial, now)?)

@@ -8,9 +8,9 @@ use super::found::{Checked, Found, Made, Seen};
 use crate::audit::Section;
 use crate::audit::reading::Reading;
 use crate::digest::{Digest, hex};
-use crate::issuance::{Authority, Certificate, Reserved, Template};
+use crate::issuance::{Authority, Certificate, Reserved, Templates};
 use crate::keys::PublicKey;
-use crate::ledger::{CeremonyRow, Entries, Ledger, RequestRow, ReservedRow, StoredKey};
+use crate::ledger::{CeremonyRow, Entries, Ledger, ReservedRow, Row, Rows, StoredKey};
 use crate::media::{RelativePath, shown};
 use crate::parallel;
 use crate::plan::Plan;
@@ -18,11 +18,6 @@ use crate::policy::{Judgement, Policy};
 use crate::record::KeyState;
 use crate::request::{Control, Reason};
 use crate::signing::is_certificate_of;
-
-/// Rows that one thread checks at a time.
-const GROUP: usize = 64;
-/// The row of a key in the token has this before its name.
-const KEY: &str = "token-key:";
 
 /// What else the ledger says of the ceremony.
 pub struct Held<'a> {
@@ -39,7 +34,7 @@ struct Bench<'a> {
     policy: Policy,
     entries: Entries,
     authorities: BTreeMap<String, Authority>,
-    templates: HashMap<(String, String), Template>,
+    templates: Templates,
     reserved_keys: &'a [KeyState],
     /// What stands against requests beyond themselves, by their rows.
     beyond: HashMap<i64, Vec<Control>>,
@@ -70,15 +65,13 @@ pub fn audit(
             return Ok(());
         }
     };
-    let (before, end) = (ledger.before(row.id)?, ledger.last_row(row.id)?);
-    let source =
-        |give: &mut dyn FnMut(Vec<RequestRow>) -> Result<(), Failure>| rows(ledger, before, end, give);
-    let mut found = Found::new(reading, before);
+    let mut found = Found::new(reading, ledger.before(row.id)?);
+    let source = |give: &mut dyn FnMut(Vec<Row>) -> Result<(), Failure>| ledger.rows(Rows::All, row.id, give);
     parallel::ordered(
         processors,
         source,
-        |group: Vec<RequestRow>| {
-            let one = |row: RequestRow| (bench.check(&row), row.row, row.reserved);
+        |group: Vec<Row>| {
+            let one = |row: Row| (bench.check(&row), row.id, row.reserved);
             group.into_iter().map(one).collect::<Vec<_>>()
         },
         |group| {
@@ -95,21 +88,6 @@ pub fn audit(
     Ok(())
 }
 
-// Exclusively, for a thread of its own reads it.
-fn rows(
-    ledger: &mut Ledger,
-    mut row: i64,
-    end: i64,
-    give: &mut dyn FnMut(Vec<RequestRow>) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    loop {
-        let rows = ledger.rows_after(row, end, GROUP)?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        row = last.row;
-        give(rows)?;
-    }
-}
-
 impl<'a> Bench<'a> {
     fn new(held: &Held<'a>, entries: Entries, ledger: &Ledger, row: &CeremonyRow) -> Result<Self, String> {
         let Held { plan, keys, reading } = *held;
@@ -121,11 +99,8 @@ impl<'a> Bench<'a> {
             Some((name.clone(), Authority::new(name, certificate.clone()).ok()?))
         });
         let authorities: BTreeMap<_, _> = authorities.collect();
-        let templates = policy.issues().filter_map(|(profile, name)| {
-            let template = Template::new(Arc::new(authorities.get(name)?.clone()), profile);
-            Some(template.map(|template| ((profile.name.clone(), name.to_owned()), template)))
-        });
-        let templates = templates.collect::<Result<_, _>>().map_err(|e| e.to_string())?;
+        let authority = |name: &str| authorities.get(name).cloned().map(Arc::new);
+        let templates = Templates::new(&policy, authority).map_err(|e| e.to_string())?;
         let time = |time: &'a Option<String>| time.as_deref().unwrap_or_default();
         let times = (time(&reading.first_time), reading.state.time.as_str());
         let beyond = ledger.objections(row.id, &policy).map_err(|e| e.to_string())?;
@@ -148,7 +123,7 @@ impl<'a> Bench<'a> {
         })
     }
 
-    fn check(&self, row: &RequestRow) -> Result<Checked, String> {
+    fn check(&self, row: &Row) -> Result<Checked, String> {
         let wrong = |what: &str| Err(format!("{}: {what}", shown(&row.path)));
         if row.ceremony != self.ceremony {
             return wrong("is among the rows of this ceremony and belongs to another");
@@ -158,7 +133,7 @@ impl<'a> Bench<'a> {
         }
         let reserved = |of: &ReservedRow| (hex(&of.serial), Digest::of(&of.tbs));
         let reserved = row.reserved.as_ref().map(reserved);
-        if let Some(name) = row.path.strip_prefix(KEY) {
+        if let Some(name) = row.token_key() {
             return self.key(name, row).map(|made| Checked { came: None, made, reserved, bundle: None });
         }
         let path = RelativePath::new(&row.path).map_err(|e| e.to_string())?;
@@ -167,7 +142,7 @@ impl<'a> Bench<'a> {
         Ok(Checked { came, made, reserved, bundle: row.bundle })
     }
 
-    fn request(&self, path: &RelativePath, row: &RequestRow) -> Result<Made, String> {
+    fn request(&self, path: &RelativePath, row: &Row) -> Result<Made, String> {
         let found = Digest::of(&row.octets);
         if row.sha256 != found.as_bytes() {
             return Err(format!("the request has SHA-256 {found}, not the one that the ledger says"));
@@ -178,7 +153,7 @@ impl<'a> Bench<'a> {
             return Err("the digest of its key is not the one that the ledger says".into());
         }
         match (&row.approval, &row.refusal) {
-            (Some(_), None) if self.beyond.contains_key(&row.row) => Err(format!(
+            (Some(_), None) if self.beyond.contains_key(&row.id) => Err(format!(
                 "was approved, and other requests stand against it [{}]",
                 self.beyond(row).first().map_or("", |control| control.id())
             )),
@@ -191,13 +166,7 @@ impl<'a> Bench<'a> {
     }
 
     /// An approved request: what is kept of it is what policy and template make of it again.
-    fn approved(
-        &self,
-        path: &RelativePath,
-        row: &RequestRow,
-        again: Judgement,
-        kept: &str,
-    ) -> Result<Made, String> {
+    fn approved(&self, path: &RelativePath, row: &Row, again: Judgement, kept: &str) -> Result<Made, String> {
         let approval = again.outcome.map_err(|violations| {
             let first = violations.first().map(|v| format!("{} [{}]", shown(&v.message), v.control.id()));
             format!("was approved, and the script refuses it: {}", first.unwrap_or_default())
@@ -214,9 +183,7 @@ impl<'a> Bench<'a> {
             None => return Ok(Made::Waiting),
         };
         let made = self.reserved(reserved)?;
-        let template =
-            self.templates.get(&(approval.profile_name().to_owned(), approval.authority().to_owned()));
-        let template = template.ok_or_else(|| {
+        let template = self.templates.get(&approval).ok_or_else(|| {
             format!("is under {}, which is not an authority of the ledger", approval.authority())
         })?;
         let tbs = template.fill(&approval, made.serial, made.start).map_err(|e| e.to_string())?;
@@ -227,11 +194,11 @@ impl<'a> Bench<'a> {
         Ok(Made::Issued(made.serial.hex(), certificate.digest()))
     }
 
-    fn beyond(&self, row: &RequestRow) -> &[Control] {
-        self.beyond.get(&row.row).map(Vec::as_slice).unwrap_or_default()
+    fn beyond(&self, row: &Row) -> &[Control] {
+        self.beyond.get(&row.id).map(Vec::as_slice).unwrap_or_default()
     }
 
-    fn key(&self, name: &str, row: &RequestRow) -> Result<Made, String> {
+    fn key(&self, name: &str, row: &Row) -> Result<Made, String> {
         let wrong = |what: String| format!("key {name}: {what}");
         let reserved = match &row.reserved {
             Some(reserved) => reserved,

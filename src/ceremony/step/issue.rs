@@ -1,7 +1,7 @@
 //! `issue`: what was reserved is signed, verified and recorded while the next is being built, in batches that
 //! keep their order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use super::Perform;
 use crate::ceremony::conductor::Conductor;
 use crate::failure::Failure;
-use crate::issuance::{Reserved, Serial, Signed, Template, ToBeSigned};
-use crate::ledger::{Advance, Approved, Pending, Reservation};
+use crate::issuance::{Reserved, Serial, Signed, Templates, ToBeSigned};
+use crate::ledger::{Advance, Reservation, Row, Rows};
 use crate::plan::step;
 use crate::record::{Event as Happened, Issued, Run, count};
-use crate::signing::{Batch, Event, Pipeline, Progress, Queues, Signers, Templates, approval};
+use crate::signing::{Batch, Event, Pipeline, Progress, Queues, Signers, approval};
 use crate::token::Session;
 
 /// So many certificates are a batch, at most and at least: what one thread works at before it hands on.
@@ -45,7 +45,8 @@ impl Perform for step::Issue {
 impl Conductor<'_> {
     fn issue_with(&mut self, sessions: &mut Vec<Session>) -> Result<(), Failure> {
         let signers = self.signers()?;
-        let templates = self.templates(&signers)?;
+        let authority = |name: &str| signers.get(name).map(|(authority, _)| Arc::clone(authority));
+        let templates = Templates::new(&self.policy, authority)?;
         let Some(first) = sessions.first() else { return Ok(()) };
         let seed = first.random(32)?;
         let further = self.module.further_sessions(first, self.approved)?;
@@ -83,16 +84,6 @@ impl Conductor<'_> {
             if !found.contains_key(name) {
                 found.insert(name.into(), (Arc::new(self.authority(name)?), self.stored_key(name)?));
             }
-        }
-        Ok(found)
-    }
-
-    fn templates(&self, signers: &Signers) -> Result<Templates, Failure> {
-        let mut found: Templates = HashMap::new();
-        for (profile, authority) in self.policy.issues() {
-            let Some((signer, _)) = signers.get(authority) else { continue };
-            let template = Template::new(Arc::clone(signer), profile)?;
-            found.entry(profile.name.clone()).or_default().insert(authority.into(), template);
         }
         Ok(found)
     }
@@ -159,11 +150,11 @@ impl Coordinator<'_, '_> {
     fn sign_reserved(&mut self, link: &Queues) -> Result<(), Failure> {
         let mut row = self.conductor.ledger.before(self.conductor.id)?;
         loop {
-            let pending = self.conductor.ledger.pending_after(row, BATCH.0)?;
-            let Some((last, _)) = pending.last() else { return Ok(()) };
-            row = last.row;
+            let reserved = self.conductor.ledger.rows_after(Rows::Reserved, row, BATCH.0)?;
+            let Some(last) = reserved.last() else { return Ok(()) };
+            row = last.id;
             self.conductor.write_down()?;
-            let again = pending.into_iter().map(|(approved, pending)| self.reserved(approved, pending));
+            let again = reserved.iter().map(|row| self.reserved(row));
             let batch = again.collect::<Result<_, Failure>>()?;
             self.under_way += 1;
             link.sign(Batch { number: self.next_batch, items: batch })?;
@@ -179,17 +170,17 @@ impl Coordinator<'_, '_> {
     }
 
     /// A reservation that was made before the interruption: what was approved gives the very octets.
-    fn reserved(&self, approved: Approved, pending: Pending) -> Result<Reservation, Failure> {
-        let approval = approval(&self.conductor.policy, approved)?;
-        let start = Reserved::of(pending.octets())?.start;
-        let tbs = self.pipeline.fill(&approval, pending.serial, start)?;
+    fn reserved(&self, row: &Row) -> Result<Reservation, Failure> {
+        let approval = approval(&self.conductor.policy, row)?;
         let other = || {
             Failure::fault(format!(
                 "ledger: {}: other octets are reserved than were approved",
                 approval.path()
             ))
         };
-        pending.reservation(tbs).ok_or_else(other)
+        let reserved = Reserved::of(&row.reserved.as_ref().ok_or_else(other)?.tbs)?;
+        let tbs = self.pipeline.fill(&approval, reserved.serial, reserved.start)?;
+        row.reservation(tbs).ok_or_else(other)
     }
 
     /// Hands the next requests out to be built; false when there are none, or people want to stop.
@@ -199,12 +190,12 @@ impl Coordinator<'_, '_> {
         }
         let left = self.conductor.approved.saturating_sub(self.handed_out);
         let batch = (left / (BATCHES_LEFT * link.most())).clamp(BATCH.1, BATCH.0);
-        let approved = self.conductor.ledger.approved_after(self.row, batch)?;
+        let approved = self.conductor.ledger.rows_after(Rows::Approved, self.row, batch)?;
         let Some(last) = approved.last() else { return Ok(false) };
-        self.row = last.row;
+        self.row = last.id;
         self.handed_out += approved.len();
         let now = self.conductor.now()?;
-        let items = approved.into_iter().map(|approved| Ok((self.serial(approved.row)?, approved)));
+        let items = approved.into_iter().map(|row| Ok((self.serial(row.id)?, row)));
         let items = items.collect::<Result<_, Failure>>()?;
         link.build(Batch { number: self.next_batch, items }, now)?;
         self.next_batch += 1;

@@ -4,6 +4,7 @@ use super::Perform;
 use crate::ceremony::conductor::Conductor;
 use crate::ceremony::import::{SHOWN, refusal_lines};
 use crate::failure::Failure;
+use crate::ledger::{Row, Rows};
 use crate::media::shown;
 use crate::plan::step::Review;
 use crate::policy::Approval;
@@ -21,14 +22,14 @@ impl Perform for Review {
         let before = conductor.ledger.before(conductor.id)?;
         let (approved, refused) = (conductor.approved, conductor.refused);
         let mut lines = Vec::new();
-        for row in conductor.ledger.approved_after(before, SHOWN)? {
-            lines.push(issue_lines(&approval(&conductor.policy, row)?));
+        for row in conductor.ledger.rows_after(Rows::Approved, before, SHOWN)? {
+            lines.push(issue_lines(&approval(&conductor.policy, &row)?));
         }
         if approved > SHOWN {
             lines.push(format!("  issue   and {} more", approved - SHOWN));
         }
         if refused > 0 {
-            let first = conductor.ledger.refused_after(before, SHOWN)?;
+            let first = conductor.ledger.rows_after(Rows::Refused, before, SHOWN)?;
             lines.push(format!("  refused:\n{}", refusal_lines(&first, refused)?));
         }
         let lines = lines.join("\n");
@@ -43,19 +44,19 @@ impl Perform for Review {
 /// Writes down every refusal, so many in a record; what is not refused is approved.
 fn record_refusals(conductor: &mut Conductor<'_>, mut row: i64) -> Result<(), Failure> {
     loop {
-        let mut refused = conductor.ledger.refused_after(row, REFUSALS_OF_A_RECORD)?;
+        let mut refused = conductor.ledger.rows_after(Rows::Refused, row, REFUSALS_OF_A_RECORD)?;
         let mut octets = 0;
         let fit = refused.iter().take_while(|refused| {
             let fits = octets < REASONS_OF_A_RECORD;
-            octets += refused.reasons.len();
+            octets += refused.refusal.as_ref().map_or(0, String::len);
             fits
         });
         refused.truncate(fit.count());
         let Some(last) = refused.last() else { return Ok(()) };
-        row = last.row;
-        let request = |one: &crate::ledger::Refused| {
-            let reasons = one.reasons()?;
-            Ok(RefusedRequest { path: one.path.clone(), request_sha256: one.request, reasons })
+        row = last.id;
+        let request = |row: &Row| {
+            let (path, request_sha256) = (row.request_path()?, row.request()?);
+            Ok(RefusedRequest { path, request_sha256, reasons: row.reasons()? })
         };
         let requests = refused.iter().map(request).collect::<Result<_, Failure>>()?;
         conductor.record(Event::Refused(RefusedRequests { requests }))?;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::Stage;
 use crate::cli::system;
-use crate::issuance::{Authority, Certificate, Reserved, Template, preview};
-use crate::ledger::{Entries, Ledger, RequestRow, ReservedRow};
+use crate::issuance::{Authority, Certificate, Reserved, Templates, preview};
+use crate::ledger::{Entries, Ledger, ReservedRow, Row, Rows};
 use crate::media::{RelativePath, read_file, shown};
 use crate::policy::Policy;
 
@@ -22,8 +22,6 @@ const OF_KEY: &str = "REHEARSAL. The real ceremony makes anew: key and its ident
 
 /// The largest file of a certificate, in octets.
 const MAX_CERTIFICATE: usize = 1 << 16;
-/// Rows that are read at a time.
-const GROUP: usize = 256;
 
 /// The real authorities: each certificate as the real ledger's release has it.
 pub struct Real(BTreeMap<String, Arc<Authority>>);
@@ -52,53 +50,48 @@ impl Real {
 
 /// Writes the previews of what the rehearsal's last ceremony issued; returns how many.
 pub fn write(stage: &Stage, plan: &Plan, real: &Real) -> Result<usize, Failure> {
-    let fault = |e: String| Failure::fault(format!("preview: {e}"));
     let folder = stage.folder.join("ledger");
-    let ledger = Ledger::read(&folder, &system::temporary()).map_err(|e| fault(e.to_string()))?;
-    let last = ledger.ceremonies().map_err(|e| fault(e.to_string()))?.pop().unwrap_or_default();
-    let entries = ledger.entries(last).map_err(|e| fault(e.to_string()))?;
-    let previews = Previews::new(stage, plan, real, entries).map_err(fault)?;
-    previews.all(&ledger).map_err(fault)
+    let mut ledger = Ledger::read(&folder, &system::temporary())?;
+    let Some(last) = ledger.ceremonies()?.pop() else { return Ok(0) };
+    let previews = Previews::new(stage, plan, real, ledger.entries(last)?).map_err(fault)?;
+    previews.all(&mut ledger, last)
+}
+
+fn fault(error: String) -> Failure {
+    Failure::fault(format!("preview: {error}"))
 }
 
 struct Previews<'s> {
     stage: &'s Stage,
     policy: Policy,
     entries: Entries,
-    templates: HashMap<(String, String), Template>,
+    templates: Templates,
 }
 
 impl<'s> Previews<'s> {
     fn new(stage: &'s Stage, plan: &Plan, real: &Real, entries: Entries) -> Result<Self, String> {
         let policy = Policy::new(plan.profiles(), &plan.script().roster, HashMap::new()).map_err(|e| e.0)?;
-        let templates = policy.issues().filter_map(|(profile, name)| {
-            let template = Template::new(Arc::clone(real.0.get(name)?), profile);
-            Some(template.map(|template| ((profile.name.clone(), name.to_owned()), template)))
-        });
-        let templates = templates.collect::<Result<_, _>>().map_err(|e| e.to_string())?;
+        let templates =
+            Templates::new(&policy, |name| real.0.get(name).cloned()).map_err(|e| e.to_string())?;
         Ok(Self { stage, policy, entries, templates })
     }
 
-    fn all(&self, ledger: &Ledger) -> Result<usize, String> {
-        let text = |e: crate::ledger::Error| e.to_string();
-        let Some(last) = ledger.ceremonies().map_err(text)?.pop() else { return Ok(0) };
-        let (mut row, end) = (ledger.before(last).map_err(text)?, ledger.last_row(last).map_err(text)?);
+    fn all(&self, ledger: &mut Ledger, ceremony: i64) -> Result<usize, Failure> {
         let mut count = 0;
-        loop {
-            let rows = ledger.rows_after(row, end, GROUP).map_err(text)?;
-            let Some(last) = rows.last() else { return Ok(count) };
-            row = last.row;
-            for row in &rows {
+        ledger.rows::<Failure>(Rows::All, ceremony, &mut |group| {
+            for row in &group {
                 if let Some(reserved) = &row.reserved {
-                    self.one(row, reserved).map_err(|e| format!("{}: {e}", row.path))?;
+                    self.one(row, reserved).map_err(|e| fault(format!("{}: {e}", row.path)))?;
                     count += 1;
                 }
             }
-        }
+            Ok(())
+        })?;
+        Ok(count)
     }
 
-    fn one(&self, row: &RequestRow, reserved: &ReservedRow) -> Result<(), String> {
-        if let Some(name) = row.path.strip_prefix("token-key:") {
+    fn one(&self, row: &Row, reserved: &ReservedRow) -> Result<(), String> {
+        if let Some(name) = row.token_key() {
             return self.put(&format!("keys/{name}"), OF_KEY, &[("key in the token", name)], &reserved.tbs);
         }
         let path = RelativePath::new(&row.path).map_err(|e| e.to_string())?;
@@ -111,8 +104,7 @@ impl<'s> Previews<'s> {
             ("authority", approval.authority()),
         ];
         let stem = row.path.trim_end_matches(".csr");
-        let names = (approval.profile_name().to_owned(), approval.authority().to_owned());
-        let Some(template) = self.templates.get(&names) else {
+        let Some(template) = self.templates.get(&approval) else {
             return self.put(stem, UNDER_STAND_IN, &facts, &reserved.tbs);
         };
         let Reserved { serial, start, .. } = Reserved::of(&reserved.tbs).map_err(|e| e.to_string())?;
