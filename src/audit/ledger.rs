@@ -156,15 +156,16 @@ impl Book<'_> {
         let keys = ledger.keys()?;
         self.section.compared("AUDIT-KEYS", keys::told(&keys, &row, &reading, &what));
         let kept = ledger.indexes(id)?;
-        if let Err(wrong) = bundles::told(&kept, &reading) {
-            self.section.compared("AUDIT-REQUESTS", Err(format!("{what}: {wrong}")));
-        }
-        let approved = plan.as_ref().and_then(|plan| bundles::approved(&kept, &reading, plan));
-        if let Some(approved) = approved {
-            let told = |text| format!("{what}: {text}");
-            self.section.compared("AUDIT-APPROVALS", approved.map(told).map_err(told));
-        }
         if let Some(plan) = &plan {
+            let told = |text| format!("{what}: {text}");
+            let facts =
+                reading.state.begin.as_ref().map(|begin| begin.indexes.as_slice()).unwrap_or_default();
+            if let Err(wrong) = bundles::compare(&kept, facts, plan) {
+                self.section.compared("AUDIT-REQUESTS", Err(told(wrong)));
+            }
+            if let Some(approved) = bundles::approved(&kept, facts, plan) {
+                self.section.compared("AUDIT-APPROVALS", approved.map(told).map_err(told));
+            }
             let order = self.order;
             let held = rows::Held { plan, keys: &keys, reading: &reading };
             match self.only_open && row.done {

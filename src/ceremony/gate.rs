@@ -5,7 +5,6 @@ use std::collections::HashMap;
 
 use der::DateTime;
 
-use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::ledger::KeptIndex;
 use crate::media::Error as MediaError;
@@ -38,31 +37,24 @@ impl<'s> Gatekeeper<'s> {
 
     fn facts(&self, opened: &Opened) -> Result<BundleFacts, String> {
         let index = &opened.index;
-        let cluster = self.cluster(index)?;
+        let cluster = self.script.cluster.as_ref();
+        let facts = BundleFacts::new(opened.bundle, (index, &opened.octets), cluster, Vec::new());
+        self.check_cluster(index)?;
         self.check_time(index)?;
-        if let Some(cluster) = &cluster {
+        if let Some(cluster) = &facts.cluster {
             self.check_sequence(index, cluster)?;
         }
-        Ok(BundleFacts {
-            bundle: opened.bundle,
-            cluster,
-            part: index.part.clone(),
-            sequence: index.sequence,
-            created: index.created,
-            expires: index.expires,
-            index_sha256: Digest::of(&opened.octets),
-            approvers: Vec::new(),
-        })
+        Ok(facts)
     }
 
-    fn cluster(&self, index: &Index) -> Result<Option<IndexName>, String> {
+    fn check_cluster(&self, index: &Index) -> Result<(), String> {
         match (&index.cluster, &self.script.cluster) {
             (Some(named), Some(wanted)) if named != wanted => Err(format!(
                 "cluster is {}, the script signs for {}; name the other script or the other bundle [BUNDLE-CLUSTER]",
                 named.as_str(),
                 wanted.as_str()
             )),
-            (named, wanted) => Ok(named.as_ref().or(wanted.as_ref()).cloned()),
+            _ => Ok(()),
         }
     }
 
@@ -96,10 +88,6 @@ impl<'s> Gatekeeper<'s> {
     }
 }
 
-fn text(name: &Option<IndexName>) -> Option<String> {
-    name.as_ref().map(|name| name.as_str().to_owned())
-}
-
 impl Gate for Gatekeeper<'_> {
     type Error = Failure;
 
@@ -113,14 +101,7 @@ impl Gate for Gatekeeper<'_> {
             let refused = |why| MediaError::Refused(format!("{}: {why}", opened.medium));
             facts.approvers = approvers.map_err(refused)?;
         }
-        let kept = KeptIndex {
-            number: facts.bundle,
-            cluster: text(&facts.cluster),
-            part: text(&facts.part),
-            sequence: facts.sequence.number(),
-            octets: opened.octets.clone(),
-            signatures: opened.signatures.clone(),
-        };
+        let kept = KeptIndex::new(&facts, opened.octets.clone(), opened.signatures.clone());
         self.accepted.push((facts, kept));
         Ok(())
     }

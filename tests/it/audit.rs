@@ -319,6 +319,12 @@ fn rewritten_chains_are_found() {
         ),
         "AUDIT-REQUESTS",
     );
+    for (field, value) in
+        [("subject", "CN=x"), ("serial", "01"), ("not_after", "2031-01-01T00:00:00Z"), ("key_id", "00")]
+    {
+        let edit = format!("[x for x in r if x['event'] == 'certificate'][0]['data']['{field}'] = '{value}'");
+        fails(&ledger(1, &edit), "AUDIT-KEYS");
+    }
     let serials = "t = [x for x in r if x['event'] == 'token-open'][0]['data']['token_serial']; r[:] = json.loads(json.dumps(r).replace(t, 'other'))";
     fails(&ledger(3, serials), "AUDIT-MANIFEST");
     fails(&ledger(3, "r[3]['time'] = '2001-01-01T00:00:00Z'"), "AUDIT-TIME");

@@ -337,7 +337,7 @@ fn bundles_need_their_approvals() {
     let audit = lab.keyrite("audit out --script sign.toml").ok();
     assert!(audit.out.contains("each approved by 2 of those whom the script names"), "{}", audit.out);
     let audit = lab.keyrite("audit ledger").ok();
-    assert!(audit.out.contains("the signatures over them hold under the script's keys"), "{}", audit.out);
+    assert!(audit.out.contains("their signatures verify under the keys of the script"), "{}", audit.out);
     for edit in [
         "DELETE FROM bundle_signature WHERE path LIKE '%alice%'",
         "DELETE FROM bundle_signature",

@@ -83,7 +83,7 @@ static PATTERNS: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
         // Another laboratory of the same test.
         ("[LAB]", r"/[\w./-]*/\.tmp\w{6}\b"),
         ("[LIBRARIES]", r"(/usr)?/lib/\w+-linux-gnu\b"),
-        ("[TIME]", r"\b\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ|-\d\d-\d\d-\d\d)?"),
+        ("[TIME]", r"\bx?\d{3,4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ|-\d\d-\d\d-\d\d)?"),
         // Digests and serial numbers, and what an installation is called.
         ("[HEX]", r"\b([0-9a-f]{16,}|[0-9A-F]{16,})\b"),
         ("[HEX]", r"\b\d{6}-(?<redacted>[0-9a-f]{12})\b"),

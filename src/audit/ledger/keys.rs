@@ -1,7 +1,6 @@
 //! The ledger's keys in tokens, held against what the transcripts tell of them.
 
 use crate::audit::reading::Reading;
-use crate::digest::hex;
 use crate::ledger::{CeremonyRow, StoredKey};
 use crate::record::KeyCertificate;
 
@@ -34,14 +33,18 @@ fn one(key: &StoredKey, keys: &[StoredKey], reading: &Reading, done: bool) -> Re
             false => Ok(()),
         };
     };
-    let digest = certificate.digest();
-    match reading.state.certificates().find(|told| told.name == *name) {
-        Some(told) if told.sha256 == digest => same(key, told)?,
-        None if !done => {}
-        told => {
+    let own = key.certified(certificate);
+    let of_name = |told: &&KeyCertificate| told.name == *name && told.sha256 == own.sha256;
+    match reading.state.certificates().find(of_name).map(|told| own.difference(told)) {
+        Some(None) => {}
+        Some(Some((field, own, told))) => {
+            return Err(format!("{name}: {field} is {own} in the ledger, {told} in the transcript"));
+        }
+        None if !done && !reading.state.certificates().any(|told| told.name == *name) => {}
+        None => {
             return Err(format!(
-                "the ledger's certificate of {name} has SHA-256 {digest}, the transcript has {}",
-                told.map_or_else(|| "none".into(), |told| told.sha256.to_string())
+                "{name}: the transcript does not have its certificate, SHA-256 {}",
+                own.sha256
             ));
         }
     }
@@ -50,24 +53,6 @@ fn one(key: &StoredKey, keys: &[StoredKey], reading: &Reading, done: bool) -> Re
         .and_then(|issuer| issuer.certificate.as_ref())
         .ok_or_else(|| format!("{name} is under {}, which the ledger does not have", key.issuer))?;
     certificate.verify_by(issuer.key()).map_err(|e| format!("{name} under {}: {e}", key.issuer))
-}
-
-/// What else the ledger says of a key is what the transcript has.
-fn same(key: &StoredKey, told: &KeyCertificate) -> Result<(), String> {
-    let id = hex(&key.key_id);
-    let pairs = [
-        ("role", key.role.as_str(), told.role.as_str()),
-        ("CKA_ID", &id, &told.key_id),
-        ("token serial", &key.token_serial, &told.token_serial),
-        ("issuer", &key.issuer, &told.issuer),
-        ("certificate profile", &key.profile, &told.profile),
-    ];
-    match pairs.iter().find(|(_, kept, told)| kept != told) {
-        None => Ok(()),
-        Some((what, kept, told)) => {
-            Err(format!("{}: its {what} is {kept} in the ledger, the transcript has {told}", key.name))
-        }
-    }
 }
 
 /// Keys stand in the order of their ceremonies: the first authority names the ledger's releases.
