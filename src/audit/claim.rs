@@ -1,11 +1,12 @@
 //! Claims: one sentence each, with what was compared and what came out.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::media::shown;
 
 /// What came out of a comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// It is so.
@@ -28,7 +29,7 @@ impl Outcome {
 }
 
 /// One claim.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Claim {
     /// Its ID, which never changes its meaning.
     pub id: &'static str,
@@ -39,7 +40,7 @@ pub struct Claim {
 }
 
 /// The claims about one source.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Section {
     /// What it is.
     pub source: String,
@@ -79,7 +80,7 @@ impl Section {
 }
 
 /// All claims.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default)]
 pub struct Report {
     /// Source by source; the last is what they say together.
     pub sections: Vec<Section>,

@@ -5,11 +5,13 @@ use crate::plan::Plan;
 use std::path::PathBuf;
 
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::output::say;
+use super::output::{say, say_json};
 use super::system;
 use super::verify::certificate;
-use crate::audit::{self, Order, Outcome, Report, audit};
+use crate::audit::{self, Order, Outcome, Report, Section, audit};
 use crate::digest::Digest;
 
 /// Arguments of `audit`.
@@ -38,6 +40,18 @@ pub struct Arguments {
     json: bool,
 }
 
+/// What `audit --json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "keyrite audit --json")]
+pub struct Json {
+    /// Whether no claim fails.
+    holds: bool,
+    /// The verdict in one sentence.
+    verdict: String,
+    /// The claims, source by source; the last two are what the sources say together, and witnesses.
+    sections: Vec<Section>,
+}
+
 /// Performs the command.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut roots = arguments.root_digests;
@@ -59,13 +73,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let report = audit(&order)?;
     let verdict = verdict(&report);
     if arguments.json {
-        let value = serde_json::json!({
-            "holds": report.count(Outcome::Fails) == 0,
-            "verdict": verdict,
-            "sections": report.sections,
-        });
-        let text = serde_json::to_string_pretty(&value).map_err(|e| Failure::fault(e.to_string()))?;
-        say(&text);
+        let holds = report.count(Outcome::Fails) == 0;
+        say_json(&Json { holds, verdict: verdict.clone(), sections: report.sections.clone() })?;
     } else {
         tell(&report);
     }

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use der::DateTime;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::environment::environment;
+use super::json_list::JsonList;
 use super::output::say;
 use super::system;
 use crate::ceremony::upgrade;
@@ -64,6 +66,67 @@ fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(u64::from(number) * seconds))
 }
 
+/// What `ledger due --json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "keyrite ledger due --json")]
+pub struct DueJson {
+    /// The certificates, the first to end first.
+    certificates: Vec<DueCertificate>,
+    #[serde(flatten)]
+    rest: DueCounts,
+}
+
+/// A certificate that ends.
+#[derive(Debug, Serialize, JsonSchema)]
+struct DueCertificate {
+    /// The cluster, if the script or the index names one.
+    cluster: Option<String>,
+    /// notAfter, UTC.
+    not_after: String,
+    state: DueState,
+    /// Path of its request; null for a key in the token.
+    path: Option<String>,
+    /// Name of the key in the token: an authority's or a manifest signer's.
+    key: Option<String>,
+    /// Name of the issuing authority.
+    authority: String,
+    /// Serial number, in hexadecimal.
+    serial: String,
+    /// Subject (RFC 4514).
+    subject: String,
+    /// Number of the ceremony that issued it.
+    ceremony: i64,
+    /// Number of the ceremony that issued what it replaces.
+    replaces: Option<i64>,
+    /// Number of the ceremony that issued its replacement.
+    replaced_by: Option<i64>,
+}
+
+/// What a certificate is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+enum DueState {
+    #[serde(rename = "in use")]
+    InUse,
+    #[serde(rename = "ended")]
+    Ended,
+    #[serde(rename = "replaced")]
+    Replaced,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct DueCounts {
+    /// The clock, UTC.
+    now: String,
+    /// Certificates that are not replaced.
+    due: usize,
+    /// Of those, certificates that have ended.
+    ended: usize,
+    /// Certificates that are replaced.
+    replaced: usize,
+    /// Whether the ledger is a rehearsal's.
+    rehearsal: bool,
+}
+
 /// Performs the command.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
@@ -89,13 +152,10 @@ fn due(arguments: &Due) -> Result<(), Failure> {
         Some(within) => DateTime::from_unix_duration(now.unix_duration() + within)
             .map_err(|_| Failure::usage("--within: ends after the year 9999"))?,
     };
-    let mut list = List { json: arguments.json, now, cluster: None, counts: Counts::default() };
-    ledger.endings::<Failure>(until, &mut |ending| {
-        list.one(&ending);
-        Ok(())
-    })?;
-    list.end(arguments, ledger.is_rehearsal());
-    Ok(())
+    let json = arguments.json.then(|| JsonList::new("certificates"));
+    let mut list = List { json, now, cluster: None, counts: Counts::default() };
+    ledger.endings::<Failure>(until, &mut |ending| list.one(ending))?;
+    list.end(arguments, ledger.is_rehearsal())
 }
 
 #[derive(Default)]
@@ -107,7 +167,7 @@ struct Counts {
 
 /// Prints what ends as it comes.
 struct List {
-    json: bool,
+    json: Option<JsonList>,
     now: DateTime,
     /// The cluster whose heading stands above.
     cluster: Option<Option<String>>,
@@ -115,15 +175,21 @@ struct List {
 }
 
 impl List {
-    fn one(&mut self, ending: &Ending) {
-        let replaced = ending.replaced_by.is_some();
-        let ended = !replaced && ending.end < self.now;
+    fn one(&mut self, ending: Ending) -> Result<(), Failure> {
+        let state = match ending.replaced_by {
+            Some(_) => DueState::Replaced,
+            None if ending.end < self.now => DueState::Ended,
+            None => DueState::InUse,
+        };
         self.counts.all += 1;
-        self.counts.replaced += usize::from(replaced);
-        self.counts.ended += usize::from(ended);
-        match self.json {
-            true => self.one_json(ending, ended),
-            false => self.one_line(ending, ended),
+        self.counts.replaced += usize::from(state == DueState::Replaced);
+        self.counts.ended += usize::from(state == DueState::Ended);
+        match &mut self.json {
+            Some(list) => list.entry(&entry(ending, state)),
+            None => {
+                self.one_line(&ending, state == DueState::Ended);
+                Ok(())
+            }
         }
     }
 
@@ -164,36 +230,11 @@ impl List {
         }
     }
 
-    fn one_json(&self, ending: &Ending, ended: bool) {
-        let state = match (ending.replaced_by, ended) {
-            (Some(_), _) => "replaced",
-            (None, true) => "ended",
-            (None, false) => "in use",
-        };
-        let entry = json!({
-            "cluster": ending.cluster,
-            "not_after": ending.end.to_string(),
-            "state": state,
-            "path": ending.path,
-            "key": ending.key,
-            "authority": ending.authority,
-            "serial": ending.serial,
-            "subject": shown(&ending.subject),
-            "ceremony": ending.ceremony,
-            "replaces": ending.replaces,
-            "replaced_by": ending.replaced_by,
-        });
-        let before = if self.counts.all == 1 { "{\"certificates\":[\n" } else { "," };
-        say(&format!("{before}{entry}"));
-    }
-
-    fn end(&self, arguments: &Due, rehearsal: bool) {
+    fn end(self, arguments: &Due, rehearsal: bool) -> Result<(), Failure> {
         let Counts { all, replaced, ended } = self.counts;
         let due = all - replaced;
-        if self.json {
-            let rest = json!({ "now": self.now.to_string(), "due": due, "ended": ended, "replaced": replaced, "rehearsal": rehearsal });
-            let before = if all == 0 { "{\"certificates\":[\n" } else { "" };
-            return say(&format!("{before}],{}", rest.to_string().trim_start_matches('{')));
+        if let Some(list) = self.json {
+            return list.end(&DueCounts { now: self.now.to_string(), due, ended, replaced, rehearsal });
         }
         let what = match arguments.within {
             Some(_) => "are due",
@@ -201,5 +242,25 @@ impl List {
         };
         let kind = if rehearsal { "a REHEARSAL's ledger: " } else { "" };
         say(&format!("{kind}{due} {what}, {ended} of them have ended; {replaced} are replaced"));
+        Ok(())
+    }
+}
+
+fn entry(ending: Ending, state: DueState) -> DueCertificate {
+    let Ending { cluster, end, path, key, authority, serial, subject, ceremony, replaces, replaced_by } =
+        ending;
+    let (not_after, subject) = (end.to_string(), shown(&subject));
+    DueCertificate {
+        cluster,
+        not_after,
+        state,
+        path,
+        key,
+        authority,
+        serial,
+        subject,
+        ceremony,
+        replaces,
+        replaced_by,
     }
 }

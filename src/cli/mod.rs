@@ -16,6 +16,8 @@ mod check;
 #[cfg(feature = "token")]
 mod environment;
 #[cfg(feature = "token")]
+mod json_list;
+#[cfg(feature = "token")]
 mod ledger;
 #[cfg(feature = "token")]
 mod pages;

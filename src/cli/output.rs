@@ -2,7 +2,10 @@
 
 use std::io::{IsTerminal, Write};
 
+use serde::Serialize;
+
 use super::wrap::{WIDTH, wrap};
+use crate::failure::Failure;
 use crate::media::shown;
 
 /// Writes a line to standard output. A reader that went away is no reason to stop signing.
@@ -23,4 +26,10 @@ pub fn complain(text: &str) {
         true => writeln!(out, "{}", wrap(&format!("keyrite: {text}"), WIDTH)),
         false => writeln!(out, "keyrite: {text}"),
     };
+}
+
+/// Writes a value as JSON.
+pub fn say_json(value: &impl Serialize) -> Result<(), Failure> {
+    say(&serde_json::to_string_pretty(value).map_err(|e| Failure::fault(e.to_string()))?);
+    Ok(())
 }

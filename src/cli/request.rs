@@ -6,6 +6,9 @@ mod cluster;
 mod collect;
 mod objects;
 
+#[cfg(feature = "token")]
+pub use check::Json as CheckJson;
+
 use crate::failure::Failure;
 use clap::{Args, Subcommand};
 use der::DateTime;

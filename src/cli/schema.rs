@@ -3,8 +3,12 @@
 use clap::{Args, ValueEnum};
 use schemars::schema_for;
 
-use super::output::say;
+use super::audit;
+use super::output::say_json;
+#[cfg(feature = "token")]
+use super::{ledger, request, token};
 use crate::failure::Failure;
+use crate::kubernetes::install::Installed;
 use crate::record::Record;
 use crate::request::Index;
 
@@ -15,6 +19,22 @@ enum Name {
     Transcript,
     /// The index of a bundle
     Index,
+    /// What was installed on a node: .keyrite/installed.json
+    Installed,
+    /// What `audit --json` prints
+    Audit,
+    /// What `request check --json` prints
+    #[cfg(feature = "token")]
+    RequestCheck,
+    /// What `ledger due --json` prints
+    #[cfg(feature = "token")]
+    LedgerDue,
+    /// What `token list --json` prints
+    #[cfg(feature = "token")]
+    TokenList,
+    /// What `token inspect --json` prints
+    #[cfg(feature = "token")]
+    TokenInspect,
 }
 
 /// Arguments of `schema`.
@@ -27,11 +47,18 @@ pub struct Arguments {
 
 /// Performs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let schema = match arguments.name {
+    say_json(&match arguments.name {
         Name::Transcript => schema_for!(Record),
         Name::Index => schema_for!(Index),
-    };
-    let text = serde_json::to_string_pretty(&schema).map_err(|e| Failure::fault(e.to_string()))?;
-    say(&text);
-    Ok(())
+        Name::Installed => schema_for!(Installed),
+        Name::Audit => schema_for!(audit::Json),
+        #[cfg(feature = "token")]
+        Name::RequestCheck => schema_for!(request::CheckJson),
+        #[cfg(feature = "token")]
+        Name::LedgerDue => schema_for!(ledger::DueJson),
+        #[cfg(feature = "token")]
+        Name::TokenList => schema_for!(Vec<crate::record::TokenFacts>),
+        #[cfg(feature = "token")]
+        Name::TokenInspect => schema_for!(token::InspectJson),
+    })
 }

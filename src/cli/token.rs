@@ -2,13 +2,15 @@
 
 use crate::failure::Failure;
 use crate::plan::MAX_FILE;
-use crate::record::TokenFacts;
+use crate::record::{Inventory, TokenFacts};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 
-use super::output::say;
+use super::output::{say, say_json};
 use super::terminal::PinSource;
 use crate::media::read_file;
 use crate::token::{Blank, Error, HsmProfile, Module, Pin, Selector};
@@ -91,16 +93,20 @@ pub fn profile_text(path: &Path) -> Result<String, Failure> {
     String::from_utf8(octets).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))
 }
 
-fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value).map_err(|e| Failure::fault(e.to_string()))?;
-    say(&text);
-    Ok(())
+/// What `token inspect --json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "keyrite token inspect --json")]
+pub struct InspectJson {
+    /// The token.
+    token: TokenFacts,
+    /// What its user can see on it.
+    objects: Inventory,
 }
 
 fn list(module: &Module, json: bool) -> Result<(), Failure> {
     let tokens = module.tokens()?;
     if json {
-        return print_json(&tokens);
+        return say_json(&tokens);
     }
     say(&format!("module {} (SHA-256 {})", module.path().display(), module.digest()));
     for token in &tokens {
@@ -164,7 +170,7 @@ fn inspect(arguments: Inspect) -> Result<(), Failure> {
     let session = module.open(&token, &pin, arguments.accept_final_try)?;
     let objects = session.inventory()?;
     if arguments.json {
-        return print_json(&serde_json::json!({ "token": token, "objects": objects }));
+        return say_json(&InspectJson { token, objects });
     }
     say(&format!("{}, firmware {}{}", token.line(), token.firmware, pin_state(&token)));
     for object in &objects {

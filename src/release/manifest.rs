@@ -1,5 +1,6 @@
 //! The manifest's parts: what a release binds together. `ceremony/manifest.schema.json` describes it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -13,7 +14,7 @@ pub const FORMAT: &str = "keyrite-manifest-2";
 pub const FORMATS: [&str; 2] = ["keyrite-manifest-1", FORMAT];
 
 /// Whether the release counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ManifestKind {
     /// Made for trying: nothing in it may be used.

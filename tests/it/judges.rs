@@ -216,3 +216,59 @@ print("fits", len(seen))
     );
     assert!(ran.out.contains("fits"), "{ran:?}");
 }
+
+/// What commands print with `--json`, and the record of an installation, against `keyrite schema`.
+#[test]
+fn json_for_machines_fits_its_schema() {
+    let lab = rehearsal();
+    let keyrite = env!("CARGO_BIN_EXE_keyrite");
+    let write = |arguments: &str, to: &str| {
+        let command = format!("SOFTHSM2_CONF=show/token/softhsm2.conf {keyrite} {arguments} > {to}");
+        lab.run("sh", &["-c", &command])
+    };
+    let release = "install show/release --root show/roots/authorities/kubernetes-ca.crt --rehearsal";
+    lab.keyrite(&format!("{release} --pki show/cluster/nodes/cp-1/pki")).ok();
+    std::fs::copy(
+        lab.path("show/cluster/nodes/cp-1/pki/.keyrite/installed.json"),
+        lab.path("installed.json"),
+    )
+    .unwrap();
+    write("audit show/ledger show/release --json", "audit.json").ok();
+    // One request is a stranger's, which the script refuses.
+    let check = "show/cluster/bundle show/stranger --script show/plan/kubernetes-sign.toml";
+    write(&format!("request check {check} --json"), "request-check.json").fails(1, &["1 of 21"]);
+    write("ledger due --ledger show/ledger --json", "ledger-due.json").ok();
+    write("token list --hsm show/plan/softhsm2.toml --json", "token-list.json").ok();
+    let inspect = "token inspect --hsm show/plan/softhsm2.toml --pin-file show/token/pin --json";
+    write(inspect, "token-inspect.json").ok();
+    let names = ["installed", "audit", "request-check", "ledger-due", "token-list", "token-inspect"];
+    for name in names {
+        write(&format!("schema {name}"), &format!("{name}.schema.json")).ok();
+    }
+    let script = r#"
+import json, jsonschema
+def objects(value):
+    if isinstance(value, dict):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else []:
+        yield from objects(inner)
+for name in NAMES:
+    schema = json.load(open(name + ".schema.json"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    schema = jsonschema.Draft202012Validator(schema)
+    value = json.load(open(name + ".json"))
+    schema.validate(value)
+    # Each member of each object in it is described by its type.
+    count = 0
+    for found in objects(value):
+        for key in list(found):
+            kept, found[key] = found[key], {"surprise": 1}
+            assert not schema.is_valid(value), (name, key)
+            found[key] = kept
+            count += 1
+    assert count > 5, (name, count)
+print("fits")
+"#;
+    let ran = judge(&lab, &script.replace("NAMES", &format!("{names:?}")));
+    assert!(ran.out.contains("fits"), "{ran:?}");
+}

@@ -7,12 +7,17 @@ use crate::signing::Progress;
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::ceremony::{Judged, SHOWN, Verdict, issue_lines, judge_bundles};
+use crate::cli::json_list::JsonList;
 use crate::cli::output::say;
 use crate::cli::progress::Work;
-use crate::media::shown;
+use crate::digest::Digest;
+use crate::media::{RelativePath, shown};
+use crate::record::BundleFacts;
+use crate::request::Reason;
 
 /// Arguments of `request check`.
 #[derive(Debug, Args)]
@@ -31,6 +36,52 @@ pub struct Arguments {
     json: bool,
 }
 
+/// What `request check --json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "keyrite request check --json")]
+pub struct Json {
+    /// The requests: those that would be issued, then those that would be refused.
+    requests: Vec<Entry>,
+    #[serde(flatten)]
+    rest: Totals,
+}
+
+/// A request.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+enum Entry {
+    /// It would be issued.
+    Issued {
+        path: RelativePath,
+        /// SHA-256 over the file.
+        request_sha256: Digest,
+        /// The certificate profile's name.
+        profile: String,
+        /// The issuing authority's name.
+        authority: String,
+        /// Subject of the certificate (RFC 4514).
+        subject: String,
+        /// DNS names, then IP addresses.
+        names: Vec<String>,
+    },
+    /// It would be refused.
+    Refused { path: RelativePath, reasons: Vec<Reason> },
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Totals {
+    /// The bundle digest.
+    bundle_sha256: Digest,
+    /// The plan digest.
+    plan_sha256: Digest,
+    /// The indexes of the bundles that have one.
+    indexes: Vec<BundleFacts>,
+    /// How many requests would be issued.
+    approved: usize,
+    /// How many requests would be refused.
+    refused: usize,
+}
+
 /// Performs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let plan = Plan::read(&arguments.script)?;
@@ -41,23 +92,21 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             work.get_or_insert_with(|| Work::new(progress)).tell(progress);
         }
     };
-    let mut printer = Printer { json: arguments.json, approved: 0, refused: 0 };
+    let json = arguments.json.then(|| JsonList::new("requests"));
+    let mut printer = Printer { json, approved: 0, refused: 0 };
     let verdict = judge_bundles(
         &plan,
         &arguments.bundles,
         !arguments.before_approval,
         &environment,
         &mut tell,
-        &mut |judged| {
-            printer.one(&judged);
-            Ok(())
-        },
+        &mut |judged| printer.one(judged),
     );
     if let Some(work) = work {
         work.end();
     }
     let verdict = verdict?;
-    printer.end(&plan, &verdict);
+    printer.end(&plan, &verdict)?;
     match verdict.refused {
         0 => Ok(()),
         refused => Err(Failure::refused(format!(
@@ -69,25 +118,24 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// Prints verdicts as they come.
 struct Printer {
-    json: bool,
+    json: Option<JsonList>,
     approved: usize,
     refused: usize,
 }
 
 impl Printer {
-    fn one(&mut self, judged: &Judged) {
-        match judged {
+    fn one(&mut self, judged: Judged) -> Result<(), Failure> {
+        match &judged {
             Judged::Approved(_) => self.approved += 1,
             Judged::Refused(..) => self.refused += 1,
         }
-        if self.json {
-            let before = if self.approved + self.refused == 1 { "{\"requests\":[\n" } else { "," };
-            return say(&format!("{before}{}", entry(judged)));
+        if let Some(list) = &mut self.json {
+            return list.entry(&entry(judged));
         }
         match judged {
             Judged::Approved(_) if self.approved > SHOWN => {}
             Judged::Approved(approval) => {
-                say(&issue_lines(approval));
+                say(&issue_lines(&approval));
             }
             Judged::Refused(..) if self.refused > SHOWN => {}
             Judged::Refused(path, reasons) => {
@@ -96,18 +144,18 @@ impl Printer {
                 }
             }
         }
+        Ok(())
     }
 
-    fn end(&self, plan: &Plan, verdict: &Verdict) {
-        if self.json {
-            let rest = json!({
-                "bundle_sha256": verdict.bundle,
-                "plan_sha256": plan.digest(),
-                "indexes": verdict.indexes,
-                "approved": verdict.approved,
-                "refused": verdict.refused,
+    fn end(self, plan: &Plan, verdict: &Verdict) -> Result<(), Failure> {
+        if let Some(list) = self.json {
+            return list.end(&Totals {
+                bundle_sha256: verdict.bundle,
+                plan_sha256: plan.digest(),
+                indexes: verdict.indexes.clone(),
+                approved: verdict.approved,
+                refused: verdict.refused,
             });
-            return say(&format!("],{}", rest.to_string().trim_start_matches('{')));
         }
         for (count, what) in [(self.approved, "issue"), (self.refused, "refused")] {
             if count > SHOWN {
@@ -121,19 +169,20 @@ impl Printer {
             verdict.approved,
             verdict.refused
         ));
+        Ok(())
     }
 }
 
-fn entry(judged: &Judged) -> Value {
+fn entry(judged: Judged) -> Entry {
     match judged {
-        Judged::Approved(approval) => json!({
-            "path": approval.path(),
-            "request_sha256": approval.request(),
-            "profile": approval.profile_name(),
-            "authority": approval.authority(),
-            "subject": shown(&approval.subject_text()),
-            "names": approval.names(),
-        }),
-        Judged::Refused(path, reasons) => json!({ "path": path, "reasons": reasons }),
+        Judged::Approved(approval) => Entry::Issued {
+            path: approval.path().clone(),
+            request_sha256: approval.request(),
+            profile: approval.profile_name().to_owned(),
+            authority: approval.authority().to_owned(),
+            subject: shown(&approval.subject_text()),
+            names: approval.names(),
+        },
+        Judged::Refused(path, reasons) => Entry::Refused { path, reasons },
     }
 }

@@ -27,5 +27,6 @@ mod trust;
 pub use folders::Where;
 pub use objects::{KeyFolder, ObjectFile, Objects};
 pub use plan::{Action, Options, Plan};
+pub use record::Record as Installed;
 pub use target::Target;
 pub use transaction::undo;

@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use std::collections::HashSet;
 
 use der::DateTime;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::folder::Folder;
@@ -22,7 +23,7 @@ const FORMAT: &str = "keyrite-installed-3";
 const FORMATS: [&str; 2] = ["keyrite-installed-2", FORMAT];
 
 /// The releases that were installed last, one of each ledger.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     format: String,
@@ -30,7 +31,7 @@ pub struct Record {
 }
 
 /// The release of a ledger that was installed last.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Installed {
     /// Rehearsal or production; a target is one of them for good.
