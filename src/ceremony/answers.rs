@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::people::{Answer, Question, Reply, Wanted};
+use super::room::{Answer, Question, Reply, Wanted};
 use crate::record::{Person, Prompt, Role};
 
 /// Answers from a file.

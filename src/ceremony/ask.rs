@@ -1,8 +1,10 @@
 //! Asking: who answers, what is compared, and what happens at a prompt when somebody wants to stop
 //! or to have an exception written down.
 
+use secrecy::SecretString;
+
 use super::conductor::Conductor;
-use super::people::{Answer, Question, Reply, SecretReply};
+use super::room::{Answer, Question, Reply, Secret, SecretReply};
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::media::shown;
@@ -40,7 +42,7 @@ impl Conductor<'_> {
     /// Shows what people read through, page by page.
     pub(super) fn read_through(&mut self, text: &str) -> Result<(), Failure> {
         loop {
-            match self.people.show_pages(text)? {
+            match self.room.show_pages(text)? {
                 Reply::Text(_) => return Ok(()),
                 Reply::Stop => return Err(Failure::stopped("stopped at the prompt")),
                 Reply::Exception => self.exception()?,
@@ -55,7 +57,7 @@ impl Conductor<'_> {
         prompt: impl Fn(Words) -> Prompt,
     ) -> Result<(), Failure> {
         let title = question::title(prompt(Words::of_turn(0)).id());
-        self.people.show(&format!("  {title}:\n{}", written_out(&digest)));
+        self.room.show(&format!("  {title}:\n{}", written_out(&digest)));
         let first = usize::from(self.environment.random()?.first().copied().unwrap_or_default());
         for (turn, person) in self.confirmers()?.into_iter().enumerate() {
             // Nobody knows beforehand which words it will be, and no two type the same.
@@ -129,14 +131,14 @@ impl Conductor<'_> {
                 continue;
             }
             if typed.is_empty() {
-                self.people.show("  Empty input, which is not counted as an attempt.");
+                self.room.show("  Empty input, which is not counted as an attempt.");
                 continue;
             }
             left -= 1;
             match left {
                 0 => return Err(Failure::stopped(format!("not confirmed in {TRIES} tries"))),
-                1 => self.people.show("  That is not what was asked for. Type it again: one try is left."),
-                _ => self.people.show(&format!(
+                1 => self.room.show("  That is not what was asked for. Type it again: one try is left."),
+                _ => self.room.show(&format!(
                     "  That is not what was asked for. Type it again: {left} tries are left."
                 )),
             }
@@ -146,11 +148,11 @@ impl Conductor<'_> {
     /// Asks, and returns what was typed.
     pub(super) fn listen(&mut self, question: &Question) -> Result<String, Failure> {
         loop {
-            if !self.people.unattended() {
+            if !self.room.unattended() {
                 // People may take their time, and the power may go meanwhile.
                 self.write_down()?;
             }
-            match self.people.ask(question)? {
+            match self.room.ask(question)? {
                 Reply::Text(text) => return Ok(text),
                 Reply::Stop => return Err(Failure::stopped("stopped at the prompt")),
                 Reply::Exception => self.exception()?,
@@ -158,26 +160,22 @@ impl Conductor<'_> {
         }
     }
 
-    /// The PIN, as somebody types it.
-    pub(super) fn typed_pin(&mut self) -> Result<secrecy::SecretString, Failure> {
-        let token = self.token.clone();
+    /// Asks for a secret; None when the person has none.
+    pub(super) fn secret(&mut self, secret: Secret<'_>) -> Result<Option<SecretString>, Failure> {
         loop {
-            // Before the token tries it, everything is written down in any case.
-            if self.people.types_pin() {
-                self.write_down()?;
-            }
-            match self.people.pin(&token)? {
-                SecretReply::Secret(pin) => return Ok(pin),
+            self.write_down()?;
+            match self.room.secret(secret)? {
+                SecretReply::Secret(secret) => return Ok(Some(secret)),
+                SecretReply::None => return Ok(None),
                 SecretReply::Stop => return Err(Failure::stopped("stopped at the prompt")),
                 SecretReply::Exception => self.exception()?,
-                SecretReply::None => {}
             }
         }
     }
 
     /// Has an exception told, writes it down at once, and returns to the prompt.
     pub(super) fn exception(&mut self) -> Result<(), Failure> {
-        self.people.show("\n  Exception. An empty line goes back without one. No PIN and no share here.");
+        self.room.show("\n  Exception. An empty line goes back without one. No PIN and no share here.");
         let Some(by) = self.tell("Who reports it? Type the name")? else { return Ok(()) };
         let Some(text) = self.tell("What happened, and why? Type one line")? else { return Ok(()) };
         let text: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_EXCEPTION).collect();
@@ -185,12 +183,12 @@ impl Conductor<'_> {
         let step = self.state().step;
         self.record(Event::Exception(Exception { text: text.clone(), by: by.clone(), step }))?;
         self.write_down()?;
-        self.people.show(&format!("  written down as reported by {}: {}\n", shown(&by), shown(&text)));
+        self.room.show(&format!("  written down as reported by {}: {}\n", shown(&by), shown(&text)));
         Ok(())
     }
 
     fn tell(&mut self, question: &str) -> Result<Option<String>, Failure> {
-        match self.people.ask(&Question { text: question.to_owned(), wanted: Answer::Text })? {
+        match self.room.ask(&Question { text: question.to_owned(), wanted: Answer::Text })? {
             Reply::Text(text) if text.is_empty() => Ok(None),
             Reply::Text(text) => Ok(Some(text)),
             Reply::Exception => Ok(None),

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::Environment;
 use super::checks::check_clock;
-use super::people::People;
+use super::room::Room;
 use super::transcript::Transcript;
 use crate::failure::Failure;
 use crate::ledger::{Error as LedgerError, Ledger, Line};
@@ -38,9 +38,10 @@ pub struct Conductor<'a> {
     pub(super) policy: Arc<Policy>,
     pub(super) approved: usize,
     pub(super) refused: usize,
-    pub(super) session: Option<Session>,
+    /// The token, once a step has opened it.
+    pub(super) open: Option<OpenToken>,
     pub(super) environment: &'a Environment<'a>,
-    pub(super) people: &'a mut dyn People,
+    pub(super) room: &'a mut dyn Room,
     pub(super) final_try: bool,
     pub(super) transcript: Transcript,
     /// Whether it goes on after an interruption.
@@ -49,8 +50,13 @@ pub struct Conductor<'a> {
     pub(super) asking: Count,
     /// Whether the plan was confirmed.
     pub(super) agreed: bool,
-    /// The PIN that opened the token, when a step is to change it.
-    pub(super) old_pin: Option<SecretString>,
+}
+
+/// An open token.
+pub struct OpenToken {
+    pub session: Session,
+    /// The PIN that opened it, when a step is to change it.
+    pub pin: Option<SecretString>,
 }
 
 impl std::fmt::Debug for Conductor<'_> {
@@ -66,7 +72,7 @@ impl<'a> Conductor<'a> {
         parts: Parts,
         (resumed, final_try): (bool, bool),
         environment: &'a Environment<'a>,
-        people: &'a mut dyn People,
+        room: &'a mut dyn Room,
     ) -> Result<Self, Failure> {
         let Parts { plan, setup, ledger, module, token, policy, transcript } = parts;
         let (approved, refused) = ledger.counts(id)?;
@@ -80,15 +86,14 @@ impl<'a> Conductor<'a> {
             policy: Arc::new(policy),
             approved,
             refused,
-            session: None,
+            open: None,
             environment,
-            people,
+            room,
             final_try,
             transcript,
             resumed,
             asking: Count::default(),
             agreed: resumed,
-            old_pin: None,
         })
     }
 
@@ -130,7 +135,7 @@ impl<'a> Conductor<'a> {
 
     /// The open session.
     pub(super) fn session(&self) -> Result<&Session, Failure> {
-        self.session.as_ref().ok_or_else(|| Failure::fault("no token is open"))
+        self.open.as_ref().map(|open| &open.session).ok_or_else(|| Failure::fault("no token is open"))
     }
 
     /// What the token says of itself now.

@@ -43,7 +43,7 @@ impl Conductor<'_> {
 
     fn show_certificate(&mut self, spec: &KeySpec, certificate: &Certificate) {
         let facts = certificate.facts();
-        self.people.show(&format!(
+        self.room.show(&format!(
             "  {} {}: {}, valid to {}\n  certificate SHA-256\n  {}",
             spec.role.title(),
             spec.name,
@@ -54,7 +54,7 @@ impl Conductor<'_> {
     }
 
     fn ask(&mut self, spec: &KeySpec) -> Result<(), Failure> {
-        self.people.show(&format!(
+        self.room.show(&format!(
             "  {} {}: {}, {}, certificate profile {}, {} days",
             spec.role.title(),
             spec.name,

@@ -1,6 +1,6 @@
 //! The facts of a ceremony, as the record that begins it, and every one that resumes it, states them.
 
-use super::{Environment, People};
+use super::{Environment, Room};
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::plan::{Plan, Setup};
@@ -14,7 +14,7 @@ pub fn facts(
     rehearsal: bool,
     module: &Module,
     environment: &Environment<'_>,
-    people: &dyn People,
+    room: &dyn Room,
 ) -> Result<Box<Facts>, Failure> {
     Ok(Box::new(Facts {
         title: plan.script().title.clone(),
@@ -30,7 +30,7 @@ pub fn facts(
         bundle_sha256: setup.bundle,
         indexes: setup.indexes.clone(),
         // Whoever gives shares by a file need not be there.
-        unattended: people.unattended() || people.shares_from_file(),
+        unattended: room.unattended() || room.shares_from_file(),
         tool: environment.tool()?,
     }))
 }

@@ -150,7 +150,7 @@ impl Conductor<'_> {
             (Err(_), told) if remains.objects.is_empty() => {
                 if told.is_some() {
                     let name = &stored.name;
-                    self.people.show(&format!(
+                    self.room.show(&format!(
                         "  The key of {name} that was generated is not on the token any more."
                     ));
                 }
@@ -169,27 +169,27 @@ impl Conductor<'_> {
         }
         self.session()?.destroy(&remains)?;
         self.withdraw(&stored, &remains.objects)?;
-        self.people.show(&format!("  destroyed: {}", listed(&remains.objects)));
+        self.room.show(&format!("  destroyed: {}", listed(&remains.objects)));
         Ok(None)
     }
 
     fn tell_found(&mut self, stored: &StoredKey, remains: &Remains) -> Result<(), Failure> {
         let (name, id) = (&stored.name, hex(&stored.key_id));
-        self.people.show(&format!(
+        self.room.show(&format!(
             "  The key of {name} was about to be made when the ceremony was interrupted, with the ID {id}.\n  The token holds of it: {}",
             listed(&remains.objects)
         ));
         let (spki, reason) = match &remains.pair {
             Ok((key, _)) => {
                 let digest = key.digest();
-                self.people.show(&format!(
+                self.room.show(&format!(
                     "  It is a whole pair, {}, with the attributes that are required, and signed a challenge.\n  SPKI SHA-256\n  {digest}",
                     key.kind()
                 ));
                 (Some(digest), None)
             }
             Err(reason) => {
-                self.people.show(&format!("  It cannot be kept: {}.", shown(reason)));
+                self.room.show(&format!("  It cannot be kept: {}.", shown(reason)));
                 (None, Some(reason))
             }
         };
@@ -225,7 +225,7 @@ impl Conductor<'_> {
         attributes: &KeyAttributes,
     ) -> Result<(), Failure> {
         for (attribute, value) in &attributes.0 {
-            self.people.show(&format!("    {attribute:<22} {value}"));
+            self.room.show(&format!("    {attribute:<22} {value}"));
         }
         self.record(Event::KeyGenerated(KeyGenerated {
             name: spec.name.clone(),

@@ -3,8 +3,8 @@
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use super::conductor::Conductor;
-use super::people::{People, SecretReply};
+use super::conductor::{Conductor, OpenToken};
+use super::room::Secret;
 use crate::failure::Failure;
 use crate::plan::step::PinRule;
 use crate::record::{Custody, Event, Login, Person, PinChange, Role, ShareSource, count};
@@ -14,20 +14,17 @@ use crate::token::{self, Pin, Session};
 /// Shorter PINs are worth no custody: 8 characters are 40 bits.
 const SHORTEST_PIN: usize = 8;
 
-/// How a share is asked for.
-type Ask = fn(&mut dyn People, &str) -> Result<SecretReply, Failure>;
-
 impl Conductor<'_> {
     /// Opens the token with the PIN as the script says it comes in, or as an interrupted change of
     /// custody left it.
-    pub(super) fn log_in(&mut self, rule: PinRule) -> Result<(Session, Option<SecretString>), Failure> {
+    pub(super) fn log_in(&mut self, rule: PinRule) -> Result<OpenToken, Failure> {
         if self.module.wants_pinpad(&self.token)? {
             if rule == PinRule::Shares {
                 return Err(Failure::usage(
                     "pin = \"shares\": this token takes its PIN at its own pad, so no shares can open it",
                 ));
             }
-            return Ok((self.try_pin(None)??, None));
+            return Ok(OpenToken { session: self.try_pin(None)??, pin: None });
         }
         let change = self.state().pin.clone();
         let tried = match &change {
@@ -37,7 +34,7 @@ impl Conductor<'_> {
         if let Some(set) = &tried
             && let Some(session) = self.try_new_shares(set)?
         {
-            return Ok((session, None));
+            return Ok(OpenToken { session, pin: None });
         }
         let changed = matches!(change, Some(PinChange::Changed(_)));
         let pin = match rule {
@@ -52,7 +49,16 @@ impl Conductor<'_> {
             // Only now is it sure that nothing but paper is lost with them.
             self.void(&set)?;
         }
-        Ok((session, (!changed).then_some(pin)))
+        // Kept only for a step that changes it.
+        let changes = !changed && self.plan.script().has("custody");
+        Ok(OpenToken { session, pin: changes.then_some(pin) })
+    }
+
+    /// The PIN, as somebody types it or a file has it.
+    fn typed_pin(&mut self) -> Result<SecretString, Failure> {
+        let token = self.token.clone();
+        let pin = self.secret(Secret::Pin(&token))?;
+        pin.ok_or_else(|| Failure::stopped("no PIN was given"))
     }
 
     /// The set of shares whose PIN this token took last, in any ceremony of the ledger.
@@ -71,7 +77,7 @@ impl Conductor<'_> {
     pub(super) fn void(&mut self, set: &str) -> Result<(), Failure> {
         self.record(Event::Custody(Custody::Void { set: set.to_owned() }))?;
         self.write_down()?;
-        self.people.show(&format!(
+        self.room.show(&format!(
             "  The token has the old PIN still. Shares of set {set} open nothing: destroy every paper of it. The step custody hands out others."
         ));
         Ok(())
@@ -89,21 +95,21 @@ impl Conductor<'_> {
     /// After an interruption between handing out and the end: the new shares, if the token took
     /// the PIN that they give.
     fn try_new_shares(&mut self, set: &str) -> Result<Option<Session>, Failure> {
-        self.people.show(&format!(
+        self.room.show(&format!(
             "  A change of the PIN was under way when the ceremony was interrupted. If the token took the new PIN, the shares of set {set} open it. They are tried once, then the old PIN."
         ));
         let pin = self.pin_of_shares(Some(set.to_owned()))?;
         match self.try_pin(Some(&pin))? {
             Ok(session) => {
                 self.pin_changed(set)?;
-                self.people.show("  The token has the new PIN.");
+                self.room.show("  The token has the new PIN.");
                 Ok(Some(session))
             }
             Err(token::Error::WrongPin(_)) => {
                 // What the token says of its PIN has changed.
                 self.look_at_token()?;
                 self.record(Event::Custody(Custody::NotTaken { set: set.to_owned() }))?;
-                self.people.show(&format!(
+                self.room.show(&format!(
                     "  The token does not take them. Keep the shares of set {set} until the old PIN has opened it."
                 ));
                 Ok(None)
@@ -127,7 +133,7 @@ impl Conductor<'_> {
     fn pin_of_shares(&mut self, set: Option<String>) -> Result<SecretString, Failure> {
         let custodians = self.custodians();
         if let Some(set) = &set {
-            self.people.show(&format!("  Wanted are shares of the set {set}."));
+            self.room.show(&format!("  Wanted are shares of the set {set}."));
         }
         let mut collected = Collected::of(set);
         for person in &custodians {
@@ -135,7 +141,7 @@ impl Conductor<'_> {
             if collected.is_complete() {
                 let set = collected.identifier();
                 let (have, _) = collected.count();
-                self.people.show("  These shares give the PIN.");
+                self.room.show("  These shares give the PIN.");
                 self.record(Event::Custody(Custody::Collected { set, shares: have }))?;
                 return self.pin(&collected);
             }
@@ -151,7 +157,7 @@ impl Conductor<'_> {
 
     fn share_of(&mut self, person: &Person, collected: &mut Collected) -> Result<(), Failure> {
         loop {
-            let Some(typed) = self.share(person, |people, title| people.share(title))? else { return Ok(()) };
+            let Some(typed) = self.secret(Secret::Share(&person.title()))? else { return Ok(()) };
             let index = match Share::read(typed.expose_secret()) {
                 Ok(share) => {
                     let index = share.index();
@@ -163,11 +169,11 @@ impl Conductor<'_> {
                 Ok(index) => {
                     let (have, need) = collected.count();
                     let need = need.unwrap_or_default();
-                    let (from, whence) = match self.people.shares_from_file() {
+                    let (from, whence) = match self.room.shares_from_file() {
                         true => (ShareSource::File, " It came from a file, nobody typed it."),
                         false => (ShareSource::Terminal, ""),
                     };
-                    self.people.show(&format!("  Share {index} is right: {have} of {need}.{whence}"));
+                    self.room.show(&format!("  Share {index} is right: {have} of {need}.{whence}"));
                     return self.record(Event::Custody(Custody::Share {
                         set: collected.identifier(),
                         share: index,
@@ -175,22 +181,10 @@ impl Conductor<'_> {
                         from,
                     }));
                 }
-                Err(wrong) if self.people.shares_from_file() => {
+                Err(wrong) if self.room.shares_from_file() => {
                     return Err(Failure::usage(format!("share file: {wrong}")));
                 }
-                Err(wrong) => self.people.show(&format!("  Not taken: {wrong}.")),
-            }
-        }
-    }
-
-    pub(super) fn share(&mut self, person: &Person, ask: Ask) -> Result<Option<SecretString>, Failure> {
-        loop {
-            self.write_down()?;
-            match ask(self.people, &person.title())? {
-                SecretReply::Secret(share) => return Ok(Some(share)),
-                SecretReply::None => return Ok(None),
-                SecretReply::Stop => return Err(Failure::stopped("stopped at the prompt")),
-                SecretReply::Exception => self.exception()?,
+                Err(wrong) => self.room.show(&format!("  Not taken: {wrong}.")),
             }
         }
     }

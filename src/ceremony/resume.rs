@@ -5,9 +5,9 @@ use der::DateTime;
 use super::checks::{check_clock, check_ledger, check_still_valid};
 use super::conductor::{Conductor, Parts};
 use super::facts::facts;
-use super::preflight::check_people;
+use super::preflight::check_room;
 use super::transcript::Transcript;
-use super::{Environment, People};
+use super::{Environment, Room};
 use crate::failure::Failure;
 use crate::ledger::Ledger;
 use crate::plan::{Plan, Setup};
@@ -23,7 +23,7 @@ pub fn resume<'a>(
     mut ledger: Ledger,
     final_try: bool,
     environment: &'a Environment<'a>,
-    people: &'a mut dyn People,
+    room: &'a mut dyn Room,
 ) -> Result<Conductor<'a>, Failure> {
     let open = ledger.open_ceremony()?.ok_or_else(|| {
         Failure::usage(format!(
@@ -45,7 +45,7 @@ pub fn resume<'a>(
     let begun = begin.module.sha256;
     hsm.module_sha256 = Some(begun);
     check_time_left(&ledger, &setup, &plan, state, now)?;
-    check_people(&plan, ledger.is_rehearsal(), state.done, people)?;
+    check_room(&plan, ledger.is_rehearsal(), state.done, room)?;
     let module = Module::load(hsm).map_err(|e| {
         Failure::fault(format!(
             "{e}\nthis ceremony goes on only with the module that it began with, SHA-256 {begun}; put that file back"
@@ -59,9 +59,9 @@ pub fn resume<'a>(
             ))
         })?;
     let policy = policy(&plan, Some(&ledger))?;
-    let facts = facts(&plan, &setup, ledger.is_rehearsal(), &module, environment, people)?;
+    let facts = facts(&plan, &setup, ledger.is_rehearsal(), &module, environment, room)?;
     let parts = Parts { plan, setup, ledger, module, token, policy, transcript };
-    let mut conductor = Conductor::new(open.id, parts, (true, final_try), environment, people)?;
+    let mut conductor = Conductor::new(open.id, parts, (true, final_try), environment, room)?;
     conductor.record(Event::Resume(facts))?;
     Ok(conductor)
 }

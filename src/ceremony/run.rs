@@ -60,7 +60,7 @@ impl Conductor<'_> {
         let signed = self.state().may_have_signed();
         let made = !self.state().made().is_empty() || !written;
         // People who confirmed the plan need not begin anew; a file that answers may.
-        let untouched = !made && (!self.agreed || self.people.unattended());
+        let untouched = !made && (!self.agreed || self.room.unattended());
         let reason = failure.to_string();
         let event = match untouched {
             true => Event::Abandoned(Abandoned { reason, by: None }),
@@ -83,7 +83,7 @@ impl Conductor<'_> {
             if (self.environment.stopped)() {
                 return Err(Failure::stopped(format!("stopped before step {}", at + 1)));
             }
-            self.people.show(&heading(&steps, at, done));
+            self.room.show(&heading(&steps, at, done));
             self.step(step, at + 1, at < done)?;
         }
         if !self.plan.script().has("release") {
@@ -111,7 +111,7 @@ impl Conductor<'_> {
         }
         self.record(Event::Done(StepDone { number }))?;
         // People are not asked again for what they said already.
-        if self.people.unattended() { Ok(()) } else { self.write_down() }
+        if self.room.unattended() { Ok(()) } else { self.write_down() }
     }
 
     /// Closes the ceremony together with the last record.

@@ -2,7 +2,7 @@
 
 use super::ask::ALWAYS;
 use super::conductor::Conductor;
-use super::people::{Answer, Question};
+use super::room::{Answer, Question};
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::media::{Output, shown};
@@ -13,7 +13,7 @@ impl Conductor<'_> {
     pub(super) fn welcome(&mut self) -> Result<(), Failure> {
         let kind = if self.ledger.is_rehearsal() { "REHEARSAL: " } else { "" };
         let script = self.plan.script();
-        self.people.show(&format!(
+        self.room.show(&format!(
             "{kind}{}\n{}\nCeremony {} of the ledger {}, {} steps\n{ALWAYS}",
             shown(&script.title),
             shown(&script.purpose),
@@ -26,7 +26,7 @@ impl Conductor<'_> {
         }
         self.sign_in()?;
         self.asking = self.plan.script().people.confirm;
-        self.people.show("\nThe plan");
+        self.room.show("\nThe plan");
         let sha256 = self.plan.digest();
         self.compare(sha256, |words| Prompt::Plan(Compared { sha256, words }))?;
         self.agreed = true;
@@ -69,7 +69,7 @@ impl Conductor<'_> {
             lines
                 .push(format!("  head of the transcript; compare it with what was written down\n    {head}"));
         }
-        self.people.show(&lines.join("\n"));
+        self.room.show(&lines.join("\n"));
         Ok(())
     }
 
@@ -95,7 +95,7 @@ impl Conductor<'_> {
     /// read back, so that what was mistyped, or was no name at all, stays nowhere.
     pub(super) fn sign_in(&mut self) -> Result<(), Failure> {
         let seats = self.plan.script().people.clone();
-        self.people.show(&format!("\nWho is there: the script wants {}", seats.count().text()));
+        self.room.show(&format!("\nWho is there: the script wants {}", seats.count().text()));
         let mut there: Vec<Person> = Vec::new();
         for (role, number) in seats.all() {
             there.push(self.sign_in_one(role, number, &there)?);
@@ -112,14 +112,14 @@ impl Conductor<'_> {
 
     /// Reads the names back; the index of one that is to be typed again, if any.
     fn misnamed(&mut self, there: &[Person]) -> Result<Option<usize>, Failure> {
-        if self.people.unattended() {
+        if self.room.unattended() {
             return Ok(None);
         }
         let name = |(at, person): (usize, &Person)| {
             format!("    {:>2} {:<14} {}", at + 1, person.role.as_str(), shown(&person.name))
         };
         let names: Vec<String> = there.iter().enumerate().map(name).collect();
-        self.people.show(&format!("\n  Signed in:\n{}", names.join("\n")));
+        self.room.show(&format!("\n  Signed in:\n{}", names.join("\n")));
         let text = "Are the names right? Type \"yes\", or the number of one to correct".to_owned();
         let question = Question { text, wanted: Answer::Text };
         loop {
@@ -127,7 +127,7 @@ impl Conductor<'_> {
             match typed.parse::<usize>() {
                 _ if typed.eq_ignore_ascii_case("yes") => return Ok(None),
                 Ok(number) if (1..=there.len()).contains(&number) => return Ok(Some(number - 1)),
-                _ => self.people.show("  That is neither \"yes\" nor one of the numbers."),
+                _ => self.room.show("  That is neither \"yes\" nor one of the numbers."),
             }
         }
     }
@@ -148,10 +148,10 @@ impl Conductor<'_> {
                 },
                 Err(wrong) => wrong,
             };
-            if self.people.unattended() {
+            if self.room.unattended() {
                 return Err(Failure::usage(format!("answers: {wrong}")));
             }
-            self.people.show(&format!("  {wrong}"));
+            self.room.show(&format!("  {wrong}"));
         }
     }
 }

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::output::say;
+use super::pin::PinSource;
+use super::room::room;
 use super::secrets::ShareSource;
-use super::terminal::{Operators, PinSource};
 use super::{check, paper, stop, token};
-use crate::ceremony::{self, Conductor, Interrupted, Outcome, Start, abandon};
+use crate::ceremony::{self, Conductor, Interrupted, Outcome, Room, Start, abandon};
 use crate::ledger::Ledger;
 use crate::record::count;
 use crate::token::Selector;
@@ -101,6 +102,12 @@ struct Common {
     accept_final_try: bool,
 }
 
+impl Common {
+    fn room(&self) -> Result<Box<dyn Room>, Failure> {
+        room(self.answers.as_deref(), self.pin.clone(), self.shares.clone())
+    }
+}
+
 /// Performs the command.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
@@ -117,8 +124,7 @@ fn perform(arguments: Run) -> Result<(), Failure> {
     let environment = environment();
     let plan = Plan::read(&arguments.script)?;
     let hsm = token::profile_text(&arguments.hsm)?;
-    let mut people =
-        Operators::new(arguments.common.answers.as_deref(), arguments.common.pin, arguments.common.shares)?;
+    let mut room = arguments.common.room()?;
     let out = arguments
         .out
         .map(std::path::absolute)
@@ -135,21 +141,20 @@ fn perform(arguments: Run) -> Result<(), Failure> {
         final_try: arguments.common.accept_final_try,
     };
     stop::listen();
-    let conductor = start.prepare(&environment, &mut people)?;
+    let conductor = start.prepare(&environment, &mut *room)?;
     finish(conductor, &arguments.ledger)
 }
 
 fn resume(arguments: Resume) -> Result<(), Failure> {
     let environment = environment();
-    let mut people =
-        Operators::new(arguments.common.answers.as_deref(), arguments.common.pin, arguments.common.shares)?;
+    let mut room = arguments.common.room()?;
     let ledger = Ledger::open(&arguments.ledger)?;
     let signed = match ledger.open_ceremony() {
         Ok(Some(open)) => ledger.reservations(open.id).is_ok_and(|count| count > 0),
         _ => false,
     };
     stop::listen();
-    let conductor = ceremony::resume(ledger, arguments.common.accept_final_try, &environment, &mut people)
+    let conductor = ceremony::resume(ledger, arguments.common.accept_final_try, &environment, &mut *room)
         .map_err(|error| if signed { after_signing(error, &arguments.ledger) } else { error })?;
     finish(conductor, &arguments.ledger)
 }

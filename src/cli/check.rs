@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::output::say;
+use super::pin::PinSource;
+use super::room::room;
 use super::secrets::ShareSource;
 use super::system;
-use super::terminal::{Operators, PinSource};
+
 use super::token::profile_text;
-use crate::ceremony::{People, Start};
+use crate::ceremony::Start;
 use crate::failure::{Failure, Kind};
 use crate::media::shown;
 use crate::plan::Plan;
@@ -50,11 +52,8 @@ pub fn run(arguments: &Check) -> Result<(), Failure> {
     let environment = environment();
     let hsm = arguments.hsm.clone().map(|path| Ok((path.clone(), profile_text(&path)?))).transpose();
     let (hsm, unread) = hsm.map_or_else(|failure: Failure| (None, Some(failure)), |hsm| (hsm, None));
-    let people = arguments.answers.as_deref().map(|answers| {
-        let pin = PinSource { pin_file: None, pin_fd: None };
-        Operators::new(Some(answers), pin, arguments.shares.clone())
-    });
-    let people = people.transpose()?;
+    let room = |answers| room(Some(answers), PinSource::default(), arguments.shares.clone());
+    let room = arguments.answers.as_deref().map(room).transpose()?;
     let start = Start {
         plan,
         hsm,
@@ -65,8 +64,7 @@ pub fn run(arguments: &Check) -> Result<(), Failure> {
         rehearsal: arguments.rehearsal,
         final_try: false,
     };
-    let people = people.as_ref().map(|people| people as &dyn People);
-    let found = start.check(&system::temporary(), &environment, people)?;
+    let found = start.check(&system::temporary(), &environment, room.as_deref())?;
     let found: Vec<Failure> = unread.into_iter().chain(found).collect();
     match found.first().map(|first| first.kind) {
         None => tell(&start.plan),

@@ -10,6 +10,8 @@ mod verify;
 mod wrap;
 
 #[cfg(feature = "token")]
+mod answers_file;
+#[cfg(feature = "token")]
 mod ceremony;
 #[cfg(feature = "token")]
 mod check;
@@ -24,6 +26,8 @@ mod pages;
 #[cfg(feature = "token")]
 mod paper;
 #[cfg(feature = "token")]
+mod pin;
+#[cfg(feature = "token")]
 mod progress;
 #[cfg(feature = "token")]
 mod prompt;
@@ -31,6 +35,8 @@ mod prompt;
 mod rehearse;
 #[cfg(feature = "token")]
 mod release;
+#[cfg(feature = "token")]
+mod room;
 #[cfg(feature = "token")]
 mod screen;
 #[cfg(feature = "token")]

@@ -8,9 +8,27 @@ use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::say;
 
+/// The progress of long work, if any is under way.
+#[derive(Debug, Default)]
+pub struct Bar(Option<Work>);
+
+impl Bar {
+    /// Shows how far the work has come.
+    pub fn tell(&mut self, progress: &Progress) {
+        self.0.get_or_insert_with(|| Work::new(progress)).tell(progress);
+    }
+
+    /// Removes the bar.
+    pub fn end(&mut self) {
+        if let Some(work) = self.0.take() {
+            work.bar.finish_and_clear();
+        }
+    }
+}
+
 /// One piece of long work.
 #[derive(Debug)]
-pub struct Work {
+struct Work {
     bar: ProgressBar,
     doing: &'static str,
     plain: bool,
@@ -22,7 +40,7 @@ pub struct Work {
 
 impl Work {
     /// Work that begins, some of which may have been done before an interruption.
-    pub fn new(progress: &Progress) -> Self {
+    fn new(progress: &Progress) -> Self {
         // A terminal that cannot move its cursor gets lines, and so does a screen reader that asks for it.
         let dumb = std::env::var_os("TERM").is_none_or(|name| name.is_empty() || name == "dumb");
         let plain = dumb || !std::io::stderr().is_terminal();
@@ -44,8 +62,7 @@ impl Work {
         Self { bar, doing: progress.doing, plain, tenths, began: Instant::now(), before: progress.done }
     }
 
-    /// Tells how far it has come.
-    pub fn tell(&mut self, progress: &Progress) {
+    fn tell(&mut self, progress: &Progress) {
         if progress.doing != self.doing {
             self.bar.finish_and_clear();
             *self = Self::new(progress);
@@ -55,11 +72,6 @@ impl Work {
         if self.plain {
             self.line(progress);
         }
-    }
-
-    /// Takes the bar away.
-    pub fn end(self) {
-        self.bar.finish_and_clear();
     }
 
     /// Rate and time left, as far as this run can tell them, and how many are refused.

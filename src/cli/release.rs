@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::output::say;
-use super::progress::Work;
+use super::progress::Bar;
 use super::system;
 use crate::ledger::Ledger;
 
@@ -44,13 +44,11 @@ pub fn run(command: Command) -> Result<(), Failure> {
         (None, None) => Which::Last,
     };
     let mut opened = Ledger::read(&ledger, &system::temporary())?;
-    let mut work: Option<Work> = None;
+    let mut bar = Bar::default();
     let again = reissue(&mut opened, which, &out, system::processors(), &mut |progress| {
-        work.get_or_insert_with(|| Work::new(progress)).tell(progress);
+        bar.tell(progress);
     });
-    if let Some(work) = work {
-        work.end();
-    }
+    bar.end();
     let release = again?;
     say(&format!(
         "release {} of ceremony {} in {}, byte for byte as it was\nmanifest SHA-256\n  {}",

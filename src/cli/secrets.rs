@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use secrecy::ExposeSecret;
@@ -27,6 +27,18 @@ pub struct ShareSource {
     /// Rehearsals only: write the shares that an unattended run hands out to this new file
     #[arg(long, value_name = "FILE")]
     new_share_file: Option<PathBuf>,
+}
+
+impl ShareSource {
+    /// Checks that the file for new shares does not exist yet.
+    pub fn check_new(&self) -> Result<(), Failure> {
+        match &self.new_share_file {
+            Some(path) if path.exists() => {
+                Err(Failure::usage(format!("{}: is there already; shares go to a new file", path.display())))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Shares as they come and go.
@@ -107,14 +119,4 @@ pub fn ask(what: &str, none: &str) -> Result<SecretReply, Failure> {
 fn meaning(typed: &str, none: &str) -> Option<SecretReply> {
     let is_none = typed.trim().eq_ignore_ascii_case(none);
     SecretReply::of_word(typed).or_else(|| is_none.then_some(SecretReply::None))
-}
-
-/// Checks that a new file is one.
-pub fn check_new(source: &ShareSource) -> Result<(), Failure> {
-    match &source.new_share_file {
-        Some(path) if Path::new(path).exists() => {
-            Err(Failure::usage(format!("{}: is there already; shares go to a new file", path.display())))
-        }
-        _ => Ok(()),
-    }
 }

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use super::output::{say, say_json};
-use super::terminal::PinSource;
+use super::pin::PinSource;
 use crate::media::read_file;
 use crate::token::{Blank, Error, HsmProfile, Module, Pin, Selector};
 

@@ -2,20 +2,20 @@
 //! what it finds; a run is "no findings, then go".
 
 mod bound;
-mod people;
+mod room;
 mod plan;
 
 use std::path::{Path, PathBuf};
 
-pub use people::check_people;
 pub use plan::keys_from_before;
+pub use room::check_room;
 
 use super::checks::{check_clock, check_ledger};
 use super::conductor::{Conductor, Parts};
 use super::facts::facts;
 use super::import::admit;
 use super::transcript::Transcript;
-use super::{Environment, People};
+use super::{Environment, Room};
 use crate::failure::Failure;
 use crate::ledger::Ledger;
 use crate::media::Output;
@@ -73,7 +73,7 @@ impl Start {
         &self,
         scratch: &Path,
         environment: &Environment<'_>,
-        people: Option<&dyn People>,
+        room: Option<&dyn Room>,
     ) -> Result<Vec<Failure>, Failure> {
         let mut found = Findings::default();
         let open = |folder: &Path| match self.bundles.is_empty() {
@@ -81,7 +81,7 @@ impl Start {
             false => Ledger::trial(folder, scratch),
         };
         let mut ledger = self.ledger(open, environment, &mut found)?;
-        self.survey(ledger.as_ref(), environment, people, &mut found)?;
+        self.survey(ledger.as_ref(), environment, room, &mut found)?;
         if let Some(hsm) = &self.hsm {
             found.take(load(hsm));
         }
@@ -105,7 +105,7 @@ impl Start {
     pub fn prepare<'a>(
         self,
         environment: &'a Environment<'a>,
-        people: &'a mut dyn People,
+        room: &'a mut dyn Room,
     ) -> Result<Conductor<'a>, Failure> {
         let (Some(folder), Some(hsm)) = (&self.ledger, &self.hsm) else {
             return Err(Failure::usage("a ceremony needs a ledger and an HSM profile"));
@@ -113,7 +113,7 @@ impl Start {
         let mut found = Findings::default();
         self.named(&mut found);
         let existing = self.ledger(Ledger::open, environment, &mut found)?;
-        self.survey(existing.as_ref(), environment, Some(&*people), &mut found)?;
+        self.survey(existing.as_ref(), environment, Some(&*room), &mut found)?;
         let module = found.take(load(hsm));
         found.none()?;
         let Some(module) = module else { return Err(Failure::fault("no module is loaded")) };
@@ -134,10 +134,10 @@ impl Start {
             bundle: None,
             indexes: Vec::new(),
         };
-        match self.begin(&mut ledger, setup, &module, &policy, environment, people) {
+        match self.begin(&mut ledger, setup, &module, &policy, environment, room) {
             Ok((id, setup, transcript)) => {
                 let parts = Parts { plan: self.plan, setup, ledger, module, token, policy, transcript };
-                Conductor::new(id, parts, (false, self.final_try), environment, people)
+                Conductor::new(id, parts, (false, self.final_try), environment, room)
             }
             Err(failure) => {
                 ledger.discard();
@@ -154,16 +154,16 @@ impl Start {
         module: &Module,
         policy: &Policy,
         environment: &Environment<'_>,
-        people: &mut dyn People,
+        room: &mut dyn Room,
     ) -> Result<(i64, Setup, Transcript), Failure> {
         let mut transcript = Transcript::open(ledger, ledger.next_ceremony()?)?;
         let rehearsal = ledger.is_rehearsal();
         let admitted = admit((&self.plan, &self.bundles), ledger, policy, environment, &mut |progress| {
-            people.progress(progress)
+            room.progress(progress)
         })?;
         setup.indexes.clone_from(&admitted.indexes);
         setup.bundle = admitted.imported.map(|imported| imported.digest);
-        let facts = facts(&self.plan, &setup, rehearsal, module, environment, people)?;
+        let facts = facts(&self.plan, &setup, rehearsal, module, environment, room)?;
         transcript.note((environment.now)(), Event::Begin(facts))?;
         let id = admitted.commit(&setup, &self.plan, transcript.noted())?;
         transcript.wrote();
@@ -206,7 +206,7 @@ impl Start {
         &self,
         ledger: Option<&Ledger>,
         environment: &Environment<'_>,
-        people: Option<&dyn People>,
+        room: Option<&dyn Room>,
         found: &mut Findings,
     ) -> Result<(), Failure> {
         let now = (environment.now)();
@@ -219,8 +219,8 @@ impl Start {
             found.take(check_out(out, self.ledger.as_deref()));
         }
         found.0.extend(plan::findings(&self.plan, ledger, now)?);
-        if let Some(people) = people {
-            found.take(check_people(&self.plan, self.rehearsal, 0, people));
+        if let Some(room) = room {
+            found.take(check_room(&self.plan, self.rehearsal, 0, room));
         }
         Ok(())
     }

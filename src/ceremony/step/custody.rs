@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::Perform;
 use crate::ceremony::conductor::Conductor;
-use crate::ceremony::people::{Answer, Question, Reply};
+use crate::ceremony::room::{Answer, Question, Reply, Secret};
 use crate::failure::Failure;
 use crate::media::shown;
 use crate::plan::step;
@@ -34,14 +34,14 @@ impl Conductor<'_> {
     fn change_custody(&mut self, threshold: usize, count: usize) -> Result<(), Failure> {
         match self.state().pin.clone() {
             Some(PinChange::Changed(_)) => {
-                self.people.show("  The token has its new PIN already.");
+                self.room.show("  The token has its new PIN already.");
                 return Ok(());
             }
             // Stopped before all of it was out: some custodians hold papers of it.
             Some(PinChange::Begun(set)) => self.void(&set)?,
             _ => {}
         }
-        let Some(old) = self.old_pin.take() else {
+        let Some(old) = self.open.as_mut().and_then(|open| open.pin.take()) else {
             return Err(Failure::usage(
                 "this token takes its PIN at its own pad; split custody needs one that keyrite can give it",
             ));
@@ -52,7 +52,7 @@ impl Conductor<'_> {
         let set = shares.first().map(Share::identifier).unwrap_or_default();
         self.record(Event::Custody(Custody::Begun { set: set.clone() }))?;
         self.write_down()?;
-        self.people.show(&format!(
+        self.room.show(&format!(
             "  A PIN was made at random. {count} shares of it make the set {set}; any {threshold} of them give it.\n  One custodian after another comes to the screen alone and brings pen and paper."
         ));
         let mut collected = Collected::of(Some(set.clone()));
@@ -72,7 +72,7 @@ impl Conductor<'_> {
         self.write_down()?;
         self.session()?.change_pin(&old, &new)?;
         self.pin_changed(&set)?;
-        self.people.show(&format!(
+        self.room.show(&format!(
             "  The token has the new PIN, and the login with it went well. Older shares and the old PIN open nothing any more. Write on the envelopes: set {set}, token {}.",
             self.token.serial
         ));
@@ -95,7 +95,7 @@ impl Conductor<'_> {
     /// Who gets the shares: all custodians, or those whom people choose when there are more.
     fn holders(&mut self, count: usize) -> Result<Vec<Person>, Failure> {
         let mut left = self.custodians();
-        if left.len() == count || self.people.unattended() {
+        if left.len() == count || self.room.unattended() {
             left.truncate(count);
             return Ok(left);
         }
@@ -106,7 +106,7 @@ impl Conductor<'_> {
                 .enumerate()
                 .map(|(at, person)| format!("{} {}", at + 1, shown(&person.name)))
                 .collect();
-            self.people.show(&format!("  Custodians without a new share: {}", names.join(", ")));
+            self.room.show(&format!("  Custodians without a new share: {}", names.join(", ")));
             let question = Question {
                 text: format!("Who takes share {number} of {count}? Type the number before the name"),
                 wanted: Answer::Text,
@@ -115,7 +115,7 @@ impl Conductor<'_> {
                 let typed = self.listen(&question)?;
                 match typed.parse::<usize>() {
                     Ok(at) if (1..=left.len()).contains(&at) => break at - 1,
-                    _ => self.people.show("  That is none of the numbers."),
+                    _ => self.room.show("  That is none of the numbers."),
                 }
             };
             chosen.push(left.remove(at));
@@ -125,7 +125,7 @@ impl Conductor<'_> {
 
     /// Nobody's share goes to a file, but in a rehearsal.
     fn people_take_shares(&self) -> Result<(), Failure> {
-        match self.people.unattended() && !self.ledger.is_rehearsal() {
+        match self.room.unattended() && !self.ledger.is_rehearsal() {
             false => Ok(()),
             true => Err(Failure::usage(
                 "a file answers, and shares go to a file in a rehearsal only; resume at a terminal where custodians are",
@@ -138,12 +138,12 @@ impl Conductor<'_> {
         self.people_take_shares()?;
         let title = person.title();
         self.seen_by(share, &title)?;
-        if self.people.unattended() {
+        if self.room.unattended() {
             return Ok(());
         }
         loop {
-            let Some(typed) = self.share(person, |people, title| people.share_back(title))? else {
-                self.people.show("  Once more on the screen; correct the paper.");
+            let Some(typed) = self.secret(Secret::ShareBack(&title))? else {
+                self.room.show("  Once more on the screen; correct the paper.");
                 let again = Custody::ShownAgain { share: share.index(), to: person.name.clone() };
                 self.record(Event::Custody(again))?;
                 self.seen_by(share, &title)?;
@@ -151,19 +151,19 @@ impl Conductor<'_> {
             };
             match Share::read(typed.expose_secret()) {
                 Ok(typed) if typed.is(share) => break,
-                Ok(_) => self.people.show("  That is a share, but not yours."),
+                Ok(_) => self.room.show("  That is a share, but not yours."),
                 Err(wrong) => {
-                    self.people.show(&format!("  Not right: {wrong}."));
+                    self.room.show(&format!("  Not right: {wrong}."));
                 }
             }
         }
-        self.people.show(&format!("  {title}: the paper is right. Keep it where nobody else comes."));
+        self.room.show(&format!("  {title}: the paper is right. Keep it where nobody else comes."));
         Ok(())
     }
 
     fn seen_by(&mut self, share: &Share, title: &str) -> Result<(), Failure> {
         loop {
-            match self.people.hand_out(title, &share.grouped())? {
+            match self.room.hand_out(title, &share.grouped())? {
                 Reply::Text(_) => return Ok(()),
                 Reply::Stop => return Err(Failure::stopped("stopped at the prompt")),
                 Reply::Exception => self.exception()?,

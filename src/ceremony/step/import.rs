@@ -10,7 +10,7 @@ use crate::request::IndexName;
 impl Perform for Import {
     fn perform(&self, conductor: &mut Conductor<'_>) -> Result<(), Failure> {
         let requests = conductor.approved + conductor.refused;
-        conductor.people.show(&format!("  {} came in", count(requests as u64, "request")));
+        conductor.room.show(&format!("  {} came in", count(requests as u64, "request")));
         let (bundle_sha256, indexes) = (conductor.setup.bundle, conductor.setup.indexes.clone());
         for facts in &indexes {
             show(conductor, facts);
@@ -25,7 +25,7 @@ impl Perform for Import {
 
 fn show(conductor: &mut Conductor<'_>, facts: &BundleFacts) {
     let name = |name: &Option<IndexName>| name.as_ref().map_or("none named", IndexName::as_str).to_owned();
-    conductor.people.show(&format!(
+    conductor.room.show(&format!(
         "  index   cluster {}, part {}, sequence {} of {}, SHA-256\n          {}",
         name(&facts.cluster),
         name(&facts.part),
@@ -34,6 +34,6 @@ fn show(conductor: &mut Conductor<'_>, facts: &BundleFacts) {
         facts.index_sha256
     ));
     if !facts.approvers.is_empty() {
-        conductor.people.show(&format!("          approved by {}", facts.approvers.join(", ")));
+        conductor.room.show(&format!("          approved by {}", facts.approvers.join(", ")));
     }
 }

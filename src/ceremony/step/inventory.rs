@@ -27,18 +27,18 @@ impl Conductor<'_> {
                 false if is_own(object, &keys) => "",
                 false => "  (not of this ledger)",
             };
-            self.people.show(&format!("  {:<16} {}{note}", object.class, object.label));
+            self.room.show(&format!("  {:<16} {}{note}", object.class, object.label));
         }
         match objects.len() {
-            0 => self.people.show("  the token holds no object that its user can see"),
-            count if count > SHOWN => self.people.show(&format!("  and {} more", count - SHOWN)),
+            0 => self.room.show("  the token holds no object that its user can see"),
+            count if count > SHOWN => self.room.show(&format!("  and {} more", count - SHOWN)),
             _ => {}
         }
         self.check_objects(objects, &keys, When::Step, rule)?;
         for key in &keys {
             let Some(certificate) = &key.certificate else { continue };
             let attributes = self.session()?.prove_key(key, certificate.key())?;
-            self.people.show(&format!("  proved: the token holds the key of {}", key.name));
+            self.room.show(&format!("  proved: the token holds the key of {}", key.name));
             self.record(Event::KeyProved(KeyProved { name: key.name.clone(), attributes }))?;
         }
         Ok(())
@@ -46,7 +46,7 @@ impl Conductor<'_> {
 
     /// Looks at the token once more, before the release or at the end.
     pub(in crate::ceremony) fn inventory_after(&mut self) -> Result<(), Failure> {
-        if self.session.is_none() || self.state().look.is_none() {
+        if self.open.is_none() || self.state().look.is_none() {
             return Ok(());
         }
         let keys = self.own_keys()?;
@@ -94,7 +94,7 @@ impl Conductor<'_> {
         };
         self.record(Event::Inventory(look.clone()))?;
         if !look.gone.is_empty() {
-            self.people.show(&format!("  gone since the last look: {}", names(&look.gone)));
+            self.room.show(&format!("  gone since the last look: {}", names(&look.gone)));
         }
         let serial = &self.token.serial;
         if !look.appeared.is_empty() {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Perform;
-use crate::ceremony::conductor::Conductor;
+use crate::ceremony::conductor::{Conductor, OpenToken};
 use crate::failure::Failure;
 use crate::issuance::{Reserved, Serial, Signed, Templates, ToBeSigned};
 use crate::ledger::{Advance, Reservation, Row, Rows};
@@ -29,14 +29,14 @@ const GATHER: Duration = Duration::from_millis(20);
 impl Perform for step::Issue {
     fn perform(&self, conductor: &mut Conductor<'_>) -> Result<(), Failure> {
         // Sessions go to threads of their own while the ledger is written to.
-        let session = conductor.session.take().ok_or_else(|| Failure::fault("no token is open"))?;
-        let mut sessions = vec![session];
+        let open = conductor.open.take().ok_or_else(|| Failure::fault("no token is open"))?;
+        let mut sessions = vec![open.session];
         let result = conductor.issue_with(&mut sessions);
-        conductor.session = sessions.into_iter().next();
+        conductor.open = sessions.into_iter().next().map(|session| OpenToken { session, pin: open.pin });
         result?;
         let certificates = conductor.approved as u64;
         conductor
-            .people
+            .room
             .show(&format!("  {} issued, each signature verified", count(certificates, "certificate")));
         conductor.record(Happened::Issued(Issued { certificates }))
     }
@@ -270,7 +270,7 @@ impl Coordinator<'_, '_> {
         }
         self.done += signed;
         let Conductor { approved, refused, .. } = *self.conductor;
-        self.conductor.people.progress(&Progress {
+        self.conductor.room.progress(&Progress {
             doing: "issued",
             done: self.done,
             all: Some(approved),

@@ -14,7 +14,7 @@ impl Perform for Machine {
         conductor.record(Event::Machine(facts.clone()))?;
         let list =
             |items: &[String]| if items.is_empty() { "none".to_owned() } else { shown(&items.join(", ")) };
-        conductor.people.show(&format!(
+        conductor.room.show(&format!(
             "  kernel             {}\n  network up         {}\n  swap in use        {}\n  memory locked      {}\n  loader variables   {}\n  clock (UTC)        {now}",
             shown(&facts.kernel),
             list(&facts.network_up),

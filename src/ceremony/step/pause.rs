@@ -2,7 +2,7 @@
 
 use super::Perform;
 use crate::ceremony::conductor::Conductor;
-use crate::ceremony::people::{Answer, Question};
+use crate::ceremony::room::{Answer, Question};
 use crate::failure::Failure;
 use crate::plan::Act;
 use crate::plan::step::Pause;
@@ -11,13 +11,13 @@ use crate::record::{Compared, Event, Left, Prompt, question};
 impl Perform for Pause {
     fn perform(&self, conductor: &mut Conductor<'_>) -> Result<(), Failure> {
         let left = self.numbers(conductor)?;
-        let was_open = conductor.session.take().is_some();
+        let was_open = conductor.open.take().is_some();
         conductor.record(Event::Left(Left {}))?;
         conductor.write_down()?;
         let head = conductor.transcript.head();
         let title = question::title("head");
-        conductor.people.show(&format!("  The token is closed. {title}, to be written down:\n    {head}"));
-        if !conductor.people.unattended() {
+        conductor.room.show(&format!("  The token is closed. {title}, to be written down:\n    {head}"));
+        if !conductor.room.unattended() {
             let text = "Leave the room together. When everybody is back, press Enter".to_owned();
             conductor.listen(&Question { text, wanted: Answer::Text })?;
         }

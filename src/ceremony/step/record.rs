@@ -2,7 +2,7 @@
 
 use super::Perform;
 use crate::ceremony::conductor::Conductor;
-use crate::ceremony::people::Question;
+use crate::ceremony::room::Question;
 use crate::failure::Failure;
 use crate::media::shown;
 use crate::plan::step::Record;
@@ -19,21 +19,21 @@ impl Record {
     pub(super) fn stated(&self, conductor: &mut Conductor<'_>) -> Result<String, Failure> {
         let Self { kind, label, by, .. } = self;
         let person = conductor.seat(*by)?;
-        conductor.people.show(&format!("  {}: {}", kind.as_str(), shown(label)));
+        conductor.room.show(&format!("  {}: {}", kind.as_str(), shown(label)));
         let mut question = Question::value(label, format!("{}: {}", person.title(), shown(self.ask())));
         let value = loop {
             let typed = conductor.answer(&question, None)?;
             let value = match self.value(&typed) {
                 Ok(value) => value,
-                Err(wrong) if conductor.people.unattended() => {
+                Err(wrong) if conductor.room.unattended() => {
                     return Err(Failure::usage(format!("answers: record {label:?}: {wrong}")));
                 }
                 Err(wrong) => {
-                    conductor.people.show(&format!("  That cannot be written down: {}.", shown(&wrong)));
+                    conductor.room.show(&format!("  That cannot be written down: {}.", shown(&wrong)));
                     continue;
                 }
             };
-            if *kind == StatementKind::Statement || conductor.people.unattended() {
+            if *kind == StatementKind::Statement || conductor.room.unattended() {
                 break value;
             }
             question.text = format!("{}: type it once more, from the thing itself", person.title());
@@ -42,9 +42,9 @@ impl Record {
             if self.value(&again).is_ok_and(|again| again == value) {
                 break value;
             }
-            conductor.people.show("  The two differ; nothing was written down. Once more from the start.");
+            conductor.room.show("  The two differ; nothing was written down. Once more from the start.");
         };
-        conductor.people.show(&format!("  written down: {}", shown(&value)));
+        conductor.room.show(&format!("  written down: {}", shown(&value)));
         conductor.record(Event::Statement(Statement {
             kind: *kind,
             label: label.clone(),

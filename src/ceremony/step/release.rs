@@ -55,12 +55,12 @@ impl Conductor<'_> {
         // The last full pieces of a tar are still on their way to the device.
         self.ledger.tidy_up();
         output.finish().map_err(as_fault)?;
-        self.people.show(&format!("  release {} in {}", release.sequence, out.display(),));
+        self.room.show(&format!("  release {} in {}", release.sequence, out.display(),));
         let (sequence, sha256) = (release.sequence, release.manifest);
         self.record(Event::Released(Released { sequence, manifest_sha256: sha256 }))?;
         self.compare(sha256, |words| Prompt::Manifest(Compared { sha256, words }))?;
         // Not before: whoever stops at the prompt has the release looked at again by `resume`.
-        self.people.show("  The release is complete. Its medium can be unmounted and taken out.");
+        self.room.show("  The release is complete. Its medium can be unmounted and taken out.");
         Ok(())
     }
 
@@ -69,7 +69,7 @@ impl Conductor<'_> {
         let folder = self.ledger.folder().to_owned();
         let mut progress =
             Progress { doing: "written", done: 0, all: Some(self.approved), refused: self.refused };
-        let Conductor { ledger, policy, people, environment, id, .. } = self;
+        let Conductor { ledger, policy, room, environment, id, .. } = self;
         let processors = environment.processors;
         let mut export = Export { ledger, policy, ceremony: *id, issuers: None, processors };
         let manifest = spooled(&folder, |to| {
@@ -78,7 +78,7 @@ impl Conductor<'_> {
                     output.put(&leaf.path, leaf.pem.as_bytes()).map_err(as_fault)?;
                 }
                 progress.done += leaves.len();
-                people.progress(&progress);
+                room.progress(&progress);
                 match (environment.stopped)() {
                     true => Err(Failure::stopped("stopped while the release was written")),
                     false => Ok(()),

@@ -12,8 +12,9 @@ use std::process::Command;
 use super::{Arguments, Stage, custody, preview};
 use crate::ceremony::{check_bundles, judge_bundles, keys_from_before};
 use crate::cli::output::say;
+use crate::cli::pin::PinSource;
+use crate::cli::room::room;
 use crate::cli::secrets::ShareSource;
-use crate::cli::terminal::{Operators, PinSource};
 use crate::media::shown;
 
 /// Certificate profiles of stand-ins: longer than any that they sign.
@@ -71,8 +72,7 @@ fn check(plan: &Plan, after: &[Plan], arguments: &Arguments) -> Result<(), Failu
         let environment = environment();
         judge_bundles(plan, &arguments.bundles, true, &environment, &mut |_| {}, &mut |_| Ok(()))?;
     }
-    let pin = PinSource { pin_file: None, pin_fd: None };
-    Operators::new(arguments.answers.as_deref(), pin, ShareSource::default()).map(|_| ())
+    room(arguments.answers.as_deref(), PinSource::default(), ShareSource::default()).map(|_| ())
 }
 
 /// Checks, previews and reports what came out.

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::ceremony::{Judged, SHOWN, Verdict, issue_lines, judge_bundles};
 use crate::cli::json_list::JsonList;
 use crate::cli::output::say;
-use crate::cli::progress::Work;
+use crate::cli::progress::Bar;
 use crate::digest::Digest;
 use crate::media::{RelativePath, shown};
 use crate::record::BundleFacts;
@@ -86,10 +86,10 @@ struct Totals {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let plan = Plan::read(&arguments.script)?;
     let environment = environment();
-    let mut work: Option<Work> = None;
+    let mut bar = Bar::default();
     let mut tell = |progress: &Progress| {
         if !arguments.json {
-            work.get_or_insert_with(|| Work::new(progress)).tell(progress);
+            bar.tell(progress);
         }
     };
     let json = arguments.json.then(|| JsonList::new("requests"));
@@ -102,9 +102,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         &mut tell,
         &mut |judged| printer.one(judged),
     );
-    if let Some(work) = work {
-        work.end();
-    }
+    bar.end();
     let verdict = verdict?;
     printer.end(&plan, &verdict)?;
     match verdict.refused {

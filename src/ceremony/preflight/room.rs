@@ -1,6 +1,6 @@
 //! What a file may answer for people, and what it may not.
 
-use crate::ceremony::{People, Wanted};
+use crate::ceremony::{Room, Wanted};
 use crate::failure::Failure;
 use crate::plan::Plan;
 
@@ -9,21 +9,16 @@ use crate::plan::Plan;
 ///
 /// # Errors
 /// [`Failure::usage`] with what they lack.
-pub fn check_people(
-    plan: &Plan,
-    rehearsal: bool,
-    next_step: usize,
-    people: &dyn People,
-) -> Result<(), Failure> {
+pub fn check_room(plan: &Plan, rehearsal: bool, next_step: usize, room: &dyn Room) -> Result<(), Failure> {
     let script = plan.script();
     let wrong = |message: &str| Err(Failure::usage(format!("{}: {message}", plan.name())));
-    if script.has("custody") && people.unattended() && !rehearsal {
+    if script.has("custody") && room.unattended() && !rehearsal {
         return wrong(
             "the script hands out shares, and a file answers; run it at a terminal where custodians are, or as a --rehearsal",
         );
     }
     let to_come = script.step.iter().skip(next_step).any(|step| step.act.name() == "custody");
-    if to_come && !people.can_hand_out() {
+    if to_come && !room.can_hand_out() {
         return wrong(
             "the script hands out shares; name a new file for those of a rehearsal by --new-share-file",
         );
@@ -33,5 +28,5 @@ pub fn check_people(
         seats: &script.people,
         labels: script.step.iter().skip(next_step).flat_map(|step| step.act.rules().labels()).collect(),
     };
-    people.lacks(&wanted).map_or(Ok(()), |lack| wrong(&lack))
+    room.lacks(&wanted).map_or(Ok(()), |lack| wrong(&lack))
 }

@@ -1,4 +1,4 @@
-//! The people: who they are, what is shown to them and what they type.
+//! The room: what is shown to the people in it, and what they type.
 
 use secrecy::SecretString;
 
@@ -104,15 +104,26 @@ pub struct Wanted<'a> {
     pub labels: Vec<&'a str>,
 }
 
-/// Those who perform a ceremony.
-pub trait People {
-    /// Shows lines that are safe to show.
+/// A secret that is asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Secret<'a> {
+    /// The PIN of this token.
+    Pin(&'a TokenFacts),
+    /// This person's share of it.
+    Share(&'a str),
+    /// The share that this person was just shown, typed back from the paper.
+    ShareBack(&'a str),
+}
+
+/// Where a ceremony is performed: a terminal with people at it, or a file that answers for them.
+pub trait Room {
+    /// Shows lines, which are escaped already.
     fn show(&mut self, text: &str);
 
-    /// Shows lines that people read through: so many at a time as stand on the screen.
+    /// Shows lines that people read through, a screenful at a time.
     ///
     /// # Errors
-    /// As [`People::ask`].
+    /// As [`Room::ask`].
     fn show_pages(&mut self, text: &str) -> Result<Reply, Failure>;
 
     /// Asks once, and returns what was typed.
@@ -121,46 +132,30 @@ pub trait People {
     /// [`Failure::stopped`] when nobody can answer any more.
     fn ask(&mut self, question: &Question) -> Result<Reply, Failure>;
 
-    /// The PIN of this token.
+    /// Asks for a secret once.
     ///
     /// # Errors
     /// [`Failure::fault`] or [`Failure::stopped`] when there is none.
-    fn pin(&mut self, token: &TokenFacts) -> Result<SecretReply, Failure>;
+    fn secret(&mut self, secret: Secret<'_>) -> Result<SecretReply, Failure>;
 
-    /// A share of this person's, as it is typed or, where [`People::shares_from_file`] says so, as
-    /// a file has it; None when there is none.
-    ///
-    /// # Errors
-    /// As [`People::pin`].
-    fn share(&mut self, person: &str) -> Result<SecretReply, Failure>;
-
-    /// A share that this person just took, typed back from the paper.
-    ///
-    /// # Errors
-    /// As [`People::pin`].
-    fn share_back(&mut self, person: &str) -> Result<SecretReply, Failure>;
-
-    /// Shows a secret to one person until that person is done, and clears the screen.
+    /// Shows a share to one person until that person is done, and clears the screen.
     ///
     /// # Errors
     /// [`Failure::fault`] or [`Failure::stopped`] when nobody can see it.
-    fn hand_out(&mut self, person: &str, secret: &str) -> Result<Reply, Failure>;
+    fn hand_out(&mut self, person: &str, share: &str) -> Result<Reply, Failure>;
 
-    /// Whether somebody types the PIN, and may take the time for it.
-    fn types_pin(&self) -> bool;
-
-    /// Whether shares that are handed out reach anybody.
-    fn can_hand_out(&self) -> bool;
-
-    /// Whether shares come from a file, so that nobody is shown to have given one.
-    fn shares_from_file(&self) -> bool;
+    /// Shows the progress of long work.
+    fn progress(&mut self, progress: &Progress);
 
     /// Whether a file answers.
     fn unattended(&self) -> bool;
 
+    /// Whether shares come from a file, so that the record does not show that anybody gave one.
+    fn shares_from_file(&self) -> bool;
+
+    /// Whether shares that are handed out reach anybody.
+    fn can_hand_out(&self) -> bool;
+
     /// What an answers file lacks of this, when one answers.
     fn lacks(&self, wanted: &Wanted<'_>) -> Option<String>;
-
-    /// Tells how far long work has come.
-    fn progress(&mut self, progress: &Progress);
 }

@@ -1,0 +1,33 @@
+//! Which room a ceremony is performed in, by the arguments.
+
+use std::io::IsTerminal;
+use std::path::Path;
+
+use super::answers_file::AnswersFile;
+use super::pin::PinSource;
+use super::progress::Bar;
+use super::secrets::{ShareSource, Shares};
+use super::terminal::Terminal;
+use crate::ceremony::{Answers, Room};
+use crate::failure::Failure;
+use crate::media::read_file;
+
+/// The room with this answers file, or with people at the terminal.
+pub fn room(answers: Option<&Path>, pin: PinSource, shares: ShareSource) -> Result<Box<dyn Room>, Failure> {
+    shares.check_new()?;
+    pin.check()?;
+    let (shares, bar) = (Shares::new(shares), Bar::default());
+    if let Some(path) = answers {
+        let octets = read_file(path, 1 << 16).map_err(|e| Failure::usage(e.to_string()))?;
+        let text =
+            String::from_utf8(octets).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?;
+        let answers = Answers::parse(&text).map_err(|e| Failure::usage(e.to_string()))?;
+        return Ok(Box::new(AnswersFile { answers, pin, shares, bar }));
+    }
+    match std::io::stdin().is_terminal() {
+        true => Ok(Box::new(Terminal { pin, shares, bar })),
+        false => {
+            Err(Failure::usage("no terminal to type confirmations at; run keyrite at one, or use --answers"))
+        }
+    }
+}
