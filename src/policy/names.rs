@@ -1,4 +1,4 @@
-//! Names: subjects as attributes, DNS names and addresses held against the roster.
+//! Names: subjects as attributes, DNS names and IP addresses checked against the roster.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,8 @@ use super::{RosterLine, pattern};
 use crate::media::shown;
 use crate::request::{Control, Requested, Violation};
 
-/// Attribute types of a subject that keyrite issues, with their upper bounds (RFC 5280 A.1).
+/// Subject attribute types that keyrite issues, with their upper bounds in characters (RFC 5280
+/// A.1).
 const TYPES: [(&str, ObjectIdentifier, usize); 8] = [
     ("CN", rfc4519::CN, 64),
     ("O", rfc4519::O, 64),
@@ -30,7 +31,7 @@ const TYPES: [(&str, ObjectIdentifier, usize); 8] = [
 #[error("{0}")]
 pub struct SubjectError(pub String);
 
-/// A subject as `TYPE=value` texts, in their order.
+/// Returns a subject as `TYPE=value` strings in encoding order.
 pub fn attributes(subject: &Name) -> Result<Vec<String>, SubjectError> {
     subject
         .iter_rdn()
@@ -59,7 +60,7 @@ fn attribute(one: &AttributeTypeAndValue) -> Result<String, SubjectError> {
     Ok(format!("{short}={text}"))
 }
 
-/// Builds a subject from `TYPE=value` texts: country as PrintableString, others as UTF8String
+/// Builds a subject from `TYPE=value` strings: country as PrintableString, others as UTF8String
 /// (RFC 5280 4.1.2.4), each checked against its upper bound.
 ///
 /// # Errors
@@ -103,10 +104,10 @@ fn pair(text: &str) -> Result<AttributeTypeAndValue, SubjectError> {
     Ok(AttributeTypeAndValue { oid: *oid, value: value.map_err(|e| wrong(e.to_string()))? })
 }
 
-/// A subject as RFC 4514 writes it.
+/// Returns a subject in RFC 4514 form.
 pub fn subject_text(subject: &Name) -> String {
-    // What needs no escape is joined here: the general way takes longer than all other parts of a
-    // certificate's manifest entry together.
+    // Fast path for values that need no escaping: `Name::to_string` takes longer than everything
+    // else in a certificate's manifest entry.
     let plain = |text: &String| {
         text.split_once('=').is_some_and(|(kind, value)| {
             ["CN", "O", "OU", "C", "ST", "L"].contains(&kind)
@@ -126,8 +127,8 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{ad}')
 }
 
-/// Holds a subject against patterns: each required one is met by exactly one attribute, and every
-/// attribute is met by some pattern.
+/// Checks a subject against patterns: each required pattern matches exactly one attribute, and
+/// every attribute matches some pattern.
 pub fn check_subject(
     attributes: &[String],
     required: &[String],
@@ -163,7 +164,7 @@ pub fn check_subject(
     violations
 }
 
-/// Holds DNS names and addresses against a roster line.
+/// Checks DNS names and IP addresses against a roster line.
 pub fn check_alternatives(
     requested: &Requested,
     line: &RosterLine,
@@ -194,7 +195,7 @@ fn twice<T: PartialEq + std::fmt::Display>(names: &[T], control: Control) -> Opt
     Some(Violation::new(control, format!("duplicate name {}", shown(&doubled.1.to_string()))))
 }
 
-/// What the first `*` of the line's subject patterns stands for in this subject.
+/// Returns what the first `*` of the line's subject patterns matches in this subject.
 fn from_subject<'a>(line: &RosterLine, first: Option<&str>, attributes: &'a [String]) -> Option<&'a str> {
     let with_star = line.subject.iter().find(|pattern| pattern.contains('*'))?;
     let expanded = with_star.replace("{1}", first.unwrap_or("{1}"));
@@ -203,11 +204,11 @@ fn from_subject<'a>(line: &RosterLine, first: Option<&str>, attributes: &'a [Str
         .find_map(|text| pattern::capture(&expanded, text, pattern::in_subject)?.first().copied())
 }
 
-/// A pattern with `{subject}` replaced; none where there is nothing that it stands for.
+/// Replaces `{subject}` in a pattern; `None` when there is no value for it.
 fn bound(pattern: &str, subject: Option<&str>) -> Option<String> {
     match (pattern.contains("{subject}"), subject) {
         (false, _) => Some(pattern.to_owned()),
-        // A star in the subject itself would be a pattern of the request's making.
+        // A `*` in the subject itself would let the request choose the pattern.
         (true, subject) => {
             subject.filter(|text| !text.contains('*')).map(|text| pattern.replace("{subject}", text))
         }
@@ -238,7 +239,7 @@ fn check_dns(dns: &str, line: &RosterLine, allowed: &[String], first: Option<&st
     if allowed { None } else { bad("is not allowed by the roster line") }
 }
 
-/// Preferred name syntax (RFC 5280 4.2.1.6).
+/// Whether a DNS name is in preferred name syntax (RFC 5280 4.2.1.6).
 pub fn is_host(dns: &str) -> bool {
     dns.len() <= 253
         && dns.split('.').all(|label| {
