@@ -1,4 +1,4 @@
-//! Keys of a folder that was made before, for a renewal that keeps them.
+//! Keys of an earlier run, for a renewal that keeps them.
 
 use crate::failure::Failure;
 use std::path::Path;
@@ -9,17 +9,17 @@ use zeroize::Zeroizing;
 use super::keys::Pair;
 use crate::media::read_file;
 
-/// The largest file with a key, in octets.
+/// Maximum size of a file that contains a key, in octets.
 const MAX_KEY: usize = 64 << 10;
 
-/// The key in a file of its own.
+/// Reads the key in a key file.
 pub fn key(before: &Path, path: &str) -> Result<Pair, Failure> {
     let file = before.join(path);
     let text = Zeroizing::new(read_file(&file, MAX_KEY)?);
     Pair::from_pem(&text).map_err(|e| Failure::usage(format!("{}: {e}", file.display())))
 }
 
-/// The key that a kubeconfig embeds, as [`super::kubeconfig::text`] writes it.
+/// Reads the key embedded in a kubeconfig, as [`super::kubeconfig::text`] writes it.
 pub fn key_of_config(before: &Path, path: &str) -> Result<Pair, Failure> {
     let file = before.join(path);
     let bad = |why: &str| Failure::usage(format!("{}: {why}", file.display()));

@@ -1,4 +1,5 @@
-//! From a description to keys, requests, kubeconfigs, the bundle with its index, and the script.
+//! Creates keys, requests, kubeconfigs, the indexed bundle and the scripts of a cluster
+//! description.
 
 use crate::failure::Failure;
 use std::path::Path;
@@ -15,36 +16,36 @@ use crate::media::{RelativePath, Whole};
 use crate::parallel;
 use crate::request::{Entry, INDEX, Index, IndexName, Sequence};
 
-/// What to make of a cluster's description.
+/// Arguments of [`make`].
 #[derive(Clone, Debug)]
 pub struct Making<'a> {
-    /// The description.
+    /// Cluster description.
     pub cluster: &'a Cluster,
-    /// The one node to make keys for; all without.
+    /// Node to generate keys for; `None` for all nodes.
     pub node: Option<&'a str>,
-    /// A folder that was made before, whose keys are taken again.
+    /// Output folder of an earlier run whose keys are reused.
     pub keys: Option<&'a Path>,
-    /// The bundle's sequence number.
+    /// Sequence number of the bundle.
     pub sequence: Sequence,
-    /// Now, in UTC.
+    /// Current time, in UTC.
     pub now: DateTime,
     /// When the bundle must no longer be used.
     pub expires: Option<DateTime>,
-    /// How many threads generate keys.
+    /// Number of threads that generate keys.
     pub processors: usize,
 }
 
-/// What was made.
+/// Result of [`make`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Made {
-    /// How many requests.
+    /// Number of requests.
     pub requests: usize,
-    /// Whether the keys of service accounts are among it: they must be the same on every
-    /// control-plane node, so one makes them and the others get a copy.
+    /// Whether the service account keys were created. They must be the same on all control-plane
+    /// nodes, so that one node creates them and the others receive a copy.
     pub service_account: bool,
 }
 
-/// A file of the tree.
+/// An output file.
 struct File {
     path: String,
     octets: Zeroizing<Vec<u8>>,
@@ -61,13 +62,13 @@ impl File {
     }
 }
 
-/// A party's files, and its request with what the index says of it.
+/// Files of a party, and the index entry of its request.
 type PartyFiles = Result<(Vec<File>, Entry), Failure>;
 
-/// Makes everything in a new folder, or nothing.
+/// Writes all files to a new folder, or nothing.
 ///
 /// # Errors
-/// [`Failure`] when there is no such node, or a key of before cannot be read; whatever the medium says.
+/// [`Failure`] when the node does not exist, an old key cannot be read, or writing fails.
 pub fn make(making: &Making<'_>, out: &Path) -> Result<Made, Failure> {
     let cluster = making.cluster;
     if let Some(name) = making.node.filter(|name| !cluster.node.iter().any(|node| node.name == *name)) {
@@ -138,7 +139,7 @@ fn pair(making: &Making<'_>, party: &Party) -> Result<Pair, Failure> {
     }
 }
 
-/// The keys of service accounts: one pair for all control-plane nodes.
+/// Returns the files of the service account keys: one pair for all control-plane nodes.
 fn service_account(making: &Making<'_>) -> Result<Vec<File>, Failure> {
     let Making { cluster, node, .. } = making;
     let first = cluster.first_control_plane().map(|node| node.name.as_str());

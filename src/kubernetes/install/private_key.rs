@@ -1,5 +1,5 @@
-//! The public key of a private key in PEM: PKCS #8 (RFC 5958), PKCS #1 (RFC 8017 A.1.2), SEC 1
-//! (RFC 5915). The private key is looked at and let go.
+//! Derives the public key from a PEM private key: PKCS #8 (RFC 5958), PKCS #1 (RFC 8017 A.1.2) or
+//! SEC 1 (RFC 5915). The private key is not kept.
 
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rsa;
@@ -11,10 +11,7 @@ use aws_lc_rs::signature::{
 use super::pem;
 use crate::digest::Digest;
 
-/// SHA-256 over the SubjectPublicKeyInfo of the one private key in this text.
-///
-/// # Errors
-/// Says why there is no such key.
+/// Returns the SHA-256 of the SubjectPublicKeyInfo of the only private key in a text.
 pub fn public_key(octets: &[u8]) -> Result<Digest, String> {
     let text = std::str::from_utf8(octets).map_err(|_| "is not PEM text".to_owned())?;
     let mut keys: Vec<_> =

@@ -1,5 +1,5 @@
-//! What was installed last of each ledger: a small file in the target, by which an older release is
-//! recognised.
+//! The record of the last installed release of each ledger: a small file in the target that
+//! prevents the installation of older releases.
 
 use crate::failure::Failure;
 use std::collections::HashSet;
@@ -13,15 +13,15 @@ use crate::issuance::Validity;
 use crate::media::shown;
 use crate::release::{ManifestKind, Report};
 
-/// The folder of keyrite's own files in a target.
+/// Folder of keyrite's own files in a target.
 pub const STATE: &str = ".keyrite";
-/// The record.
+/// Path of the record.
 pub const RECORD: &str = ".keyrite/installed.json";
 const FORMAT: &str = "keyrite-installed-3";
-/// The formats that are read; the one before names no manifest keys.
+/// Formats that are read; the previous one lacks manifest keys.
 const FORMATS: [&str; 2] = ["keyrite-installed-2", FORMAT];
 
-/// The releases that were installed last, one of each ledger.
+/// Last installed release of each ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
@@ -29,40 +29,39 @@ pub struct Record {
     releases: Vec<Installed>,
 }
 
-/// The release of a ledger that was installed last.
+/// Last installed release of a ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Installed {
-    /// Rehearsal or production; a target is one of them for good.
+    /// Rehearsal or production; fixed for the life of a target.
     kind: ManifestKind,
-    /// SHA-256 over the DER of the root above the manifest's signer, which stands for the ledger.
+    /// SHA-256 of the DER of the root above the manifest's signer; identifies the ledger.
     root_sha256: Digest,
     /// Number of the release in its ledger.
     sequence: u64,
     /// SHA-256 of its manifest.
     manifest_sha256: Digest,
-    /// When it was made, UTC.
+    /// When the release was made, UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     created: Option<String>,
-    /// SHA-256 over the certificates of the keys that may sign the ledger's next release: that of this
-    /// one, and those that it announces.
+    /// SHA-256 of the certificates of the keys that may sign the next release of the ledger: the
+    /// key of this release and those that it announces.
     #[serde(default)]
     manifest_keys: Vec<Digest>,
-    /// The plan digest that it was made by.
+    /// Plan digest of the release.
     plan_sha256: Digest,
-    /// When it was installed, UTC.
+    /// When the release was installed, UTC.
     installed: String,
 }
 
-/// What every version of a record has.
+/// Fields of all versions of a record.
 #[derive(Deserialize)]
 struct Head {
     format: String,
 }
 
 impl Record {
-    /// The record once this release is installed now: in place of its ledger's entry, beside those
-    /// of others.
+    /// Returns the record with this release as the last one of its ledger.
     pub fn with(known: Option<&Self>, report: &Report, now: DateTime) -> Self {
         let root_sha256 = root(report);
         let others = known.into_iter().flat_map(|record| &record.releases);
@@ -80,7 +79,7 @@ impl Record {
         Self { format: FORMAT.to_owned(), releases }
     }
 
-    /// Reads a target's record.
+    /// Reads the record of a target.
     pub fn read(folder: &Folder) -> Result<Option<Self>, Failure> {
         let Some(found) = folder.read(RECORD)? else { return Ok(None) };
         Self::parse(&found.octets).map(Some).map_err(|why| {
@@ -109,26 +108,26 @@ impl Record {
         }
     }
 
-    /// The record as it is written.
+    /// Returns the JSON text of the record.
     pub fn text(&self) -> Result<String, Failure> {
         serde_json::to_string_pretty(self).map(|text| text + "\n").map_err(|e| Failure::fault(e.to_string()))
     }
 
-    /// Whether this very release was the last of its ledger.
+    /// Whether this release is the last installed one of its ledger.
     pub fn is_of(&self, report: &Report) -> bool {
         self.last(report).is_some_and(|entry| {
             entry.manifest_sha256 == report.manifest_sha256 && entry.manifest_keys == manifest_keys(report)
         })
     }
 
-    /// The entry of a release's ledger.
+    /// Returns the entry of the release's ledger.
     fn last(&self, report: &Report) -> Option<&Installed> {
         let root = root(report);
         self.releases.iter().find(|entry| entry.root_sha256 == root)
     }
 }
 
-/// The keys that a release lets sign the next one.
+/// Returns the keys that may sign the next release.
 fn manifest_keys(report: &Report) -> Vec<Digest> {
     let own = report.manifest_key.certificate_sha256;
     let listed = report.head.manifest_keys.iter().map(|key| key.certificate_sha256);
@@ -140,7 +139,7 @@ fn root(report: &Report) -> Digest {
     root.map_or(report.manifest_sha256, |(entry, _)| entry.sha256)
 }
 
-/// A release that may follow what is installed: of the right kind, not older, not of a fork.
+/// Checks that a release may follow the installed one: right kind, not older, not from a fork.
 pub fn admit(
     record: Option<&Record>,
     report: &Report,
@@ -170,12 +169,12 @@ pub fn admit(
             other.kind, report.head.kind
         )));
     }
-    // A ledger counts for itself; the CA of another one is another, which --rotate-ca decides about.
+    // Ledgers are independent of each other; --rotate-ca governs the CA of another one.
     installed.map_or(Ok(()), |installed| follows(installed, report))
 }
 
-/// Whether the key that signed a release may speak for the ledger here: it did before, an installed
-/// release announced it, or somebody names it.
+/// Checks that the signing key may speak for the ledger: it signed before, an installed release
+/// announced it, or the operator named it.
 fn trusts(
     installed: Option<&Installed>,
     report: &Report,
@@ -183,7 +182,7 @@ fn trusts(
     now: DateTime,
 ) -> Result<(), Failure> {
     if manifest_key.is_some() {
-        // The one that is named is the one that signed, or the release would not verify.
+        // Verification has required that the named key signed the release.
         return Ok(());
     }
     let Validity { not_before, not_after } = report.manifest_key.validity;

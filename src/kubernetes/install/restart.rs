@@ -1,13 +1,13 @@
-//! Which components read a file, and how each takes in a new one.
+//! Determines which components must be restarted for a changed file, and how.
 
-/// A component, and how it is restarted.
+/// A component and how to restart it.
 struct Component {
     name: &'static str,
-    /// Files of its own that it reads at its start, by how their paths begin.
+    /// Prefixes of the paths of its own files, which it reads at startup.
     own: &'static [&'static str],
-    /// CA files that it reads beside others, where it runs.
+    /// Prefixes of the paths of CA files that it reads if it runs on the node.
     shared: &'static [&'static str],
-    /// Whether it runs on every node; the others run where files of their own are.
+    /// Whether it runs on every node; other components run where their own files are.
     everywhere: bool,
     how: &'static str,
 }
@@ -59,7 +59,7 @@ const COMPONENTS: [Component; 6] = [
 
 const STATIC_POD: &str = "as a static pod, move its file out of /etc/kubernetes/manifests, wait until the container is gone, move it back; as a service, systemctl restart it";
 
-/// How components are restarted that read one of the changed files, and which they are; `here` are
+/// Returns how to restart, and the components to restart that way, for changed files. `here` lists
 /// the certificates and kubeconfigs whose keys are on the node.
 pub fn restarts<'a>(
     changed: impl Iterator<Item = &'a str> + Clone,

@@ -1,4 +1,5 @@
-//! A node as it is: its private keys, its kubeconfigs, its kubelet's certificates, and what was installed before.
+//! The state of a node: private keys, kubeconfigs, kubelet certificates, and the record of
+//! installed releases.
 
 use crate::failure::Failure;
 use std::collections::HashSet;
@@ -12,7 +13,7 @@ use super::recover;
 use super::renewal::Renewal;
 use crate::digest::Digest;
 
-/// A node as it is, taken for this process alone.
+/// The state of a node, locked for this process.
 #[derive(Debug)]
 pub struct Target {
     pub(super) folders: Folders,
@@ -24,12 +25,12 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads a node's folders. What an interrupted installation left is put back as it was before,
-    /// unless they are only looked at.
+    /// Reads the folders of a node, after rolling back any interrupted installation unless
+    /// `look_only`.
     ///
     /// # Errors
-    /// [`Failure::refused`] for a key or a kubeconfig that cannot be used, and for an interrupted
-    /// installation when only looking; [`Failure::fault`] when something cannot be read.
+    /// [`Failure::refused`] for an unusable key or kubeconfig, and for an interrupted installation
+    /// if `look_only`; [`Failure::fault`] when reading fails.
     pub fn open(places: &Where, look_only: bool) -> Result<Self, Failure> {
         let mut folders = Folders::open(places)?;
         let restored = match look_only {
@@ -50,26 +51,26 @@ impl Target {
         Ok(Self { folders, keys, kubeconfigs, kubelet, record, restored })
     }
 
-    /// Whether an interrupted installation was put back.
+    /// Whether an interrupted installation was rolled back.
     pub fn restored(&self) -> bool {
         self.restored
     }
 
-    /// SHA-256 over each public key whose private key is here.
+    /// Returns the SHA-256 of each public key whose private key is on the node.
     pub fn public_keys(&self) -> HashSet<Digest> {
         let embedded = self.kubeconfigs.iter().filter_map(|file| file.config.key);
         let kubelet = self.kubelet.client.iter().map(|pair| pair.public);
         self.keys.iter().map(|key| key.public).chain(embedded).chain(kubelet).collect()
     }
 
-    /// The certificates that the kubelet keeps itself, in words.
+    /// Describes the certificates that the kubelet manages itself, for display.
     pub fn kubelet(&self) -> &[String] {
         &self.kubelet.seen
     }
 }
 
-/// Refuses a folder that lies above the one that is meant, as `/etc/kubernetes`: CA files would go
-/// to the wrong place, and kubeconfigs would be passed over.
+/// Refuses a parent of the intended folder, such as `/etc/kubernetes`: CA files would be written to
+/// the wrong place, and kubeconfigs would be missed.
 fn check_level(pki: &Folder, keys: &[KeyFile], known: &[KubeconfigFile]) -> Result<(), Failure> {
     let below = keys.iter().find_map(|key| {
         let end = format!("/{}", key.path).find("/pki/")? + "pki".len();
@@ -99,7 +100,7 @@ fn check_level(pki: &Folder, keys: &[KeyFile], known: &[KubeconfigFile]) -> Resu
     Ok(())
 }
 
-/// The kubeconfigs that are there; one that was named must be.
+/// Returns the existing kubeconfigs; those named by the operator must exist.
 fn kubeconfigs(folders: &mut Folders, at: usize, places: &Where) -> Result<Vec<KubeconfigFile>, Failure> {
     let mut wanted: Vec<(usize, String, bool)> = known_names().map(|name| (at, name, false)).collect();
     for file in &places.kubeconfigs {

@@ -1,8 +1,8 @@
-//! Changes that happen all or not at all.
+//! Changes that are applied all or not at all.
 //!
-//! What is new is written and synced beside its place, what is old gets a second name, and the
-//! list of both is synced: only then names change, one atomic step after the other. Until the list
-//! is put away, [`recover`](super::recover) can take every step back.
+//! New files are written and synced next to their destinations, old files receive a second hard
+//! link, and the journal of both is synced. Only then are files renamed, each atomically. Until the
+//! journal is moved away, [`recover`](super::recover) can revert every step.
 
 use crate::failure::Failure;
 use std::collections::HashSet;
@@ -18,29 +18,29 @@ use crate::digest::Digest;
 
 const PRIVATE: Owner = Owner { mode: 0o600, ids: None };
 
-/// What comes to stand in a place.
+/// New contents of a path.
 #[derive(Debug)]
 pub enum New {
-    /// These octets, with these permissions.
+    /// A file with these octets, mode and owner.
     Octets(Zeroizing<Vec<u8>>, Owner),
-    /// A symbolic link with this text.
+    /// A symbolic link with this target.
     Link(String, Owner),
-    /// What a kept file holds; its path.
+    /// The kept file at this path.
     Kept(String),
-    /// Nothing.
+    /// No file.
     Absent,
 }
 
-/// One change.
+/// A change.
 #[derive(Debug)]
 pub struct Step {
     /// Number of the folder.
     pub folder: usize,
-    /// Path in it.
+    /// Path in the folder.
     pub path: String,
-    /// What stands there now.
+    /// Digest of the current file, if any.
     pub before: Option<Digest>,
-    /// What is to stand there.
+    /// New contents.
     pub new: New,
 }
 
@@ -48,10 +48,10 @@ fn staged(id: &str, number: usize) -> String {
     format!("{STATE}/{id}/new-{number}")
 }
 
-/// Makes all changes, or none.
+/// Applies all changes, or none.
 ///
 /// # Errors
-/// [`Failure`] says what failed; the target is then as it was, or the message says that it is not.
+/// The cause of the failure; the target is unchanged unless the message says otherwise.
 pub fn run(folders: &Folders, steps: &[Step], made: Vec<String>) -> Result<(), Failure> {
     perform(folders, steps, made, None)
 }
@@ -66,7 +66,7 @@ fn perform(
     let done = stage(folders, &id, steps, made)
         .and_then(|journal| exchange(folders, steps, &journal))
         .and_then(|()| commit(folders.pki(), undoes.unwrap_or(&id), undoes.is_some()));
-    // Either way: what is over is cleared away, and what is not is taken back.
+    // After success this cleans up; after a failure it rolls back.
     let cleared = recover::recover(folders);
     match (done, cleared) {
         (Ok(()), Ok(_)) => Ok(()),
@@ -80,7 +80,7 @@ fn perform(
     }
 }
 
-/// Two changes of one file could not be taken back.
+/// Two changes of one file could not be reverted.
 fn each_once(folders: &Folders, steps: &[Step]) -> Result<(), Failure> {
     let mut places = HashSet::new();
     match steps.iter().find(|step| !places.insert((step.folder, &step.path))) {
@@ -92,7 +92,7 @@ fn each_once(folders: &Folders, steps: &[Step]) -> Result<(), Failure> {
     }
 }
 
-/// Writes what is new, gives what is old a second name, and syncs the list of both.
+/// Writes new files, links old files, and syncs the journal of both.
 fn stage(folders: &Folders, id: &str, steps: &[Step], made: Vec<String>) -> Result<Journal, Failure> {
     each_once(folders, steps)?;
     let mut journal = Journal { format: FORMAT.to_owned(), id: id.to_owned(), made, entries: Vec::new() };
@@ -129,7 +129,7 @@ fn stage(folders: &Folders, id: &str, steps: &[Step], made: Vec<String>) -> Resu
             after,
         });
     }
-    // A folder may have older generations, and no part in this one.
+    // A folder may contain older generations and take no part in this one.
     let generation = format!("{STATE}/{id}");
     folders.iter().filter(|folder| folder.has_folder(&generation)).try_for_each(|folder| {
         folder
@@ -162,7 +162,7 @@ fn exchange(folders: &Folders, steps: &[Step], journal: &Journal) -> Result<(), 
     steps.iter().try_for_each(|step| folders.at(step.folder).sync_parent(&step.path))
 }
 
-/// The one step by which the changes count: the list leaves its place.
+/// Commits the changes by moving the journal away.
 fn commit(pki: &Folder, generation: &str, undone: bool) -> Result<(), Failure> {
     let name = if undone { UNDONE } else { UNDO };
     let path = format!("{STATE}/{generation}/{name}");
@@ -171,11 +171,11 @@ fn commit(pki: &Folder, generation: &str, undone: bool) -> Result<(), Failure> {
     pki.sync_parent(JOURNAL)
 }
 
-/// Takes the last installation back; tells which files changed, in words for people.
+/// Reverts the last installation and returns lines for display about the files changed.
 ///
 /// # Errors
-/// [`Failure::refused`] when there is none, or when a file was changed since; [`Failure::fault`] when
-/// the system fails. The target is then as it was.
+/// [`Failure::refused`] when there is no installation, or a file was changed since;
+/// [`Failure::fault`] when the system fails. The target is then unchanged.
 pub fn undo(places: &Where) -> Result<Vec<String>, Failure> {
     let folders = Folders::open(places)?;
     recover::recover(&folders)?;

@@ -1,5 +1,5 @@
-//! The kubelet's client certificate in a plan: which certificate of the release follows it, and what
-//! of a kubelet is still under a CA that goes.
+//! The kubelet's client certificate in a plan: its successor in the release, and which of the
+//! kubelet's certificates are under a removed CA.
 
 use der::DateTime;
 use zeroize::Zeroizing;
@@ -18,12 +18,12 @@ use crate::media::shown;
 use crate::policy::subject_attributes;
 use crate::release::Report;
 
-/// How the common name of a node's identity begins (the Node authorizer requires it).
+/// Prefix of a node's common name, required by the Node authorizer.
 const NODE: &str = "CN=system:node:";
 const NAME_IT: &str = "name the folder above its pki by --kubelet-dir";
 
-/// The certificate that follows the kubelet's: that of a renewal, else one for the key that it has,
-/// else one for the key in its kubeconfig, unless the kubelet's is younger.
+/// Returns the successor of the kubelet's certificate: that of a renewal, else one for its current
+/// key, else one for the key in its kubeconfig unless the current certificate is newer.
 pub fn successor<'a>(target: &'a Target, report: &'a Report) -> Option<Leaf<'a>> {
     let client = target.kubelet.client.as_ref()?;
     let leaf = |key: KeyIn<'a>| {
@@ -45,7 +45,7 @@ fn is_of_node(leaf: &Leaf<'_>) -> bool {
     common_name(leaf.certificate.der()).starts_with(NODE)
 }
 
-/// `CN=...` of a certificate's subject, empty when it has none.
+/// Returns `CN=...` of a certificate's subject, or an empty string.
 fn common_name(der: &[u8]) -> String {
     let names = |present: Present| subject_attributes(present.parsed.tbs_certificate().subject()).ok();
     let mut names = Present::from_der(der).ok().and_then(names).unwrap_or_default().into_iter();
@@ -53,7 +53,7 @@ fn common_name(der: &[u8]) -> String {
 }
 
 impl Plan<'_> {
-    /// A new dated file with certificate and key, and the link to it.
+    /// Adds a new dated file with certificate and key, and updates the link to it.
     pub(super) fn put_kubelet(
         &mut self,
         leaves: &[Leaf<'_>],
@@ -106,7 +106,7 @@ impl Plan<'_> {
         self.steps.push(Step { folder: number, path: client.link.to_owned(), before, new });
     }
 
-    /// Nothing of a kubelet may be under a CA that goes.
+    /// No certificate of the kubelet may be under a removed CA.
     pub(super) fn check_kubelet_dropped(
         &self,
         leaves: &[Leaf<'_>],
@@ -134,7 +134,7 @@ impl Plan<'_> {
         })
     }
 
-    /// A kubeconfig that refers to a kubelet's folder which was not looked at, and what it refers to.
+    /// Returns a kubeconfig that refers to a kubelet folder not inspected, and the reference.
     fn unseen(&self) -> Option<(String, String)> {
         let refers = |file: &&KubeconfigFile| !self.target.kubelet.known && refers_to_link(file);
         let file = self.target.kubeconfigs.iter().find(refers)?;
@@ -143,7 +143,7 @@ impl Plan<'_> {
         Some((self.target.folders.at(file.folder).name(&file.path), what))
     }
 
-    /// A renewal would not reach a kubelet's folder that was not looked at.
+    /// A renewal would not reach a kubelet folder that was not inspected.
     fn tell_unseen(&mut self) -> Result<(), Failure> {
         let Some((file, what)) = self.unseen() else { return Ok(()) };
         if self.target.kubeconfigs.iter().any(|file| file.renewed && refers_to_link(file)) {
@@ -156,7 +156,7 @@ impl Plan<'_> {
     }
 }
 
-/// Another node's certificate means that one of the two does not belong here.
+/// If the certificate is for another node, either it or the kubelet's does not belong here.
 fn check_name(name: &str, client: &Pair, leaves: &[Leaf<'_>]) -> Result<(), Failure> {
     let there = client.certificates.first().map(|first| common_name(&first.der)).unwrap_or_default();
     let of_kubelet =
@@ -175,7 +175,7 @@ fn check_name(name: &str, client: &Pair, leaves: &[Leaf<'_>]) -> Result<(), Fail
     Ok(())
 }
 
-/// Whether these certificates are the ones in the file already.
+/// Whether the file already contains these certificates.
 fn holds(client: &Pair, certificates: &str) -> bool {
     let der = |list: &[Present]| list.iter().map(|present| present.der.clone()).collect::<Vec<_>>();
     pem::certificates(certificates.as_bytes()).is_ok_and(|new| der(&new) == der(&client.certificates))

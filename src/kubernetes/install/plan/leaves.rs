@@ -1,4 +1,4 @@
-//! Certificates of a release, assigned by public key to the private keys of a node.
+//! Assigns certificates of a release to the private keys of a node, by public key.
 
 use der::{DateTime, Encode};
 
@@ -17,17 +17,17 @@ use crate::kubernetes::install::target::Target;
 use crate::kubernetes::install::trust::Trust;
 use crate::release::{CertificateEntry, Report};
 
-/// Where the key of a kubelet's new certificate is.
+/// Location of the key for a kubelet's new certificate.
 #[derive(Clone, Copy)]
 pub enum KeyIn<'a> {
-    /// In the file that it has now.
+    /// In the kubelet's current file.
     File(&'a Pair),
-    /// In its kubeconfig.
+    /// In a kubeconfig.
     Kubeconfig(&'a KubeconfigFile),
 }
 
 impl KeyIn<'_> {
-    /// The key as PEM text.
+    /// Returns the key in PEM.
     pub fn text(self) -> Result<Zeroizing<String>, String> {
         let text = |octets: &[u8]| pem::private_key(octets).map(|text| Zeroizing::new(text.to_owned()));
         match self {
@@ -47,24 +47,24 @@ impl KeyIn<'_> {
     }
 }
 
-/// A certificate and the one place that it belongs to: beside a key, into a kubeconfig, or with
-/// a key among the kubelet's own.
+/// A certificate and its one destination: next to a key, in a kubeconfig, or with a key among the
+/// kubelet's files.
 pub struct Leaf<'a> {
     pub entry: &'a CertificateEntry,
     pub certificate: &'a Certificate,
     pub key: Option<&'a KeyFile>,
     pub kubeconfig: Option<usize>,
-    /// As the successor of a kubelet's client certificate.
+    /// Key of a kubelet whose client certificate this one succeeds.
     pub kubelet: Option<KeyIn<'a>>,
 }
 
 impl<'a> Leaf<'a> {
-    /// A certificate without a place of its own.
+    /// Creates a certificate without a destination.
     pub fn new(entry: &'a CertificateEntry, certificate: &'a Certificate) -> Self {
         Self { entry, certificate, key: None, kubeconfig: None, kubelet: None }
     }
 
-    /// The certificate and those between it and what is trusted.
+    /// Returns the certificate and its intermediates in PEM.
     pub fn text(&self, trust: &Trust<'_>) -> Result<String, Failure> {
         let mut text = self.certificate.pem()?;
         for certificate in trust.chain(&self.entry.authority)?.intermediates {
@@ -73,12 +73,12 @@ impl<'a> Leaf<'a> {
         Ok(text)
     }
 
-    /// What people are told.
+    /// Describes the certificate for display.
     pub fn story(&self) -> String {
         format!("{}, {}, until {}", self.entry.profile, self.entry.subject, self.entry.not_after)
     }
 
-    /// It must be valid now: whoever reads it next would refuse it otherwise.
+    /// The certificate must be valid now, or its reader would reject it.
     pub fn check_time(&self, now: DateTime) -> Result<(), Failure> {
         let validity = self.certificate.validity();
         if (validity.not_before..=validity.not_after).contains(&now) {
@@ -90,7 +90,7 @@ impl<'a> Leaf<'a> {
         )))
     }
 
-    /// What is there must not be younger.
+    /// The certificate must not be older than the installed one.
     pub fn check_newer(&self, place: &str, there: &[Present]) -> Result<(), Failure> {
         let Some(first) = there.first() else { return Ok(()) };
         let (old, new) = (start(first), self.certificate.validity().not_before);
@@ -103,12 +103,12 @@ impl<'a> Leaf<'a> {
     }
 }
 
-/// When a certificate becomes valid.
+/// Returns the notBefore time of a certificate.
 pub fn start(certificate: &Present) -> DateTime {
     certificate.parsed.tbs_certificate().validity().not_before.to_date_time()
 }
 
-/// Every place here with the certificate of the release that is for its key.
+/// Returns a leaf for each key file and kubeconfig whose key the release certifies.
 pub fn assign<'a>(target: &'a Target, report: &'a Report) -> Vec<Leaf<'a>> {
     let keys = target.keys.iter().filter_map(|key| {
         let (entry, certificate) = find(report, key.public)?;
@@ -121,13 +121,13 @@ pub fn assign<'a>(target: &'a Target, report: &'a Report) -> Vec<Leaf<'a>> {
     keys.chain(kubeconfigs).collect()
 }
 
-/// The certificate for a key: a ceremony certifies a key once (`KEY-TWICE`).
+/// Returns the certificate for a key; a ceremony certifies a key only once (`KEY-TWICE`).
 pub fn find(report: &Report, public: Digest) -> Option<&(CertificateEntry, Certificate)> {
     report.kept.iter().find(|(entry, _)| entry.spki_sha256 == public)
 }
 
-/// The CA file that belongs into a kubeconfig: that of its client certificate, or the one that it
-/// holds a certificate of.
+/// Returns the CA file for a kubeconfig: that of its client certificate, or one that shares a
+/// certificate with its embedded CA.
 pub fn ca_of<'a>(
     file: &KubeconfigFile,
     leaf: Option<&Leaf<'_>>,
@@ -149,7 +149,7 @@ pub fn ca_of<'a>(
     }
 }
 
-/// A kubeconfig that nothing is for must be complete already, or have its key elsewhere.
+/// A kubeconfig that receives no certificate must be complete, or have its key elsewhere.
 pub fn complete_as_it_is(file: &KubeconfigFile) -> Result<(), String> {
     let Some(key) = file.config.key else { return Ok(()) };
     let Some(client) = file.config.client.first() else {
@@ -162,7 +162,7 @@ pub fn complete_as_it_is(file: &KubeconfigFile) -> Result<(), String> {
     }
 }
 
-/// Certificates that stay as they are, with the files that they are in.
+/// Returns the certificates that remain installed, with the names of their files.
 pub fn staying(target: &Target, leaves: &[Leaf<'_>]) -> Result<Vec<(String, Present)>, Failure> {
     let mut staying = Vec::new();
     let placed = |path: &str| leaves.iter().any(|leaf| leaf.key.is_some_and(|key| key.path == path));
@@ -182,7 +182,7 @@ pub fn staying(target: &Target, leaves: &[Leaf<'_>]) -> Result<Vec<(String, Pres
     Ok(staying)
 }
 
-/// Whether a certificate is another one, or was issued by it.
+/// Whether a certificate equals another one or was issued by it.
 pub fn is_under(certificate: &Present, issuer: &Present) -> bool {
     let (inner, outer) = (certificate.parsed.tbs_certificate(), issuer.parsed.tbs_certificate());
     let Ok(key) = PublicKey::new(outer.subject_public_key_info().clone()) else {
