@@ -1,4 +1,4 @@
-//! `keyrite install`: from a release to the files that the components of a node read.
+//! `keyrite install`: installs a release for the components of a node.
 
 mod objects;
 
@@ -15,10 +15,10 @@ use crate::kubernetes::install::{self, Options, Plan, Target, Where};
 use crate::media::{RelativePath, shown};
 use crate::release::{CertificateEntry, ManifestKind};
 
-/// So many certificates that belong elsewhere are named.
+/// Maximum number of certificates of other nodes that are named.
 const NAMED: usize = 10;
 
-/// Arguments of `install`: a release, or something that is done with what was installed.
+/// Arguments of `install`: a release, or a subcommand.
 #[derive(Debug)]
 pub enum Arguments {
     Release(Box<Install>),
@@ -52,7 +52,7 @@ impl Args for Arguments {
     }
 }
 
-/// What is done with what was installed.
+/// Subcommands of `install`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Write what kubectl needs: certificates for CertificateSigningRequest objects, Secrets, a
@@ -65,7 +65,6 @@ pub enum Command {
     },
 }
 
-/// Arguments of the installation itself.
 #[derive(Debug, Args)]
 pub struct Install {
     #[command(flatten)]
@@ -95,7 +94,6 @@ pub struct Install {
     dry_run: bool,
 }
 
-/// The folders of a node.
 #[derive(Debug, Args)]
 pub struct Places {
     /// The folder of private keys and certificates, for example /etc/kubernetes/pki
@@ -132,7 +130,6 @@ fn ca_file(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), path.as_str().to_owned()))
 }
 
-/// Performs the command.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments {
         Arguments::Command(Command::Undo { places }) => undo(places),

@@ -1,4 +1,5 @@
-//! `keyrite request`: what becomes a request, on the cluster's side. No token, no ledger.
+//! `keyrite request`: creates, collects and checks requests on the cluster's side, without token
+//! and ledger.
 
 #[cfg(feature = "token")]
 mod check;
@@ -13,7 +14,7 @@ use der::DateTime;
 use super::system;
 use crate::request::Sequence;
 
-/// What can be requested.
+/// Subcommands of `request`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make the keys, requests, kubeconfigs and the script of a Kubernetes cluster
@@ -27,7 +28,7 @@ pub enum Command {
     Collect(collect::Arguments),
 }
 
-/// What the index of a new bundle says besides its requests.
+/// Arguments for the index of a new bundle.
 #[derive(Debug, Args)]
 struct Dating {
     /// The bundle's sequence number; the time in seconds since 1970 without
@@ -38,7 +39,6 @@ struct Dating {
     expires_in: Option<u32>,
 }
 
-/// Sequence number, now, and when the bundle expires.
 struct Dated {
     sequence: Sequence,
     now: DateTime,
@@ -58,7 +58,6 @@ impl Dating {
     }
 }
 
-/// Performs the command.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         #[cfg(feature = "token")]

@@ -1,4 +1,4 @@
-//! `keyrite install objects`: from a release to what `kubectl` takes.
+//! `keyrite install objects`: writes API objects from a release, for `kubectl`.
 
 use crate::failure::Failure;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,9 @@ use crate::kubernetes::install::{KeyFolder, ObjectFile, Objects};
 use crate::media::{self, Whole, shown};
 use crate::release::CertificateEntry;
 
-/// So many commands are shown.
+/// Maximum number of commands displayed.
 const SHOWN: usize = 10;
 
-/// Arguments of `install objects`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -31,7 +30,6 @@ pub struct Arguments {
     rehearsal: bool,
 }
 
-/// Performs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let keys = arguments.key_dir.as_deref().map(KeyFolder::open).transpose().map_err(failure)?;
     let keep = |entry: &CertificateEntry| Objects::wants(keys.as_ref(), entry);

@@ -1,4 +1,4 @@
-//! `keyrite request check`: the offline side's verdict, before anyone travels.
+//! `keyrite request check`: judges bundles before they are carried to the signing machine.
 
 use crate::cli::environment::environment;
 use crate::failure::Failure;
@@ -14,7 +14,6 @@ use crate::cli::output::say;
 use crate::cli::progress::Work;
 use crate::media::shown;
 
-/// Arguments of `request check`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The bundles, as they will be imported together
@@ -31,7 +30,6 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Performs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let plan = Plan::read(&arguments.script)?;
     let environment = environment();
@@ -67,7 +65,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-/// Prints verdicts as they come.
+/// Prints verdicts one by one.
 struct Printer {
     json: bool,
     approved: usize,

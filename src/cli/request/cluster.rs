@@ -11,10 +11,9 @@ use crate::cli::system;
 use crate::kubernetes::{Cluster, Making, make};
 use crate::media::{Whole, read_file};
 
-/// The largest description, in octets.
+/// Maximum size of a cluster description, in octets.
 const MAX_DESCRIPTION: usize = 8 << 20;
 
-/// Arguments of `request cluster`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The cluster's description
@@ -32,7 +31,6 @@ pub struct Arguments {
     dating: Dating,
 }
 
-/// Performs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let named = arguments.cluster.display();
     let octets = read_file(&arguments.cluster, MAX_DESCRIPTION).map_err(|e| Failure::usage(e.to_string()))?;

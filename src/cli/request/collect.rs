@@ -10,7 +10,6 @@ use crate::cli::output::say;
 use crate::media::{Error, Whole, shown};
 use crate::request::{Index, IndexName, collect, write_bundle};
 
-/// Arguments of `request collect`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The folder; symbolic links in it are not followed
@@ -28,12 +27,11 @@ pub struct Arguments {
     dating: Dating,
 }
 
-/// A name as an index has it.
+/// Parses a name for an index.
 pub fn name(text: &str) -> Result<IndexName, String> {
     IndexName::try_from(text.to_owned())
 }
 
-/// Performs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     Whole::check_free(&arguments.out).map_err(|e| Failure::usage(e.to_string()))?;
     let collected = collect(&arguments.folder).map_err(failure)?;
@@ -58,7 +56,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The same words for both commands that write bundles.
+/// Maps errors for both commands that write bundles.
 pub fn failure(error: Error) -> Failure {
     match error {
         Error::Refused(message) => Failure::refused(message),

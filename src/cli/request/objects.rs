@@ -12,10 +12,9 @@ use crate::kubernetes::{BUILT_IN_SIGNERS, Picked, pick};
 use crate::media::{Whole, read_file, shown};
 use crate::request::{Index, IndexName, write_bundle};
 
-/// The largest list of objects, in octets.
+/// Maximum size of a list of objects, in octets.
 const MAX_LIST: usize = 256 << 20;
 
-/// Arguments of `request objects`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// What `kubectl get csr -o json` printed
@@ -34,7 +33,6 @@ pub struct Arguments {
     dating: Dating,
 }
 
-/// Performs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     Whole::check_free(&arguments.out).map_err(|e| Failure::usage(e.to_string()))?;
     let octets = read_file(&arguments.file, MAX_LIST).map_err(|e| Failure::usage(e.to_string()))?;
@@ -66,7 +64,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Dated { sequence, now, expires } = arguments.dating.now()?;
     let mut index = Index::new(sequence, now, Vec::new());
     index.cluster.clone_from(&arguments.cluster);
-    // Objects and nodes are counted apart, so that neither waits for the other.
+    // Objects have their own part, so that their sequence numbers are independent of the nodes'.
     index.part = arguments.cluster.as_ref().and_then(|_| IndexName::try_from("objects".to_owned()).ok());
     index.expires = expires.map(crate::request::Time);
     let count = requests.len();
