@@ -11,7 +11,7 @@ use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 
 use super::output::say;
 use super::{system, verify};
-use crate::kubernetes::install::{self, Options, Plan, Target, Where};
+use crate::kubernetes::install::{self, Options, Paths, Plan, Target};
 use crate::media::{RelativePath, shown};
 use crate::release::{CertificateEntry, ManifestKind};
 
@@ -113,8 +113,8 @@ pub struct Places {
 }
 
 impl Places {
-    fn places(self) -> Where {
-        Where {
+    fn places(self) -> Paths {
+        Paths {
             pki: self.pki,
             kubeconfig_dir: self.kubeconfig_dir,
             kubelet_dir: self.kubelet_dir,
@@ -139,7 +139,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 fn perform(arguments: Install) -> Result<(), Failure> {
-    let places = Where { renewal: arguments.renewal, ..arguments.places.places() };
+    let places = Paths { renewal: arguments.renewal, ..arguments.places.places() };
     let target = Target::open(&places, arguments.dry_run).map_err(failure)?;
     if target.restored() {
         say("restored   an installation was interrupted here; everything is as it was before it");
@@ -171,8 +171,8 @@ fn perform(arguments: Install) -> Result<(), Failure> {
     };
     let plan = Plan::new(&target, &report, &options, system::now()).map_err(failure)?;
     let elsewhere = elsewhere.into_inner().unwrap_or_default();
-    tell_elsewhere(&elsewhere, report.certificates - report.kept.len());
-    tell(&plan);
+    print_elsewhere(&elsewhere, report.certificates - report.kept.len());
+    print_plan(&plan);
     let kind = match report.head.kind {
         ManifestKind::Production if report.head.unattended => ", but UNATTENDED: a file answered for people",
         ManifestKind::Production => "",
@@ -188,12 +188,12 @@ fn perform(arguments: Install) -> Result<(), Failure> {
     }
     let restarts = plan.restarts();
     plan.apply().map_err(failure)?;
-    tell_restarts(&restarts);
+    print_restarts(&restarts);
     say(&format!("INSTALLED{kind}"));
     Ok(())
 }
 
-fn tell_elsewhere(named: &BTreeSet<RelativePath>, count: usize) {
+fn print_elsewhere(named: &BTreeSet<RelativePath>, count: usize) {
     for path in named {
         say(&format!("left out   {path}: its private key is not here"));
     }
@@ -202,7 +202,7 @@ fn tell_elsewhere(named: &BTreeSet<RelativePath>, count: usize) {
     }
 }
 
-fn tell(plan: &Plan<'_>) {
+fn print_plan(plan: &Plan<'_>) {
     for file in &plan.unchanged {
         say(&format!("unchanged  {file}"));
     }
@@ -215,7 +215,7 @@ fn tell(plan: &Plan<'_>) {
     }
 }
 
-fn tell_restarts(restarts: &[(&str, String)]) {
+fn print_restarts(restarts: &[(&str, String)]) {
     for (how, components) in restarts {
         say(&format!("restart    {components}: {how}"));
     }

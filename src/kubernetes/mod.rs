@@ -31,13 +31,13 @@
 //! characters, and a dot at the start of a component is escaped as well.
 
 pub mod install;
-mod before;
 mod cluster;
 mod keys;
 mod kubeconfig;
 mod layout;
 mod make;
 mod objects;
+mod old_keys;
 mod requests;
 mod script;
 mod signers;
@@ -45,7 +45,7 @@ mod signers;
 pub use cluster::{AltNames, Authorities, Cluster, Layout, Node, Role};
 pub use keys::{KeyType, Pair};
 pub use layout::{Config, Party, parties};
-pub use make::{Made, Making, make};
+pub use make::{MakeOptions, MakeSummary, make};
 pub use objects::{Picked, pick};
 pub use requests::{NewKey, request, request_for};
 pub use signers::BUILT_IN as BUILT_IN_SIGNERS;

@@ -91,7 +91,7 @@ pub fn pick(json: &[u8], chosen: &[String]) -> Result<Picked, Failure> {
     let mut picked = Picked::default();
     for item in items(json)? {
         let name = item.metadata.name.clone();
-        match standing(&item, chosen) {
+        match exclusion(&item, chosen) {
             Some(why) => picked.left.push((name, why)),
             None => match request(item) {
                 Ok(request) => picked.requests.push(request),
@@ -126,7 +126,7 @@ fn items(json: &[u8]) -> Result<Vec<Item>, Failure> {
 }
 
 /// Returns the reason why an object is left out, if any.
-fn standing(item: &Item, chosen: &[String]) -> Option<String> {
+fn exclusion(item: &Item, chosen: &[String]) -> Option<String> {
     let is = |kind: &str| item.status.conditions.iter().any(|one| one.kind == kind && one.status != "False");
     let signer = &item.spec.signer_name;
     if !chosen.contains(signer) {
@@ -159,7 +159,7 @@ fn request(item: Item) -> Result<(Entry, Vec<u8>), Vec<String>> {
         signer: item.spec.signer_name,
         requester: item.spec.username,
         groups: item.spec.groups,
-        approver: approval.and_then(|one| told(&[&one.reason, &one.message])),
+        approver: approval.and_then(|one| joined(&[&one.reason, &one.message])),
         usages: usages.into_iter().filter_map(Result::ok).map(str::to_owned).collect(),
         expiration_seconds: item.spec.expiration_seconds,
     };
@@ -174,7 +174,7 @@ fn request(item: Item) -> Result<(Entry, Vec<u8>), Vec<String>> {
 }
 
 /// Joins the parts that are not blank; `None` when there is none.
-fn told(parts: &[&str]) -> Option<String> {
+fn joined(parts: &[&str]) -> Option<String> {
     let parts: Vec<&str> = parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).collect();
     (!parts.is_empty()).then(|| parts.join(": "))
 }

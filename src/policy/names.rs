@@ -182,17 +182,17 @@ pub fn check_alternatives(
         .collect();
     violations.extend(requested.dns.iter().filter_map(|dns| check_dns(dns, line, &allowed, first)));
     violations.extend(requested.ip.iter().filter_map(|ip| check_ip(*ip, line)));
-    violations.extend(twice(
+    violations.extend(duplicate(
         &requested.dns.iter().map(|d| d.to_ascii_lowercase()).collect::<Vec<_>>(),
         Control::NameDns,
     ));
-    violations.extend(twice(&requested.ip, Control::NameIp));
+    violations.extend(duplicate(&requested.ip, Control::NameIp));
     violations
 }
 
-fn twice<T: PartialEq + std::fmt::Display>(names: &[T], control: Control) -> Option<Violation> {
-    let doubled = names.iter().enumerate().find(|(at, name)| names.iter().take(*at).any(|n| n == *name))?;
-    Some(Violation::new(control, format!("duplicate name {}", shown(&doubled.1.to_string()))))
+fn duplicate<T: PartialEq + std::fmt::Display>(names: &[T], control: Control) -> Option<Violation> {
+    let found = names.iter().enumerate().find(|(at, name)| names.iter().take(*at).any(|n| n == *name))?;
+    Some(Violation::new(control, format!("duplicate name {}", shown(&found.1.to_string()))))
 }
 
 /// Returns what the first `*` of the line's subject patterns matches in this subject.

@@ -38,7 +38,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let wanted = (arguments.rehearsal, arguments.release.manifest_key());
     let objects = Objects::new(&report, keys.as_ref(), wanted, system::now()).map_err(failure)?;
     write(&arguments.out, objects.files())?;
-    tell(&arguments.out, &objects);
+    print_commands(&arguments.out, &objects);
     Ok(())
 }
 
@@ -64,7 +64,7 @@ fn write(out: &Path, files: &[ObjectFile]) -> Result<(), Failure> {
     })
 }
 
-fn tell(out: &Path, objects: &Objects) {
+fn print_commands(out: &Path, objects: &Objects) {
     let out = shown(&out.to_string_lossy());
     let commands: Vec<String> = objects.commands().collect();
     if !commands.is_empty() {

@@ -8,7 +8,7 @@ use clap::Args;
 use super::{Dated, Dating};
 use crate::cli::output::say;
 use crate::cli::system;
-use crate::kubernetes::{Cluster, Making, make};
+use crate::kubernetes::{Cluster, MakeOptions, make};
 use crate::media::{Whole, read_file};
 
 /// Maximum size of a cluster description, in octets.
@@ -43,7 +43,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     Whole::check_free(&arguments.out).map_err(|e| Failure::usage(e.to_string()))?;
     let Dated { sequence, now, expires } = arguments.dating.now()?;
-    let making = Making {
+    let options = MakeOptions {
         cluster: &cluster,
         node: arguments.node.as_deref(),
         keys: arguments.keys.as_deref(),
@@ -52,7 +52,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         expires,
         processors: system::processors(),
     };
-    let made = make(&making, &arguments.out)?;
+    let made = make(&options, &arguments.out)?;
     let out = arguments.out.display();
     say(&format!(
         "{out}/bundle        travels: the requests and their index

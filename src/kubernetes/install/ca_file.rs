@@ -81,7 +81,7 @@ impl CaFile {
     }
 
     /// Describes the change for display.
-    pub fn story(&self) -> String {
+    pub fn description(&self) -> String {
         let added = self.after.iter().filter(|der| !self.before.iter().any(|old| old.der == **der)).count();
         let dropped = self.dropped().count();
         match (self.before.len(), added, dropped) {

@@ -15,12 +15,12 @@ pub const CLIENT: &str = "kubelet-client-current.pem";
 
 /// Paths of a node's folders.
 #[derive(Clone, Debug)]
-pub struct Where {
+pub struct Paths {
     /// Folder of keys and certificates, such as kubeadm's `/etc/kubernetes/pki`.
     pub pki: PathBuf,
-    /// Folder of kubeconfigs; by default the parent of [`Where::pki`].
+    /// Folder of kubeconfigs; by default the parent of [`Paths::pki`].
     pub kubeconfig_dir: Option<PathBuf>,
-    /// The kubelet's folder; by default `/var/lib/kubelet` if [`Where::pki`] is a node's.
+    /// The kubelet's folder; by default `/var/lib/kubelet` if [`Paths::pki`] is a node's.
     pub kubelet_dir: Option<PathBuf>,
     /// Kubeconfigs with other names.
     pub kubeconfigs: Vec<PathBuf>,
@@ -37,7 +37,7 @@ pub struct Folders {
 
 impl Folders {
     /// Opens all folders and locks the first one for this process.
-    pub fn open(places: &Where) -> Result<Self, Failure> {
+    pub fn open(places: &Paths) -> Result<Self, Failure> {
         let pki = Folder::open(&places.pki)?;
         pki.lock()?;
         let mut folders = Self { pki, others: Vec::new() };
@@ -51,7 +51,7 @@ impl Folders {
         Ok(folders)
     }
 
-    pub fn kubeconfig_dir(&self, places: &Where) -> PathBuf {
+    pub fn kubeconfig_dir(&self, places: &Paths) -> PathBuf {
         let beside = || self.pki.path().parent().unwrap_or(Path::new("/")).to_owned();
         places.kubeconfig_dir.clone().unwrap_or_else(beside)
     }

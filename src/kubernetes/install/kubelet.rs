@@ -11,7 +11,7 @@ use std::path::Path;
 use der::{DateTime, Encode};
 
 use super::folder::{Folder, Found, Owner};
-use super::folders::{CLIENT, Folders, NODES, STANDARD, Where, kubelet_folder};
+use super::folders::{CLIENT, Folders, NODES, Paths, STANDARD, kubelet_folder};
 use super::node_files::KubeconfigFile;
 use super::pem::{self, Present};
 use super::private_key::public_key;
@@ -72,7 +72,7 @@ impl Kubelet {
     /// [`Failure::fault`] when reading fails.
     pub fn read(
         folders: &mut Folders,
-        places: &Where,
+        places: &Paths,
         kubeconfigs: &mut [KubeconfigFile],
     ) -> Result<Self, Failure> {
         let path = kubelet_folder(folders.pki(), places.kubelet_dir.as_deref())?;
@@ -90,14 +90,14 @@ impl Kubelet {
             let found = folder.read(OWN)?;
             kubelet.own = found.map(|found| pem::certificates_among(&found.octets).unwrap_or_default());
         }
-        kubelet.tell(folder);
+        kubelet.describe(folder);
         for file in kubeconfigs {
             file.pem = kubelet.refers(folders, file)?.filter(|_| kubelet.client.is_some());
         }
         Ok(kubelet)
     }
 
-    fn none(places: &Where, pki: &Folder) -> Result<Self, Failure> {
+    fn none(places: &Paths, pki: &Folder) -> Result<Self, Failure> {
         let mut kubelet = Self::default();
         let standard = Path::new(STANDARD).join("pki").join(CLIENT);
         if let Some(dir) = &places.kubelet_dir {
@@ -115,7 +115,7 @@ impl Kubelet {
         Ok(kubelet)
     }
 
-    fn tell(&mut self, folder: &Folder) {
+    fn describe(&mut self, folder: &Folder) {
         let pairs = [&self.client, &self.server].into_iter().flatten();
         let pairs = pairs.filter_map(|pair| Some((pair.file(), pair.certificates.first()?)));
         let own = self.own.iter().flatten().next().map(|own| (OWN, own));

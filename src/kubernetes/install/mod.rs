@@ -24,7 +24,7 @@ mod target;
 mod transaction;
 mod trust;
 
-pub use folders::Where;
+pub use folders::Paths;
 pub use objects::{KeyFolder, ObjectFile, Objects};
 pub use plan::{Action, Options, Plan};
 pub use target::Target;

@@ -106,7 +106,7 @@ impl<'a> Plan<'a> {
         plan.put_kubeconfigs(&leaves, &trust, &files)?;
         plan.put_kubelet(&leaves, &trust, now)?;
         plan.check_dropped(&leaves, &files)?;
-        plan.tell_what_is_left(&leaves);
+        plan.note_unplaced(&leaves);
         plan.put_record(report, now)?;
         Ok(plan)
     }
@@ -132,7 +132,7 @@ impl<'a> Plan<'a> {
             }
             match before {
                 Some((digest, _)) if digest == Digest::of(text.as_bytes()) => self.keep(0, &key.certificate),
-                before => self.put(0, &key.certificate, text.into_bytes(), before, leaf.story()),
+                before => self.put(0, &key.certificate, text.into_bytes(), before, leaf.description()),
             }
         }
         Ok(())
@@ -172,13 +172,13 @@ impl<'a> Plan<'a> {
                 self.keep(file.folder, &file.path);
                 continue;
             }
-            let story = leaf.map_or_else(|| format!("the CA of {}", ca.path), Leaf::story);
-            self.put_octets(file.folder, &file.path, done, (file.before, 0o600), story);
+            let description = leaf.map_or_else(|| format!("the CA of {}", ca.path), Leaf::description);
+            self.put_octets(file.folder, &file.path, done, (file.before, 0o600), description);
         }
         Ok(())
     }
 
-    fn tell_what_is_left(&mut self, leaves: &[Leaf<'_>]) {
+    fn note_unplaced(&mut self, leaves: &[Leaf<'_>]) {
         let pki = self.target.folders.pki();
         for key in &self.target.keys {
             if key.path == "ca.key" || key.path.ends_with("/ca.key") {

@@ -65,7 +65,7 @@ pub fn restarts<'a>(
     changed: impl Iterator<Item = &'a str> + Clone,
     here: impl Iterator<Item = &'a str> + Clone,
 ) -> Vec<(&'static str, String)> {
-    let mut told: Vec<(&'static str, String)> = Vec::new();
+    let mut groups: Vec<(&'static str, String)> = Vec::new();
     for component in COMPONENTS {
         let own = |path: &str| component.own.iter().any(|file| path.starts_with(file));
         let shared = |path: &str| component.shared.iter().any(|file| path.starts_with(file));
@@ -73,10 +73,10 @@ pub fn restarts<'a>(
         if !changed.clone().any(|path| own(path) || (runs && shared(path))) {
             continue;
         }
-        match told.iter_mut().find(|(known, _)| *known == component.how) {
+        match groups.iter_mut().find(|(known, _)| *known == component.how) {
             Some((_, names)) => *names += &format!(", {}", component.name),
-            None => told.push((component.how, component.name.to_owned())),
+            None => groups.push((component.how, component.name.to_owned())),
         }
     }
-    told
+    groups
 }

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use std::collections::HashSet;
 
 use super::folder::Folder;
-use super::folders::{Folders, Where, parent};
+use super::folders::{Folders, Paths, parent};
 use super::kubelet::Kubelet;
 use super::node_files::{KeyFile, KubeconfigFile, keys, known_names};
 use super::record::Record;
@@ -31,7 +31,7 @@ impl Target {
     /// # Errors
     /// [`Failure::refused`] for an unusable key or kubeconfig, and for an interrupted installation
     /// if `look_only`; [`Failure::fault`] when reading fails.
-    pub fn open(places: &Where, look_only: bool) -> Result<Self, Failure> {
+    pub fn open(places: &Paths, look_only: bool) -> Result<Self, Failure> {
         let mut folders = Folders::open(places)?;
         let restored = match look_only {
             true => recover::require_whole(folders.pki()).map(|()| false)?,
@@ -101,7 +101,7 @@ fn check_level(pki: &Folder, keys: &[KeyFile], known: &[KubeconfigFile]) -> Resu
 }
 
 /// Returns the existing kubeconfigs; those named by the operator must exist.
-fn kubeconfigs(folders: &mut Folders, at: usize, places: &Where) -> Result<Vec<KubeconfigFile>, Failure> {
+fn kubeconfigs(folders: &mut Folders, at: usize, places: &Paths) -> Result<Vec<KubeconfigFile>, Failure> {
     let mut wanted: Vec<(usize, String, bool)> = known_names().map(|name| (at, name, false)).collect();
     for file in &places.kubeconfigs {
         let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();

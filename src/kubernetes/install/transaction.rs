@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use zeroize::Zeroizing;
 
 use super::folder::{Folder, Owner, link_digest};
-use super::folders::{Folders, Where};
+use super::folders::{Folders, Paths};
 use super::journal::{DRAFT, Entry, FORMAT, JOURNAL, Journal, UNDO, UNDONE, kept};
 use super::record::STATE;
 use super::recover;
@@ -176,7 +176,7 @@ fn commit(pki: &Folder, generation: &str, undone: bool) -> Result<(), Failure> {
 /// # Errors
 /// [`Failure::refused`] when there is no installation, or a file was changed since;
 /// [`Failure::fault`] when the system fails. The target is then unchanged.
-pub fn undo(places: &Where) -> Result<Vec<String>, Failure> {
+pub fn undo(places: &Paths) -> Result<Vec<String>, Failure> {
     let folders = Folders::open(places)?;
     recover::recover(&folders)?;
     let pki = folders.pki();
@@ -187,7 +187,7 @@ pub fn undo(places: &Where) -> Result<Vec<String>, Failure> {
         )));
     };
     let mut steps = Vec::new();
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     for (number, entry) in journal.entries.iter().enumerate().rev() {
         let folder = journal.folder(&folders, entry)?;
         let place = folders.at(folder);
@@ -206,7 +206,7 @@ pub fn undo(places: &Where) -> Result<Vec<String>, Failure> {
         };
         let verb = if entry.before.is_some() { "restore" } else { "remove " };
         if !entry.path.starts_with(STATE) {
-            told.push(format!("{verb}    {}", place.name(&entry.path)));
+            lines.push(format!("{verb}    {}", place.name(&entry.path)));
         }
         steps.push(Step { folder, path: entry.path.clone(), before: entry.after, new });
     }
@@ -214,6 +214,6 @@ pub fn undo(places: &Where) -> Result<Vec<String>, Failure> {
     for folder in journal.made.iter().rev() {
         pki.remove_folder(folder);
     }
-    told.reverse();
-    Ok(told)
+    lines.reverse();
+    Ok(lines)
 }

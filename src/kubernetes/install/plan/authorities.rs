@@ -72,7 +72,7 @@ impl Plan<'_> {
             match file.changes() {
                 true => {
                     self.make_parent(&file.path);
-                    self.put(0, &file.path, file.text()?.into_bytes(), before, file.story());
+                    self.put(0, &file.path, file.text()?.into_bytes(), before, file.description());
                 }
                 false => self.keep(0, &file.path),
             }

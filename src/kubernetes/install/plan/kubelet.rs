@@ -62,7 +62,7 @@ impl Plan<'_> {
     ) -> Result<(), Failure> {
         let kubelet = &self.target.kubelet;
         self.notes.extend(kubelet.notes.iter().cloned());
-        self.tell_unseen()?;
+        self.note_uninspected()?;
         let Some(client) = &kubelet.client else { return Ok(()) };
         let folder = self.target.folders.at(kubelet.folder);
         let name = folder.name(client.link);
@@ -83,7 +83,7 @@ impl Plan<'_> {
             .map_err(|why| Failure::refused(format!("{name}: the key that is to follow: {why}")))?;
         let octets = Zeroizing::new([certificates.as_bytes(), key.as_bytes(), b"\n"].concat());
         let file = dated(folder, now)?;
-        self.put_dated(client, folder, file, octets, leaf.story());
+        self.put_dated(client, folder, file, octets, leaf.description());
         Ok(())
     }
 
@@ -93,12 +93,12 @@ impl Plan<'_> {
         folder: &Folder,
         file: String,
         octets: Zeroizing<Vec<u8>>,
-        story: String,
+        description: String,
     ) {
         let number = self.target.kubelet.folder;
         let text = client.text_for(folder, &file);
         let link = folder.name(client.link);
-        self.actions.push(Action { file: folder.name(&file), what: story, replaces: false });
+        self.actions.push(Action { file: folder.name(&file), what: description, replaces: false });
         self.actions.push(Action { file: link, what: format!("links to {}", shown(&text)), replaces: true });
         let new = New::Octets(octets, client.found.owner);
         self.steps.push(Step { folder: number, path: file, before: None, new });
@@ -128,14 +128,14 @@ impl Plan<'_> {
                 )));
             }
         }
-        self.unseen().map_or(Ok(()), |(file, what)| {
+        self.uninspected().map_or(Ok(()), |(file, what)| {
             let after = format!("which may be under the CA that would leave {ca}");
             Err(Failure::refused(format!("{file}: {what}, {after}; {NAME_IT}")))
         })
     }
 
     /// Returns a kubeconfig that refers to a kubelet folder not inspected, and the reference.
-    fn unseen(&self) -> Option<(String, String)> {
+    fn uninspected(&self) -> Option<(String, String)> {
         let refers = |file: &&KubeconfigFile| !self.target.kubelet.known && refers_to_link(file);
         let file = self.target.kubeconfigs.iter().find(refers)?;
         let (path, _) = file.config.files.as_ref()?;
@@ -144,8 +144,8 @@ impl Plan<'_> {
     }
 
     /// A renewal would not reach a kubelet folder that was not inspected.
-    fn tell_unseen(&mut self) -> Result<(), Failure> {
-        let Some((file, what)) = self.unseen() else { return Ok(()) };
+    fn note_uninspected(&mut self) -> Result<(), Failure> {
+        let Some((file, what)) = self.uninspected() else { return Ok(()) };
         if self.target.kubeconfigs.iter().any(|file| file.renewed && refers_to_link(file)) {
             return Err(Failure::refused(format!(
                 "{file}: {what} and would not be renewed; {NAME_IT}, or, where no kubelet is, take client-certificate and client-key out of that file"

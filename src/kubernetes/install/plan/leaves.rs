@@ -74,7 +74,7 @@ impl<'a> Leaf<'a> {
     }
 
     /// Describes the certificate for display.
-    pub fn story(&self) -> String {
+    pub fn description(&self) -> String {
         format!("{}, {}, until {}", self.entry.profile, self.entry.subject, self.entry.not_after)
     }
 

@@ -13,15 +13,15 @@ use crate::media::read_file;
 const MAX_KEY: usize = 64 << 10;
 
 /// Reads the key in a key file.
-pub fn key(before: &Path, path: &str) -> Result<Pair, Failure> {
-    let file = before.join(path);
+pub fn key(old: &Path, path: &str) -> Result<Pair, Failure> {
+    let file = old.join(path);
     let text = Zeroizing::new(read_file(&file, MAX_KEY)?);
     Pair::from_pem(&text).map_err(|e| Failure::usage(format!("{}: {e}", file.display())))
 }
 
 /// Reads the key embedded in a kubeconfig, as [`super::kubeconfig::text`] writes it.
-pub fn key_of_config(before: &Path, path: &str) -> Result<Pair, Failure> {
-    let file = before.join(path);
+pub fn key_of_config(old: &Path, path: &str) -> Result<Pair, Failure> {
+    let file = old.join(path);
     let bad = |why: &str| Failure::usage(format!("{}: {why}", file.display()));
     let octets = Zeroizing::new(read_file(&file, MAX_KEY)?);
     let text = std::str::from_utf8(&octets).map_err(|_| bad("is not text"))?;
