@@ -55,10 +55,10 @@ impl Args for Arguments {
 /// Subcommands of `install`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Write what kubectl needs: certificates for CertificateSigningRequest objects, Secrets, a
-    /// ConfigMap of what is trusted
+    /// Write API objects for kubectl: certificates for CertificateSigningRequest objects, Secrets, a
+    /// ConfigMap of trusted roots
     Objects(objects::Arguments),
-    /// Put back what the last installation replaced
+    /// Undo the last installation
     Undo {
         #[command(flatten)]
         places: Places,
@@ -71,43 +71,43 @@ pub struct Install {
     release: verify::Arguments,
     #[command(flatten)]
     places: Places,
-    /// An authority's CA file, for example root-ca=ca.crt; may be given several times. kubeadm's
-    /// are known: kubernetes-ca=ca.crt, etcd-ca=etcd/ca.crt, front-proxy-ca=front-proxy-ca.crt. An
-    /// authority outside the token goes by its certificate's path in the release
+    /// CA file of an authority, for example root-ca=ca.crt; may be repeated. kubeadm's are built in:
+    /// kubernetes-ca=ca.crt, etcd-ca=etcd/ca.crt, front-proxy-ca=front-proxy-ca.crt. An authority
+    /// outside the token is named by the path of its certificate in the release
     #[arg(long = "ca", value_name = "NAME=FILE", value_parser = ca_file)]
     authorities: Vec<(String, String)>,
-    /// New private keys and kubeconfigs, in a folder as request cluster makes it: they take the
-    /// places of those here, together with their certificates
+    /// Folder of new private keys and kubeconfigs, as written by request cluster: they replace the
+    /// installed ones together with their certificates
     #[arg(long, value_name = "DIR")]
     renewal: Option<PathBuf>,
-    /// Let CA files take in another CA; the one in use comes first, the old one stays behind it
+    /// Allow CA files to receive another CA; the one in use comes first, the old one follows it
     #[arg(long)]
     rotate_ca: bool,
-    /// End a rotation: CA files keep only the authorities that this release uses here
+    /// Finish a rotation: CA files keep only the authorities that this release uses here
     #[arg(long)]
     drop_old_ca: bool,
-    /// Install a rehearsal's release, into a target that is a rehearsal's for good
+    /// Install a rehearsal's release, into a target that is for rehearsals only
     #[arg(long)]
     rehearsal: bool,
-    /// Show what would change, and change nothing
+    /// Show the changes without making them
     #[arg(long)]
     dry_run: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct Places {
-    /// The folder of private keys and certificates, for example /etc/kubernetes/pki
+    /// Folder of private keys and certificates, for example /etc/kubernetes/pki
     #[arg(long, value_name = "DIR")]
     pki: PathBuf,
-    /// The folder of admin.conf, kubelet.conf and the others [default: the one above --pki]
+    /// Folder of admin.conf, kubelet.conf and other kubeconfigs [default: the parent of --pki]
     #[arg(long, value_name = "DIR")]
     kubeconfig_dir: Option<PathBuf>,
-    /// A kubeconfig of another name; may be given several times
+    /// A kubeconfig with another name; may be repeated
     #[arg(long = "kubeconfig", value_name = "FILE")]
     kubeconfigs: Vec<PathBuf>,
-    /// The kubelet's own folder (its --root-dir), where pki/kubelet-client-current.pem is the
-    /// certificate that it uses [default: /var/lib/kubelet when it exists and --pki is
-    /// /etc/kubernetes/pki or /etc/kubernetes; for another --pki none]
+    /// Folder of the kubelet (its --root-dir), where pki/kubelet-client-current.pem is the
+    /// certificate in use [default: /var/lib/kubelet if it exists and --pki is /etc/kubernetes/pki
+    /// or /etc/kubernetes, otherwise none]
     #[arg(long, value_name = "DIR")]
     kubelet_dir: Option<PathBuf>,
 }
@@ -142,7 +142,7 @@ fn perform(arguments: Install) -> Result<(), Failure> {
     let places = Paths { renewal: arguments.renewal, ..arguments.places.places() };
     let target = Target::open(&places, arguments.dry_run).map_err(failure)?;
     if target.restored() {
-        say("restored   an installation was interrupted here; everything is as it was before it");
+        say("restored   an interrupted installation was rolled back");
     }
     for line in target.kubelet() {
         say(&format!("kubelet    {}", shown(line)));
@@ -176,7 +176,7 @@ fn perform(arguments: Install) -> Result<(), Failure> {
     let kind = match report.head.kind {
         ManifestKind::Production if report.head.unattended => ", but UNATTENDED: a file answered for people",
         ManifestKind::Production => "",
-        ManifestKind::Rehearsal => ", but a REHEARSAL: this target is one for good",
+        ManifestKind::Rehearsal => ", but a REHEARSAL: this target is for rehearsals only",
     };
     if plan.is_empty() {
         say(&format!("NOTHING TO DO: this release is installed{kind}"));
@@ -225,7 +225,7 @@ fn undo(places: Places) -> Result<(), Failure> {
     for line in install::undo(&places.places()).map_err(failure)? {
         say(&line);
     }
-    say("UNDONE: everything is as it was before the last installation; restart what reads these files");
+    say("UNDONE: the last installation was reverted; restart the components that read these files");
     Ok(())
 }
 

@@ -214,7 +214,7 @@ impl Cluster {
         let families: HashSet<bool> = self.service_cidr.iter().map(|net| net.addr().is_ipv4()).collect();
         if families.is_empty() || families.len() != self.service_cidr.len() {
             return Err(Failure::usage(format!(
-                "service_cidr has {} networks, required is one, or one of IPv4 and one of IPv6",
+                "service_cidr has {} networks, required is one, or one IPv4 and one IPv6",
                 self.service_cidr.len()
             )));
         }
@@ -231,7 +231,7 @@ impl Cluster {
         for (at, name) in names.iter().enumerate() {
             if name.is_empty() || name.len() > 32 || !name.bytes().all(plain) {
                 return Err(Failure::usage(format!(
-                    "authorities: {:?} is not 1 to 32 of a-z, 0-9 and -",
+                    "authorities: {:?} is not 1 to 32 characters a-z, 0-9 and -",
                     shown(name)
                 )));
             }
@@ -249,7 +249,7 @@ impl Node {
         let at = |why: String| Err(Failure::usage(format!("node {}: {why}", self.name)));
         if self.name.len() > MAX_NODE {
             return at(format!(
-                "name has {} characters, at most {MAX_NODE} fit into system:node:NAME as a common name (RFC 5280 A.1)",
+                "name has {} characters, at most {MAX_NODE} fit in system:node:NAME as a common name (RFC 5280 A.1)",
                 self.name.len()
             ));
         }
@@ -263,7 +263,7 @@ impl Node {
             return at("has no address".into());
         }
         if let Some(bad) = self.addresses.iter().find(|address| !usable(address)) {
-            return at(format!("address {bad} is none of a machine"));
+            return at(format!("address {bad} is not the address of a machine"));
         }
         sans(&format!("node {}: extra_sans", self.name), &self.extra_sans)
     }
@@ -281,7 +281,7 @@ fn first_address(net: &IpNet) -> Option<IpAddr> {
 fn split_endpoint(text: &str) -> Result<(String, u16), Failure> {
     let bad = |why: &str| {
         Failure::usage(format!(
-            "endpoint {:?} {why}; required is HOST or HOST:PORT, an IPv6 address in brackets",
+            "endpoint {:?} {why}; required is HOST or HOST:PORT, with an IPv6 address in brackets",
             shown(text)
         ))
     };
@@ -326,7 +326,7 @@ fn host(key: &str, name: &str) -> Result<(), Failure> {
         None if name.len() <= 253 && !(digits && name.contains('.')) => Ok(()),
         None => Err(Failure::usage(format!("{key}: {:?} is neither a DNS name nor an address", shown(name)))),
         Some(part) => Err(Failure::usage(format!(
-            "{key}: {:?} is not a DNS name: {:?} is not 1 to 63 of a-z, 0-9 and - with a letter or digit at both ends (RFC 1123 2.1)",
+            "{key}: {:?} is not a DNS name: {:?} is not 1 to 63 characters a-z, 0-9 and - with a letter or digit at both ends (RFC 1123 2.1)",
             shown(name),
             shown(part)
         ))),

@@ -51,7 +51,7 @@ impl std::fmt::Debug for Pair {
 }
 
 fn failed<E>(_: E) -> Failure {
-    Failure::fault("the cryptography library failed to make or use a key")
+    Failure::fault("the cryptography library failed to generate or use a key")
 }
 
 impl Pair {
@@ -76,7 +76,7 @@ impl Pair {
     /// # Errors
     /// [`Failure`] unless it is an unencrypted RSA, P-256 or P-384 key.
     pub fn from_pem(text: &[u8]) -> Result<Self, Failure> {
-        let bad = || Failure::fault("is not a private key in PKCS #8 of RSA, P-256 or P-384");
+        let bad = || Failure::fault("is not an RSA, P-256 or P-384 private key in PKCS #8");
         let (label, der) = der::pem::decode_vec(text).map_err(|_| bad())?;
         let der = Zeroizing::new(der);
         if label != "PRIVATE KEY" {

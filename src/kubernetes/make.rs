@@ -74,7 +74,7 @@ pub fn make(options: &MakeOptions<'_>, out: &Path) -> Result<MakeSummary, Failur
     if let Some(name) = options.node.filter(|name| !cluster.node.iter().any(|node| node.name == *name)) {
         let names: Vec<&str> = cluster.node.iter().map(|node| node.name.as_str()).collect();
         return Err(Failure::usage(format!(
-            "node {name}: the description has none of that name; it has {}",
+            "node {name}: not in the description, which has {}",
             names.join(", ")
         )));
     }
@@ -86,7 +86,7 @@ pub fn make(options: &MakeOptions<'_>, out: &Path) -> Result<MakeSummary, Failur
     }
     if out.extension().is_some_and(|ending| ending == "tar") {
         return Err(Failure::usage(format!(
-            "{}: keys stay here, so this is a folder; choose a name that does not end in .tar",
+            "{}: must be a folder because it will contain keys; choose a name that does not end in .tar",
             out.display()
         )));
     }

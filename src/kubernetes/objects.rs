@@ -103,7 +103,7 @@ pub fn pick(json: &[u8], chosen: &[String]) -> Result<Picked, Failure> {
 }
 
 fn items(json: &[u8]) -> Result<Vec<Item>, Failure> {
-    let wrong = |why: String| Failure::usage(format!("{why}; make it with `kubectl get csr -o json`"));
+    let wrong = |why: String| Failure::usage(format!("{why}; create it with `kubectl get csr -o json`"));
     let bad =
         |e: serde_json::Error| wrong(format!("is not a list of API objects: {}", shown(&e.to_string())));
     let list: List = serde_json::from_slice(json).map_err(bad)?;
@@ -118,7 +118,7 @@ fn items(json: &[u8]) -> Result<Vec<Item>, Failure> {
     match items.iter().find(|item| !fits(item)) {
         None => Ok(items),
         Some(other) => Err(wrong(format!(
-            "holds {} {}, required is certificates.k8s.io/v1 CertificateSigningRequest",
+            "contains {} {}, required is certificates.k8s.io/v1 CertificateSigningRequest",
             shown(&other.api_version),
             shown(&other.kind)
         ))),
@@ -130,16 +130,16 @@ fn exclusion(item: &Item, chosen: &[String]) -> Option<String> {
     let is = |kind: &str| item.status.conditions.iter().any(|one| one.kind == kind && one.status != "False");
     let signer = &item.spec.signer_name;
     if !chosen.contains(signer) {
-        return Some(format!("signer {} is not chosen; choose it with --signer", shown(signer)));
+        return Some(format!("signer {} is not selected; select it with --signer", shown(signer)));
     }
     // The API server never allows an object to be both approved and denied, but the file may be
     // edited.
     match (is("Denied"), is("Failed"), item.status.certificate.is_empty(), is("Approved")) {
         (true, ..) => Some("is denied".to_owned()),
         (_, true, ..) => Some("has failed".to_owned()),
-        (_, _, false, _) => Some("is signed already".to_owned()),
+        (_, _, false, _) => Some("is already signed".to_owned()),
         (.., false) => {
-            Some(format!("is not approved; `kubectl certificate approve {}`", shown(&item.metadata.name)))
+            Some(format!("is not approved; run `kubectl certificate approve {}`", shown(&item.metadata.name)))
         }
         _ => None,
     }

@@ -24,10 +24,10 @@ pub fn key_of_config(old: &Path, path: &str) -> Result<Pair, Failure> {
     let file = old.join(path);
     let bad = |why: &str| Failure::usage(format!("{}: {why}", file.display()));
     let octets = Zeroizing::new(read_file(&file, MAX_KEY)?);
-    let text = std::str::from_utf8(&octets).map_err(|_| bad("is not text"))?;
+    let text = std::str::from_utf8(&octets).map_err(|_| bad("is not valid UTF-8"))?;
     let mut found = text.lines().filter_map(|line| line.trim().strip_prefix("client-key-data:"));
     let (Some(data), None) = (found.next(), found.next()) else {
-        return Err(bad("has not exactly one client-key-data"));
+        return Err(bad("does not have exactly one client-key-data"));
     };
     let pem = Base64::decode_vec(data.trim().trim_matches('"'))
         .map_err(|_| bad("client-key-data is not base64"))?;

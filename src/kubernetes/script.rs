@@ -62,8 +62,8 @@ fn roots(cluster: &Cluster) -> String {
 fn steps(cluster: &Cluster) -> String {
     let name = cluster.name.as_str();
     let mut out = format!(
-        "# Signs the requests of the cluster {name}. Made by `keyrite request cluster` from the cluster's
-# description: every name and address below stands there, and nothing is a pattern.
+        "# Signs the requests of the cluster {name}. Written by `keyrite request cluster` from the cluster's
+# description: every name and address below is from there, and none is a pattern.
 
 title = \"{name}: sign the cluster's requests\"
 purpose = \"Issue the certificates of the cluster {name} from its own authorities.\"

@@ -55,11 +55,12 @@ impl Subject<'_> {
 fn client(_: &Object, subject: &Subject<'_>) -> Vec<String> {
     let mut found = Vec::new();
     if subject.common_name().is_empty() {
-        found.push("subject has no CN, which is the user's name".to_owned());
+        found.push("subject has no CN, which is the user name".to_owned());
     }
     if subject.all("O").contains(&"system:masters") {
-        found
-            .push("subject has O=system:masters, which the API server itself lets nobody ask for".to_owned());
+        found.push(
+            "subject has O=system:masters, which the API server does not allow in a request".to_owned(),
+        );
     }
     found
 }
@@ -69,7 +70,7 @@ fn kubelet_client(object: &Object, subject: &Subject<'_>, contents: &Contents) -
     let asked = &contents.requested;
     let names = asked.dns.len() + asked.ip.len() + asked.other_names.len();
     if names > 0 {
-        found.push(format!("{names} alternative names are asked for, the signer allows none"));
+        found.push(format!("{names} alternative names are requested, the signer allows none"));
     }
     // A kubelet's first request uses a bootstrap token, each later one the identity of the node.
     let bootstraps = object.requester.starts_with(BOOTSTRAP);
@@ -83,10 +84,10 @@ fn kubelet_serving(object: &Object, subject: &Subject<'_>, contents: &Contents) 
     let mut found = node(subject);
     let asked = &contents.requested;
     if asked.dns.is_empty() && asked.ip.is_empty() {
-        found.push("no DNS name or IP address is asked for, the signer requires one".to_owned());
+        found.push("no DNS name or IP address is requested, the signer requires one".to_owned());
     }
     found.extend(
-        asked.other_names.iter().map(|name| format!("name {name} is neither DNS name nor IP address")),
+        asked.other_names.iter().map(|name| format!("name {name} is neither a DNS name nor an IP address")),
     );
     if object.requester != subject.common_name() {
         found.push(differs(object, subject));
@@ -127,7 +128,7 @@ fn usages(object: &Object) -> Option<String> {
         && object.usages.iter().all(|asked| allowed.contains(&asked.as_str()));
     (!fits).then(|| {
         format!(
-            "usages are {}, required are {} and allowed {}",
+            "usages are {}, required are {}, allowed are {}",
             shown(&object.usages.join(", ")),
             required.join(", "),
             allowed.join(", ")

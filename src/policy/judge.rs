@@ -88,23 +88,25 @@ impl Policy {
     pub fn object(&self, path: &RelativePath, objection: &Objection) -> Option<Violation> {
         let (control, message) = match objection {
             Objection::Collision(output) => {
-                (Control::Collision, format!("more than one request would become {output}"))
+                (Control::Collision, format!("more than one request would produce {output}"))
             }
-            Objection::SamePath => (Control::Collision, "two bundles hold a file of this path".to_owned()),
+            Objection::SamePath => {
+                (Control::Collision, "two bundles contain a file with this path".to_owned())
+            }
             Objection::KeyTwice(other, holders) => (
                 Control::KeyTwice,
                 format!(
-                    "has the same key as {other}, {holders} requests of this ceremony carry it, required is a key of its own for each"
+                    "has the same key as {other}; {holders} requests of this ceremony share it, each must have its own key"
                 ),
             ),
             Objection::Answered(place) => {
-                (Control::Replay, format!("this very request was answered by {place}"))
+                (Control::Replay, format!("the same request was answered by {place}"))
             }
             Objection::Certified(_) if self.roster.reuses_keys(path) => return None,
             Objection::Certified(place) => (
                 Control::KeyReuse,
                 format!(
-                    "the key was certified by {place}; make a new one, or set reuse_key in the roster line"
+                    "the key was certified by {place}; generate a new one, or set reuse_key in the roster line"
                 ),
             ),
         };
@@ -140,8 +142,9 @@ impl Policy {
     ) -> Result<Approval, Vec<Violation>> {
         let Examined { line, subject, violations: by_names } = self.examine(path, request.contents(), entry);
         let own = self.own_keys.get(&key);
-        let own = own
-            .map(|name| Violation::new(Control::KeyAuthority, format!("the key is that of {name} itself")));
+        let own = own.map(|name| {
+            Violation::new(Control::KeyAuthority, format!("the key is that of {name} in the token"))
+        });
         let weak = line.and_then(|line| self.check_signer(&line.profile, request.key().kind()));
         let violations: Vec<Violation> = own.into_iter().chain(weak).chain(by_names).collect();
         match (line, subject) {
@@ -163,7 +166,9 @@ impl Policy {
         (delegated && !fit).then(|| {
             Violation::new(
                 Control::CaDelegate,
-                format!("the key is {key}, a delegated authority's is ECDSA or RSA of at least 3072 bits"),
+                format!(
+                    "the key is {key}, a delegated authority requires ECDSA or RSA of at least 3072 bits"
+                ),
             )
         })
     }
@@ -214,20 +219,20 @@ impl Policy {
             Names::Forbidden if count > 0 => violations.push(Violation::new(
                 Control::NameType,
                 format!(
-                    "{count} alternative names are asked for, certificate profile {} has none",
+                    "{count} alternative names are requested, certificate profile {} allows none",
                     line.profile
                 ),
             )),
             Names::Required if count == 0 => violations.push(Violation::new(
                 Control::NameMissing,
                 format!(
-                    "no DNS name or IP address is asked for, certificate profile {} requires one",
+                    "no DNS name or IP address is requested, certificate profile {} requires one",
                     line.profile
                 ),
             )),
             _ if attributes.is_empty() && count == 0 => violations.push(Violation::new(
                 Control::NameMissing,
-                "subject is empty and no alternative name is asked for (RFC 5280 4.1.2.6)",
+                "subject is empty and no alternative name is requested (RFC 5280 4.1.2.6)",
             )),
             _ => violations.extend(names::check_alternatives(asked, line, first, attributes)),
         }

@@ -46,7 +46,7 @@ pub fn attributes(subject: &Name) -> Result<Vec<String>, SubjectError> {
 
 fn attribute(one: &AttributeTypeAndValue) -> Result<String, SubjectError> {
     let (short, _, _) = TYPES.iter().find(|(_, oid, _)| *oid == one.oid).ok_or_else(|| {
-        SubjectError(format!("subject attribute {} is none of {}", one.oid, TYPES.map(|t| t.0).join(", ")))
+        SubjectError(format!("subject attribute {} is not one of {}", one.oid, TYPES.map(|t| t.0).join(", ")))
     })?;
     let text = match one.value.tag() {
         Tag::Utf8String | Tag::PrintableString | Tag::Ia5String => {
@@ -84,21 +84,19 @@ fn pair(text: &str) -> Result<AttributeTypeAndValue, SubjectError> {
     let (short, oid, bound) = TYPES
         .iter()
         .find(|(short, _, _)| *short == kind)
-        .ok_or_else(|| wrong(format!("type is none of {}", TYPES.map(|t| t.0).join(", "))))?;
+        .ok_or_else(|| wrong(format!("type is not one of {}", TYPES.map(|t| t.0).join(", "))))?;
     let length = value.chars().count();
     if value.trim().is_empty() || length > *bound {
-        return Err(wrong(format!(
-            "value has {length} characters, required are 1 to {bound} (RFC 5280 A.1)"
-        )));
+        return Err(wrong(format!("value has {length} characters, required is 1 to {bound} (RFC 5280 A.1)")));
     }
     if value.chars().any(|c| c.is_control() || is_invisible(c)) {
-        return Err(wrong("value has control, bidirectional or invisible characters".into()));
+        return Err(wrong("value contains control, bidirectional or invisible characters".into()));
     }
     let value = match *short {
         "C" if length == 2 && value.chars().all(|c| c.is_ascii_uppercase()) => {
             PrintableStringRef::new(value).and_then(|v| Any::encode_from(&v))
         }
-        "C" => return Err(wrong("country is not two capital letters".into())),
+        "C" => return Err(wrong("country is not two upper-case letters".into())),
         _ => Utf8StringRef::new(value).and_then(|v| Any::encode_from(&v)),
     };
     Ok(AttributeTypeAndValue { oid: *oid, value: value.map_err(|e| wrong(e.to_string()))? })
@@ -177,7 +175,7 @@ pub fn check_alternatives(
         .other_names
         .iter()
         .map(|name| {
-            Violation::new(Control::NameType, format!("name {name} is neither DNS name nor IP address"))
+            Violation::new(Control::NameType, format!("name {name} is neither a DNS name nor an IP address"))
         })
         .collect();
     violations.extend(requested.dns.iter().filter_map(|dns| check_dns(dns, line, &allowed, first)));
@@ -224,14 +222,14 @@ fn check_dns(dns: &str, line: &RosterLine, allowed: &[String], first: Option<&st
             .any(|allowed| allowed == dns && is_host(dns.trim_start_matches("*.")))
         {
             true => None,
-            false => bad("is a wildcard that the roster line does not spell out under wildcards"),
+            false => bad("is a wildcard that the roster line does not list under wildcards"),
         };
     }
     if !is_host(dns) {
         return bad("is not in preferred name syntax (RFC 5280 4.2.1.6)");
     }
     if dns.parse::<IpAddr>().is_ok() {
-        return bad("is an address, which belongs into iPAddress");
+        return bad("is an IP address, which belongs in iPAddress");
     }
     let lower = dns.to_ascii_lowercase();
     let allowed =
@@ -255,7 +253,7 @@ fn check_ip(ip: IpAddr, line: &RosterLine) -> Option<Violation> {
     if mapped {
         return Some(Violation::new(
             Control::NameIp,
-            format!("IP address {ip} is an IPv4 address in the form of IPv6"),
+            format!("IP address {ip} is an IPv4-mapped IPv6 address"),
         ));
     }
     if line.ip.iter().any(|network| network.contains(&ip)) {

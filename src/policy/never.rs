@@ -20,7 +20,7 @@ pub fn never_matching(roster: &[RosterLine], profiles: &ProfileFile) -> Vec<Stri
         for (number, other) in roster.iter().take(at).enumerate() {
             if let Some(what) = overlaps(other, line) {
                 bad(format!(
-                    "{what} line {} ({:?}), and a request that two lines match is refused; narrow one of them",
+                    "{what} line {} ({:?}), and a request that matches two lines is refused; narrow one of them",
                     number + 1,
                     other.path
                 ));
@@ -41,9 +41,9 @@ fn overlaps(one: &RosterLine, other: &RosterLine) -> Option<&'static str> {
         pattern::capture(&wide.path, &narrow.path.replace('*', ANYTHING), pattern::in_path).is_some()
     };
     match (includes(one, other), includes(other, one)) {
-        (true, true) => Some("has the same path as"),
-        (true, false) => Some("every path of it is also one of"),
-        (false, true) => Some("holds every path of"),
+        (true, true) => Some("matches the same paths as"),
+        (true, false) => Some("matches only paths of"),
+        (false, true) => Some("matches all paths of"),
         (false, false) => None,
     }
 }
@@ -71,7 +71,7 @@ fn names(line: &RosterLine, profiles: &ProfileFile) -> Vec<String> {
     let mut found = Vec::new();
     for text in &line.dns {
         if !is_host(&example(text)) {
-            found.push(format!("no DNS name can be {text:?} (RFC 5280 4.2.1.6); correct or remove it"));
+            found.push(format!("no DNS name matches {text:?} (RFC 5280 4.2.1.6); correct or remove it"));
         }
     }
     for text in &line.wildcards {

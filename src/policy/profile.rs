@@ -177,39 +177,41 @@ impl CertificateProfile {
         let signs = self.key_usage.contains(&Use::KeyCertSign);
         if signs != self.is_authority() || (!signs && self.key_usage.contains(&Use::CrlSign)) {
             return bad(
-                "keyCertSign and cRLSign belong to root, intermediate and delegated, and keyCertSign must be there (RFC 5280 4.2.1.3)",
+                "keyCertSign and cRLSign are only for root, intermediate and delegated, which require keyCertSign (RFC 5280 4.2.1.3)",
             );
         }
         let in_token = matches!(self.kind, Kind::Root | Kind::Intermediate);
         if self.extended_key_usage.is_empty() != in_token {
             return bad(
-                "extended_key_usage must be there for leaf, manifest and delegated, and not for root and intermediate",
+                "extended_key_usage is required for leaf, manifest and delegated, and must be absent for root and intermediate",
             );
         }
         if self.kind == Kind::Delegated && self.path_length != Some(0) {
             return bad("path_length must be 0 for delegated: no authority below it (RFC 5280 4.2.1.9)");
         }
         if self.path_length.is_some() && !self.is_authority() {
-            return bad("path_length belongs to root, intermediate and delegated (RFC 5280 4.2.1.9)");
+            return bad("path_length is only for root, intermediate and delegated (RFC 5280 4.2.1.9)");
         }
         if self.names != Names::Forbidden && self.kind != Kind::Leaf {
-            return bad("names belongs to leaf");
+            return bad("names is only for leaf");
         }
         if self.kind == Kind::Delegated && self.extended_key_usage.contains(&ExtendedUse::EmailProtection) {
-            return bad("emailProtection is not for delegated: it must not sign for manifests");
+            return bad(
+                "emailProtection is not allowed for delegated: no delegated authority may certify manifest keys",
+            );
         }
         if self.certificate_policies.len() > 1 {
-            return bad("certificate_policies lists a policy twice (RFC 5280 4.2.1.4)");
+            return bad("duplicate policy in certificate_policies (RFC 5280 4.2.1.4)");
         }
         if self.asserts_manifest_signing() && matches!(self.kind, Kind::Delegated | Kind::Leaf) {
             return bad(
-                "the certificate policy manifest-signing is for manifest, root and intermediate: no key outside the token speaks for a ledger",
+                "the certificate policy manifest-signing is only for manifest, root and intermediate: no key outside the token may speak for a ledger",
             );
         }
         let mail_only = self.extended_key_usage == [ExtendedUse::EmailProtection];
         if mail_only != (self.kind == Kind::Manifest) {
             return bad(
-                "emailProtection belongs to manifest, alone, so that no TLS peer accepts its certificate",
+                "manifest requires emailProtection alone, and no other kind may have it, so that no TLS peer accepts its certificate",
             );
         }
         Ok(())

@@ -134,13 +134,13 @@ impl Roster {
         match (signer, signers.is_empty()) {
             (None, true) => String::new(),
             (None, false) => format!(
-                " of a request without object; for the path there are the signers {}",
+                " for a request without an object; lines for this path have the signers {}",
                 signers.join(", ")
             ),
             (Some(signer), true) => format!(" and the signer {}", shown(signer)),
             (Some(signer), false) => {
                 format!(
-                    " and the signer {}; for the path there are the signers {}",
+                    " and the signer {}; lines for this path have the signers {}",
                     shown(signer),
                     signers.join(", ")
                 )
@@ -156,7 +156,7 @@ impl Roster {
 pub fn check(line: &RosterLine, profiles: &ProfileFile) -> Result<(), Error> {
     let at = |message: String| Error(format!("roster line {:?}: {message}", line.path));
     let profile = profiles.get(&line.profile).ok_or_else(|| {
-        at(format!("certificate profile {:?} is in no file that the script names", line.profile))
+        at(format!("certificate profile {:?} is not in any file that the script names", line.profile))
     })?;
     match profile.kind {
         Kind::Leaf if line.delegate => {
@@ -168,28 +168,28 @@ pub fn check(line: &RosterLine, profiles: &ProfileFile) -> Result<(), Error> {
     }
     if line.days.is_some_and(|days| days == 0 || days > profile.days) {
         return Err(at(format!(
-            "days is not between 1 and the {} of certificate profile {}",
+            "days is not between 1 and {}, the maximum of certificate profile {}",
             profile.days, line.profile
         )));
     }
     let named = !(line.dns.is_empty() && line.ip.is_empty() && line.wildcards.is_empty());
     if profile.names == Names::Forbidden && named {
         return Err(at(format!(
-            "certificate profile {} has no names, so dns, ip and wildcards must be absent",
+            "certificate profile {} allows no names, so dns, ip and wildcards must be absent",
             line.profile
         )));
     }
     let mut texts = line.subject.iter().chain(&line.subject_optional).chain(&line.dns);
     if !line.path.contains('*') && texts.any(|text| text.contains("{1}")) {
-        return Err(at("{1} stands for what * of path matched, and path has no *".into()));
+        return Err(at("{1} refers to the * in path, and path has no *".into()));
     }
     if line.dns.iter().any(|text| text.contains("{subject}"))
         && !line.subject.iter().any(|text| text.contains('*'))
     {
-        return Err(at("{subject} stands for what * of subject matched, and subject has no *".into()));
+        return Err(at("{subject} refers to the * in subject, and subject has no *".into()));
     }
     if line.signer.is_none() && !(line.requester.is_empty() && line.usages.is_empty()) {
-        return Err(at("requester and usages are for objects, so signer must be there".into()));
+        return Err(at("requester and usages apply to objects, so signer is required".into()));
     }
     let bits = profile.key_usage.iter().copied().map(Use::name);
     let given: Vec<&str> =
@@ -197,7 +197,7 @@ pub fn check(line: &RosterLine, profiles: &ProfileFile) -> Result<(), Error> {
     match line.usages.iter().find(|usage| !given.contains(&usage.as_str())) {
         None => Ok(()),
         Some(usage) => Err(at(format!(
-            "usage {usage:?} is none that certificate profile {} gives: {}",
+            "usage {usage:?} is not in certificate profile {}, which has {}",
             line.profile,
             given.join(", ")
         ))),
@@ -208,18 +208,18 @@ pub fn check(line: &RosterLine, profiles: &ProfileFile) -> Result<(), Error> {
 fn check_delegation(line: &RosterLine) -> Result<(), String> {
     let open = |texts: &[String]| texts.iter().any(|text| text.contains(['*', '{']));
     let rules = [
-        (line.delegate, "certificate profile is delegated, so delegate = true must be there"),
-        (!line.path.contains('*'), "delegate is for one request, so path has no *"),
+        (line.delegate, "certificate profile is delegated, so delegate = true is required"),
+        (!line.path.contains('*'), "delegate is for one request, so path must not contain *"),
         (
             !line.subject.is_empty() && !open(&line.subject),
-            "delegate needs its subject exactly, without * and {1}",
+            "delegate requires an exact subject, without * and {1}",
         ),
         (
             line.subject_optional.is_empty(),
-            "delegate needs its subject exactly, so subject_optional must be absent",
+            "delegate requires an exact subject, so subject_optional must be absent",
         ),
         (!line.reuse_key, "delegate is for a new key, so reuse_key must be absent"),
-        (line.signer.is_none(), "delegate is for no object, so signer must be absent"),
+        (line.signer.is_none(), "delegate is not for objects, so signer must be absent"),
     ];
     match rules.into_iter().find(|(satisfied, _)| !satisfied) {
         None => Ok(()),

@@ -50,9 +50,9 @@ impl TryFrom<String> for SshKey {
         match key.algorithm() {
             Algorithm::Ed25519 | Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256 => Ok(Self(key)),
             Algorithm::Ecdsa { curve } if curve != ssh_key::EcdsaCurve::NistP521 => Ok(Self(key)),
-            other => Err(format!(
-                "a key of {other} approves nothing; required is Ed25519, or ECDSA on P-256 or P-384"
-            )),
+            other => {
+                Err(format!("key type {other} is not accepted; use Ed25519, or ECDSA on P-256 or P-384"))
+            }
         }
     }
 }
@@ -72,7 +72,7 @@ impl Approvals {
         }
         for (at, one) in self.signers.iter().enumerate() {
             if one.name.is_empty() || one.name != shown(&one.name) {
-                return Err(format!("approvals: name {:?} is not of printable ASCII", shown(&one.name)));
+                return Err(format!("approvals: name {:?} is not printable ASCII", shown(&one.name)));
             }
             let before = || self.signers.iter().take(at);
             if before().any(|other| other.name == one.name) {
@@ -97,7 +97,7 @@ impl Approvals {
         let mut names: Vec<String> = Vec::new();
         for (path, octets) in signatures {
             let name = self.signer(index, octets).map_err(|why| {
-                format!("{path}: {why}; take it away, or have {INDEX} signed anew: ssh-keygen -Y sign -n {NAMESPACE} -f KEY < {INDEX} > {INDEX}.NAME.sig [BUNDLE-APPROVAL]")
+                format!("{path}: {why}; remove it, or have {INDEX} signed again: ssh-keygen -Y sign -n {NAMESPACE} -f KEY < {INDEX} > {INDEX}.NAME.sig [BUNDLE-APPROVAL]")
             })?;
             if !names.iter().any(|known| known == name) {
                 names.push(name.to_owned());
@@ -109,7 +109,7 @@ impl Approvals {
         let have = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
         let may: Vec<&str> = self.signers.iter().map(|one| one.name.as_str()).collect();
         Err(format!(
-            "{INDEX}: approved by {}{have} of {} required; approvers are {}; have it signed: ssh-keygen -Y sign -n {NAMESPACE} -f KEY < {INDEX} > {INDEX}.NAME.sig [BUNDLE-APPROVAL]",
+            "{INDEX}: {} of {} required approvals{have}; approvers are {}; have it signed: ssh-keygen -Y sign -n {NAMESPACE} -f KEY < {INDEX} > {INDEX}.NAME.sig [BUNDLE-APPROVAL]",
             names.len(),
             self.required,
             may.join(", ")
@@ -129,18 +129,18 @@ impl Approvals {
         };
         if signature.namespace() != NAMESPACE {
             return Err(format!(
-                "is signed by {} for the namespace {:?}, required is {NAMESPACE:?}",
+                "is signed by {} in the namespace {:?}, required is {NAMESPACE:?}",
                 approver.name,
                 shown(signature.namespace())
             ));
         }
         if !user_present(&signature) {
-            return Err(format!("is signed by {} without a touch of the security key", approver.name));
+            return Err(format!("is signed by {} without touching the security key", approver.name));
         }
         let verified = approver.key.0.verify(NAMESPACE, index, &signature);
         verified
             .map(|()| approver.name.as_str())
-            .map_err(|_| format!("is not a signature of {} over this {INDEX}", approver.name))
+            .map_err(|_| format!("is not a valid signature by {} over this {INDEX}", approver.name))
     }
 }
 

@@ -35,7 +35,7 @@ impl BundleFile {
         match self.entry.as_ref().filter(|entry| entry.sha256 != digest) {
             None => Ok(()),
             Some(entry) => Err(Error::Refused(format!(
-                "{}: SHA-256 is {digest}, {INDEX} lists {}; it was changed after the bundle was made, make the bundle anew [BUNDLE-DIGEST]",
+                "{}: SHA-256 is {digest}, {INDEX} lists {}; the file was changed after the bundle was made; make the bundle again [BUNDLE-DIGEST]",
                 self.path, entry.sha256
             ))),
         }
@@ -120,7 +120,7 @@ impl<G: Gate> Reader<'_, G> {
     fn take(&mut self, path: RelativePath, octets: Vec<u8>) -> Result<Option<BundleFile>, G::Error> {
         if pem::contains_private_key(&octets) {
             return Err(Error::Refused(format!(
-                "{}: {path}: holds a PRIVATE KEY; nothing of this bundle is used. Treat that key as exposed: make a new one, and let only *.csr files travel [BUNDLE-PRIVATE-KEY]",
+                "{}: {path}: contains a PRIVATE KEY; nothing of this bundle is used; treat the key as compromised: generate a new one, and send only *.csr files [BUNDLE-PRIVATE-KEY]",
                 self.named
             )).into());
         }
@@ -132,7 +132,7 @@ impl<G: Gate> Reader<'_, G> {
         let entry = match &mut self.state {
             State::Listed(entries) => Some(Box::new(entries.remove(&path).ok_or_else(|| {
                 self.refused(&format!(
-                    "{path}: {INDEX} does not list it; take it away, or make the bundle anew [BUNDLE-INDEX]"
+                    "{path}: not listed in {INDEX}; remove it, or make the bundle again [BUNDLE-INDEX]"
                 ))
             })?)),
             _ => None,
@@ -161,7 +161,7 @@ impl<G: Gate> Reader<'_, G> {
                 "{path}: more than {MAX_SIGNATURES} signatures over {INDEX} [BUNDLE-INDEX]"
             ))),
             _ => Err(self.refused(&format!(
-                "{path}: comes too late; {INDEX} must be the first file of the tar and the signatures over it the next, for a tar is read once: tar -cf BUNDLE.tar {INDEX} {INDEX}.*.sig OTHERS [BUNDLE-INDEX]"
+                "{path}: out of order; {INDEX} must be the first file of the tar, followed by its signatures, because a tar is read once: tar -cf BUNDLE.tar {INDEX} {INDEX}.*.sig OTHERS [BUNDLE-INDEX]"
             ))),
         }
     }
@@ -184,7 +184,7 @@ impl<G: Gate> Reader<'_, G> {
 
     fn finish(mut self) -> Result<(), G::Error> {
         if self.requests == 0 && matches!(self.state, State::Start) {
-            let why = "bundle holds no file; collect the *.csr files below it [BUNDLE-EMPTY]";
+            let why = "bundle is empty; it must contain *.csr files [BUNDLE-EMPTY]";
             return Err(self.refused(why).into());
         }
         self.begin()?;
@@ -193,14 +193,14 @@ impl<G: Gate> Reader<'_, G> {
         {
             return Err(self
                 .refused(&format!(
-                    "{first}: {INDEX} lists it and it is not there ({} of {} requests are missing); make the bundle anew [BUNDLE-INDEX]",
+                    "{first}: listed in {INDEX} but missing ({} of {} requests are missing); make the bundle again [BUNDLE-INDEX]",
                     entries.len(),
                     entries.len() + self.requests
                 ))
                 .into());
         }
         if self.requests == 0 {
-            return Err(self.refused("bundle holds no request [BUNDLE-EMPTY]").into());
+            return Err(self.refused("bundle contains no requests [BUNDLE-EMPTY]").into());
         }
         Ok(())
     }

@@ -28,7 +28,7 @@ pub fn collect(folder: &Path) -> Result<Collected, Error> {
     let Gathered { files, links, left, .. } = gather(folder, ".csr", ENTRY_LIMITS)?;
     if files.is_empty() {
         return Err(Error::Refused(format!(
-            "{}: no *.csr file lies there ({left} other files); name the folder that `kubeadm certs generate-csr` wrote to [BUNDLE-EMPTY]",
+            "{}: contains no *.csr files ({left} other files); name the folder that `kubeadm certs generate-csr` wrote to [BUNDLE-EMPTY]",
             shown(&folder.display().to_string())
         )));
     }

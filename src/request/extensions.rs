@@ -39,7 +39,7 @@ impl Requested {
         let mut seen = Vec::new();
         for extension in &extensions {
             if seen.contains(&extension.extn_id) {
-                return Err(bad(format!("extension {} is asked for twice", name(extension.extn_id))));
+                return Err(bad(format!("duplicate extension {}", name(extension.extn_id))));
             }
             seen.push(extension.extn_id);
             self.extension(extension)
@@ -78,7 +78,7 @@ impl Requested {
                 GeneralName::IpAddress(address) => match ip(address.as_bytes()) {
                     Some(ip) => self.ip.push(ip),
                     None => self.other_names.push(format!(
-                        "iPAddress of {} octets, required are 4 or 16 (RFC 5280 4.2.1.6)",
+                        "iPAddress of {} octets, required is 4 or 16 (RFC 5280 4.2.1.6)",
                         address.as_bytes().len()
                     )),
                 },

@@ -163,7 +163,7 @@ impl<'de> Deserialize<'de> for Time {
         let text = String::deserialize(deserializer)?;
         let time = text.parse().ok().map(Time).filter(|time| time.0.to_string() == text);
         time.ok_or_else(|| {
-            de::Error::custom(format!("time {:?} is not as 2026-11-24T10:00:00Z", shown(&text)))
+            de::Error::custom(format!("time {:?} is not of the form 2026-11-24T10:00:00Z", shown(&text)))
         })
     }
 }
@@ -193,7 +193,7 @@ impl Index {
                 return Err(bad(format!("lists {}, which is not a request", entry.path)));
             }
             if !seen.insert(&entry.path) {
-                return Err(bad(format!("lists {} twice", entry.path)));
+                return Err(bad(format!("duplicate path {}", entry.path)));
             }
         }
         Ok(index)
@@ -213,7 +213,7 @@ impl Index {
         match text.len() as u64 <= MAX_INDEX {
             true => Ok(text.into_bytes()),
             false => Err(bad(format!(
-                "would have {} octets, at most {MAX_INDEX} are read; make more bundles",
+                "would have {} octets, the maximum is {MAX_INDEX}; split the requests into several bundles",
                 text.len()
             ))),
         }

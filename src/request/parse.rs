@@ -101,14 +101,11 @@ impl CertificationRequest {
 /// CertificationRequestInfo is the one that was signed.
 fn strict(der: &[u8]) -> Result<CertReq, Violation> {
     let malformed = |e: der::Error| {
-        Violation::new(Control::Der, format!("not the strict DER of a version 1 certification request: {e}"))
+        Violation::new(Control::Der, format!("not a version 1 certification request in strict DER: {e}"))
     };
     let parsed = CertReq::from_der(der).map_err(malformed)?;
     if parsed.to_der().map_err(malformed)? != der {
-        return Err(Violation::new(
-            Control::Der,
-            "encoding is not DER: encoding it again gives other octets",
-        ));
+        return Err(Violation::new(Control::Der, "encoding is not DER: re-encoding yields different octets"));
     }
     Ok(parsed)
 }
@@ -133,7 +130,7 @@ fn prove(key: &PublicKey, parsed: &CertReq, der: &[u8]) -> Result<(), Violation>
         SignatureError::Algorithm(message) => Violation::new(Control::SignatureAlgorithm, message),
         SignatureError::Invalid => Violation::new(
             Control::PossessionProof,
-            "the request's signature does not verify with the key in it, so its sender may not hold the private key",
+            "signature does not verify with the request's own key, so the sender may not have the private key",
         ),
     })
 }

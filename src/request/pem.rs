@@ -28,11 +28,11 @@ pub fn request_der(octets: &[u8]) -> Result<Vec<u8>, Violation> {
         return Err(form("file is empty, required is one certification request".into()));
     }
     if !text.starts_with("-----BEGIN ") {
-        return Err(form("neither DER nor a PEM block at the beginning".into()));
+        return Err(form("neither DER nor a PEM block at the start of the file".into()));
     }
     let blocks = text.matches("-----BEGIN ").count();
     if blocks != 1 {
-        return Err(form(format!("{blocks} PEM blocks, required is one request a file")));
+        return Err(form(format!("{blocks} PEM blocks, required is one request per file")));
     }
     let (label, der) = der::pem::decode_vec(text.as_bytes()).map_err(|e| form(format!("PEM: {e}")))?;
     if !LABELS.contains(&label) {

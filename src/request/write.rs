@@ -39,7 +39,7 @@ fn write<'a>(
         count += 1;
     }
     match count {
-        0 => Err(Error::Refused(format!("{}: it has no request [BUNDLE-EMPTY]", out.display()))),
+        0 => Err(Error::Refused(format!("{}: there are no requests to write [BUNDLE-EMPTY]", out.display()))),
         _ => whole.finish(),
     }
 }
@@ -52,7 +52,7 @@ pub fn refuse_private_key(path: &str, octets: &[u8]) -> Result<(), Error> {
     match pem::contains_private_key(octets) {
         false => Ok(()),
         true => Err(Error::Refused(format!(
-            "{path}: holds a PRIVATE KEY, which must not travel; nothing was written. Take the key out of that file [BUNDLE-PRIVATE-KEY]"
+            "{path}: contains a PRIVATE KEY, which must not leave this machine; nothing was written; remove the key from the file [BUNDLE-PRIVATE-KEY]"
         ))),
     }
 }

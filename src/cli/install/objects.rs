@@ -19,13 +19,14 @@ const SHOWN: usize = 10;
 pub struct Arguments {
     #[command(flatten)]
     release: verify::Arguments,
-    /// Where the files go: a folder that does not exist yet
+    /// Output folder, which must not exist yet
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Private keys that become Secrets with their certificates; without it, no Secret is written
+    /// Folder of private keys to write as Secrets with their certificates; without it, no Secrets
+    /// are written
     #[arg(long, value_name = "DIR")]
     key_dir: Option<PathBuf>,
-    /// Take a rehearsal's release; the objects are marked as such
+    /// Accept a rehearsal's release; the objects are marked as such
     #[arg(long)]
     rehearsal: bool,
 }
@@ -49,7 +50,7 @@ fn write(out: &Path, files: &[ObjectFile]) -> Result<(), Failure> {
         return wrong("exists; name a folder that does not");
     }
     if out.extension().is_some_and(|ending| ending == "tar") {
-        return wrong("the files go to a folder; choose a name that does not end in .tar");
+        return wrong("must be a folder; choose a name that does not end in .tar");
     }
     let written = || -> Result<(), media::Error> {
         let mut whole = Whole::begin_private(out)?;
@@ -69,7 +70,7 @@ fn print_commands(out: &Path, objects: &Objects) {
     let commands: Vec<String> = objects.commands().collect();
     if !commands.is_empty() {
         say(&format!("\nCertificates for {} requests (kubectl 1.24 or later):", commands.len()));
-        say(&format!("  sh {out}/status.sh\nwhich is, in {out}:"));
+        say(&format!("  sh {out}/status.sh\nor, one by one in {out}:"));
         commands.iter().take(SHOWN).for_each(|command| say(&format!("  {}", shown(command))));
         if commands.len() > SHOWN {
             say(&format!("  and {} more", commands.len() - SHOWN));
@@ -77,13 +78,13 @@ fn print_commands(out: &Path, objects: &Objects) {
     }
     match objects.secrets() {
         0 => say(
-            "\nNo Secret: a private key is only taken from --key-dir. By hand:\n  kubectl create secret tls NAME --cert=CERTIFICATE --key=KEY",
+            "\nNo Secrets: private keys are read only from --key-dir. Manually:\n  kubectl create secret tls NAME --cert=CERTIFICATE --key=KEY",
         ),
         count => say(&format!(
-            "\nSecrets, {count} of them, each with its PRIVATE KEY; apply and remove them:\n  kubectl apply --namespace=NAMESPACE -f {out}/secrets"
+            "\nSecrets ({count}), each with a PRIVATE KEY; apply them, then delete the files:\n  kubectl apply --namespace=NAMESPACE -f {out}/secrets"
         )),
     }
     say(&format!(
-        "\nWhat is trusted, one entry for each root:\n  kubectl apply --namespace=NAMESPACE -f {out}/trust-bundle.json"
+        "\nTrusted roots, one entry each:\n  kubectl apply --namespace=NAMESPACE -f {out}/trust-bundle.json"
     ));
 }

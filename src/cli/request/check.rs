@@ -16,13 +16,13 @@ use crate::media::shown;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The bundles, as they will be imported together
+    /// Bundles that will be imported together
     #[arg(required = true)]
     bundles: Vec<PathBuf>,
-    /// The script that is to sign them
+    /// Script that will sign them
     #[arg(long, value_name = "SCRIPT")]
     script: PathBuf,
-    /// Judge before the approvals are there that the script wants
+    /// Judge bundles that do not have the required approvals yet
     #[arg(long)]
     before_approval: bool,
     /// Print JSON
@@ -113,7 +113,7 @@ impl Printer {
             }
         }
         say(&format!(
-            "plan digest    {}\nbundle digest  {}\nnot looked at: what only the ledger knows (keys and requests of earlier ceremonies, sequence numbers)\n{} would be issued, {} refused",
+            "plan digest    {}\nbundle digest  {}\nnot checked: what only the ledger knows (keys and requests of earlier ceremonies, sequence numbers)\n{} would be issued, {} refused",
             plan.digest(),
             verdict.bundle,
             verdict.approved,

@@ -16,15 +16,15 @@ const MAX_DESCRIPTION: usize = 8 << 20;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The cluster's description
+    /// Cluster description
     cluster: PathBuf,
-    /// Where everything goes: a new or an empty folder
+    /// Output folder, new or empty
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Make only what belongs on this node, so that no key ever travels
+    /// Create keys and requests for this node only, so that no key ever travels
     #[arg(long, value_name = "NAME")]
     node: Option<String>,
-    /// Take the keys of this folder again, which an earlier run made
+    /// Reuse the keys in this folder, the output of an earlier run
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
     #[command(flatten)]
@@ -38,7 +38,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let cluster = Cluster::parse(&text).map_err(|e| Failure::usage(format!("{named}: {e}")))?;
     if arguments.keys.is_some() && !cluster.reuse_keys {
         return Err(Failure::usage(format!(
-            "{named}: --keys takes old keys again, and the roster lets none pass; set reuse_keys = true"
+            "{named}: --keys reuses old keys, which the roster does not allow; set reuse_keys = true"
         )));
     }
     Whole::check_free(&arguments.out).map_err(|e| Failure::usage(e.to_string()))?;
@@ -55,20 +55,20 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let made = make(&options, &arguments.out)?;
     let out = arguments.out.display();
     say(&format!(
-        "{out}/bundle        travels: the requests and their index
-{out}/nodes         stays: keys and kubeconfigs, each node's in a folder of its own
-{out}/script        for review: roots.toml makes the authorities, sign.toml signs these requests
-{out}/roster.toml   the roster lines alone"
+        "{out}/bundle        to be sent: the requests and their index
+{out}/nodes         to be kept: keys and kubeconfigs, one folder per node
+{out}/script        for review: roots.toml creates the authorities, sign.toml signs these requests
+{out}/roster.toml   only the roster lines"
     ));
     if let (false, Some(first)) = (made.service_account, cluster.first_control_plane()) {
         say(&format!(
-            "the keys of service accounts are made on {}; every control-plane node needs a copy of sa.key and sa.pub from there",
+            "the service account keys are created on {}; every other control-plane node needs a copy of its sa.key and sa.pub",
             first.name
         ));
     }
     say(&format!("next step\n  keyrite request check {out}/bundle --script {out}/script/sign.toml"));
     say(&format!(
-        "{} requests of cluster {}, sequence {}",
+        "{} requests for cluster {}, sequence {}",
         made.requests,
         cluster.name.as_str(),
         sequence.number()

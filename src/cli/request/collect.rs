@@ -12,15 +12,15 @@ use crate::request::{Index, IndexName, collect, write_bundle};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The folder; symbolic links in it are not followed
+    /// Folder to search; symbolic links are not followed
     folder: PathBuf,
-    /// The bundle: a new or an empty folder, or a new file that ends in .tar
+    /// Output bundle: a new or empty folder, or a new file with the extension .tar
     #[arg(long, value_name = "BUNDLE")]
     out: PathBuf,
-    /// The cluster that the requests are for
+    /// Cluster that the requests are for
     #[arg(long, value_name = "NAME", value_parser = name)]
     cluster: Option<IndexName>,
-    /// The part of the cluster that they come from, as a node
+    /// Part of the cluster that they come from, such as a node
     #[arg(long, value_name = "NAME", value_parser = name, requires = "cluster")]
     part: Option<IndexName>,
     #[command(flatten)]
@@ -49,7 +49,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     write_bundle(&arguments.out, index, collected.requests).map_err(failure)?;
     say(&format!(
-        "{requests} requests in {}, sequence {}; {left} other files stay where they are",
+        "{requests} requests in {}, sequence {}; {left} other files not collected",
         arguments.out.display(),
         sequence.number()
     ));

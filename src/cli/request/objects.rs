@@ -17,16 +17,16 @@ const MAX_LIST: usize = 256 << 20;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// What `kubectl get csr -o json` printed
+    /// Output of `kubectl get csr -o json`
     file: PathBuf,
-    /// The bundle: a new or an empty folder, or a new file that ends in .tar
+    /// Output bundle: a new or empty folder, or a new file with the extension .tar
     #[arg(long, value_name = "BUNDLE")]
     out: PathBuf,
-    /// Take objects of this signer; may be given several times. Without it, those of
+    /// Collect objects for this signer; may be repeated. By default the signers are
     /// kube-apiserver-client, kube-apiserver-client-kubelet and kubelet-serving (kubernetes.io/...)
     #[arg(long = "signer", value_name = "NAME")]
     signers: Vec<String>,
-    /// The cluster that the objects are of
+    /// Cluster of the objects
     #[arg(long, value_name = "NAME", value_parser = super::collect::name)]
     cluster: Option<IndexName>,
     #[command(flatten)]
@@ -51,13 +51,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         let lines: String =
             refused.iter().flat_map(|(name, all)| all.iter().map(|why| line(name, why))).collect();
         return Err(Failure::refused(format!(
-            "{} approved objects break their signer's rules, nothing was written; deny or delete them:{lines}",
+            "{} approved objects violate their signer's rules; nothing was written; deny or delete them:{lines}",
             refused.len()
         )));
     }
     if requests.is_empty() {
         return Err(Failure::refused(format!(
-            "{named}: no object is approved, unsigned and of a chosen signer ({} are left out), nothing was written",
+            "{named}: no object is approved, unsigned and for a selected signer ({} left out); nothing was written",
             left.len()
         )));
     }
@@ -73,7 +73,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     write_bundle(&arguments.out, index, requests).map_err(failure)?;
     say(&format!(
-        "{count} requests in {}, sequence {}; {} objects are left out",
+        "{count} requests in {}, sequence {}; {} objects left out",
         arguments.out.display(),
         sequence.number(),
         left.len()

@@ -86,8 +86,8 @@ impl CaFile {
         let dropped = self.dropped().count();
         match (self.before.len(), added, dropped) {
             (0, _, _) => format!("CA, {} certificate(s)", self.after.len()),
-            (_, 0, 0) => "CA, the one in use comes first".to_owned(),
-            _ => format!("CA, {added} added, {dropped} dropped, {} in it now", self.after.len()),
+            (_, 0, 0) => "CA, the one in use moves to the front".to_owned(),
+            _ => format!("CA, {added} added, {dropped} removed, {} in total", self.after.len()),
         }
     }
 }
@@ -98,7 +98,7 @@ fn differs(path: &str, before: &[Present], new: &Certificate) -> Failure {
     let digest =
         before.first().map(|old| crate::digest::Digest::of(&old.der).to_string()).unwrap_or_default();
     Failure::refused(format!(
-        "{path}: holds another CA, {} with SHA-256 {digest}; the release has {} with SHA-256 {}; if the CA is to be exchanged, say --rotate-ca",
+        "{path}: contains another CA, {} with SHA-256 {digest}; the release has {} with SHA-256 {}; to rotate the CA, use --rotate-ca",
         installed.join(" and "),
         new.facts().subject,
         new.digest()

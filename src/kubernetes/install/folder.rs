@@ -84,7 +84,7 @@ impl Folder {
         match flock(&self.fd, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(()),
             Err(Errno::WOULDBLOCK) => Err(Failure::fault(format!(
-                "{}: another installation is at work here; wait for its end",
+                "{}: another installation is in progress here; wait until it ends",
                 named(&self.path)
             ))),
             Err(e) => Err(self.fault("", e)),
@@ -114,11 +114,11 @@ impl Folder {
     fn explained(&self, path: &str, error: Errno) -> Failure {
         match error {
             Errno::LOOP => Failure::refused(format!(
-                "{}: a symbolic link, which is not followed; put a file or a folder there",
+                "{}: is a symbolic link, which is not followed; replace it with a file or folder",
                 self.name(path)
             )),
             Errno::XDEV => Failure::refused(format!(
-                "{}: lies on another file system than {}; name its folder by --pki",
+                "{}: is on a different file system than {}; name its folder with --pki",
                 self.name(path),
                 named(&self.path)
             )),
@@ -170,7 +170,7 @@ impl Folder {
             }
             if found.len() > ENTRIES {
                 return Err(Failure::refused(format!(
-                    "{}: holds more than {ENTRIES} files",
+                    "{}: contains more than {ENTRIES} files",
                     named(&self.path)
                 )));
             }
@@ -222,7 +222,7 @@ impl Folder {
             return Ok(true);
         }
         Err(Failure::refused(format!(
-            "{}: belongs to user {} with mode {:o}, required is user {user} and that nobody else may write there; what lies in it is not trusted, remove it",
+            "{}: is owned by user {} with mode {:o}, required is user {user} and no write access for others; its contents are not trusted, remove it",
             self.name(path),
             status.st_uid,
             status.st_mode & 0o7777

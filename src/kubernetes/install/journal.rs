@@ -58,7 +58,7 @@ impl Journal {
         let inside = |path: &str| !path.split('/').any(|part| matches!(part, "" | "." | ".."));
         let paths = journal.entries.iter().map(|entry| &entry.path).chain(&journal.made).chain([&journal.id]);
         if let Some(outside) = paths.into_iter().find(|path| !inside(path)) {
-            return bad(format!("{:?} does not lie below its folder", shown(outside)));
+            return bad(format!("{:?} is not below its folder", shown(outside)));
         }
         match journal.format.as_str() {
             FORMAT => Ok(Some(journal)),
@@ -71,7 +71,7 @@ impl Journal {
         let Some(path) = &entry.folder else { return Ok(0) };
         folders.number(Path::new(path)).ok_or_else(|| {
             Failure::refused(format!(
-                "{}: the installation before also changed files in {}; name that folder too, by --kubeconfig-dir or --kubeconfig, or a kubelet's by --kubelet-dir",
+                "{}: the previous installation also changed files in {}; name that folder too, with --kubeconfig-dir or --kubeconfig, or with --kubelet-dir if it is a kubelet's",
                 folders.pki().name(""),
                 shown(path)
             ))

@@ -46,7 +46,7 @@ pub fn read(octets: &[u8]) -> Result<Kubeconfig, String> {
     let cluster = only(&document, "clusters", "cluster")?;
     let user = only(&document, "users", "user")?;
     if cluster.as_mapping_get("insecure-skip-tls-verify").and_then(Parsed::as_bool) == Some(true) {
-        return Err("has insecure-skip-tls-verify: true, with which no CA may stand; take it out".into());
+        return Err("has insecure-skip-tls-verify: true, which excludes a CA; remove it".into());
     }
     let key = embedded(user, "client-key-data")?;
     let key =
@@ -88,7 +88,7 @@ pub fn complete(octets: &[u8], authorities: &str, client: Client<'_>) -> Result<
     YamlEmitter::new(&mut *text).dump(&document).map_err(|e| e.to_string())?;
     text.push('\n');
     if parse(text.as_bytes())? != document {
-        return Err("cannot be written again as it is; simplify it by kubectl config view --raw".into());
+        return Err("cannot be rewritten without loss; simplify it with kubectl config view --raw".into());
     }
     Ok(Zeroizing::new(text.as_bytes().to_vec()))
 }
@@ -100,7 +100,7 @@ pub fn same(one: &[u8], other: &[u8]) -> Result<bool, String> {
 
 fn parse(octets: &[u8]) -> Result<Parsed<'_>, String> {
     let none = |why: String| format!("is not a kubeconfig: {why}");
-    let text = std::str::from_utf8(octets).map_err(|_| none("not text".into()))?;
+    let text = std::str::from_utf8(octets).map_err(|_| none("not valid UTF-8".into()))?;
     let mut documents = Yaml::load_from_str(text).map_err(|e| none(e.to_string()))?;
     let count = documents.len();
     let Some(document) = documents.pop().filter(|_| count == 1) else {
@@ -123,16 +123,15 @@ fn only<'a, 'b>(document: &'a Parsed<'b>, list: &str, entry: &str) -> Result<&'a
             .as_mapping_get(entry)
             .filter(|entry| entry.is_mapping())
             .ok_or_else(|| format!("its one entry of {list} has no {entry}")),
-        other => Err(format!(
-            "has {} entries in {list}, keyrite completes kubeconfigs with one; split it",
-            other.map_or(0, <[_]>::len)
-        )),
+        other => {
+            Err(format!("has {} entries in {list}, required is one; split it", other.map_or(0, <[_]>::len)))
+        }
     }
 }
 
 fn embedded(of: &Parsed<'_>, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
     let Some(value) = of.as_mapping_get(name).filter(|value| !value.is_null()) else { return Ok(None) };
-    let text = value.as_str().ok_or_else(|| format!("{name}: is not text"))?;
+    let text = value.as_str().ok_or_else(|| format!("{name}: is not a string"))?;
     let mut bare = Zeroizing::new(String::with_capacity(text.len()));
     bare.extend(text.chars().filter(|c| !c.is_ascii_whitespace()));
     if bare.is_empty() {

@@ -24,9 +24,9 @@ const SERVER: &str = "kubelet-server-current.pem";
 /// Self-signed serving certificate otherwise.
 const OWN: &str = "kubelet.crt";
 /// Remedies for an unusable link.
-const COPY: &str = "put that right, or, if kubelet.conf holds a key of its own, remove the link: at its next start the kubelet copies that key";
+const COPY: &str = "correct that, or, if kubelet.conf contains a key, remove the link: at its next start the kubelet copies that key";
 const ASK: &str =
-    "put that right, or remove the link: at its next start the kubelet requests another certificate";
+    "correct that, or remove the link: at its next start the kubelet requests a new certificate";
 
 /// Certificates of a kubelet; none by default.
 #[derive(Debug, Default)]
@@ -107,7 +107,7 @@ impl Kubelet {
             ));
         } else if std::fs::symlink_metadata(&standard).is_ok() {
             kubelet.notes.push(format!(
-                "{STANDARD}: is left alone, for --pki is {} and not {}; if its kubelet is the one of this target, say --kubelet-dir {STANDARD}",
+                "{STANDARD}: is left alone because --pki is {}, not {}; if its kubelet belongs to this target, use --kubelet-dir {STANDARD}",
                 pki.name(""),
                 NODES.join(" or ")
             ));
@@ -143,9 +143,9 @@ impl Kubelet {
         };
         match (here(certificate), here(key)) {
             (true, true) => Ok(Some(certificate.clone())),
-            (true, false) | (false, true) => wrong("required is that both are the same file"),
+            (true, false) | (false, true) => wrong("both must be the same file"),
             (false, false) if refers_to_link(file) => wrong(&format!(
-                "the kubelet's folder is {}; name the right one: --kubelet-dir, the folder above its pki",
+                "the kubelet's folder is {}; name the folder above the right pki with --kubelet-dir",
                 folder.name("")
             )),
             (false, false) => Ok(None),
@@ -176,7 +176,7 @@ impl Pair {
             return match folder.read(link)? {
                 None => Ok(None),
                 Some(_) => Err(Failure::refused(format!(
-                    "{name}: a regular file, the kubelet has a symbolic link there; {instead}"
+                    "{name}: is a regular file, the kubelet uses a symbolic link; {instead}"
                 ))),
             };
         };
@@ -189,16 +189,17 @@ impl Pair {
             return Err(wrong(format!("required is a file in {}", folder.name(""))));
         }
         let Some(found) = folder.read(file)? else { return Err(wrong("which does not exist".to_owned())) };
-        let certificates =
-            pem::certificates_among(&found.octets).map_err(|why| wrong(format!("which: {why}")))?;
-        let public = public_key(&found.octets).map_err(|why| wrong(format!("which: {why}")))?;
+        let certificates = pem::certificates_among(&found.octets)
+            .map_err(|why| wrong(format!("whose contents are invalid: {why}")))?;
+        let public =
+            public_key(&found.octets).map_err(|why| wrong(format!("whose contents are invalid: {why}")))?;
         let Some(first) = certificates.first() else {
-            return Err(wrong("which holds no certificate".to_owned()));
+            return Err(wrong("which contains no certificate".to_owned()));
         };
         let certified = first.parsed.tbs_certificate().subject_public_key_info().to_der();
         match certified.map(|der| Digest::of(&der)) {
             Ok(certified) if certified == public => {}
-            _ => return Err(wrong("whose certificate is for another key than the one in it".to_owned())),
+            _ => return Err(wrong("whose certificate does not match its key".to_owned())),
         }
         Ok(Some(Self { link, text, link_owner, found, certificates, public }))
     }

@@ -80,7 +80,7 @@ pub fn keys(folder: &Folder) -> Result<Vec<KeyFile>, Failure> {
         let Some(found) = folder.read(&path)? else { continue };
         let public = public_key(&found.octets).map_err(|why| {
             Failure::refused(format!(
-                "{}: {why}; mend it, or move it away if no certificate belongs to it",
+                "{}: {why}; correct it, or move it away if it needs no certificate",
                 folder.name(&path)
             ))
         })?;

@@ -21,7 +21,7 @@ fn unescape(escaped: &str) -> Result<String, String> {
         rest = further;
     }
     octets.extend(rest.bytes());
-    let name = String::from_utf8(octets).map_err(|_| "is not UTF-8".to_owned())?;
+    let name = String::from_utf8(octets).map_err(|_| "is not valid UTF-8".to_owned())?;
     // Names that the API server rejects (path segments).
     match name.is_empty() || name == "." || name == ".." || name.contains(['/', '%', '\0', '\n']) {
         true => Err("is not an object name".to_owned()),

@@ -120,7 +120,7 @@ impl Objects {
         octets.push(b'\n');
         if self.files.iter().any(|file| file.path == path) {
             return Err(Failure::refused(format!(
-                "{path}: two certificates would be this object; take them apart"
+                "{path}: two certificates would produce this object; use separate key folders"
             )));
         }
         self.files.push(ObjectFile { path: path.clone(), octets, secret });

@@ -64,7 +64,7 @@ pub fn private_key(octets: &[u8]) -> Result<&str, String> {
         .collect();
     match keys.as_slice() {
         [one] => Ok(one),
-        _ => Err(format!("holds {} private keys in PEM, required is one", keys.len())),
+        _ => Err(format!("contains {} private keys in PEM, required is one", keys.len())),
     }
 }
 
@@ -72,7 +72,7 @@ pub fn private_key(octets: &[u8]) -> Result<&str, String> {
 pub fn certificates(octets: &[u8]) -> Result<Vec<Present>, String> {
     let text = std::str::from_utf8(octets).map_err(|_| "is not PEM text".to_owned())?;
     let found: Vec<_> = blocks(text).into_iter().enumerate().map(certificate).collect::<Result<_, _>>()?;
-    if found.is_empty() { Err("holds no PEM block".to_owned()) } else { Ok(found) }
+    if found.is_empty() { Err("contains no PEM block".to_owned()) } else { Ok(found) }
 }
 
 fn certificate((at, block): (usize, Block<'_>)) -> Result<Present, String> {

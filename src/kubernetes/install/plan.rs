@@ -81,7 +81,7 @@ impl<'a> Plan<'a> {
         leaves.extend(kubelet::successor(target, report));
         if leaves.is_empty() && options.authorities.is_empty() {
             return Err(Failure::refused(format!(
-                "{}: {} private keys are here and in kubeconfigs, and none of the {} certificates of this release is for one of them",
+                "{}: {} private keys found here and in kubeconfigs, none of the {} certificates of this release is for any of them",
                 target.folders.pki().name(""),
                 target.public_keys().len(),
                 report.certificates
@@ -150,7 +150,7 @@ impl<'a> Plan<'a> {
             let leaf = leaves.iter().find(|leaf| leaf.kubeconfig == Some(number));
             let Some(ca) = leaves::ca_of(file, leaf, trust, files)? else {
                 leaves::complete_as_it_is(file).map_err(wrong)?;
-                self.notes.push(format!("{name}: nothing of this release is for it"));
+                self.notes.push(format!("{name}: this release has nothing for it"));
                 continue;
             };
             if let Some(leaf) = leaf {
@@ -183,13 +183,13 @@ impl<'a> Plan<'a> {
         for key in &self.target.keys {
             if key.path == "ca.key" || key.path.ends_with("/ca.key") {
                 self.notes.push(format!(
-                    "{}: a CA's private key lies here; with it kubeadm is not in external CA mode",
+                    "{}: is the private key of a CA; while it is here, kubeadm is not in external CA mode",
                     pki.name(&key.path)
                 ));
             } else if key.path != "sa.key"
                 && !leaves.iter().any(|leaf| leaf.key.is_some_and(|placed| placed.path == key.path))
             {
-                self.notes.push(format!("{}: no certificate of this release is for it", pki.name(&key.path)));
+                self.notes.push(format!("{}: this release has no certificate for it", pki.name(&key.path)));
             }
         }
     }

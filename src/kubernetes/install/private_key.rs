@@ -18,21 +18,20 @@ pub fn public_key(octets: &[u8]) -> Result<Digest, String> {
         pem::blocks(text).into_iter().filter(|block| block.label.ends_with("PRIVATE KEY")).collect();
     let count = keys.len();
     let Some(key) = keys.pop().filter(|_| count == 1) else {
-        return Err(format!("holds {count} private keys in PEM, required is one"));
+        return Err(format!("contains {count} private keys in PEM, required is one"));
     };
     if key.label.starts_with("ENCRYPTED") || text.contains("Proc-Type: 4,ENCRYPTED") {
-        return Err("the private key is encrypted, which no component of a cluster reads".into());
+        return Err("the private key is encrypted, which cluster components do not support".into());
     }
     let der = key.octets.map_err(|e| format!("{}: {e}", key.label))?;
     let info = match key.label {
         "PRIVATE KEY" => pkcs8(&der),
         "RSA PRIVATE KEY" => rsa::KeyPair::from_der(&der).ok().and_then(|pair| info(pair.public_key())),
         "EC PRIVATE KEY" => elliptic(&der),
-        other => return Err(format!("PEM label is {other:?}, of no kind of key that is read here")),
+        other => return Err(format!("PEM label is {other:?}, which is not a supported key format")),
     };
-    let info = info.ok_or_else(|| {
-        format!("{}: not a whole key of the kinds RSA, P-256, P-384, P-521 or Ed25519", key.label)
-    })?;
+    let info =
+        info.ok_or_else(|| format!("{}: not a valid RSA, P-256, P-384, P-521 or Ed25519 key", key.label))?;
     Ok(Digest::of(&info))
 }
 

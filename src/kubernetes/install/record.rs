@@ -101,10 +101,7 @@ impl Record {
         let mut roots = HashSet::new();
         match record.releases.iter().find(|entry| !roots.insert(entry.root_sha256)) {
             None => Ok(record),
-            Some(entry) => Err(format!(
-                "has two entries for the root with SHA-256 {}, required is one",
-                entry.root_sha256
-            )),
+            Some(entry) => Err(format!("duplicate entry for the root with SHA-256 {}", entry.root_sha256)),
         }
     }
 
@@ -150,13 +147,11 @@ pub fn admit(
     match (report.head.kind, rehearsal) {
         (ManifestKind::Rehearsal, false) => {
             return Err(Failure::refused(
-                "this release is a REHEARSAL; for a target that is one too, say --rehearsal",
+                "this release is a REHEARSAL; use --rehearsal to install it in a rehearsal target",
             ));
         }
         (ManifestKind::Production, true) => {
-            return Err(Failure::refused(
-                "--rehearsal: this release is not a rehearsal; leave the option out",
-            ));
+            return Err(Failure::refused("--rehearsal: this release is not a rehearsal; omit the option"));
         }
         _ => {}
     }
@@ -165,7 +160,7 @@ pub fn admit(
     let Some(record) = record else { return Ok(()) };
     if let Some(other) = record.releases.iter().find(|entry| entry.kind != report.head.kind) {
         return Err(Failure::refused(format!(
-            "this target holds a release of kind {:?}, this one is of kind {:?}: a target is one of them for good; use another folder",
+            "this target has a release of kind {:?}, this one is of kind {:?}: the kind of a target never changes; use another folder",
             other.kind, report.head.kind
         )));
     }
@@ -188,14 +183,14 @@ fn trusts(
     let Validity { not_before, not_after } = report.manifest_key.validity;
     if now < not_before || now > not_after {
         return Err(Failure::refused(format!(
-            "the manifest key's certificate is valid from {not_before} to {not_after}, the clock says {now}: whoever has such a key can write any date into a manifest; have the release made with a key that is valid, or, when it is known from the paper of its ceremony, name the SHA-256 of its certificate by --manifest-key"
+            "the manifest key's certificate is valid from {not_before} to {not_after}, the clock says {now}: the holder of such a key can put any date in a manifest; have the release made with a valid key, or, if the key is known from the paper of its ceremony, pass the SHA-256 of its certificate with --manifest-key"
         )));
     }
     let found = report.manifest_key.certificate_sha256;
     let known = installed.map(|installed| installed.manifest_keys.as_slice()).unwrap_or_default();
     match known.first() {
         Some(last) if !known.contains(&found) => Err(Failure::refused(format!(
-            "another manifest key signed this release: its certificate has SHA-256 {found}, the installed release was signed by {last}, and does not announce this one; if the ceremony that made the key is known, name by --manifest-key the SHA-256 that stands on its paper"
+            "this release was signed by another manifest key: its certificate has SHA-256 {found}, the installed release was signed by {last} and does not announce the new key; if the ceremony that made the key is known, pass the SHA-256 on its paper with --manifest-key"
         ))),
         _ => Ok(()),
     }
@@ -205,19 +200,19 @@ fn follows(installed: &Installed, report: &Report) -> Result<(), Failure> {
     let (new, old) = (report.head.sequence, installed.sequence);
     if new < old {
         return Err(Failure::refused(format!(
-            "this release is number {new}, installed is number {old} of {}: older releases are not installed; `keyrite install undo` goes back",
+            "this release is number {new}, number {old} was installed at {}: older releases are not installed; `keyrite install undo` reverts the last installation",
             installed.installed
         )));
     }
     if new == old && installed.manifest_sha256 != report.manifest_sha256 {
         return Err(Failure::refused(format!(
-            "two different releases are number {new}: the manifest's SHA-256 is {}, installed is {}; compare both with the paper of the ceremony",
+            "two different releases have number {new}: the manifest's SHA-256 is {}, the installed one's is {}; compare both with the paper of the ceremony",
             report.manifest_sha256, installed.manifest_sha256
         )));
     }
     if installed.created.as_ref().is_some_and(|created| report.head.created < *created) {
         return Err(Failure::refused(format!(
-            "this release says that it was made at {}, before the installed one of {}, and has a higher number: compare both with the paper of their ceremonies",
+            "this release says that it was made at {}, before the installed one of {}, but it has a higher number; compare both with the paper of their ceremonies",
             report.head.created,
             installed.created.as_deref().unwrap_or_default()
         )));
@@ -225,7 +220,7 @@ fn follows(installed: &Installed, report: &Report) -> Result<(), Failure> {
     let previous = report.head.previous_manifest_sha256;
     if new == old + 1 && previous != Some(installed.manifest_sha256) {
         return Err(Failure::refused(format!(
-            "release {new} follows another release {old} than the installed one: the manifest before it has SHA-256 {}, installed is {}",
+            "release {new} follows a different release {old} than the installed one: its previous manifest has SHA-256 {}, the installed one has {}",
             previous.map_or_else(|| "none".to_owned(), |digest| digest.to_string()),
             installed.manifest_sha256
         )));

@@ -37,7 +37,7 @@ pub fn require_whole(pki: &Folder) -> Result<(), Failure> {
     match pki.read(JOURNAL)? {
         None => Ok(()),
         Some(_) => Err(Failure::refused(format!(
-            "{}: an installation was interrupted here; run it without --dry-run, which first puts everything back as it was",
+            "{}: an installation was interrupted here; run without --dry-run, which first rolls it back",
             pki.name("")
         ))),
     }
@@ -66,7 +66,7 @@ fn restore(folder: &Folder, id: &str, number: usize, entry: &Entry) -> Result<()
     }
     if there != entry.after {
         return Err(Failure::refused(format!(
-            "{}: was changed after an installation was interrupted; what stood there before is {}: put the right one in place, then remove {STATE}/journal.json",
+            "{}: was changed after an installation was interrupted; the previous file is {}: put the right one in place, then remove {STATE}/journal.json",
             folder.name(&entry.path),
             folder.name(&kept(id, number))
         )));

@@ -53,11 +53,11 @@ const COMPONENTS: [Component; 6] = [
         own: &["kube-proxy."],
         shared: &["ca."],
         everywhere: true,
-        how: "kubectl -n kube-system rollout restart daemonset kube-proxy; as a service, systemctl restart it",
+        how: "kubectl -n kube-system rollout restart daemonset kube-proxy; if a service, systemctl restart",
     },
 ];
 
-const STATIC_POD: &str = "as a static pod, move its file out of /etc/kubernetes/manifests, wait until the container is gone, move it back; as a service, systemctl restart it";
+const STATIC_POD: &str = "if a static pod, move its manifest out of /etc/kubernetes/manifests, wait until the container is gone, and move it back; if a service, systemctl restart";
 
 /// Returns how to restart, and the components to restart that way, for changed files. `here` lists
 /// the certificates and kubeconfigs whose keys are on the node.

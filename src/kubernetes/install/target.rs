@@ -78,7 +78,7 @@ fn check_level(pki: &Folder, keys: &[KeyFile], known: &[KubeconfigFile]) -> Resu
     });
     if let Some((key, folder)) = below {
         return Err(Failure::refused(format!(
-            "{}: a private key in a folder pki below --pki; name that folder: --pki {}",
+            "{}: is a private key in a folder pki below --pki; name that folder: --pki {}",
             pki.name(&key.path),
             pki.name(folder)
         )));
@@ -90,10 +90,10 @@ fn check_level(pki: &Folder, keys: &[KeyFile], known: &[KubeconfigFile]) -> Resu
         }
         let meant = match pki.has_folder("pki") {
             true => format!("--pki {}", pki.name("pki")),
-            false => format!("keys' own folder by --pki, or say --kubeconfig-dir {} as well", pki.name("")),
+            false => format!("the folder of keys alone with --pki, or add --kubeconfig-dir {}", pki.name("")),
         };
         return Err(Failure::refused(format!(
-            "{}: a kubeconfig in the folder of keys; name {meant}",
+            "{}: is a kubeconfig in the folder of keys; name {meant}",
             pki.name(&name)
         )));
     }

@@ -70,12 +70,10 @@ fn perform(
     let cleared = recover::recover(folders);
     match (done, cleared) {
         (Ok(()), Ok(_)) => Ok(()),
-        (Ok(()), Err(e)) => {
-            Err(Failure::fault(format!("everything is installed, but was not cleared up: {e}")))
-        }
+        (Ok(()), Err(e)) => Err(Failure::fault(format!("everything is installed, but cleanup failed: {e}"))),
         (Err(e), Ok(_)) => Err(e),
         (Err(e), Err(worse)) => Err(Failure::fault(format!(
-            "{e}\nand the target could not be put back as it was: {worse}\nMend the cause and run the same command again: it is put back then"
+            "{e}\nand the target could not be rolled back: {worse}\nCorrect the cause and run the same command again, which rolls back first"
         ))),
     }
 }
@@ -86,7 +84,7 @@ fn each_once(folders: &Folders, steps: &[Step]) -> Result<(), Failure> {
     match steps.iter().find(|step| !places.insert((step.folder, &step.path))) {
         None => Ok(()),
         Some(step) => Err(Failure::refused(format!(
-            "{}: would change twice at once, which cannot be taken back",
+            "{}: would change twice in one installation, which cannot be reverted",
             folders.at(step.folder).name(&step.path)
         ))),
     }
@@ -104,7 +102,7 @@ fn stage(folders: &Folders, id: &str, steps: &[Step], made: Vec<String>) -> Resu
             folder.link(&step.path, &kept(id, number))?;
         }
         if folder.digest(&step.path)? != step.before {
-            return Err(Failure::refused(format!("{}: was changed meanwhile", folder.name(&step.path))));
+            return Err(Failure::refused(format!("{}: changed in the meantime", folder.name(&step.path))));
         }
         let after = match &step.new {
             New::Octets(octets, owner) => {
@@ -181,10 +179,7 @@ pub fn undo(places: &Paths) -> Result<Vec<String>, Failure> {
     recover::recover(&folders)?;
     let pki = folders.pki();
     let Some((id, journal)) = recover::last(pki)? else {
-        return Err(Failure::refused(format!(
-            "{}: nothing was installed here that could be undone",
-            pki.name("")
-        )));
+        return Err(Failure::refused(format!("{}: there is no installation to undo", pki.name(""))));
     };
     let mut steps = Vec::new();
     let mut lines = Vec::new();

@@ -87,7 +87,7 @@ impl<'a> Trust<'a> {
                 Ok(())
             }
             (Some(root), _) => Err(Failure::refused(format!(
-                "authority {root}: which CA file is it for? Say it as --ca {root}=FILE, for example --ca {root}={CLUSTER}"
+                "authority {root}: has no CA file; name one with --ca {root}=FILE, for example --ca {root}={CLUSTER}"
             ))),
         }
     }

@@ -23,7 +23,7 @@ impl Folder {
         let text = readlinkat(&opened, "", Vec::new()).map_err(|e| self.fault(path, e))?;
         let text = text.into_string().map_err(|_| {
             Failure::refused(format!(
-                "{}: links to a path that is not UTF-8; remove the link",
+                "{}: links to a path that is not valid UTF-8; remove the link",
                 self.name(path)
             ))
         })?;
@@ -56,7 +56,7 @@ impl Folder {
         match self.read(name)? {
             Some(_) => Ok(()),
             None => Err(Failure::refused(format!(
-                "{}: linked to {}, which does not exist any more; put that file back",
+                "{}: linked to {}, which no longer exists; restore that file",
                 self.name(place),
                 shown(&text)
             ))),

@@ -63,7 +63,7 @@ impl Plan<'_> {
                 let end = certificate.parsed.tbs_certificate().validity().not_after.to_date_time();
                 if end < now {
                     self.notes.push(format!(
-                        "{}: a CA in it ended at {end}; when nothing here is under it, say --drop-old-ca",
+                        "{}: contains a CA that expired at {end}; if nothing here depends on it, use --drop-old-ca",
                         self.target.folders.pki().name(&file.path)
                     ));
                 }
@@ -89,7 +89,7 @@ impl Plan<'_> {
             return Ok(());
         }
         Err(Failure::refused(format!(
-            "{}: would trust an authority that is trusted elsewhere too: its clients could act as any user; use an authority of its own for the front proxy",
+            "{}: would trust an authority that is also trusted elsewhere: its clients could act as any user; use a separate authority for the front proxy",
             self.target.folders.pki().name(FRONT_PROXY)
         )))
     }
@@ -113,7 +113,7 @@ impl Plan<'_> {
             for (name, present) in leaves::staying(self.target, leaves)? {
                 if leaves::is_under(&present, dropped) {
                     return Err(Failure::refused(format!(
-                        "{name}: is still under the CA that would leave {ca}; renew it first"
+                        "{name}: was issued under a CA that would be removed from {ca}; renew it first"
                     )));
                 }
             }

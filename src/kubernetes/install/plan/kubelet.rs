@@ -20,7 +20,7 @@ use crate::release::Report;
 
 /// Prefix of a node's common name, required by the Node authorizer.
 const NODE: &str = "CN=system:node:";
-const NAME_IT: &str = "name the folder above its pki by --kubelet-dir";
+const NAME_IT: &str = "name the folder above its pki with --kubelet-dir";
 
 /// Returns the successor of the kubelet's certificate: that of a renewal, else one for its current
 /// key, else one for the key in its kubeconfig unless the current certificate is newer.
@@ -69,7 +69,7 @@ impl Plan<'_> {
         check_name(&name, client, leaves)?;
         let leaf = leaves.iter().find_map(|leaf| Some((leaf, leaf.kubelet?)));
         let Some((leaf, key)) = leaf else {
-            self.notes.push(format!("{name}: no certificate of this release is for it"));
+            self.notes.push(format!("{name}: this release has no certificate for it"));
             return Ok(());
         };
         leaf.check_newer(&name, &client.certificates)?;
@@ -78,9 +78,7 @@ impl Plan<'_> {
             self.keep(kubelet.folder, client.link);
             return Ok(());
         }
-        let key = key
-            .text()
-            .map_err(|why| Failure::refused(format!("{name}: the key that is to follow: {why}")))?;
+        let key = key.text().map_err(|why| Failure::refused(format!("{name}: new key: {why}")))?;
         let octets = Zeroizing::new([certificates.as_bytes(), key.as_bytes(), b"\n"].concat());
         let file = dated(folder, now)?;
         self.put_dated(client, folder, file, octets, leaf.description());
@@ -117,20 +115,20 @@ impl Plan<'_> {
         let folder = self.target.folders.at(kubelet.folder);
         let follows = leaves.iter().any(|leaf| leaf.kubelet.is_some());
         let client = kubelet.client.as_ref().filter(|_| !follows);
-        let client = client.map(|pair| (pair.link, &pair.certificates, "renew it first: install a release with a certificate for its key, or for a new kubelet.conf, by --renewal"));
-        let server = kubelet.server.as_ref().map(|pair| (pair.link, &pair.certificates, "renew it first: remove the link, restart the kubelet, and have the request that it makes signed under the new CA"));
+        let client = client.map(|pair| (pair.link, &pair.certificates, "renew it first: install a release with a certificate for its key, or for a new kubelet.conf with --renewal"));
+        let server = kubelet.server.as_ref().map(|pair| (pair.link, &pair.certificates, "renew it first: remove the link, restart the kubelet, and have its new request signed under the new CA"));
         let own = kubelet.own.iter().map(|own| ("kubelet.crt", own, "renew it first"));
         for (name, certificates, remedy) in client.into_iter().chain(server).chain(own) {
             if certificates.iter().any(|present| is_under(present, dropped)) {
                 return Err(Failure::refused(format!(
-                    "{}: is still under the CA that would leave {ca}; {remedy}",
+                    "{}: was issued under a CA that would be removed from {ca}; {remedy}",
                     folder.name(name)
                 )));
             }
         }
         self.uninspected().map_or(Ok(()), |(file, what)| {
-            let after = format!("which may be under the CA that would leave {ca}");
-            Err(Failure::refused(format!("{file}: {what}, {after}; {NAME_IT}")))
+            let after = format!("and may be under a CA that would be removed from {ca}");
+            Err(Failure::refused(format!("{file}: {what} {after}; {NAME_IT}")))
         })
     }
 
@@ -139,7 +137,7 @@ impl Plan<'_> {
         let refers = |file: &&KubeconfigFile| !self.target.kubelet.known && refers_to_link(file);
         let file = self.target.kubeconfigs.iter().find(refers)?;
         let (path, _) = file.config.files.as_ref()?;
-        let what = format!("has its certificate from {}, which was not looked at", shown(path));
+        let what = format!("refers to {}, which was not inspected", shown(path));
         Some((self.target.folders.at(file.folder).name(&file.path), what))
     }
 
@@ -148,7 +146,7 @@ impl Plan<'_> {
         let Some((file, what)) = self.uninspected() else { return Ok(()) };
         if self.target.kubeconfigs.iter().any(|file| file.renewed && refers_to_link(file)) {
             return Err(Failure::refused(format!(
-                "{file}: {what} and would not be renewed; {NAME_IT}, or, where no kubelet is, take client-certificate and client-key out of that file"
+                "{file}: {what} and would not be renewed; {NAME_IT}, or, if there is no kubelet, remove client-certificate and client-key from that file"
             )));
         }
         self.notes.push(format!("{file}: {what}; {NAME_IT}"));
@@ -165,7 +163,7 @@ fn check_name(name: &str, client: &Pair, leaves: &[Leaf<'_>]) -> Result<(), Fail
         let new = common_name(leaf.certificate.der());
         if new != there {
             return Err(Failure::refused(format!(
-                "{name}: is of {}, the release's certificate {} is of {}; install on the node that it is for, or, if this is that node, remove the link: at its next start the kubelet copies the key of kubelet.conf",
+                "{name}: is for {}, the release's certificate {} is for {}; install it on its own node, or, if this is that node, remove the link: at its next start the kubelet copies the key of kubelet.conf",
                 shown(&there),
                 leaf.entry.path,
                 shown(&new)

@@ -85,7 +85,7 @@ impl<'a> Leaf<'a> {
             return Ok(());
         }
         Err(Failure::refused(format!(
-            "{}: is valid from {} to {}, and the clock says {now}; set the clock right, or get a newer release",
+            "{}: is valid from {} to {}, the clock says {now}; correct the clock, or get a newer release",
             self.entry.path, validity.not_before, validity.not_after
         )))
     }
@@ -98,7 +98,7 @@ impl<'a> Leaf<'a> {
             return Ok(());
         }
         Err(Failure::refused(format!(
-            "{place}: holds a certificate valid from {old}, the release's is valid from {new}: the newer one stays; get a newer release, or move the file away"
+            "{place}: has a certificate valid from {old}, the release's is valid from {new}: a newer certificate is not replaced; get a newer release, or move the file away"
         )))
     }
 }
@@ -153,12 +153,12 @@ pub fn ca_of<'a>(
 pub fn complete_as_it_is(file: &KubeconfigFile) -> Result<(), String> {
     let Some(key) = file.config.key else { return Ok(()) };
     let Some(client) = file.config.client.first() else {
-        return Err("no certificate of this release is for its key, and it has none yet; put the right file there, or move it away".into());
+        return Err("this release has no certificate for its key, and it has none yet; install the right file, or move it away".into());
     };
     let info = client.parsed.tbs_certificate().subject_public_key_info().to_der();
     match info.map(|der| Digest::of(&der)) {
         Ok(digest) if digest == key => Ok(()),
-        _ => Err("no certificate of this release is for its key, and the one that it has is for another key; put the right file there, or move it away".into()),
+        _ => Err("this release has no certificate for its key, and its current one is for another key; install the right file, or move it away".into()),
     }
 }
 

@@ -36,7 +36,7 @@ impl Plan<'_> {
         for (folder, path, what) in authorities.chain(keys).chain(certificates).chain(kubeconfigs) {
             if let Some(other) = places.insert((folder, path), what.clone()) {
                 return Err(Failure::refused(format!(
-                    "{}: is both {other} and {what}; name another file by --ca, or rename the key",
+                    "{}: is both {other} and {what}; name another file with --ca, or rename the key",
                     self.target.folders.at(folder).name(path)
                 )));
             }
