@@ -1,5 +1,4 @@
-//! `keyrite request`: creates, collects and checks requests on the cluster's side, without token
-//! and ledger.
+//! `keyrite request`: creates, collects and checks requests, without token and ledger.
 
 #[cfg(feature = "token")]
 mod check;

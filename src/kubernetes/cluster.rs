@@ -23,8 +23,7 @@ pub struct Cluster {
     pub name: IndexName,
     /// Files of the nodes, and the authorities that issue them.
     pub layout: Layout,
-    /// Where clients reach the API server: a DNS name or an IP address, with a port unless it is
-    /// 6443.
+    /// `HOST` or `HOST:PORT` where clients reach the API server; the default port is 6443.
     pub endpoint: String,
     /// Service networks: one, or one per address family.
     pub service_cidr: Vec<IpNet>,
@@ -312,8 +311,7 @@ fn sans(key: &str, names: &[String]) -> Result<(), Failure> {
     })
 }
 
-/// Checks a lower-case DNS name (RFC 1123 2.1). One of only digits and dots is a malformed IP
-/// address.
+/// Checks a lower-case DNS name (RFC 1123 2.1). A numeric last label means a malformed address.
 fn host(key: &str, name: &str) -> Result<(), Failure> {
     let label = |label: &str| {
         (1..=63).contains(&label.len())

@@ -1,5 +1,4 @@
-//! Creates keys, requests, kubeconfigs, the indexed bundle and the scripts of a cluster
-//! description.
+//! Creates keys, requests, kubeconfigs, the bundle and the scripts of a cluster description.
 
 use crate::failure::Failure;
 use std::path::Path;

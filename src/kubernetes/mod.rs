@@ -3,15 +3,13 @@
 //! # Paths
 //!
 //! The path of a request in its bundle states where its certificate belongs; `request cluster`
-//! writes such paths, and the installation parses them. The certificate of `PATH.csr` is
-//! `PATH.crt`.
+//! writes such paths, and `install` parses them. The certificate of `PATH.csr` is `PATH.crt`.
 //!
 //! | path | destination |
 //! |---|---|
 //! | `nodes/NODE/REST.csr` | the node NODE |
 //! | `objects/NAME.csr` | the CertificateSigningRequest object NAME, escaped as below |
-//! | anything else | the node whose folder was collected, as written by `kubeadm certs
-//! generate-csr` |
+//! | anything else | the node whose folder was collected, as `kubeadm certs generate-csr` wrote it |
 //!
 //! REST is a path below the configuration folder of the node. In the layout `kubeadm` this is
 //! `/etc/kubernetes`, and REST is kubeadm's own: `pki/apiserver`, `pki/apiserver-kubelet-client`,

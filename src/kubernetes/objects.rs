@@ -76,8 +76,7 @@ struct Condition {
 pub struct Picked {
     /// Requests with their index entries.
     pub requests: Requests,
-    /// Names of objects that are left out, each with the reason: not approved, signed, or for
-    /// another signer.
+    /// Names of objects left out, with the reason: not approved, signed, or for another signer.
     pub left: Vec<(String, String)>,
     /// Names of approved objects that violate rules, each with all violations.
     pub refused: Vec<(String, Vec<String>)>,
@@ -132,8 +131,7 @@ fn exclusion(item: &Item, chosen: &[String]) -> Option<String> {
     if !chosen.contains(signer) {
         return Some(format!("signer {} is not selected; select it with --signer", shown(signer)));
     }
-    // The API server never allows an object to be both approved and denied, but the file may be
-    // edited.
+    // The API server never allows both approval and denial, but the file may be edited.
     match (is("Denied"), is("Failed"), item.status.certificate.is_empty(), is("Approved")) {
         (true, ..) => Some("is denied".to_owned()),
         (_, true, ..) => Some("has failed".to_owned()),

@@ -1,5 +1,4 @@
-//! Creates certification requests (RFC 2986) like `kubeadm certs generate-csr`: subject and
-//! subjectAltName only.
+//! Creates requests (RFC 2986) like `kubeadm certs generate-csr`: only subject and subjectAltName.
 
 use crate::failure::Failure;
 use std::net::IpAddr;
@@ -37,8 +36,7 @@ pub fn request(subject: &[String], dns: &[String], ip: &[IpAddr]) -> Result<NewK
     Ok(NewKey { private_key: pair.private_pem()?, request: request_for(&pair, subject, &names)? })
 }
 
-/// Signs a request for a key and returns it in PEM. `subject` lists `TYPE=value` strings in
-/// encoding order.
+/// Signs a request for a key and returns it in PEM. `subject` lists `TYPE=value` in order.
 ///
 /// # Errors
 /// [`Failure`] when a name cannot be encoded.

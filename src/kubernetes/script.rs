@@ -16,8 +16,7 @@ const PROFILES: [(&str, &str); 4] = [
 ];
 
 /// Returns paths and texts of `roster.toml`, `script/roots.toml`, `script/sign.toml` and
-/// `script/profiles/`. They depend only on the cluster description, so that all nodes get the same
-/// files.
+/// `script/profiles/`. They depend only on the cluster description, so that all nodes get the same.
 pub fn files(cluster: &Cluster, parties: &[Party]) -> Vec<(String, String)> {
     let roster = roster(cluster, parties);
     let mut files = vec![

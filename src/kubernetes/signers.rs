@@ -110,8 +110,7 @@ fn node(subject: &Subject<'_>) -> Vec<String> {
     found
 }
 
-/// keyEncipherment is optional and all other usages are exact, except that clients need only
-/// clientAuth.
+/// keyEncipherment is optional; all other usages are exact, but clients need only clientAuth.
 fn usages(object: &Object) -> Option<String> {
     let required: &[&str] = match object.signer.as_str() {
         KUBELET_SERVING => &["digitalSignature", "serverAuth"],

@@ -13,8 +13,7 @@ use super::{RosterLine, pattern};
 use crate::media::shown;
 use crate::request::{Control, Requested, Violation};
 
-/// Subject attribute types that keyrite issues, with their upper bounds in characters (RFC 5280
-/// A.1).
+/// Subject attribute types that keyrite issues, with upper bounds in characters (RFC 5280 A.1).
 const TYPES: [(&str, ObjectIdentifier, usize); 8] = [
     ("CN", rfc4519::CN, 64),
     ("O", rfc4519::O, 64),

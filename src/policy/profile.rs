@@ -49,8 +49,7 @@ pub enum Kind {
     Root,
     /// An authority issued by another one.
     Intermediate,
-    /// An authority issued by another one, with its key outside the token: a signer that a cluster
-    /// operates itself.
+    /// An authority issued by another one, with its key outside the token, in the cluster.
     Delegated,
     /// A TLS server or client.
     Leaf,

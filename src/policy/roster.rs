@@ -44,8 +44,8 @@ pub struct RosterLine {
     pub delegate: bool,
     /// Signer of objects that this line applies to; `None` for requests without an object.
     pub signer: Option<String>,
-    /// Patterns of allowed requesters of an object; `{CN}` is the common name of the subject. Empty
-    /// allows anyone.
+    /// Patterns of allowed requesters of an object, `{CN}` being the subject's; empty allows
+    /// anyone.
     #[serde(default)]
     pub requester: Vec<String>,
     /// Usages that an object must request. Others are allowed if the certificate profile has them.

@@ -10,8 +10,7 @@ use crate::media::{RelativePath, shown};
 /// Signature namespace, as in `ssh-keygen -Y sign -n keyrite-bundle`.
 pub const NAMESPACE: &str = "keyrite-bundle";
 
-/// Length of the flags (1 octet) and the counter (4 octets) at the end of a security key's
-/// signature.
+/// Length of the flags (1 octet) and counter (4 octets) that end a security key's signature.
 const SECURITY_KEY_TRAILER: usize = 5;
 
 /// Quorum of approvers for a bundle.

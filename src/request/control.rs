@@ -67,8 +67,7 @@ controls! {
     NameDns = "NAME-DNS";
     /// The roster allows each IP address.
     NameIp = "NAME-IP";
-    /// Only DNS names and IP addresses are requested, and only where the certificate profile allows
-    /// names.
+    /// Only DNS names and IP addresses are requested, if the certificate profile allows names.
     NameType = "NAME-TYPE";
     /// A name is present where the certificate profile requires one.
     NameMissing = "NAME-MISSING";

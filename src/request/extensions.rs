@@ -22,8 +22,7 @@ pub struct Requested {
     pub ip: Vec<IpAddr>,
     /// Names of other types, as text for display.
     pub other_names: Vec<String>,
-    /// Attributes and extensions that are ignored or set by the certificate profile, as text for
-    /// display.
+    /// Attributes and extensions ignored or set by the certificate profile, as text for display.
     pub overridden: Vec<String>,
     asks_ca: bool,
     asks_cert_sign: bool,

@@ -1,5 +1,4 @@
-//! A target folder and the files below it. Symbolic links are not followed, other file systems not
-//! entered.
+//! A target folder and its files. Symbolic links are not followed, nor other file systems entered.
 
 mod link;
 
@@ -147,8 +146,7 @@ impl Folder {
         Ok(Some(Found { octets, owner: owner(&status) }))
     }
 
-    /// Returns the regular files below in sorted order, without links and names that start with a
-    /// dot.
+    /// Returns the regular files below, sorted, without links and names that start with a dot.
     pub fn files(&self) -> Result<Vec<String>, Failure> {
         let mut found = Vec::new();
         self.walk("", DEPTH, &mut found)?;

@@ -92,7 +92,7 @@ pub fn parent(file: &Path) -> &Path {
 }
 
 /// Returns the folder of a kubelet's certificates: below the named folder, or below the default one
-/// if `pki` is a node's. Any other `pki` may be a copy or a rehearsal, unrelated to the machine's
+/// if `pki` is a node's. Any other `pki` may be a copy or a rehearsal, without relation to that
 /// kubelet.
 pub fn kubelet_folder(pki: &Folder, named: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
     let of_node = || NODES.iter().any(|node| Folder::open(Path::new(node)).is_ok_and(|node| node.is(pki)));

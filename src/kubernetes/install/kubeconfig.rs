@@ -71,8 +71,7 @@ pub fn key(octets: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
     embedded(only(&parse(octets)?, "users", "user")?, "client-key-data")
 }
 
-/// Returns the kubeconfig with these CA certificates (PEM) embedded and the client certificate
-/// changed.
+/// Returns the kubeconfig with these CA certificates (PEM) and the change to the client's.
 ///
 /// # Errors
 /// Also when the result does not parse to the same document.

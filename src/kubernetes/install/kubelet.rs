@@ -209,8 +209,7 @@ impl Pair {
         self.text.rsplit('/').next().unwrap_or_default()
     }
 
-    /// Returns the target of a link to another file of the folder: an absolute path, as the kubelet
-    /// writes it.
+    /// Returns the target of a link to a file of the folder: an absolute path, like the kubelet's.
     pub fn text_for(&self, folder: &Folder, file: &str) -> String {
         match self.text.rsplit_once('/') {
             Some((parent, _)) => format!("{parent}/{file}"),

@@ -195,8 +195,7 @@ impl Objects {
         self.secrets
     }
 
-    /// Returns the commands that add the certificates to the objects, to be run in the output
-    /// folder.
+    /// Returns the commands that add the certificates to the objects, for use in the output folder.
     pub fn commands(&self) -> impl Iterator<Item = String> {
         self.answers.iter().map(|answer| {
             let name = answer.name.replace('\'', r"'\''");

@@ -1,5 +1,4 @@
-//! Reads files with several PEM blocks (RFC 7468), such as certificate chains, or keys after EC
-//! parameters.
+//! Reads files with several PEM blocks (RFC 7468): certificate chains, or keys after parameters.
 
 use der::Decode;
 use x509_cert::Certificate;

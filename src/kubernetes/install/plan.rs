@@ -35,8 +35,8 @@ pub struct Options {
     pub rotate_ca: bool,
     /// Whether CAs that this release does not use here are removed from CA files.
     pub drop_old_ca: bool,
-    /// SHA-256 of the certificate of a manifest key that is trusted although the target does not
-    /// know it.
+    /// SHA-256 of the certificate of a manifest key to be trusted, whether the target knows it or
+    /// not.
     pub manifest_key: Option<Digest>,
 }
 

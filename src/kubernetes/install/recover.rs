@@ -11,8 +11,7 @@ use crate::failure::Failure;
 /// were rolled back.
 ///
 /// # Errors
-/// [`Failure::refused`] when a file was changed in the meantime; [`Failure::fault`] when the system
-/// fails.
+/// [`Failure::refused`] when a file was changed since; [`Failure::fault`] when the system fails.
 pub fn recover(folders: &Folders) -> Result<bool, Failure> {
     let pki = folders.pki();
     let mut restored = false;

@@ -42,7 +42,7 @@ impl Renewal {
             let Some(mut file) = KubeconfigFile::read(&self.top, folder, &name)? else { continue };
             (file.renewed, file.before) = (true, None);
             if let Some(at) = known.iter().position(|old| old.folder == folder && old.path == name) {
-                // The installed kubeconfig decides whether a certificate is newer, and which CA is
+                // The installed kubeconfig decides which certificate is newer, and which CA is
                 // trusted.
                 let old = known.remove(at);
                 file.before = old.before;

@@ -1,5 +1,4 @@
-//! The state of a node: private keys, kubeconfigs, kubelet certificates, and the record of
-//! installed releases.
+//! The state of a node: private keys, kubeconfigs, kubelet certificates, installed releases.
 
 use crate::failure::Failure;
 use std::collections::HashSet;
@@ -25,8 +24,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads the folders of a node, after rolling back any interrupted installation unless
-    /// `look_only`.
+    /// Reads the folders of a node; unless `look_only`, first rolls back an interrupted
+    /// installation.
     ///
     /// # Errors
     /// [`Failure::refused`] for an unusable key or kubeconfig, and for an interrupted installation

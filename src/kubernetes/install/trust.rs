@@ -142,8 +142,8 @@ impl<'a> Trust<'a> {
         self.places.iter().take(self.explicit).map(|(name, path)| (name.as_str(), path.as_str()))
     }
 
-    /// Returns the certificate of an authority; one outside the token is named by the path of its
-    /// certificate.
+    /// Returns an authority's certificate; one outside the token is named by its certificate's
+    /// path.
     pub fn certificate(&self, name: &str) -> Result<&'a Certificate, Failure> {
         match self.delegated.get(name) {
             Some(certificate) => Ok(certificate),

@@ -48,8 +48,7 @@ impl Folder {
             .map_err(|e| self.fault(path, e))
     }
 
-    /// Checks that a link at `path`, once moved to `place`, points to an existing file of the
-    /// folder.
+    /// Checks that a link at `path`, once moved to `place`, points to an existing file here.
     pub fn check_link(&self, path: &str, place: &str) -> Result<(), Failure> {
         let Some((text, _)) = self.link_text(path)? else { return Ok(()) };
         let name = text.rsplit('/').next().unwrap_or_default();

@@ -41,8 +41,7 @@ impl Plan<'_> {
         for (name, path) in trust.explicit() {
             wanted.entry(path).or_default().1.push(trust.certificate(name)?);
         }
-        // A delegated authority must be in the CA file: its leaves are sent without its
-        // certificate.
+        // A delegated authority must be in the CA file: its leaves come without its certificate.
         for leaf in leaves.iter().filter(|leaf| leaf.entry.delegated) {
             for path in trust.files_of(trust.chain(&leaf.entry.authority)?.anchor) {
                 wanted.entry(path).or_default().1.push(leaf.certificate);

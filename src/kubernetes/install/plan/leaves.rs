@@ -47,8 +47,7 @@ impl KeyIn<'_> {
     }
 }
 
-/// A certificate and its one destination: next to a key, in a kubeconfig, or with a key among the
-/// kubelet's files.
+/// A certificate and its one destination: with a key file, a kubeconfig, or the kubelet's key.
 pub struct Leaf<'a> {
     pub entry: &'a CertificateEntry,
     pub certificate: &'a Certificate,
