@@ -1,4 +1,4 @@
-//! `keyrite install`: from a release to the files that the components of a node read.
+//! `keyrite install`: installs a release for the components of a node.
 
 mod objects;
 
@@ -11,14 +11,14 @@ use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 
 use super::output::say;
 use super::{system, verify};
-use crate::kubernetes::install::{self, Options, Plan, Target, Where};
+use crate::kubernetes::install::{self, Options, Paths, Plan, Target};
 use crate::media::{RelativePath, shown};
 use crate::release::{CertificateEntry, ManifestKind};
 
-/// So many certificates that belong elsewhere are named.
+/// Maximum number of certificates of other nodes that are named.
 const NAMED: usize = 10;
 
-/// Arguments of `install`: a release, or something that is done with what was installed.
+/// Arguments of `install`: a release, or a subcommand.
 #[derive(Debug)]
 pub enum Arguments {
     Release(Box<Install>),
@@ -52,71 +52,69 @@ impl Args for Arguments {
     }
 }
 
-/// What is done with what was installed.
+/// Subcommands of `install`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Write what kubectl needs: certificates for CertificateSigningRequest objects, Secrets, a
-    /// ConfigMap of what is trusted
+    /// Write API objects for kubectl: certificates for CertificateSigningRequest objects, Secrets, a
+    /// ConfigMap of trusted roots
     Objects(objects::Arguments),
-    /// Put back what the last installation replaced
+    /// Undo the last installation
     Undo {
         #[command(flatten)]
         places: Places,
     },
 }
 
-/// Arguments of the installation itself.
 #[derive(Debug, Args)]
 pub struct Install {
     #[command(flatten)]
     release: verify::Arguments,
     #[command(flatten)]
     places: Places,
-    /// An authority's CA file, for example root-ca=ca.crt; may be given several times. kubeadm's
-    /// are known: kubernetes-ca=ca.crt, etcd-ca=etcd/ca.crt, front-proxy-ca=front-proxy-ca.crt. An
-    /// authority outside the token goes by its certificate's path in the release
+    /// CA file of an authority, for example root-ca=ca.crt; may be repeated. kubeadm's are built in:
+    /// kubernetes-ca=ca.crt, etcd-ca=etcd/ca.crt, front-proxy-ca=front-proxy-ca.crt. An authority
+    /// outside the token is named by the path of its certificate in the release
     #[arg(long = "ca", value_name = "NAME=FILE", value_parser = ca_file)]
     authorities: Vec<(String, String)>,
-    /// New private keys and kubeconfigs, in a folder as request cluster makes it: they take the
-    /// places of those here, together with their certificates
+    /// Folder of new private keys and kubeconfigs, as written by request cluster: they replace the
+    /// installed ones together with their certificates
     #[arg(long, value_name = "DIR")]
     renewal: Option<PathBuf>,
-    /// Let CA files take in another CA; the one in use comes first, the old one stays behind it
+    /// Allow CA files to receive another CA; the one in use comes first, the old one follows it
     #[arg(long)]
     rotate_ca: bool,
-    /// End a rotation: CA files keep only the authorities that this release uses here
+    /// Finish a rotation: CA files keep only the authorities that this release uses here
     #[arg(long)]
     drop_old_ca: bool,
-    /// Install a rehearsal's release, into a target that is a rehearsal's for good
+    /// Install a rehearsal's release, into a target that is for rehearsals only
     #[arg(long)]
     rehearsal: bool,
-    /// Show what would change, and change nothing
+    /// Show the changes without making them
     #[arg(long)]
     dry_run: bool,
 }
 
-/// The folders of a node.
 #[derive(Debug, Args)]
 pub struct Places {
-    /// The folder of private keys and certificates, for example /etc/kubernetes/pki
+    /// Folder of private keys and certificates, for example /etc/kubernetes/pki
     #[arg(long, value_name = "DIR")]
     pki: PathBuf,
-    /// The folder of admin.conf, kubelet.conf and the others [default: the one above --pki]
+    /// Folder of admin.conf, kubelet.conf and other kubeconfigs [default: the parent of --pki]
     #[arg(long, value_name = "DIR")]
     kubeconfig_dir: Option<PathBuf>,
-    /// A kubeconfig of another name; may be given several times
+    /// A kubeconfig with another name; may be repeated
     #[arg(long = "kubeconfig", value_name = "FILE")]
     kubeconfigs: Vec<PathBuf>,
-    /// The kubelet's own folder (its --root-dir), where pki/kubelet-client-current.pem is the
-    /// certificate that it uses [default: /var/lib/kubelet when it exists and --pki is
-    /// /etc/kubernetes/pki or /etc/kubernetes; for another --pki none]
+    /// Folder of the kubelet (its --root-dir), where pki/kubelet-client-current.pem is the
+    /// certificate in use [default: /var/lib/kubelet if it exists and --pki is /etc/kubernetes/pki
+    /// or /etc/kubernetes, otherwise none]
     #[arg(long, value_name = "DIR")]
     kubelet_dir: Option<PathBuf>,
 }
 
 impl Places {
-    fn places(self) -> Where {
-        Where {
+    fn places(self) -> Paths {
+        Paths {
             pki: self.pki,
             kubeconfig_dir: self.kubeconfig_dir,
             kubelet_dir: self.kubelet_dir,
@@ -132,7 +130,6 @@ fn ca_file(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), path.as_str().to_owned()))
 }
 
-/// Performs the command.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments {
         Arguments::Command(Command::Undo { places }) => undo(places),
@@ -142,10 +139,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 fn perform(arguments: Install) -> Result<(), Failure> {
-    let places = Where { renewal: arguments.renewal, ..arguments.places.places() };
+    let places = Paths { renewal: arguments.renewal, ..arguments.places.places() };
     let target = Target::open(&places, arguments.dry_run).map_err(failure)?;
     if target.restored() {
-        say("restored   an installation was interrupted here; everything is as it was before it");
+        say("restored   an interrupted installation was rolled back");
     }
     for line in target.kubelet() {
         say(&format!("kubelet    {}", shown(line)));
@@ -174,12 +171,12 @@ fn perform(arguments: Install) -> Result<(), Failure> {
     };
     let plan = Plan::new(&target, &report, &options, system::now()).map_err(failure)?;
     let elsewhere = elsewhere.into_inner().unwrap_or_default();
-    tell_elsewhere(&elsewhere, report.certificates - report.kept.len());
-    tell(&plan);
+    print_elsewhere(&elsewhere, report.certificates - report.kept.len());
+    print_plan(&plan);
     let kind = match report.head.kind {
         ManifestKind::Production if report.head.unattended => ", but UNATTENDED: a file answered for people",
         ManifestKind::Production => "",
-        ManifestKind::Rehearsal => ", but a REHEARSAL: this target is one for good",
+        ManifestKind::Rehearsal => ", but a REHEARSAL: this target is for rehearsals only",
     };
     if plan.is_empty() {
         say(&format!("NOTHING TO DO: this release is installed{kind}"));
@@ -191,12 +188,12 @@ fn perform(arguments: Install) -> Result<(), Failure> {
     }
     let restarts = plan.restarts();
     plan.apply().map_err(failure)?;
-    tell_restarts(&restarts);
+    print_restarts(&restarts);
     say(&format!("INSTALLED{kind}"));
     Ok(())
 }
 
-fn tell_elsewhere(named: &BTreeSet<RelativePath>, count: usize) {
+fn print_elsewhere(named: &BTreeSet<RelativePath>, count: usize) {
     for path in named {
         say(&format!("left out   {path}: its private key is not here"));
     }
@@ -205,7 +202,7 @@ fn tell_elsewhere(named: &BTreeSet<RelativePath>, count: usize) {
     }
 }
 
-fn tell(plan: &Plan<'_>) {
+fn print_plan(plan: &Plan<'_>) {
     for file in &plan.unchanged {
         say(&format!("unchanged  {file}"));
     }
@@ -218,7 +215,7 @@ fn tell(plan: &Plan<'_>) {
     }
 }
 
-fn tell_restarts(restarts: &[(&str, String)]) {
+fn print_restarts(restarts: &[(&str, String)]) {
     for (how, components) in restarts {
         say(&format!("restart    {components}: {how}"));
     }
@@ -228,7 +225,7 @@ fn undo(places: Places) -> Result<(), Failure> {
     for line in install::undo(&places.places()).map_err(failure)? {
         say(&line);
     }
-    say("UNDONE: everything is as it was before the last installation; restart what reads these files");
+    say("UNDONE: the last installation was reverted; restart the components that read these files");
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! `keyrite request`: what becomes a request, on the cluster's side. No token, no ledger.
+//! `keyrite request`: creates, collects and checks requests, without token and ledger.
 
 #[cfg(feature = "token")]
 mod check;
@@ -16,32 +16,31 @@ use der::DateTime;
 use super::system;
 use crate::request::Sequence;
 
-/// What can be requested.
+/// Subcommands of `request`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make the keys, requests, kubeconfigs and the script of a Kubernetes cluster
+    /// Create keys, requests, kubeconfigs and scripts for a Kubernetes cluster
     Cluster(cluster::Arguments),
     #[cfg(feature = "token")]
-    /// Judge bundles as the offline side will, with the same code and the same words
+    /// Judge bundles as the signing machine will, with the same code and messages
     Check(check::Arguments),
-    /// Take the approved CertificateSigningRequest objects of a cluster
+    /// Collect the approved CertificateSigningRequest objects of a cluster
     Objects(objects::Arguments),
     /// Collect the *.csr files below a folder
     Collect(collect::Arguments),
 }
 
-/// What the index of a new bundle says besides its requests.
+/// Arguments for the index of a new bundle.
 #[derive(Debug, Args)]
 struct Dating {
-    /// The bundle's sequence number; the time in seconds since 1970 without
+    /// Sequence number of the bundle [default: seconds since 1970]
     #[arg(long, value_name = "N")]
     sequence: Option<u64>,
-    /// After so many days the bundle must no longer be used
+    /// Number of days after which the bundle must no longer be used
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
     expires_in: Option<u32>,
 }
 
-/// Sequence number, now, and when the bundle expires.
 struct Dated {
     sequence: Sequence,
     now: DateTime,
@@ -61,7 +60,6 @@ impl Dating {
     }
 }
 
-/// Performs the command.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         #[cfg(feature = "token")]

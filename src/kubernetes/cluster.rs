@@ -1,4 +1,4 @@
-//! The description of a cluster: a short, strict TOML file.
+//! Cluster description: a short, strict TOML file.
 
 use crate::failure::Failure;
 use std::collections::HashSet;
@@ -11,40 +11,41 @@ use super::keys::KeyType;
 use crate::media::shown;
 use crate::request::IndexName;
 
-/// The longest node name: with `system:node:` before it, it must fit a common name of 64 (RFC 5280 A.1).
+/// Maximum length of a node name: `system:node:NAME` must fit the upper bound of 64 for a common
+/// name (RFC 5280 A.1).
 const MAX_NODE: usize = 52;
 
-/// A cluster as its people describe it.
+/// A cluster description.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
-    /// Its name.
+    /// Name of the cluster.
     pub name: IndexName,
-    /// Which files its nodes keep, and under which authorities.
+    /// Files of the nodes, and the authorities that issue them.
     pub layout: Layout,
-    /// Where clients reach the API server: a DNS name or an address, and a port unless it is 6443.
+    /// `HOST` or `HOST:PORT` where clients reach the API server; the default port is 6443.
     pub endpoint: String,
-    /// The networks of services, one or one of each family.
+    /// Service networks: one, or one per address family.
     pub service_cidr: Vec<IpNet>,
-    /// The DNS domain of services.
+    /// DNS domain of services.
     #[serde(default = "default_domain")]
     pub domain: String,
-    /// What keys to make.
+    /// Type of the keys to generate.
     #[serde(default)]
     pub key: KeyType,
-    /// Further DNS names and addresses of the API server.
+    /// Additional DNS names and IP addresses of the API server.
     #[serde(default)]
     pub extra_sans: Vec<String>,
-    /// Whether kube-proxy has a certificate. kubeadm gives it a ServiceAccount instead.
+    /// Whether kube-proxy has a certificate; kubeadm gives it a ServiceAccount instead.
     #[serde(default = "default_kube_proxy")]
     pub kube_proxy: bool,
-    /// Whether the roster lets keys be certified again that have a certificate already.
+    /// Whether the roster allows keys that were certified before.
     #[serde(default)]
     pub reuse_keys: bool,
-    /// What the authorities are called in scripts and in the token.
+    /// Names of the authorities in scripts and in the token.
     #[serde(default)]
     pub authorities: Authorities,
-    /// Its nodes.
+    /// Nodes of the cluster.
     pub node: Vec<Node>,
 }
 
@@ -56,25 +57,25 @@ fn default_kube_proxy() -> bool {
     true
 }
 
-/// Which files the nodes keep, and under which authorities.
+/// Files of the nodes, and the authorities that issue them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layout {
-    /// Three authorities, kubeadm's paths and names.
+    /// Three authorities, with kubeadm's paths and names.
     Kubeadm,
     /// One authority and a flat folder.
     SingleCa,
 }
 
-/// Names of the authorities; the layout `single-ca` has the first only.
+/// Names of the authorities; the layout `single-ca` has only the first.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Authorities {
-    /// The cluster's own.
+    /// Authority of the cluster.
     pub kubernetes: String,
-    /// etcd's.
+    /// Authority of etcd.
     pub etcd: String,
-    /// The front proxy's.
+    /// Authority of the front proxy.
     pub front_proxy: String,
     /// The key that signs manifests.
     pub manifest: String,
@@ -91,22 +92,22 @@ impl Default for Authorities {
     }
 }
 
-/// One machine.
+/// A machine of the cluster.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Node {
-    /// The name under which it registers.
+    /// Name under which the node registers.
     pub name: String,
-    /// What runs on it.
+    /// Components on the node.
     pub roles: Vec<Role>,
-    /// Its addresses, the one that it advertises first.
+    /// IP addresses of the node, the advertised one first.
     pub addresses: Vec<IpAddr>,
-    /// Further DNS names and addresses of it.
+    /// Additional DNS names and IP addresses of the node.
     #[serde(default)]
     pub extra_sans: Vec<String>,
 }
 
-/// What runs on a node.
+/// Components on a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
@@ -119,28 +120,28 @@ pub enum Role {
 }
 
 impl Node {
-    /// Whether it has this role.
+    /// Whether the node has this role.
     pub fn is(&self, role: Role) -> bool {
         self.roles.contains(&role)
     }
 
-    /// Whether a kubelet runs there.
+    /// Whether a kubelet runs on the node.
     pub fn has_kubelet(&self) -> bool {
         self.is(Role::ControlPlane) || self.is(Role::Worker)
     }
 }
 
-/// DNS names and addresses, each once, in the order in which they came.
+/// Distinct DNS names and IP addresses in order of insertion.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AltNames {
     /// DNS names.
     pub dns: Vec<String>,
-    /// Addresses.
+    /// IP addresses.
     pub ip: Vec<IpAddr>,
 }
 
 impl AltNames {
-    /// Takes in a DNS name or an address.
+    /// Adds a DNS name or an IP address.
     pub fn add(&mut self, name: &str) {
         match name.parse::<IpAddr>() {
             Ok(ip) => self.add_ip(ip),
@@ -149,7 +150,7 @@ impl AltNames {
         }
     }
 
-    /// Takes in an address.
+    /// Adds an IP address.
     pub fn add_ip(&mut self, ip: IpAddr) {
         if !self.ip.contains(&ip) {
             self.ip.push(ip);
@@ -158,10 +159,10 @@ impl AltNames {
 }
 
 impl Cluster {
-    /// Reads a description and checks it.
+    /// Parses and checks a description.
     ///
     /// # Errors
-    /// [`Failure`] names the key, what is there and what is required.
+    /// [`Failure`] names the key, the actual and the required value.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         let cluster: Self =
             toml::from_str(text).map_err(|e| Failure::usage(e.to_string().trim_end().to_owned()))?;
@@ -169,17 +170,17 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// The first control-plane node, where kubeadm would begin.
+    /// Returns the first control-plane node, where kubeadm initializes the cluster.
     pub fn first_control_plane(&self) -> Option<&Node> {
         self.node.iter().find(|node| node.is(Role::ControlPlane))
     }
 
-    /// Host and port of the endpoint.
+    /// Returns host and port of the endpoint.
     pub fn endpoint(&self) -> (String, u16) {
         split_endpoint(&self.endpoint).unwrap_or_else(|_| (self.endpoint.clone(), 6443))
     }
 
-    /// The first address of each service network, which the API server has for its clients in pods.
+    /// Returns the first address of each service network: the API server's, for clients in pods.
     pub fn service_addresses(&self) -> Vec<IpAddr> {
         self.service_cidr.iter().filter_map(first_address).collect()
     }
@@ -212,7 +213,7 @@ impl Cluster {
         let families: HashSet<bool> = self.service_cidr.iter().map(|net| net.addr().is_ipv4()).collect();
         if families.is_empty() || families.len() != self.service_cidr.len() {
             return Err(Failure::usage(format!(
-                "service_cidr has {} networks, required is one, or one of IPv4 and one of IPv6",
+                "service_cidr has {} networks, required is one, or one IPv4 and one IPv6",
                 self.service_cidr.len()
             )));
         }
@@ -229,7 +230,7 @@ impl Cluster {
         for (at, name) in names.iter().enumerate() {
             if name.is_empty() || name.len() > 32 || !name.bytes().all(plain) {
                 return Err(Failure::usage(format!(
-                    "authorities: {:?} is not 1 to 32 of a-z, 0-9 and -",
+                    "authorities: {:?} is not 1 to 32 characters a-z, 0-9 and -",
                     shown(name)
                 )));
             }
@@ -247,7 +248,7 @@ impl Node {
         let at = |why: String| Err(Failure::usage(format!("node {}: {why}", self.name)));
         if self.name.len() > MAX_NODE {
             return at(format!(
-                "name has {} characters, at most {MAX_NODE} fit into system:node:NAME as a common name (RFC 5280 A.1)",
+                "name has {} characters, at most {MAX_NODE} fit in system:node:NAME as a common name (RFC 5280 A.1)",
                 self.name.len()
             ));
         }
@@ -261,7 +262,7 @@ impl Node {
             return at("has no address".into());
         }
         if let Some(bad) = self.addresses.iter().find(|address| !usable(address)) {
-            return at(format!("address {bad} is none of a machine"));
+            return at(format!("address {bad} is not the address of a machine"));
         }
         sans(&format!("node {}: extra_sans", self.name), &self.extra_sans)
     }
@@ -279,7 +280,7 @@ fn first_address(net: &IpNet) -> Option<IpAddr> {
 fn split_endpoint(text: &str) -> Result<(String, u16), Failure> {
     let bad = |why: &str| {
         Failure::usage(format!(
-            "endpoint {:?} {why}; required is HOST or HOST:PORT, an IPv6 address in brackets",
+            "endpoint {:?} {why}; required is HOST or HOST:PORT, with an IPv6 address in brackets",
             shown(text)
         ))
     };
@@ -310,7 +311,7 @@ fn sans(key: &str, names: &[String]) -> Result<(), Failure> {
     })
 }
 
-/// A DNS name in lower case (RFC 1123 2.1). One that is all digits and dots is an address gone wrong.
+/// Checks a lower-case DNS name (RFC 1123 2.1). A numeric last label means a malformed address.
 fn host(key: &str, name: &str) -> Result<(), Failure> {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -323,7 +324,7 @@ fn host(key: &str, name: &str) -> Result<(), Failure> {
         None if name.len() <= 253 && !(digits && name.contains('.')) => Ok(()),
         None => Err(Failure::usage(format!("{key}: {:?} is neither a DNS name nor an address", shown(name)))),
         Some(part) => Err(Failure::usage(format!(
-            "{key}: {:?} is not a DNS name: {:?} is not 1 to 63 of a-z, 0-9 and - with a letter or digit at both ends (RFC 1123 2.1)",
+            "{key}: {:?} is not a DNS name: {:?} is not 1 to 63 characters a-z, 0-9 and - with a letter or digit at both ends (RFC 1123 2.1)",
             shown(name),
             shown(part)
         ))),

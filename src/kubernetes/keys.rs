@@ -1,4 +1,4 @@
-//! Keys of a cluster's parties: generated, written in PKCS #8 (RFC 5958), read again.
+//! Keys of a cluster's parties: generated, written and read in PKCS #8 (RFC 5958).
 
 use crate::failure::Failure;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use zeroize::Zeroizing;
 
-/// What keys a cluster's parties have, as kubeadm allows them (encryptionAlgorithm).
+/// Key types that kubeadm allows (encryptionAlgorithm).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyType {
@@ -40,7 +40,7 @@ pub enum KeyType {
 pub enum Pair {
     /// RSA.
     Rsa(RsaKeyPair),
-    /// ECDSA, with its kind.
+    /// ECDSA, with the curve.
     Ecdsa(EcdsaKeyPair, KeyType),
 }
 
@@ -51,7 +51,7 @@ impl std::fmt::Debug for Pair {
 }
 
 fn failed<E>(_: E) -> Failure {
-    Failure::fault("the cryptography library failed to make or use a key")
+    Failure::fault("the cryptography library failed to generate or use a key")
 }
 
 impl Pair {
@@ -71,12 +71,12 @@ impl Pair {
         }
     }
 
-    /// Reads a private key from PEM: PKCS #8.
+    /// Reads a private key from PKCS #8 in PEM.
     ///
     /// # Errors
-    /// [`Failure`] when it is no unencrypted RSA, P-256 or P-384 key.
+    /// [`Failure`] unless it is an unencrypted RSA, P-256 or P-384 key.
     pub fn from_pem(text: &[u8]) -> Result<Self, Failure> {
-        let bad = || Failure::fault("is not a private key in PKCS #8 of RSA, P-256 or P-384");
+        let bad = || Failure::fault("is not an RSA, P-256 or P-384 private key in PKCS #8");
         let (label, der) = der::pem::decode_vec(text).map_err(|_| bad())?;
         let der = Zeroizing::new(der);
         if label != "PRIVATE KEY" {
@@ -90,7 +90,7 @@ impl Pair {
         RsaKeyPair::from_pkcs8(&der).map(Self::Rsa).map_err(|_| bad())
     }
 
-    /// The private key, PKCS #8 in PEM.
+    /// Returns the private key as PKCS #8 in PEM.
     ///
     /// # Errors
     /// [`Failure`] when the library fails.
@@ -105,7 +105,7 @@ impl Pair {
         text.map(Zeroizing::new)
     }
 
-    /// The public key, SubjectPublicKeyInfo in PEM.
+    /// Returns the public key as SubjectPublicKeyInfo in PEM.
     ///
     /// # Errors
     /// [`Failure`] when the library fails.
@@ -122,7 +122,7 @@ impl Pair {
         Ok(der.as_ref().to_vec())
     }
 
-    /// The SubjectPublicKeyInfo.
+    /// Returns the SubjectPublicKeyInfo.
     ///
     /// # Errors
     /// [`Failure`] when the library fails.
@@ -130,8 +130,8 @@ impl Pair {
         Ok(SubjectPublicKeyInfoOwned::from_der(&self.public_der()?)?)
     }
 
-    /// How it signs: ECDSA with the hash of its curve's size, RSA-PSS with SHA-256. Both are
-    /// randomised, so that a new request with an old key is another file.
+    /// Returns the signature algorithm: ECDSA with the hash of the curve's size, RSA-PSS with
+    /// SHA-256. Both are randomized, so that a new request for an old key is a different file.
     ///
     /// # Errors
     /// [`Failure`] when the algorithm cannot be encoded.
@@ -146,7 +146,7 @@ impl Pair {
         }
     }
 
-    /// A signature.
+    /// Signs octets with [`Pair::algorithm`].
     ///
     /// # Errors
     /// [`Failure`] when the library fails.
@@ -173,7 +173,7 @@ fn algorithm(kind: KeyType) -> &'static aws_lc_rs::signature::EcdsaSigningAlgori
     }
 }
 
-/// RSASSA-PSS-params (RFC 4055 3.1): SHA-256, MGF1 with it, a salt of 32 octets.
+/// Returns RSASSA-PSS-params (RFC 4055 3.1): SHA-256, MGF1 with SHA-256, a salt of 32 octets.
 fn pss_sha256() -> Result<Any, Failure> {
     let hash = AlgorithmIdentifierOwned { oid: ID_SHA_256, parameters: Some(Any::null()) };
     let mask = AlgorithmIdentifierOwned { oid: ID_MGF_1, parameters: Some(Any::encode_from(&hash)?) };

@@ -1,5 +1,5 @@
-//! A kubeconfig that still lacks its certificates, as `kubeadm certs generate-csr` leaves it: server
-//! and client key are there, an installer adds the authority's and the client's certificate.
+//! Writes a kubeconfig without certificates, as `kubeadm certs generate-csr` does: it contains
+//! server and client key; the installation adds CA and client certificate.
 
 use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 use super::cluster::Cluster;
 use super::layout::Config;
 
-/// The text of a kubeconfig. Everything in it was checked before, and
-/// quotes keep a name like `null` or `1` a text.
+/// Returns the text of a kubeconfig. All values are validated before; the quotes keep names such as
+/// `null` or `1` strings.
 pub fn text(cluster: &Cluster, config: &Config, private_key: &str) -> Zeroizing<String> {
     let key = Zeroizing::new(Base64::encode_string(private_key.as_bytes()));
     let (name, Config { server, user, .. }) = (cluster.name.as_str(), config);

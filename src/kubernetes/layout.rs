@@ -1,47 +1,47 @@
-//! Who has a certificate on which node, under which authority, with which names. Sources: kubeadm's
-//! certlist and kubeconfig phases for `kubeadm`, the flat folder of one authority for `single-ca`.
+//! Certificates of each node, with authority and names. Sources: kubeadm's certlist and kubeconfig
+//! phases for `kubeadm`, the flat folder of one authority for `single-ca`.
 
 use super::cluster::{AltNames, Cluster, Layout, Node, Role};
 
-/// One party of a cluster: a key, a request and a certificate.
+/// A party of a cluster, with a key, a request and a certificate.
 #[derive(Clone, Debug)]
 pub struct Party {
-    /// The node it is on.
+    /// Name of its node.
     pub node: String,
-    /// Where its files are there, without ending.
+    /// Path of its files on the node, without extension.
     pub rest: &'static str,
-    /// Its certificate profile.
+    /// Name of its certificate profile.
     pub profile: &'static str,
-    /// The authority that issues its certificate.
+    /// Name of the issuing authority.
     pub authority: String,
-    /// Its subject, as `TYPE=value`, organisation first as kubeadm has it.
+    /// Subject as `TYPE=value` strings, organization first as in kubeadm.
     pub subject: Vec<String>,
-    /// Its names.
+    /// Subject alternative names.
     pub names: AltNames,
-    /// Its kubeconfig, when it has one.
+    /// Kubeconfig, if it has one.
     pub config: Option<Config>,
 }
 
-/// A kubeconfig that is to be written.
+/// A kubeconfig to be written.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where it is on the node.
+    /// Path on the node.
     pub rest: &'static str,
-    /// The API server's URL.
+    /// URL of the API server.
     pub server: String,
-    /// What the user is called in it.
+    /// Name of the user.
     pub user: String,
-    /// Whether the key stands in it alone, and in no file of its own.
+    /// Whether the key is only in the kubeconfig, without a key file.
     pub holds_key: bool,
 }
 
 impl Party {
-    /// The request's path in a bundle.
+    /// Returns the path of the request in a bundle.
     pub fn request_path(&self) -> String {
         format!("nodes/{}/{}.csr", self.node, self.rest)
     }
 
-    /// The private key's path, where it has a file of its own.
+    /// Returns the path of the private key, unless only the kubeconfig contains it.
     pub fn key_path(&self) -> Option<String> {
         match &self.config {
             Some(config) if config.holds_key => None,
@@ -49,13 +49,13 @@ impl Party {
         }
     }
 
-    /// The kubeconfig with its path.
+    /// Returns the kubeconfig and its path.
     pub fn config_path(&self) -> Option<(&Config, String)> {
         self.config.as_ref().map(|config| (config, format!("nodes/{}/{}", self.node, config.rest)))
     }
 }
 
-/// The folder below `nodes/NODE/` where a control-plane node has its service account keys.
+/// Returns the path of the service account keys below `nodes/NODE/`, without extension.
 pub fn service_account_stem(layout: Layout) -> &'static str {
     match layout {
         Layout::Kubeadm => "pki/sa",
@@ -63,7 +63,7 @@ pub fn service_account_stem(layout: Layout) -> &'static str {
     }
 }
 
-/// Every party of a cluster, node by node.
+/// Returns all parties of a cluster, grouped by node.
 pub fn parties(cluster: &Cluster) -> Vec<Party> {
     let on = |node| match cluster.layout {
         Layout::Kubeadm => kubeadm(cluster, node),
@@ -73,16 +73,16 @@ pub fn parties(cluster: &Cluster) -> Vec<Party> {
 }
 
 fn kubeadm(cluster: &Cluster, node: &Node) -> Vec<Party> {
-    let maker = Maker { cluster, node, authority: &cluster.authorities.kubernetes };
-    let etcd = Maker { authority: &cluster.authorities.etcd, ..maker };
-    let front = Maker { authority: &cluster.authorities.front_proxy, ..maker };
+    let builder = Builder { cluster, node, authority: &cluster.authorities.kubernetes };
+    let etcd = Builder { authority: &cluster.authorities.etcd, ..builder };
+    let front = Builder { authority: &cluster.authorities.front_proxy, ..builder };
     let node_name = format!("CN={}", node.name);
-    let (local, endpoint) = (maker.local(), maker.endpoint());
+    let (local, endpoint) = (builder.local(), builder.endpoint());
     let mut parties = Vec::new();
     if node.is(Role::ControlPlane) {
         parties.extend([
-            maker.server("pki/apiserver", "kube-apiserver", "CN=kube-apiserver", maker.api_server()),
-            maker.client(
+            builder.server("pki/apiserver", "kube-apiserver", "CN=kube-apiserver", builder.api_server()),
+            builder.client(
                 "pki/apiserver-kubelet-client",
                 "apiserver-kubelet-client",
                 "CN=kube-apiserver-kubelet-client",
@@ -97,8 +97,8 @@ fn kubeadm(cluster: &Cluster, node: &Node) -> Vec<Party> {
     }
     if node.is(Role::Etcd) {
         parties.extend([
-            etcd.server("pki/etcd/server", "etcd-server", &node_name, maker.with_loopback()),
-            etcd.server("pki/etcd/peer", "etcd-peer", &node_name, maker.with_loopback()),
+            etcd.server("pki/etcd/server", "etcd-server", &node_name, builder.with_loopback()),
+            etcd.server("pki/etcd/peer", "etcd-peer", &node_name, builder.with_loopback()),
             etcd.client(
                 "pki/etcd/healthcheck-client",
                 "etcd-healthcheck-client",
@@ -107,61 +107,61 @@ fn kubeadm(cluster: &Cluster, node: &Node) -> Vec<Party> {
         ]);
     }
     if node.is(Role::ControlPlane) {
-        parties.push(maker.config(
+        parties.push(builder.config(
             "admin.conf",
             "admin",
             "O=kubeadm:cluster-admins CN=kubernetes-admin",
             &endpoint,
         ));
-        // Break-glass: kubeadm makes it where a cluster begins, and nowhere else.
+        // Break-glass: kubeadm creates it only where it initializes the cluster.
         if cluster.first_control_plane().is_some_and(|first| first.name == node.name) {
             let subject = "O=system:masters CN=kubernetes-super-admin";
-            parties.push(maker.config("super-admin.conf", "super-admin", subject, &endpoint));
+            parties.push(builder.config("super-admin.conf", "super-admin", subject, &endpoint));
         }
         parties.extend([
-            maker.config(
+            builder.config(
                 "controller-manager.conf",
                 "controller-manager",
                 "CN=system:kube-controller-manager",
                 &local,
             ),
-            maker.config("scheduler.conf", "scheduler", "CN=system:kube-scheduler", &local),
+            builder.config("scheduler.conf", "scheduler", "CN=system:kube-scheduler", &local),
         ]);
     }
     if node.has_kubelet() {
         let subject = format!("O=system:nodes CN=system:node:{}", node.name);
-        parties.push(maker.config("kubelet.conf", "kubelet-client", &subject, &endpoint));
-        parties.push(maker.server("pki/kubelet-server", "kubelet-server", &subject, maker.own()));
+        parties.push(builder.config("kubelet.conf", "kubelet-client", &subject, &endpoint));
+        parties.push(builder.server("pki/kubelet-server", "kubelet-server", &subject, builder.own()));
         if cluster.kube_proxy {
             let subject = "O=system:node-proxier CN=system:kube-proxy";
-            parties.push(maker.config("kube-proxy.conf", "kube-proxy", subject, &endpoint));
+            parties.push(builder.config("kube-proxy.conf", "kube-proxy", subject, &endpoint));
         }
     }
     parties
 }
 
 fn single_ca(cluster: &Cluster, node: &Node) -> Vec<Party> {
-    let maker = Maker { cluster, node, authority: &cluster.authorities.kubernetes };
-    let (local, endpoint) = (maker.local(), maker.endpoint());
+    let builder = Builder { cluster, node, authority: &cluster.authorities.kubernetes };
+    let (local, endpoint) = (builder.local(), builder.endpoint());
     let mut parties = Vec::new();
     if node.is(Role::ControlPlane) {
-        // One pair in three uses: server, client of etcd, client of the kubelets.
-        parties.push(maker.server(
+        // One key pair with three uses: API server, client of etcd, client of the kubelets.
+        parties.push(builder.server(
             "apiserver",
             "kube-apiserver-all",
             "CN=kube-apiserver",
-            maker.api_server(),
+            builder.api_server(),
         ));
     }
     if node.is(Role::Etcd) {
         let subject = format!("CN={}", node.name);
-        parties.push(maker.server("etcdserver", "etcd-server", &subject, maker.with_loopback()));
+        parties.push(builder.server("etcdserver", "etcd-server", &subject, builder.with_loopback()));
     }
     if node.has_kubelet() {
-        // One pair in two uses: the kubelet's server, and its client of the API server.
+        // One key pair with two uses: the kubelet's server, and its client of the API server.
         let subject = format!("O=system:nodes CN=system:node:{}", node.name);
-        let pair = maker.server("kubelet", "kubelet-all", &subject, maker.own());
-        parties.push(maker.beside(pair, "kubelet.conf", &endpoint));
+        let pair = builder.server("kubelet", "kubelet-all", &subject, builder.own());
+        parties.push(builder.with_config(pair, "kubelet.conf", &endpoint));
     }
     if node.is(Role::ControlPlane) {
         for (rest, config, profile, subject, server) in [
@@ -175,25 +175,25 @@ fn single_ca(cluster: &Cluster, node: &Node) -> Vec<Party> {
                 &local,
             ),
         ] {
-            parties.push(maker.beside(maker.client(rest, profile, subject), config, server));
+            parties.push(builder.with_config(builder.client(rest, profile, subject), config, server));
         }
     }
     if node.has_kubelet() && cluster.kube_proxy {
-        let pair = maker.client("kube-proxy", "kube-proxy", "O=system:node-proxier CN=system:kube-proxy");
-        parties.push(maker.beside(pair, "kube-proxy.conf", &endpoint));
+        let pair = builder.client("kube-proxy", "kube-proxy", "O=system:node-proxier CN=system:kube-proxy");
+        parties.push(builder.with_config(pair, "kube-proxy.conf", &endpoint));
     }
     parties
 }
 
-/// Makes the parties of one node under one authority.
+/// Creates the parties of one node under one authority.
 #[derive(Clone, Copy)]
-struct Maker<'c> {
+struct Builder<'c> {
     cluster: &'c Cluster,
     node: &'c Node,
     authority: &'c str,
 }
 
-impl Maker<'_> {
+impl Builder<'_> {
     fn server(&self, rest: &'static str, profile: &'static str, subject: &str, names: AltNames) -> Party {
         Party {
             node: self.node.name.clone(),
@@ -211,19 +211,19 @@ impl Maker<'_> {
     }
 
     fn config(&self, rest: &'static str, profile: &'static str, subject: &str, server: &str) -> Party {
-        let mut party = self.beside(self.client(rest, profile, subject), rest, server);
+        let mut party = self.with_config(self.client(rest, profile, subject), rest, server);
         party.config.iter_mut().for_each(|config| config.holds_key = true);
         party
     }
 
-    fn beside(&self, mut party: Party, rest: &'static str, server: &str) -> Party {
+    fn with_config(&self, mut party: Party, rest: &'static str, server: &str) -> Party {
         let user = party.subject.iter().find_map(|text| text.strip_prefix("CN=")).unwrap_or_default();
         let (user, server) = (user.to_owned(), server.to_owned());
         party.config = Some(Config { rest, server, user, holds_key: false });
         party
     }
 
-    /// The node's own name and addresses.
+    /// Name and addresses of the node.
     fn own(&self) -> AltNames {
         let mut names = AltNames::default();
         names.add(&self.node.name);
@@ -257,7 +257,7 @@ impl Maker<'_> {
         url(&host, port)
     }
 
-    /// The API server on this very node.
+    /// URL of the API server on this node.
     fn local(&self) -> String {
         let (_, port) = self.cluster.endpoint();
         self.node.addresses.first().map_or_else(|| self.endpoint(), |address| url(&address.to_string(), port))

@@ -1,4 +1,4 @@
-//! From a description to keys, requests, kubeconfigs, the bundle with its index, and the script.
+//! Creates keys, requests, kubeconfigs, the bundle and the scripts of a cluster description.
 
 use crate::failure::Failure;
 use std::path::Path;
@@ -15,36 +15,36 @@ use crate::media::{RelativePath, Whole};
 use crate::parallel;
 use crate::request::{Entry, INDEX, Index, IndexName, Sequence};
 
-/// What to make of a cluster's description.
+/// Arguments of [`make`].
 #[derive(Clone, Debug)]
-pub struct Making<'a> {
-    /// The description.
+pub struct MakeOptions<'a> {
+    /// Cluster description.
     pub cluster: &'a Cluster,
-    /// The one node to make keys for; all without.
+    /// Node to generate keys for; `None` for all nodes.
     pub node: Option<&'a str>,
-    /// A folder that was made before, whose keys are taken again.
+    /// Output folder of an earlier run whose keys are reused.
     pub keys: Option<&'a Path>,
-    /// The bundle's sequence number.
+    /// Sequence number of the bundle.
     pub sequence: Sequence,
-    /// Now, in UTC.
+    /// Current time, in UTC.
     pub now: DateTime,
     /// When the bundle must no longer be used.
     pub expires: Option<DateTime>,
-    /// How many threads generate keys.
+    /// Number of threads that generate keys.
     pub processors: usize,
 }
 
-/// What was made.
+/// Result of [`make`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Made {
-    /// How many requests.
+pub struct MakeSummary {
+    /// Number of requests.
     pub requests: usize,
-    /// Whether the keys of service accounts are among it: they must be the same on every
-    /// control-plane node, so one makes them and the others get a copy.
+    /// Whether the service account keys were created. They must be the same on all control-plane
+    /// nodes, so that one node creates them and the others receive a copy.
     pub service_account: bool,
 }
 
-/// A file of the tree.
+/// An output file.
 struct File {
     path: String,
     octets: Zeroizing<Vec<u8>>,
@@ -61,31 +61,31 @@ impl File {
     }
 }
 
-/// A party's files, and its request with what the index says of it.
+/// Files of a party, and the index entry of its request.
 type PartyFiles = Result<(Vec<File>, Entry), Failure>;
 
-/// Makes everything in a new folder, or nothing.
+/// Writes all files to a new folder, or nothing.
 ///
 /// # Errors
-/// [`Failure`] when there is no such node, or a key of before cannot be read; whatever the medium says.
-pub fn make(making: &Making<'_>, out: &Path) -> Result<Made, Failure> {
-    let cluster = making.cluster;
-    if let Some(name) = making.node.filter(|name| !cluster.node.iter().any(|node| node.name == *name)) {
+/// [`Failure`] when the node does not exist, an old key cannot be read, or writing fails.
+pub fn make(options: &MakeOptions<'_>, out: &Path) -> Result<MakeSummary, Failure> {
+    let cluster = options.cluster;
+    if let Some(name) = options.node.filter(|name| !cluster.node.iter().any(|node| node.name == *name)) {
         let names: Vec<&str> = cluster.node.iter().map(|node| node.name.as_str()).collect();
         return Err(Failure::usage(format!(
-            "node {name}: the description has none of that name; it has {}",
+            "node {name}: not in the description, which has {}",
             names.join(", ")
         )));
     }
     let all = parties(cluster);
     let mine: Vec<Party> =
-        all.iter().filter(|party| making.node.is_none_or(|node| party.node == node)).cloned().collect();
+        all.iter().filter(|party| options.node.is_none_or(|node| party.node == node)).cloned().collect();
     if mine.is_empty() {
         return Err(Failure::usage("no party of the cluster is on that node, so there is nothing to make"));
     }
     if out.extension().is_some_and(|ending| ending == "tar") {
         return Err(Failure::usage(format!(
-            "{}: keys stay here, so this is a folder; choose a name that does not end in .tar",
+            "{}: must be a folder because it will contain keys; choose a name that does not end in .tar",
             out.display()
         )));
     }
@@ -96,31 +96,31 @@ pub fn make(making: &Making<'_>, out: &Path) -> Result<Made, Failure> {
     let mut requests = Vec::with_capacity(mine.len());
     let source = |each: &mut dyn FnMut(Party) -> Result<(), Failure>| mine.into_iter().try_for_each(each);
     parallel::ordered(
-        making.processors,
+        options.processors,
         source,
-        |party| files(making, &party),
+        |party| files(options, &party),
         |made: PartyFiles| {
             let (files, entry) = made?;
             requests.push(entry);
             files.into_iter().try_for_each(&mut put)
         },
     )?;
-    let service_account = service_account(making)?;
-    let made = Made { requests: requests.len(), service_account: !service_account.is_empty() };
+    let service_account = service_account(options)?;
+    let made = MakeSummary { requests: requests.len(), service_account: !service_account.is_empty() };
     service_account.into_iter().try_for_each(&mut put)?;
-    put(File::public(format!("bundle/{INDEX}"), index(making, requests)?.encode()?))?;
+    put(File::public(format!("bundle/{INDEX}"), index(options, requests)?.encode()?))?;
     script::files(cluster, &all).into_iter().try_for_each(|(path, text)| put(File::public(path, text)))?;
     whole.finish()?;
     Ok(made)
 }
 
-fn files(making: &Making<'_>, party: &Party) -> PartyFiles {
-    let pair = pair(making, party)?;
+fn files(options: &MakeOptions<'_>, party: &Party) -> PartyFiles {
+    let pair = pair(options, party)?;
     let private = pair.private_pem()?;
     let mut files = Vec::new();
     files.extend(party.key_path().map(|path| File::private(path, &private)));
     if let Some((config, path)) = party.config_path() {
-        files.push(File::private(path, &kubeconfig::text(making.cluster, config, &private)));
+        files.push(File::private(path, &kubeconfig::text(options.cluster, config, &private)));
     }
     let request = request_for(&pair, &party.subject, &party.names)?;
     let path = RelativePath::new(&party.request_path())?;
@@ -129,18 +129,18 @@ fn files(making: &Making<'_>, party: &Party) -> PartyFiles {
     Ok((files, Entry { path, sha256, profile: Some(party.profile.to_owned()), object: None }))
 }
 
-fn pair(making: &Making<'_>, party: &Party) -> Result<Pair, Failure> {
-    let Some(before) = making.keys else { return Pair::generate(making.cluster.key) };
+fn pair(options: &MakeOptions<'_>, party: &Party) -> Result<Pair, Failure> {
+    let Some(old) = options.keys else { return Pair::generate(options.cluster.key) };
     match (party.key_path(), party.config_path()) {
-        (Some(path), _) => super::before::key(before, &path),
-        (None, Some((_, path))) => super::before::key_of_config(before, &path),
-        (None, None) => Pair::generate(making.cluster.key),
+        (Some(path), _) => super::old_keys::key(old, &path),
+        (None, Some((_, path))) => super::old_keys::key_of_config(old, &path),
+        (None, None) => Pair::generate(options.cluster.key),
     }
 }
 
-/// The keys of service accounts: one pair for all control-plane nodes.
-fn service_account(making: &Making<'_>) -> Result<Vec<File>, Failure> {
-    let Making { cluster, node, .. } = making;
+/// Returns the files of the service account keys: one pair for all control-plane nodes.
+fn service_account(options: &MakeOptions<'_>) -> Result<Vec<File>, Failure> {
+    let MakeOptions { cluster, node, .. } = options;
     let first = cluster.first_control_plane().map(|node| node.name.as_str());
     let mut holders: Vec<&str> = cluster
         .node
@@ -155,8 +155,8 @@ fn service_account(making: &Making<'_>) -> Result<Vec<File>, Failure> {
         return Ok(Vec::new());
     }
     let stem = service_account_stem(cluster.layout);
-    let pair = match (making.keys, holders.first()) {
-        (Some(before), Some(holder)) => super::before::key(before, &format!("nodes/{holder}/{stem}.key"))?,
+    let pair = match (options.keys, holders.first()) {
+        (Some(old), Some(holder)) => super::old_keys::key(old, &format!("nodes/{holder}/{stem}.key"))?,
         _ => Pair::generate(cluster.key)?,
     };
     let (private, public) = (pair.private_pem()?, pair.public_pem()?);
@@ -169,12 +169,12 @@ fn service_account(making: &Making<'_>) -> Result<Vec<File>, Failure> {
     Ok(holders.iter().flat_map(both).collect())
 }
 
-fn index(making: &Making<'_>, mut requests: Vec<Entry>) -> Result<Index, Failure> {
+fn index(options: &MakeOptions<'_>, mut requests: Vec<Entry>) -> Result<Index, Failure> {
     requests.sort_by(|a, b| a.path.cmp(&b.path));
-    let mut index = Index::new(making.sequence, making.now, requests);
-    index.cluster = Some(making.cluster.name.clone());
+    let mut index = Index::new(options.sequence, options.now, requests);
+    index.cluster = Some(options.cluster.name.clone());
     index.part =
-        making.node.map(|node| IndexName::try_from(node.to_owned())).transpose().map_err(Failure::usage)?;
-    index.expires = making.expires.map(crate::request::Time);
+        options.node.map(|node| IndexName::try_from(node.to_owned())).transpose().map_err(Failure::usage)?;
+    index.expires = options.expires.map(crate::request::Time);
     Ok(index)
 }

@@ -1,5 +1,5 @@
-//! CertificateSigningRequest objects (certificates.k8s.io/v1) as `kubectl get csr -o json` prints
-//! them: those that are approved and unsigned become requests.
+//! Reads CertificateSigningRequest objects (certificates.k8s.io/v1) as printed by `kubectl get csr
+//! -o json`; those approved and not yet signed become requests.
 
 use crate::failure::Failure;
 use base64ct::{Base64, Encoding};
@@ -10,10 +10,10 @@ use crate::digest::Digest;
 use crate::media::{RelativePath, shown};
 use crate::request::{Entry, Object, Requests};
 
-/// The longest component of a path that holds an object's name, in characters.
+/// Maximum length of a path component of an object's name, in characters.
 const COMPONENT: usize = 90;
 
-/// What an API server answers, as far as it counts here: it may say more.
+/// The parts of an API server's response that are used; other fields are ignored.
 #[derive(Deserialize)]
 struct List {
     kind: String,
@@ -71,26 +71,26 @@ struct Condition {
     message: String,
 }
 
-/// What became of a list of objects.
+/// Result of [`pick`].
 #[derive(Debug, Default)]
 pub struct Picked {
-    /// Requests to be carried.
+    /// Requests with their index entries.
     pub requests: Requests,
-    /// Objects that are left out, and why: not approved, signed already, for other signers.
+    /// Names of objects left out, with the reason: not approved, signed, or for another signer.
     pub left: Vec<(String, String)>,
-    /// Objects that are approved and break a rule, and every rule that they break.
+    /// Names of approved objects that violate rules, each with all violations.
     pub refused: Vec<(String, Vec<String>)>,
 }
 
-/// Picks the approved and unsigned objects of these signers.
+/// Picks the approved, unsigned objects of the chosen signers.
 ///
 /// # Errors
-/// [`Failure::usage`] when this is no list of CertificateSigningRequest objects.
+/// [`Failure::usage`] unless the JSON is a list of CertificateSigningRequest objects.
 pub fn pick(json: &[u8], chosen: &[String]) -> Result<Picked, Failure> {
     let mut picked = Picked::default();
     for item in items(json)? {
         let name = item.metadata.name.clone();
-        match standing(&item, chosen) {
+        match exclusion(&item, chosen) {
             Some(why) => picked.left.push((name, why)),
             None => match request(item) {
                 Ok(request) => picked.requests.push(request),
@@ -102,7 +102,7 @@ pub fn pick(json: &[u8], chosen: &[String]) -> Result<Picked, Failure> {
 }
 
 fn items(json: &[u8]) -> Result<Vec<Item>, Failure> {
-    let wrong = |why: String| Failure::usage(format!("{why}; make it with `kubectl get csr -o json`"));
+    let wrong = |why: String| Failure::usage(format!("{why}; create it with `kubectl get csr -o json`"));
     let bad =
         |e: serde_json::Error| wrong(format!("is not a list of API objects: {}", shown(&e.to_string())));
     let list: List = serde_json::from_slice(json).map_err(bad)?;
@@ -117,27 +117,27 @@ fn items(json: &[u8]) -> Result<Vec<Item>, Failure> {
     match items.iter().find(|item| !fits(item)) {
         None => Ok(items),
         Some(other) => Err(wrong(format!(
-            "holds {} {}, required is certificates.k8s.io/v1 CertificateSigningRequest",
+            "contains {} {}, required is certificates.k8s.io/v1 CertificateSigningRequest",
             shown(&other.api_version),
             shown(&other.kind)
         ))),
     }
 }
 
-/// Why an object is not to be signed here and now.
-fn standing(item: &Item, chosen: &[String]) -> Option<String> {
+/// Returns the reason why an object is left out, if any.
+fn exclusion(item: &Item, chosen: &[String]) -> Option<String> {
     let is = |kind: &str| item.status.conditions.iter().any(|one| one.kind == kind && one.status != "False");
     let signer = &item.spec.signer_name;
     if !chosen.contains(signer) {
-        return Some(format!("signer {} is not chosen; choose it with --signer", shown(signer)));
+        return Some(format!("signer {} is not selected; select it with --signer", shown(signer)));
     }
-    // The server allows no object that is approved and denied; whoever made this file may.
+    // The API server never allows both approval and denial, but the file may be edited.
     match (is("Denied"), is("Failed"), item.status.certificate.is_empty(), is("Approved")) {
         (true, ..) => Some("is denied".to_owned()),
         (_, true, ..) => Some("has failed".to_owned()),
-        (_, _, false, _) => Some("is signed already".to_owned()),
+        (_, _, false, _) => Some("is already signed".to_owned()),
         (.., false) => {
-            Some(format!("is not approved; `kubectl certificate approve {}`", shown(&item.metadata.name)))
+            Some(format!("is not approved; run `kubectl certificate approve {}`", shown(&item.metadata.name)))
         }
         _ => None,
     }
@@ -157,7 +157,7 @@ fn request(item: Item) -> Result<(Entry, Vec<u8>), Vec<String>> {
         signer: item.spec.signer_name,
         requester: item.spec.username,
         groups: item.spec.groups,
-        approver: approval.and_then(|one| told(&[&one.reason, &one.message])),
+        approver: approval.and_then(|one| joined(&[&one.reason, &one.message])),
         usages: usages.into_iter().filter_map(Result::ok).map(str::to_owned).collect(),
         expiration_seconds: item.spec.expiration_seconds,
     };
@@ -171,13 +171,13 @@ fn request(item: Item) -> Result<(Entry, Vec<u8>), Vec<String>> {
     }
 }
 
-/// Where the request of an object of this name is in a bundle; see [`super`] for the escapes.
-/// What of these says something; none when nothing does.
-fn told(parts: &[&str]) -> Option<String> {
+/// Joins the parts that are not blank; `None` when there is none.
+fn joined(parts: &[&str]) -> Option<String> {
     let parts: Vec<&str> = parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).collect();
     (!parts.is_empty()).then(|| parts.join(": "))
 }
 
+/// Returns the path of an object's request in a bundle; see [`super`] for the escapes.
 fn path(name: &str) -> Result<RelativePath, String> {
     let mut text = String::from("objects");
     let mut room = 0;
@@ -201,7 +201,7 @@ fn path(name: &str) -> Result<RelativePath, String> {
     RelativePath::new(&format!("{text}.csr")).map_err(|e| e.to_string())
 }
 
-/// The standard's name of a usage as Kubernetes writes it (certificates.k8s.io/v1 KeyUsage).
+/// Maps a Kubernetes usage (certificates.k8s.io/v1 KeyUsage) to its name in RFC 5280.
 fn usage_name(usage: &str) -> Result<&'static str, String> {
     const NAMES: [(&str, &str); 18] = [
         ("signing", "digitalSignature"),

@@ -1,5 +1,4 @@
-//! A certification request (RFC 2986) as `kubeadm certs generate-csr` shapes it: subject and
-//! subjectAltName, nothing else.
+//! Creates requests (RFC 2986) like `kubeadm certs generate-csr`: only subject and subjectAltName.
 
 use crate::failure::Failure;
 use std::net::IpAddr;
@@ -18,12 +17,12 @@ use super::cluster::AltNames;
 use super::keys::{KeyType, Pair};
 use crate::policy::subject_from;
 
-/// A private key (PKCS #8, PEM) and the request for it (PEM).
+/// A private key (PKCS #8, PEM) and a request for it (PEM).
 #[derive(Debug)]
 pub struct NewKey {
-    /// The private key; it stays where it was made.
+    /// Private key; it stays where it was generated.
     pub private_key: Zeroizing<String>,
-    /// The request; it travels.
+    /// Certification request; it travels to the signing machine.
     pub request: String,
 }
 
@@ -37,7 +36,7 @@ pub fn request(subject: &[String], dns: &[String], ip: &[IpAddr]) -> Result<NewK
     Ok(NewKey { private_key: pair.private_pem()?, request: request_for(&pair, subject, &names)? })
 }
 
-/// Signs a request for a key, PEM. `subject` holds `TYPE=value` texts in their order.
+/// Signs a request for a key and returns it in PEM. `subject` lists `TYPE=value` in order.
 ///
 /// # Errors
 /// [`Failure`] when a name cannot be encoded.

@@ -1,5 +1,5 @@
-//! What the security team reviews: the roster lines of a cluster, the signing script around them,
-//! and the script that makes its authorities.
+//! Writes what the security team reviews: the roster lines of a cluster, the script that signs its
+//! requests, and the script that creates its authorities.
 
 use std::fmt::Write;
 
@@ -15,8 +15,8 @@ const PROFILES: [(&str, &str); 4] = [
     ("script/profiles/etcd.toml", include_str!("../../ceremony/profiles/etcd.toml")),
 ];
 
-/// Paths and texts: `roster.toml`, `script/roots.toml`, `script/sign.toml`, `script/profiles/`.
-/// They depend on the description alone, so that every node gets the same.
+/// Returns paths and texts of `roster.toml`, `script/roots.toml`, `script/sign.toml` and
+/// `script/profiles/`. They depend only on the cluster description, so that all nodes get the same.
 pub fn files(cluster: &Cluster, parties: &[Party]) -> Vec<(String, String)> {
     let roster = roster(cluster, parties);
     let mut files = vec![
@@ -28,7 +28,7 @@ pub fn files(cluster: &Cluster, parties: &[Party]) -> Vec<(String, String)> {
     files
 }
 
-/// The shipped script with this cluster's name and the names of its authorities.
+/// The shipped script with the names of this cluster and its authorities.
 fn roots(cluster: &Cluster) -> String {
     let text = match cluster.layout {
         Layout::Kubeadm => ROOTS,
@@ -61,8 +61,8 @@ fn roots(cluster: &Cluster) -> String {
 fn steps(cluster: &Cluster) -> String {
     let name = cluster.name.as_str();
     let mut out = format!(
-        "# Signs the requests of the cluster {name}. Made by `keyrite request cluster` from the cluster's
-# description: every name and address below stands there, and nothing is a pattern.
+        "# Signs the requests of the cluster {name}. Written by `keyrite request cluster` from the cluster's
+# description: every name and address below is from there, and none is a pattern.
 
 title = \"{name}: sign the cluster's requests\"
 purpose = \"Issue the certificates of the cluster {name} from its own authorities.\"
@@ -113,7 +113,7 @@ fn line(out: &mut String, cluster: &Cluster, party: &Party) {
         .iter()
         .map(|address| format!("{address}/{}", if address.is_ipv4() { 32 } else { 128 }))
         .collect();
-    // Writing to a text cannot fail.
+    // Writing to a String cannot fail.
     let _ = write!(
         out,
         "\n[[roster]]\npath = \"{}\"\nprofile = \"{}\"\nauthority = \"{}\"\nsubject = [{}]\n",

@@ -1,37 +1,37 @@
-//! What Kubernetes demands of the requests to its own signers (Kubernetes docs 'Certificates and
-//! Certificate Signing Requests', Kubernetes signers), checked before anything travels. The offline
-//! side demands the same by `ceremony/kubernetes-objects.toml`.
+//! Checks the requirements of Kubernetes' built-in signers (Kubernetes documentation, 'Certificates
+//! and Certificate Signing Requests', section 'Kubernetes signers') before a bundle is made.
+//! `ceremony/kubernetes-objects.toml` enforces the same when signing.
 
 use crate::media::shown;
 use crate::policy::subject_attributes;
-use crate::request::{CertificationRequest, Object, Violation, Wishes};
+use crate::request::{CertificationRequest, Contents, Object, Violation};
 
-/// The signers that Kubernetes documents and keyrite signs for.
+/// Built-in signers of Kubernetes that keyrite signs for.
 pub const BUILT_IN: [&str; 3] = [CLIENT, KUBELET_CLIENT, KUBELET_SERVING];
 
 const CLIENT: &str = "kubernetes.io/kube-apiserver-client";
 const KUBELET_CLIENT: &str = "kubernetes.io/kube-apiserver-client-kubelet";
 const KUBELET_SERVING: &str = "kubernetes.io/kubelet-serving";
 
-/// What a kubelet calls itself before it has a certificate.
+/// Prefix of a kubelet's user name before it has a certificate.
 const BOOTSTRAP: &str = "system:bootstrap:";
 const NODE: &str = "system:node:";
 
-/// Everything that stands against a request to a built-in signer, or against the request itself.
+/// Returns all violations by the request itself or of the rules of a built-in signer.
 pub fn check(object: &Object, request: &[u8]) -> Vec<String> {
-    let wishes = match CertificationRequest::from_file(request) {
-        Ok(request) => request.wishes().clone(),
+    let contents = match CertificationRequest::from_file(request) {
+        Ok(request) => request.contents().clone(),
         Err(rejection) => return rejection.violations.iter().map(Violation::to_string).collect(),
     };
-    let subject = match subject_attributes(&wishes.subject) {
+    let subject = match subject_attributes(&contents.subject) {
         Ok(subject) => subject,
         Err(error) => return vec![error.0],
     };
     let subject = Subject(&subject);
     let mut found = match object.signer.as_str() {
         CLIENT => client(object, &subject),
-        KUBELET_CLIENT => kubelet_client(object, &subject, &wishes),
-        KUBELET_SERVING => kubelet_serving(object, &subject, &wishes),
+        KUBELET_CLIENT => kubelet_client(object, &subject, &contents),
+        KUBELET_SERVING => kubelet_serving(object, &subject, &contents),
         _ => Vec::new(),
     };
     if BUILT_IN.contains(&object.signer.as_str()) {
@@ -55,23 +55,24 @@ impl Subject<'_> {
 fn client(_: &Object, subject: &Subject<'_>) -> Vec<String> {
     let mut found = Vec::new();
     if subject.common_name().is_empty() {
-        found.push("subject has no CN, which is the user's name".to_owned());
+        found.push("subject has no CN, which is the user name".to_owned());
     }
     if subject.all("O").contains(&"system:masters") {
-        found
-            .push("subject has O=system:masters, which the API server itself lets nobody ask for".to_owned());
+        found.push(
+            "subject has O=system:masters, which the API server does not allow in a request".to_owned(),
+        );
     }
     found
 }
 
-fn kubelet_client(object: &Object, subject: &Subject<'_>, wishes: &Wishes) -> Vec<String> {
+fn kubelet_client(object: &Object, subject: &Subject<'_>, contents: &Contents) -> Vec<String> {
     let mut found = node(subject);
-    let asked = &wishes.requested;
+    let asked = &contents.requested;
     let names = asked.dns.len() + asked.ip.len() + asked.other_names.len();
     if names > 0 {
-        found.push(format!("{names} alternative names are asked for, the signer allows none"));
+        found.push(format!("{names} alternative names are requested, the signer allows none"));
     }
-    // A kubelet's first request is made by a bootstrap token, each later one by the node itself.
+    // A kubelet's first request uses a bootstrap token, each later one the identity of the node.
     let bootstraps = object.requester.starts_with(BOOTSTRAP);
     if !bootstraps && object.requester != subject.common_name() {
         found.push(differs(object, subject));
@@ -79,14 +80,14 @@ fn kubelet_client(object: &Object, subject: &Subject<'_>, wishes: &Wishes) -> Ve
     found
 }
 
-fn kubelet_serving(object: &Object, subject: &Subject<'_>, wishes: &Wishes) -> Vec<String> {
+fn kubelet_serving(object: &Object, subject: &Subject<'_>, contents: &Contents) -> Vec<String> {
     let mut found = node(subject);
-    let asked = &wishes.requested;
+    let asked = &contents.requested;
     if asked.dns.is_empty() && asked.ip.is_empty() {
-        found.push("no DNS name or IP address is asked for, the signer requires one".to_owned());
+        found.push("no DNS name or IP address is requested, the signer requires one".to_owned());
     }
     found.extend(
-        asked.other_names.iter().map(|name| format!("name {name} is neither DNS name nor IP address")),
+        asked.other_names.iter().map(|name| format!("name {name} is neither a DNS name nor an IP address")),
     );
     if object.requester != subject.common_name() {
         found.push(differs(object, subject));
@@ -109,7 +110,7 @@ fn node(subject: &Subject<'_>) -> Vec<String> {
     found
 }
 
-/// keyEncipherment may be there or not; the rest is exact, but for clients, which need only one.
+/// keyEncipherment is optional; all other usages are exact, but clients need only clientAuth.
 fn usages(object: &Object) -> Option<String> {
     let required: &[&str] = match object.signer.as_str() {
         KUBELET_SERVING => &["digitalSignature", "serverAuth"],
@@ -126,7 +127,7 @@ fn usages(object: &Object) -> Option<String> {
         && object.usages.iter().all(|asked| allowed.contains(&asked.as_str()));
     (!fits).then(|| {
         format!(
-            "usages are {}, required are {} and allowed {}",
+            "usages are {}, required are {}, allowed are {}",
             shown(&object.usages.join(", ")),
             required.join(", "),
             allowed.join(", ")

@@ -1,4 +1,4 @@
-//! What comes out of a judgement: an approval, or everything that stands against a request.
+//! Results of judging a request: an approval, or all violations.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::keys::PublicKey;
 use crate::media::RelativePath;
 use crate::request::Violation;
 
-/// Policy said yes: what the certificate will say, but for serial number and time.
+/// Contents of a certificate to be issued, except for serial number and validity dates.
 #[derive(Clone, Debug)]
 pub struct Approval {
     pub(crate) path: RelativePath,
@@ -29,23 +29,23 @@ pub struct Approval {
     pub(crate) object: Option<String>,
 }
 
-/// A certificate profile and what scripts call it.
+/// A certificate profile with its name.
 #[derive(Clone, Debug)]
 pub struct NamedProfile {
-    /// The name in scripts.
+    /// Name in scripts and rosters.
     pub name: String,
-    /// What it says.
+    /// The profile.
     pub profile: CertificateProfile,
 }
 
-/// The parts of an approval that the ledger keeps, besides path, request and key.
+/// The parts of an approval that the ledger stores as JSON; path, request and key have columns.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Kept {
-    /// The certificate profile's name.
+    /// Name of the certificate profile.
     pub profile: String,
-    /// The authority's name.
+    /// Name of the issuing authority.
     pub authority: String,
-    /// DER, in hexadecimal digits.
+    /// DER in hexadecimal.
     subject: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     dns: Vec<String>,
@@ -59,57 +59,57 @@ pub struct Kept {
 }
 
 impl Approval {
-    /// The request's path.
+    /// Returns the path of the request.
     pub fn path(&self) -> &RelativePath {
         &self.path
     }
 
-    /// SHA-256 over the request's file.
+    /// Returns the SHA-256 of the request file.
     pub fn request(&self) -> Digest {
         self.request
     }
 
-    /// The certificate profile's name.
+    /// Returns the name of the certificate profile.
     pub fn profile_name(&self) -> &str {
         &self.profile.name
     }
 
-    /// Whether what is issued is an authority, whose key is outside the token.
+    /// Whether the certificate is that of an authority whose key is outside the token.
     pub fn delegates(&self) -> bool {
         self.profile.profile.kind == Kind::Delegated
     }
 
-    /// The issuing authority's name.
+    /// Returns the name of the issuing authority.
     pub fn authority(&self) -> &str {
         &self.authority
     }
 
-    /// The DER octets of the subject to be certified.
+    /// Returns the subject to be certified, in DER.
     pub fn subject(&self) -> &[u8] {
         &self.subject
     }
 
-    /// The subject to be certified, to be shown.
+    /// Returns the subject to be certified, for display.
     pub fn subject_text(&self) -> String {
         Name::from_der(&self.subject).map(|name| name.to_string()).unwrap_or_default()
     }
 
-    /// What the request asked for and does not get.
+    /// Returns what the request asks for and the certificate will not contain.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// The object that carried the request, in one line.
+    /// Returns the object that contained the request, in one line for display.
     pub fn object(&self) -> Option<&str> {
         self.object.as_deref()
     }
 
-    /// DNS names and addresses, to be shown.
+    /// Returns DNS names and IP addresses, for display.
     pub fn names(&self) -> Vec<String> {
         self.dns.iter().cloned().chain(self.ip.iter().map(IpAddr::to_string)).collect()
     }
 
-    /// Whether both say the same of the same request and key.
+    /// Whether two approvals have the same contents, request and key.
     pub fn is(&self, other: &Self) -> bool {
         self.path == other.path
             && self.request == other.request
@@ -117,7 +117,7 @@ impl Approval {
             && self.kept() == other.kept()
     }
 
-    /// JSON by which the ledger remembers it; path, request and key it keeps beside.
+    /// Returns the JSON form stored by the ledger; see [`Kept`].
     pub fn kept(&self) -> String {
         let kept = Kept {
             profile: self.profile.name.clone(),
@@ -129,13 +129,13 @@ impl Approval {
             notes: self.notes.clone(),
             object: self.object.clone(),
         };
-        // Texts and numbers always have a JSON form.
+        // Strings and numbers always have a JSON form.
         serde_json::to_string(&kept).unwrap_or_default()
     }
 }
 
 impl Kept {
-    /// Reads what a ledger has written down.
+    /// Parses the JSON form stored by the ledger.
     ///
     /// # Errors
     /// [`Error`] when it is damaged.
@@ -143,7 +143,7 @@ impl Kept {
         serde_json::from_str(text).map_err(|e| Error(e.to_string()))
     }
 
-    /// DNS names, then IP addresses.
+    /// Returns DNS names, then IP addresses.
     pub fn names(&self) -> Vec<String> {
         self.dns.iter().cloned().chain(self.ip.iter().map(IpAddr::to_string)).collect()
     }
@@ -163,30 +163,30 @@ impl Kept {
     }
 }
 
-/// A request after judgement.
+/// The result of judging a request.
 #[derive(Clone, Debug)]
 pub struct Judgement {
-    /// The request's path.
+    /// Path of the request.
     pub path: RelativePath,
-    /// SHA-256 over the file.
+    /// SHA-256 of the request file.
     pub request: Digest,
-    /// SHA-256 over the SubjectPublicKeyInfo, when the request is sound.
+    /// SHA-256 of the SubjectPublicKeyInfo, when the request is well-formed.
     pub key: Option<Digest>,
-    /// What may be issued, or everything that stands against it.
+    /// What may be issued, or all violations.
     pub outcome: Result<Approval, Vec<Violation>>,
 }
 
-/// What stands against a request beyond itself: in its bundle, or in earlier ceremonies.
+/// A problem outside the request itself: in its bundle, or with earlier ceremonies.
 #[derive(Clone, Debug)]
 pub enum Objection {
-    /// Another request would become this file, too.
+    /// Path of the output file that another request produces as well.
     Collision(String),
-    /// Another bundle has a file of this path.
+    /// Another bundle contains a file with this path.
     SamePath,
-    /// This other request, and so many of the ceremony in all, carry its key.
+    /// Path of another request with the same key, and number of requests of the ceremony with it.
     KeyTwice(RelativePath, usize),
-    /// This very request was answered there.
+    /// Description of the ceremony that answered the same request.
     Answered(String),
-    /// Its key was certified there.
+    /// Description of the ceremony that certified the same key.
     Certified(String),
 }

@@ -1,4 +1,4 @@
-//! The decision: every control is run, and a refusal lists all that failed.
+//! Judges a request: every control is run, and a refusal lists all that failed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use super::{
 use crate::digest::Digest;
 use crate::keys::{KeyKind, PublicKey};
 use crate::media::{RelativePath, shown};
-use crate::request::{CertificationRequest, Control, Entry, Requested, Violation, Wishes};
+use crate::request::{CertificationRequest, Contents, Control, Entry, Requested, Violation};
 
-/// What path and names of a request amount to.
+/// Result of checking path and names of a request.
 struct Examined<'a> {
     line: Option<&'a RosterLine>,
     subject: Option<Name>,
     violations: Vec<Violation>,
 }
 
-/// Certificate profiles and roster of one script, and the keys that no request may carry.
+/// Certificate profiles and roster of a script, and the keys that no request may have.
 #[derive(Debug)]
 pub struct Policy {
     profiles: HashMap<String, Arc<NamedProfile>>,
@@ -33,11 +33,11 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Checks that the roster fits the profiles. `own_keys` are the keys in the token by the
-    /// digests of their SubjectPublicKeyInfo, with their names.
+    /// Creates a policy and checks the roster against the profiles. `own_keys` maps the SHA-256 of
+    /// the SubjectPublicKeyInfo of each key in the token to its name.
     ///
     /// # Errors
-    /// [`Error`] names the roster line and what is wrong with it.
+    /// [`Error`] names the roster line and describes the problem.
     pub fn new(
         profiles: &ProfileFile,
         roster: &[RosterLine],
@@ -58,14 +58,14 @@ impl Policy {
         })
     }
 
-    /// What the roster can issue: certificate profiles, each with the name of an authority.
+    /// Returns each certificate profile that the roster can issue, with the name of the authority.
     pub fn issues(&self) -> impl Iterator<Item = (&NamedProfile, &str)> {
         self.roster.lines().filter_map(|line| {
             self.profiles.get(&line.profile).map(|profile| (profile.as_ref(), line.authority.as_str()))
         })
     }
 
-    /// Judges one file of a bundle by itself, with what the bundle's index says of it.
+    /// Judges one file of a bundle on its own, together with its index entry.
     pub fn judge(&self, path: RelativePath, octets: &[u8], entry: Option<&Entry>) -> Judgement {
         match CertificationRequest::from_file(octets) {
             Ok(request) => {
@@ -75,8 +75,8 @@ impl Policy {
                 Judgement { path, request: digest, key: Some(key), outcome }
             }
             Err(mut rejection) => {
-                if let Some(wishes) = &rejection.wishes {
-                    rejection.violations.extend(self.examine(&path, wishes, entry).violations);
+                if let Some(contents) = &rejection.contents {
+                    rejection.violations.extend(self.examine(&path, contents, entry).violations);
                 }
                 let request = Digest::of(octets);
                 Judgement { path, request, key: None, outcome: Err(rejection.violations) }
@@ -84,37 +84,39 @@ impl Policy {
         }
     }
 
-    /// The violation that an objection amounts to; none where the roster line permits it.
+    /// Returns the violation for an objection, or `None` where the roster line permits it.
     pub fn object(&self, path: &RelativePath, objection: &Objection) -> Option<Violation> {
         let (control, message) = match objection {
             Objection::Collision(output) => {
-                (Control::Collision, format!("more than one request would become {output}"))
+                (Control::Collision, format!("more than one request would produce {output}"))
             }
-            Objection::SamePath => (Control::Collision, "two bundles hold a file of this path".to_owned()),
+            Objection::SamePath => {
+                (Control::Collision, "two bundles contain a file with this path".to_owned())
+            }
             Objection::KeyTwice(other, holders) => (
                 Control::KeyTwice,
                 format!(
-                    "has the same key as {other}, {holders} requests of this ceremony carry it, required is a key of its own for each"
+                    "has the same key as {other}; {holders} requests of this ceremony share it, each must have its own key"
                 ),
             ),
             Objection::Answered(place) => {
-                (Control::Replay, format!("this very request was answered by {place}"))
+                (Control::Replay, format!("the same request was answered by {place}"))
             }
             Objection::Certified(_) if self.roster.reuses_keys(path) => return None,
             Objection::Certified(place) => (
                 Control::KeyReuse,
                 format!(
-                    "the key was certified by {place}; make a new one, or set reuse_key in the roster line"
+                    "the key was certified by {place}; generate a new one, or set reuse_key in the roster line"
                 ),
             ),
         };
         Some(Violation::new(control, message))
     }
 
-    /// An approval again, as the ledger kept it.
+    /// Restores an approval that the ledger stored.
     ///
     /// # Errors
-    /// [`Error`] when it is not one of this script.
+    /// [`Error`] when the approval does not belong to this script.
     pub fn restore(
         &self,
         path: RelativePath,
@@ -138,10 +140,11 @@ impl Policy {
         key: Digest,
         entry: Option<&Entry>,
     ) -> Result<Approval, Vec<Violation>> {
-        let Examined { line, subject, violations: by_names } = self.examine(path, request.wishes(), entry);
+        let Examined { line, subject, violations: by_names } = self.examine(path, request.contents(), entry);
         let own = self.own_keys.get(&key);
-        let own = own
-            .map(|name| Violation::new(Control::KeyAuthority, format!("the key is that of {name} itself")));
+        let own = own.map(|name| {
+            Violation::new(Control::KeyAuthority, format!("the key is that of {name} in the token"))
+        });
         let weak = line.and_then(|line| self.check_signer(&line.profile, request.key().kind()));
         let violations: Vec<Violation> = own.into_iter().chain(weak).chain(by_names).collect();
         match (line, subject) {
@@ -152,7 +155,7 @@ impl Policy {
         }
     }
 
-    /// A key that signs certificates must last longer than those, and every verifier must know it.
+    /// A key that signs certificates must outlast them, and every verifier must support it.
     fn check_signer(&self, profile: &str, key: KeyKind) -> Option<Violation> {
         let delegated = self.profiles.get(profile).is_some_and(|named| named.profile.kind == Kind::Delegated);
         let fit = match key {
@@ -163,13 +166,15 @@ impl Policy {
         (delegated && !fit).then(|| {
             Violation::new(
                 Control::CaDelegate,
-                format!("the key is {key}, a delegated authority's is ECDSA or RSA of at least 3072 bits"),
+                format!(
+                    "the key is {key}, a delegated authority requires ECDSA or RSA of at least 3072 bits"
+                ),
             )
         })
     }
 
-    /// Holds path and names against the roster.
-    fn examine(&self, path: &RelativePath, wishes: &Wishes, entry: Option<&Entry>) -> Examined<'_> {
+    /// Checks path and names against the roster.
+    fn examine(&self, path: &RelativePath, contents: &Contents, entry: Option<&Entry>) -> Examined<'_> {
         let mut violations = Vec::new();
         let object = entry.and_then(|entry| entry.object.as_ref());
         let line = self
@@ -177,13 +182,13 @@ impl Policy {
             .line(path, object.map(|object| object.signer.as_str()))
             .map_err(|violation| violations.push(violation))
             .ok();
-        let attributes = names::attributes(&wishes.subject).map_err(subject_violation);
+        let attributes = names::attributes(&contents.subject).map_err(subject_violation);
         let attributes = attributes.map_err(|violation| violations.push(violation)).ok();
         if let Some((line, _)) = &line {
             violations.extend(entry.and_then(|entry| check_profile(entry, line)));
         }
         if let (Some((line, first)), Some(attributes)) = (&line, &attributes) {
-            violations.extend(self.check_names(&wishes.requested, line, *first, attributes));
+            violations.extend(self.check_names(&contents.requested, line, *first, attributes));
             if let (Some(object), Some(named)) = (object, self.profiles.get(&line.profile)) {
                 violations.extend(object::check(object, line, &named.profile, attributes));
             }
@@ -205,7 +210,7 @@ impl Policy {
         let Some(profile) = self.profiles.get(&line.profile).map(|named| &named.profile) else {
             return Vec::new();
         };
-        // Both lists bind: a roster line may narrow what its profile demands, never widen it.
+        // Both lists apply: a roster line may narrow what its profile requires, never widen it.
         let mut required = profile.subject.clone();
         required.extend(line.subject.iter().filter(|pattern| !profile.subject.contains(pattern)).cloned());
         let mut violations = names::check_subject(attributes, &required, &line.subject_optional, first);
@@ -214,20 +219,20 @@ impl Policy {
             Names::Forbidden if count > 0 => violations.push(Violation::new(
                 Control::NameType,
                 format!(
-                    "{count} alternative names are asked for, certificate profile {} has none",
+                    "{count} alternative names are requested, certificate profile {} allows none",
                     line.profile
                 ),
             )),
             Names::Required if count == 0 => violations.push(Violation::new(
                 Control::NameMissing,
                 format!(
-                    "no DNS name or IP address is asked for, certificate profile {} requires one",
+                    "no DNS name or IP address is requested, certificate profile {} requires one",
                     line.profile
                 ),
             )),
             _ if attributes.is_empty() && count == 0 => violations.push(Violation::new(
                 Control::NameMissing,
-                "subject is empty and no alternative name is asked for (RFC 5280 4.1.2.6)",
+                "subject is empty and no alternative name is requested (RFC 5280 4.1.2.6)",
             )),
             _ => violations.extend(names::check_alternatives(asked, line, first, attributes)),
         }

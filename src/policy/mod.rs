@@ -1,7 +1,7 @@
 //! Policy: certificate profiles and the script's roster decide what may be issued.
 //!
 //! In: a [`CertificationRequest`](crate::request::CertificationRequest) and its path.
-//! Out: a [`Judgement`]: an [`Approval`], or every control that the request failed.
+//! Out: a [`Judgement`]: an [`Approval`], or every control that failed.
 
 mod approval;
 mod judge;
@@ -22,7 +22,7 @@ use roster::Roster;
 pub use roster::RosterLine;
 pub use roster::check as check_line;
 
-/// What is wrong with certificate profiles or a roster.
+/// An invalid certificate profile or roster.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Error(pub String);

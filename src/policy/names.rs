@@ -1,4 +1,4 @@
-//! Names: subjects as attributes, DNS names and addresses held against the roster.
+//! Names: subjects as attributes, DNS names and IP addresses checked against the roster.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ use super::{RosterLine, pattern};
 use crate::media::shown;
 use crate::request::{Control, Requested, Violation};
 
-/// Attribute types of a subject that keyrite issues, with their upper bounds (RFC 5280 A.1).
+/// Subject attribute types that keyrite issues, with upper bounds in characters (RFC 5280 A.1).
 const TYPES: [(&str, ObjectIdentifier, usize); 8] = [
     ("CN", rfc4519::CN, 64),
     ("O", rfc4519::O, 64),
@@ -30,7 +30,7 @@ const TYPES: [(&str, ObjectIdentifier, usize); 8] = [
 #[error("{0}")]
 pub struct SubjectError(pub String);
 
-/// A subject as `TYPE=value` texts, in their order.
+/// Returns a subject as `TYPE=value` strings in encoding order.
 pub fn attributes(subject: &Name) -> Result<Vec<String>, SubjectError> {
     subject
         .iter_rdn()
@@ -45,7 +45,7 @@ pub fn attributes(subject: &Name) -> Result<Vec<String>, SubjectError> {
 
 fn attribute(one: &AttributeTypeAndValue) -> Result<String, SubjectError> {
     let (short, _, _) = TYPES.iter().find(|(_, oid, _)| *oid == one.oid).ok_or_else(|| {
-        SubjectError(format!("subject attribute {} is none of {}", one.oid, TYPES.map(|t| t.0).join(", ")))
+        SubjectError(format!("subject attribute {} is not one of {}", one.oid, TYPES.map(|t| t.0).join(", ")))
     })?;
     let text = match one.value.tag() {
         Tag::Utf8String | Tag::PrintableString | Tag::Ia5String => {
@@ -59,7 +59,7 @@ fn attribute(one: &AttributeTypeAndValue) -> Result<String, SubjectError> {
     Ok(format!("{short}={text}"))
 }
 
-/// Builds a subject from `TYPE=value` texts: country as PrintableString, others as UTF8String
+/// Builds a subject from `TYPE=value` strings: country as PrintableString, others as UTF8String
 /// (RFC 5280 4.1.2.4), each checked against its upper bound.
 ///
 /// # Errors
@@ -83,30 +83,28 @@ fn pair(text: &str) -> Result<AttributeTypeAndValue, SubjectError> {
     let (short, oid, bound) = TYPES
         .iter()
         .find(|(short, _, _)| *short == kind)
-        .ok_or_else(|| wrong(format!("type is none of {}", TYPES.map(|t| t.0).join(", "))))?;
+        .ok_or_else(|| wrong(format!("type is not one of {}", TYPES.map(|t| t.0).join(", "))))?;
     let length = value.chars().count();
     if value.trim().is_empty() || length > *bound {
-        return Err(wrong(format!(
-            "value has {length} characters, required are 1 to {bound} (RFC 5280 A.1)"
-        )));
+        return Err(wrong(format!("value has {length} characters, required is 1 to {bound} (RFC 5280 A.1)")));
     }
     if value.chars().any(|c| c.is_control() || is_invisible(c)) {
-        return Err(wrong("value has control, bidirectional or invisible characters".into()));
+        return Err(wrong("value contains control, bidirectional or invisible characters".into()));
     }
     let value = match *short {
         "C" if length == 2 && value.chars().all(|c| c.is_ascii_uppercase()) => {
             PrintableStringRef::new(value).and_then(|v| Any::encode_from(&v))
         }
-        "C" => return Err(wrong("country is not two capital letters".into())),
+        "C" => return Err(wrong("country is not two upper-case letters".into())),
         _ => Utf8StringRef::new(value).and_then(|v| Any::encode_from(&v)),
     };
     Ok(AttributeTypeAndValue { oid: *oid, value: value.map_err(|e| wrong(e.to_string()))? })
 }
 
-/// A subject as RFC 4514 writes it.
+/// Returns a subject in RFC 4514 form.
 pub fn subject_text(subject: &Name) -> String {
-    // What needs no escape is joined here: the general way takes longer than all other parts of a
-    // certificate's manifest entry together.
+    // Fast path for values that need no escaping: `Name::to_string` takes longer than everything
+    // else in a certificate's manifest entry.
     let plain = |text: &String| {
         text.split_once('=').is_some_and(|(kind, value)| {
             ["CN", "O", "OU", "C", "ST", "L"].contains(&kind)
@@ -126,8 +124,8 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{ad}')
 }
 
-/// Holds a subject against patterns: each required one is met by exactly one attribute, and every
-/// attribute is met by some pattern.
+/// Checks a subject against patterns: each required pattern matches exactly one attribute, and
+/// every attribute matches some pattern.
 pub fn check_subject(
     attributes: &[String],
     required: &[String],
@@ -163,7 +161,7 @@ pub fn check_subject(
     violations
 }
 
-/// Holds DNS names and addresses against a roster line.
+/// Checks DNS names and IP addresses against a roster line.
 pub fn check_alternatives(
     requested: &Requested,
     line: &RosterLine,
@@ -176,25 +174,25 @@ pub fn check_alternatives(
         .other_names
         .iter()
         .map(|name| {
-            Violation::new(Control::NameType, format!("name {name} is neither DNS name nor IP address"))
+            Violation::new(Control::NameType, format!("name {name} is neither a DNS name nor an IP address"))
         })
         .collect();
     violations.extend(requested.dns.iter().filter_map(|dns| check_dns(dns, line, &allowed, first)));
     violations.extend(requested.ip.iter().filter_map(|ip| check_ip(*ip, line)));
-    violations.extend(twice(
+    violations.extend(duplicate(
         &requested.dns.iter().map(|d| d.to_ascii_lowercase()).collect::<Vec<_>>(),
         Control::NameDns,
     ));
-    violations.extend(twice(&requested.ip, Control::NameIp));
+    violations.extend(duplicate(&requested.ip, Control::NameIp));
     violations
 }
 
-fn twice<T: PartialEq + std::fmt::Display>(names: &[T], control: Control) -> Option<Violation> {
-    let doubled = names.iter().enumerate().find(|(at, name)| names.iter().take(*at).any(|n| n == *name))?;
-    Some(Violation::new(control, format!("duplicate name {}", shown(&doubled.1.to_string()))))
+fn duplicate<T: PartialEq + std::fmt::Display>(names: &[T], control: Control) -> Option<Violation> {
+    let found = names.iter().enumerate().find(|(at, name)| names.iter().take(*at).any(|n| n == *name))?;
+    Some(Violation::new(control, format!("duplicate name {}", shown(&found.1.to_string()))))
 }
 
-/// What the first `*` of the line's subject patterns stands for in this subject.
+/// Returns what the first `*` of the line's subject patterns matches in this subject.
 fn from_subject<'a>(line: &RosterLine, first: Option<&str>, attributes: &'a [String]) -> Option<&'a str> {
     let with_star = line.subject.iter().find(|pattern| pattern.contains('*'))?;
     let expanded = with_star.replace("{1}", first.unwrap_or("{1}"));
@@ -203,11 +201,11 @@ fn from_subject<'a>(line: &RosterLine, first: Option<&str>, attributes: &'a [Str
         .find_map(|text| pattern::capture(&expanded, text, pattern::in_subject)?.first().copied())
 }
 
-/// A pattern with `{subject}` replaced; none where there is nothing that it stands for.
+/// Replaces `{subject}` in a pattern; `None` when there is no value for it.
 fn bound(pattern: &str, subject: Option<&str>) -> Option<String> {
     match (pattern.contains("{subject}"), subject) {
         (false, _) => Some(pattern.to_owned()),
-        // A star in the subject itself would be a pattern of the request's making.
+        // A `*` in the subject itself would let the request choose the pattern.
         (true, subject) => {
             subject.filter(|text| !text.contains('*')).map(|text| pattern.replace("{subject}", text))
         }
@@ -223,14 +221,14 @@ fn check_dns(dns: &str, line: &RosterLine, allowed: &[String], first: Option<&st
             .any(|allowed| allowed == dns && is_host(dns.trim_start_matches("*.")))
         {
             true => None,
-            false => bad("is a wildcard that the roster line does not spell out under wildcards"),
+            false => bad("is a wildcard that the roster line does not list under wildcards"),
         };
     }
     if !is_host(dns) {
         return bad("is not in preferred name syntax (RFC 5280 4.2.1.6)");
     }
     if dns.parse::<IpAddr>().is_ok() {
-        return bad("is an address, which belongs into iPAddress");
+        return bad("is an IP address, which belongs in iPAddress");
     }
     let lower = dns.to_ascii_lowercase();
     let allowed =
@@ -238,7 +236,7 @@ fn check_dns(dns: &str, line: &RosterLine, allowed: &[String], first: Option<&st
     if allowed { None } else { bad("is not allowed by the roster line") }
 }
 
-/// Preferred name syntax (RFC 5280 4.2.1.6).
+/// Whether a DNS name is in preferred name syntax (RFC 5280 4.2.1.6).
 pub fn is_host(dns: &str) -> bool {
     dns.len() <= 253
         && dns.split('.').all(|label| {
@@ -254,7 +252,7 @@ fn check_ip(ip: IpAddr, line: &RosterLine) -> Option<Violation> {
     if mapped {
         return Some(Violation::new(
             Control::NameIp,
-            format!("IP address {ip} is an IPv4 address in the form of IPv6"),
+            format!("IP address {ip} is an IPv4-mapped IPv6 address"),
         ));
     }
     if line.ip.iter().any(|network| network.contains(&ip)) {

@@ -1,15 +1,15 @@
-//! Roster lines that can never match: found before anyone travels.
+//! Detects roster lines that can never match, before a bundle is carried to the signing machine.
 
 use super::names::is_host;
 use super::{Names, ProfileFile, RosterLine, pattern, subject_from};
 use crate::media::RelativePath;
 
-/// What stands for a star where a pattern is taken for an example of what it matches.
+/// Replaces `*` to form an example of what a pattern matches.
 const EXAMPLE: &str = "x1";
-/// Stands for a star where two patterns are compared; no literal of a pattern is the same.
+/// Replaces `*` where two patterns are compared; no pattern contains it literally.
 const ANYTHING: &str = "\u{1}";
 
-/// Every roster line that no request can satisfy, with what stands against it and what to do.
+/// Describes every roster line that no request can satisfy, and how to fix it.
 pub fn never_matching(roster: &[RosterLine], profiles: &ProfileFile) -> Vec<String> {
     let mut found = Vec::new();
     for (at, line) in roster.iter().enumerate() {
@@ -20,7 +20,7 @@ pub fn never_matching(roster: &[RosterLine], profiles: &ProfileFile) -> Vec<Stri
         for (number, other) in roster.iter().take(at).enumerate() {
             if let Some(what) = overlaps(other, line) {
                 bad(format!(
-                    "{what} line {} ({:?}), and a request that two lines match is refused; narrow one of them",
+                    "{what} line {} ({:?}), and a request that matches two lines is refused; narrow one of them",
                     number + 1,
                     other.path
                 ));
@@ -32,18 +32,18 @@ pub fn never_matching(roster: &[RosterLine], profiles: &ProfileFile) -> Vec<Stri
     found
 }
 
-/// Whether every path of one line is one of the other, for the same kind of request.
+/// Whether the paths of one line include those of the other, for the same signer.
 fn overlaps(one: &RosterLine, other: &RosterLine) -> Option<&'static str> {
     if one.signer != other.signer {
         return None;
     }
-    let holds = |wide: &RosterLine, narrow: &RosterLine| {
+    let includes = |wide: &RosterLine, narrow: &RosterLine| {
         pattern::capture(&wide.path, &narrow.path.replace('*', ANYTHING), pattern::in_path).is_some()
     };
-    match (holds(one, other), holds(other, one)) {
-        (true, true) => Some("has the same path as"),
-        (true, false) => Some("every path of it is also one of"),
-        (false, true) => Some("holds every path of"),
+    match (includes(one, other), includes(other, one)) {
+        (true, true) => Some("matches the same paths as"),
+        (true, false) => Some("matches only paths of"),
+        (false, true) => Some("matches all paths of"),
         (false, false) => None,
     }
 }
@@ -56,7 +56,7 @@ fn subjects(line: &RosterLine) -> Vec<String> {
     let texts = line.subject.iter().chain(&line.subject_optional);
     texts
         .filter_map(|text| {
-            // A country has two capital letters, which no star shows.
+            // A country is two capital letters; no `*` in a pattern expresses that.
             let shown = match text.strip_prefix("C=") {
                 Some(value) if value.contains('*') => "C=XX".to_owned(),
                 _ => example(text),
@@ -71,7 +71,7 @@ fn names(line: &RosterLine, profiles: &ProfileFile) -> Vec<String> {
     let mut found = Vec::new();
     for text in &line.dns {
         if !is_host(&example(text)) {
-            found.push(format!("no DNS name can be {text:?} (RFC 5280 4.2.1.6); correct or remove it"));
+            found.push(format!("no DNS name matches {text:?} (RFC 5280 4.2.1.6); correct or remove it"));
         }
     }
     for text in &line.wildcards {

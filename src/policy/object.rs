@@ -1,11 +1,11 @@
-//! What a CertificateSigningRequest object asks for besides its request, held against roster and
-//! certificate profile. Objects are plain data here; which signers there are is the script's to say.
+//! Checks a CertificateSigningRequest object against roster and certificate profile. Objects are
+//! plain data here; the script defines which signers exist.
 
 use super::{CertificateProfile, RosterLine, pattern};
 use crate::media::shown;
 use crate::request::{Control, Object, Violation};
 
-/// Everything that stands against an object. `attributes` are the subject's, as `TYPE=value`.
+/// Returns all violations of an object. `attributes` are those of the subject, as `TYPE=value`.
 pub fn check(
     object: &Object,
     line: &RosterLine,
@@ -17,7 +17,7 @@ pub fn check(
     violations
 }
 
-/// `{CN}` in a pattern stands for the subject's common name.
+/// `{CN}` in a pattern is the subject's common name.
 fn requester(object: &Object, line: &RosterLine, attributes: &[String]) -> Option<Violation> {
     if line.requester.is_empty() {
         return None;
@@ -33,7 +33,7 @@ fn requester(object: &Object, line: &RosterLine, attributes: &[String]) -> Optio
     Some(Violation::new(
         Control::ObjectRequester,
         format!(
-            "object {} was asked for by {}, the roster line allows {} (the subject's CN is {})",
+            "object {} was requested by {}, the roster line allows {} (the subject's CN is {})",
             shown(&object.name),
             shown(&object.requester),
             line.requester.join(", "),
@@ -53,17 +53,19 @@ fn usages(object: &Object, line: &RosterLine, profile: &CertificateProfile) -> O
     let why = match (beyond.is_empty(), missing.is_empty()) {
         (true, true) => return None,
         (false, _) => format!(
-            "asks for {}, certificate profile {} gives only {}",
+            "requests {}, certificate profile {} allows only {}",
             beyond.join(", "),
             line.profile,
             given.join(", ")
         ),
-        (true, false) => format!("asks for {}, required is {} too", list(&object.usages), missing.join(", ")),
+        (true, false) => {
+            format!("requests {}, the roster line also requires {}", list(&object.usages), missing.join(", "))
+        }
     };
     Some(Violation::new(Control::ObjectUsages, format!("object {} {why}", shown(&object.name))))
 }
 
-/// An object in one line, to be shown.
+/// Returns an object in one line, for display.
 pub fn described(object: &Object) -> String {
     let groups = match object.groups.is_empty() {
         true => String::new(),

@@ -1,4 +1,4 @@
-//! Certificate profiles: what a kind of certificate looks like. Data, each citing its source.
+//! Certificate profiles: data that defines a kind of certificate, each citing its source.
 
 use std::collections::BTreeMap;
 
@@ -9,23 +9,23 @@ use x509_cert::ext::pkix::KeyUsages;
 
 use super::Error;
 
-/// A file of certificate profiles, by name.
+/// Certificate profiles of a file by name.
 pub type ProfileFile = BTreeMap<String, CertificateProfile>;
 
-/// One certificate profile.
+/// A certificate profile.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateProfile {
-    /// What it implements, with the clause.
+    /// Document and clause that the profile implements.
     pub source: String,
-    /// What it is for.
+    /// Kind of the certificate's subject.
     pub kind: Kind,
-    /// The longest validity, in days of 86,400 seconds.
+    /// Maximum validity in days of 86,400 seconds.
     pub days: u32,
-    /// keyUsage (RFC 5280 4.2.1.3). keyEncipherment is left out for keys that cannot encipher.
+    /// keyUsage (RFC 5280 4.2.1.3). keyEncipherment is omitted for keys that cannot encipher.
     pub key_usage: Vec<Use>,
-    /// extendedKeyUsage (RFC 5280 4.2.1.12); none in a certificate of an authority in the token. In
-    /// that of a delegated one it limits what its leaves are for.
+    /// extendedKeyUsage (RFC 5280 4.2.1.12). Empty for an authority in the token; for a delegated
+    /// authority it limits the purposes of its leaves.
     #[serde(default)]
     pub extended_key_usage: Vec<ExtendedUse>,
     /// certificatePolicies (RFC 5280 4.2.1.4).
@@ -33,27 +33,27 @@ pub struct CertificateProfile {
     pub certificate_policies: Vec<CertificatePolicy>,
     /// pathLenConstraint (RFC 5280 4.2.1.9), only for authorities.
     pub path_length: Option<u8>,
-    /// Whether it carries names.
+    /// Whether certificates have names.
     #[serde(default)]
     pub names: Names,
-    /// Patterns that the subject must satisfy whatever the roster says.
+    /// Patterns that the subject must match in addition to those of the roster.
     #[serde(default)]
     pub subject: Vec<String>,
 }
 
-/// What a certificate profile is for.
+/// Kind of a certificate's subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A self-signed authority.
     Root,
-    /// An authority under another one.
+    /// An authority issued by another one.
     Intermediate,
-    /// An authority under another one whose key is outside the token: a signer of a cluster's own.
+    /// An authority issued by another one, with its key outside the token, in the cluster.
     Delegated,
-    /// A party of TLS.
+    /// A TLS server or client.
     Leaf,
-    /// The signer of manifests.
+    /// A signer of manifests.
     Manifest,
 }
 
@@ -63,14 +63,14 @@ pub enum Kind {
 pub enum Names {
     /// At least one.
     Required,
-    /// Those that the request asks for.
+    /// Those that the request asks for, if any.
     Optional,
     /// None.
     #[default]
     Forbidden,
 }
 
-/// A bit of keyUsage.
+/// A keyUsage bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Use {
@@ -86,7 +86,7 @@ pub enum Use {
 }
 
 impl Use {
-    /// The bit itself.
+    /// Returns the bit.
     pub fn bit(self) -> KeyUsages {
         match self {
             Self::DigitalSignature => KeyUsages::DigitalSignature,
@@ -96,7 +96,7 @@ impl Use {
         }
     }
 
-    /// Its name in RFC 5280 and in files.
+    /// Returns the name in RFC 5280 and in files.
     pub fn name(self) -> &'static str {
         match self {
             Self::DigitalSignature => "digitalSignature",
@@ -107,7 +107,7 @@ impl Use {
     }
 }
 
-/// A purpose of extendedKeyUsage. anyExtendedKeyUsage and OCSPSigning are none of them.
+/// An extendedKeyUsage purpose. anyExtendedKeyUsage and OCSPSigning are deliberately absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ExtendedUse {
@@ -120,7 +120,7 @@ pub enum ExtendedUse {
 }
 
 impl ExtendedUse {
-    /// Its object identifier.
+    /// Returns the object identifier.
     pub fn oid(self) -> ObjectIdentifier {
         match self {
             Self::ServerAuth => ID_KP_SERVER_AUTH,
@@ -129,7 +129,7 @@ impl ExtendedUse {
         }
     }
 
-    /// Its name in RFC 5280 and in files.
+    /// Returns the name in RFC 5280 and in files.
     pub fn name(self) -> &'static str {
         match self {
             Self::ServerAuth => "serverAuth",
@@ -143,12 +143,12 @@ impl ExtendedUse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CertificatePolicy {
-    /// That of manifest keys, and of the authorities that may certify one.
+    /// For manifest keys and for the authorities that may certify them.
     ManifestSigning,
 }
 
 impl CertificateProfile {
-    /// Whether certificates of this profile assert the policy of manifest keys.
+    /// Whether certificates of this profile assert the manifest-signing policy.
     pub fn asserts_manifest_signing(&self) -> bool {
         self.certificate_policies.contains(&CertificatePolicy::ManifestSigning)
     }
@@ -158,10 +158,10 @@ impl CertificateProfile {
         matches!(self.kind, Kind::Root | Kind::Intermediate | Kind::Delegated)
     }
 
-    /// Checks that the profile does not contradict itself.
+    /// Checks that the profile is consistent.
     ///
     /// # Errors
-    /// Names the profile, the key and what is required.
+    /// Names the profile, the key and the requirement.
     pub fn check(&self, name: &str) -> Result<(), Error> {
         let bad = |message: &str| Err(Error(format!("certificate profile {name}: {message}")));
         if self.source.trim().is_empty() {
@@ -176,39 +176,41 @@ impl CertificateProfile {
         let signs = self.key_usage.contains(&Use::KeyCertSign);
         if signs != self.is_authority() || (!signs && self.key_usage.contains(&Use::CrlSign)) {
             return bad(
-                "keyCertSign and cRLSign belong to root, intermediate and delegated, and keyCertSign must be there (RFC 5280 4.2.1.3)",
+                "keyCertSign and cRLSign are only for root, intermediate and delegated, which require keyCertSign (RFC 5280 4.2.1.3)",
             );
         }
         let in_token = matches!(self.kind, Kind::Root | Kind::Intermediate);
         if self.extended_key_usage.is_empty() != in_token {
             return bad(
-                "extended_key_usage must be there for leaf, manifest and delegated, and not for root and intermediate",
+                "extended_key_usage is required for leaf, manifest and delegated, and must be absent for root and intermediate",
             );
         }
         if self.kind == Kind::Delegated && self.path_length != Some(0) {
             return bad("path_length must be 0 for delegated: no authority below it (RFC 5280 4.2.1.9)");
         }
         if self.path_length.is_some() && !self.is_authority() {
-            return bad("path_length belongs to root, intermediate and delegated (RFC 5280 4.2.1.9)");
+            return bad("path_length is only for root, intermediate and delegated (RFC 5280 4.2.1.9)");
         }
         if self.names != Names::Forbidden && self.kind != Kind::Leaf {
-            return bad("names belongs to leaf");
+            return bad("names is only for leaf");
         }
         if self.kind == Kind::Delegated && self.extended_key_usage.contains(&ExtendedUse::EmailProtection) {
-            return bad("emailProtection is not for delegated: it must not sign for manifests");
+            return bad(
+                "emailProtection is not allowed for delegated: no delegated authority may certify manifest keys",
+            );
         }
         if self.certificate_policies.len() > 1 {
-            return bad("certificate_policies lists a policy twice (RFC 5280 4.2.1.4)");
+            return bad("duplicate policy in certificate_policies (RFC 5280 4.2.1.4)");
         }
         if self.asserts_manifest_signing() && matches!(self.kind, Kind::Delegated | Kind::Leaf) {
             return bad(
-                "the certificate policy manifest-signing is for manifest, root and intermediate: no key outside the token speaks for a ledger",
+                "the certificate policy manifest-signing is only for manifest, root and intermediate: no key outside the token may speak for a ledger",
             );
         }
         let mail_only = self.extended_key_usage == [ExtendedUse::EmailProtection];
         if mail_only != (self.kind == Kind::Manifest) {
             return bad(
-                "emailProtection belongs to manifest, alone, so that no TLS peer accepts its certificate",
+                "manifest requires emailProtection alone, and no other kind may have it, so that no TLS peer accepts its certificate",
             );
         }
         Ok(())

@@ -9,7 +9,7 @@ use super::{Error, ExtendedUse, Kind, Names, ProfileFile, Use, pattern};
 use crate::media::{RelativePath, shown};
 use crate::request::{Control, Violation};
 
-/// One line of a script's roster.
+/// A line of a script's roster.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RosterLine {
@@ -17,55 +17,55 @@ pub struct RosterLine {
     pub path: String,
     /// Name of the certificate profile.
     pub profile: String,
-    /// Name of the authority that issues.
+    /// Name of the issuing authority.
     pub authority: String,
-    /// Subject attributes, each matched by exactly one of the request's: `CN=system:node:*`.
+    /// Required subject attributes, each matching exactly one of the request's: `CN=system:node:*`.
     #[serde(default)]
     pub subject: Vec<String>,
-    /// Subject attributes that the request may have besides.
+    /// Optional subject attributes.
     #[serde(default)]
     pub subject_optional: Vec<String>,
-    /// Patterns of DNS names.
+    /// Patterns of allowed DNS names.
     #[serde(default)]
     pub dns: Vec<String>,
-    /// Networks of IP addresses.
+    /// Networks of allowed IP addresses.
     #[serde(default)]
     pub ip: Vec<IpNet>,
-    /// Wildcard DNS names that may be issued, spelled out: `*.apps.example`.
+    /// Allowed wildcard DNS names, verbatim: `*.apps.example`.
     #[serde(default)]
     pub wildcards: Vec<String>,
     /// Validity in days, when shorter than the profile's.
     pub days: Option<u32>,
-    /// Whether a key that was certified before may be certified again.
+    /// Whether a key may be certified again.
     #[serde(default)]
     pub reuse_key: bool,
-    /// Whether the line makes an authority of who holds the key; it must say so itself.
+    /// Whether the line makes the key's holder an authority; must be stated explicitly.
     #[serde(default)]
     pub delegate: bool,
-    /// The signer of objects that this line is for; without it the line is for requests that no
-    /// object carried.
+    /// Signer of objects that this line applies to; `None` for requests without an object.
     pub signer: Option<String>,
-    /// Patterns of who may ask by an object; `{CN}` is the subject's own common name. None: anybody.
+    /// Patterns of allowed requesters of an object, `{CN}` being the subject's; empty allows
+    /// anyone.
     #[serde(default)]
     pub requester: Vec<String>,
-    /// Usages that an object must ask for; more only as far as the certificate profile gives them.
+    /// Usages that an object must request. Others are allowed if the certificate profile has them.
     #[serde(default)]
     pub usages: Vec<String>,
 }
 
 impl RosterLine {
-    /// What the stars of the path pattern matched, or none.
+    /// Returns what each `*` of the path pattern matched, or `None`.
     pub fn captures<'t>(&self, path: &'t str) -> Option<Vec<&'t str>> {
         pattern::capture(&self.path, path, pattern::in_path)
     }
 
-    /// Whether it is for requests of this signer's objects, or for those without object.
+    /// Whether the line applies to objects of this signer, or to requests without an object.
     pub fn is_for(&self, signer: Option<&str>) -> bool {
         self.signer.as_deref() == signer
     }
 }
 
-/// The lines of a roster, found by path: a line without a star by looking it up.
+/// The lines of a roster, indexed by path; only lines with a `*` are searched.
 #[derive(Debug)]
 pub struct Roster {
     lines: Vec<RosterLine>,
@@ -73,7 +73,7 @@ pub struct Roster {
     patterns: Vec<usize>,
 }
 
-/// A roster line with what the first star of its path matched.
+/// A roster line with what the first `*` of its path matched.
 pub type Found<'l, 'p> = (&'l RosterLine, Option<&'p str>);
 
 impl Roster {
@@ -101,13 +101,13 @@ impl Roster {
         })
     }
 
-    /// Whether a key that was certified before may come again at this path.
+    /// Whether a key at this path may be certified again.
     pub fn reuses_keys(&self, path: &RelativePath) -> bool {
         let mut lines = self.matching(path).peekable();
         lines.peek().is_some() && lines.all(|(line, _)| line.reuse_key)
     }
 
-    /// The one line for this path and for objects of this signer, or for requests without object.
+    /// Returns the one line for this path and this signer (`None`: requests without an object).
     pub fn line<'l, 'p>(
         &'l self,
         path: &'p RelativePath,
@@ -127,20 +127,20 @@ impl Roster {
         }
     }
 
-    /// What lines there are for the path, when they are for other signers.
+    /// Describes the lines for the path that are for other signers.
     fn other(&self, path: &RelativePath, signer: Option<&str>) -> String {
         let signers: Vec<&str> =
             self.matching(path).map(|(line, _)| line.signer.as_deref().unwrap_or("none")).collect();
         match (signer, signers.is_empty()) {
             (None, true) => String::new(),
             (None, false) => format!(
-                " of a request without object; for the path there are the signers {}",
+                " for a request without an object; lines for this path have the signers {}",
                 signers.join(", ")
             ),
             (Some(signer), true) => format!(" and the signer {}", shown(signer)),
             (Some(signer), false) => {
                 format!(
-                    " and the signer {}; for the path there are the signers {}",
+                    " and the signer {}; lines for this path have the signers {}",
                     shown(signer),
                     signers.join(", ")
                 )
@@ -149,14 +149,14 @@ impl Roster {
     }
 }
 
-/// Checks that a line fits its certificate profile.
+/// Checks a line against its certificate profile.
 ///
 /// # Errors
-/// [`Error`] names line, key and what is required.
+/// [`Error`] names line, key and requirement.
 pub fn check(line: &RosterLine, profiles: &ProfileFile) -> Result<(), Error> {
     let at = |message: String| Error(format!("roster line {:?}: {message}", line.path));
     let profile = profiles.get(&line.profile).ok_or_else(|| {
-        at(format!("certificate profile {:?} is in no file that the script names", line.profile))
+        at(format!("certificate profile {:?} is not in any file that the script names", line.profile))
     })?;
     match profile.kind {
         Kind::Leaf if line.delegate => {
@@ -168,28 +168,28 @@ pub fn check(line: &RosterLine, profiles: &ProfileFile) -> Result<(), Error> {
     }
     if line.days.is_some_and(|days| days == 0 || days > profile.days) {
         return Err(at(format!(
-            "days is not between 1 and the {} of certificate profile {}",
+            "days is not between 1 and {}, the maximum of certificate profile {}",
             profile.days, line.profile
         )));
     }
     let named = !(line.dns.is_empty() && line.ip.is_empty() && line.wildcards.is_empty());
     if profile.names == Names::Forbidden && named {
         return Err(at(format!(
-            "certificate profile {} has no names, so dns, ip and wildcards must be absent",
+            "certificate profile {} allows no names, so dns, ip and wildcards must be absent",
             line.profile
         )));
     }
     let mut texts = line.subject.iter().chain(&line.subject_optional).chain(&line.dns);
     if !line.path.contains('*') && texts.any(|text| text.contains("{1}")) {
-        return Err(at("{1} stands for what * of path matched, and path has no *".into()));
+        return Err(at("{1} refers to the * in path, and path has no *".into()));
     }
     if line.dns.iter().any(|text| text.contains("{subject}"))
         && !line.subject.iter().any(|text| text.contains('*'))
     {
-        return Err(at("{subject} stands for what * of subject matched, and subject has no *".into()));
+        return Err(at("{subject} refers to the * in subject, and subject has no *".into()));
     }
     if line.signer.is_none() && !(line.requester.is_empty() && line.usages.is_empty()) {
-        return Err(at("requester and usages are for objects, so signer must be there".into()));
+        return Err(at("requester and usages apply to objects, so signer is required".into()));
     }
     let bits = profile.key_usage.iter().copied().map(Use::name);
     let given: Vec<&str> =
@@ -197,31 +197,31 @@ pub fn check(line: &RosterLine, profiles: &ProfileFile) -> Result<(), Error> {
     match line.usages.iter().find(|usage| !given.contains(&usage.as_str())) {
         None => Ok(()),
         Some(usage) => Err(at(format!(
-            "usage {usage:?} is none that certificate profile {} gives: {}",
+            "usage {usage:?} is not in certificate profile {}, which has {}",
             line.profile,
             given.join(", ")
         ))),
     }
 }
 
-/// An authority outside the token is made on purpose: one request, one subject, a key of its own.
+/// A delegated authority must be intended: exactly one request, one subject, a new key.
 fn check_delegation(line: &RosterLine) -> Result<(), String> {
     let open = |texts: &[String]| texts.iter().any(|text| text.contains(['*', '{']));
     let rules = [
-        (line.delegate, "certificate profile is delegated, so delegate = true must be there"),
-        (!line.path.contains('*'), "delegate is for one request, so path has no *"),
+        (line.delegate, "certificate profile is delegated, so delegate = true is required"),
+        (!line.path.contains('*'), "delegate is for one request, so path must not contain *"),
         (
             !line.subject.is_empty() && !open(&line.subject),
-            "delegate needs its subject exactly, without * and {1}",
+            "delegate requires an exact subject, without * and {1}",
         ),
         (
             line.subject_optional.is_empty(),
-            "delegate needs its subject exactly, so subject_optional must be absent",
+            "delegate requires an exact subject, so subject_optional must be absent",
         ),
         (!line.reuse_key, "delegate is for a new key, so reuse_key must be absent"),
-        (line.signer.is_none(), "delegate is for no object, so signer must be absent"),
+        (line.signer.is_none(), "delegate is not for objects, so signer must be absent"),
     ];
-    match rules.into_iter().find(|(holds, _)| !holds) {
+    match rules.into_iter().find(|(satisfied, _)| !satisfied) {
         None => Ok(()),
         Some((_, message)) => Err(message.to_owned()),
     }

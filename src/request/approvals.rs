@@ -1,5 +1,5 @@
-//! Approvals: SSH signatures (PROTOCOL.sshsig) over a bundle's index, by so many of the people whom
-//! the script names.
+//! Approvals of a bundle: SSH signatures (PROTOCOL.sshsig) over its index by a quorum of the
+//! approvers that the script names.
 
 use serde::Deserialize;
 use ssh_key::{Algorithm, PublicKey, SshSig};
@@ -7,33 +7,33 @@ use ssh_key::{Algorithm, PublicKey, SshSig};
 use super::index::INDEX;
 use crate::media::{RelativePath, shown};
 
-/// The namespace of the signatures: `ssh-keygen -Y sign -n keyrite-bundle`.
+/// Signature namespace, as in `ssh-keygen -Y sign -n keyrite-bundle`.
 pub const NAMESPACE: &str = "keyrite-bundle";
 
-/// Octets of flags and counter at the end of a signature by a security key.
+/// Length of the flags (1 octet) and counter (4 octets) that end a security key's signature.
 const SECURITY_KEY_TRAILER: usize = 5;
 
-/// Who may approve, and how many must.
+/// Quorum of approvers for a bundle.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Approvals {
-    /// How many different approvers are needed.
+    /// Number of distinct approvers required.
     pub required: usize,
-    /// Those who may.
+    /// The approvers.
     pub signers: Vec<Approver>,
 }
 
-/// One who may approve.
+/// A person who may approve bundles.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Approver {
-    /// What people call them.
+    /// Display name in printable ASCII, unique among the approvers.
     pub name: String,
-    /// Their public key, as a line of OpenSSH: `ssh-ed25519 AAAA... comment`.
+    /// Public key as an OpenSSH line: `ssh-ed25519 AAAA... comment`.
     pub key: SshKey,
 }
 
-/// A public key of OpenSSH: Ed25519 or ECDSA on P-256 or P-384, in a file or in a security key.
+/// An OpenSSH public key: Ed25519, or ECDSA on P-256 or P-384; security keys are accepted.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub struct SshKey(PublicKey);
@@ -49,18 +49,18 @@ impl TryFrom<String> for SshKey {
         match key.algorithm() {
             Algorithm::Ed25519 | Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256 => Ok(Self(key)),
             Algorithm::Ecdsa { curve } if curve != ssh_key::EcdsaCurve::NistP521 => Ok(Self(key)),
-            other => Err(format!(
-                "a key of {other} approves nothing; required is Ed25519, or ECDSA on P-256 or P-384"
-            )),
+            other => {
+                Err(format!("key type {other} is not accepted; use Ed25519, or ECDSA on P-256 or P-384"))
+            }
         }
     }
 }
 
 impl Approvals {
-    /// Checks that the approvers are different people, and enough.
+    /// Checks that names and keys are distinct, and that `required` is satisfiable.
     ///
     /// # Errors
-    /// Says what is there and what is required.
+    /// Describes the first violation.
     pub fn check(&self) -> Result<(), String> {
         if self.required == 0 || self.required > self.signers.len() {
             return Err(format!(
@@ -71,7 +71,7 @@ impl Approvals {
         }
         for (at, one) in self.signers.iter().enumerate() {
             if one.name.is_empty() || one.name != shown(&one.name) {
-                return Err(format!("approvals: name {:?} is not of printable ASCII", shown(&one.name)));
+                return Err(format!("approvals: name {:?} is not printable ASCII", shown(&one.name)));
             }
             let before = || self.signers.iter().take(at);
             if before().any(|other| other.name == one.name) {
@@ -84,10 +84,10 @@ impl Approvals {
         Ok(())
     }
 
-    /// The names of those whose signatures over the index hold, each once, when there are enough.
+    /// Returns the distinct names of the approvers who signed the index.
     ///
     /// # Errors
-    /// Says which signature does not hold, or how many approvers are missing.
+    /// Names the first invalid signature, or the number of approvers missing.
     pub fn verify(
         &self,
         index: &[u8],
@@ -96,7 +96,7 @@ impl Approvals {
         let mut names: Vec<String> = Vec::new();
         for (path, octets) in signatures {
             let name = self.signer(index, octets).map_err(|why| {
-                format!("{path}: {why}; take it away, or have {INDEX} signed anew: ssh-keygen -Y sign -n {NAMESPACE} -f KEY < {INDEX} > {INDEX}.NAME.sig [BUNDLE-APPROVAL]")
+                format!("{path}: {why}; remove it, or have {INDEX} signed again: ssh-keygen -Y sign -n {NAMESPACE} -f KEY < {INDEX} > {INDEX}.NAME.sig [BUNDLE-APPROVAL]")
             })?;
             if !names.iter().any(|known| known == name) {
                 names.push(name.to_owned());
@@ -108,7 +108,7 @@ impl Approvals {
         let have = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
         let may: Vec<&str> = self.signers.iter().map(|one| one.name.as_str()).collect();
         Err(format!(
-            "{INDEX}: approved by {}{have} of {} required; approvers are {}; have it signed: ssh-keygen -Y sign -n {NAMESPACE} -f KEY < {INDEX} > {INDEX}.NAME.sig [BUNDLE-APPROVAL]",
+            "{INDEX}: {} of {} required approvals{have}; approvers are {}; have it signed: ssh-keygen -Y sign -n {NAMESPACE} -f KEY < {INDEX} > {INDEX}.NAME.sig [BUNDLE-APPROVAL]",
             names.len(),
             self.required,
             may.join(", ")
@@ -128,23 +128,23 @@ impl Approvals {
         };
         if signature.namespace() != NAMESPACE {
             return Err(format!(
-                "is signed by {} for the namespace {:?}, required is {NAMESPACE:?}",
+                "is signed by {} in the namespace {:?}, required is {NAMESPACE:?}",
                 approver.name,
                 shown(signature.namespace())
             ));
         }
-        if !touched(&signature) {
-            return Err(format!("is signed by {} without a touch of the security key", approver.name));
+        if !user_present(&signature) {
+            return Err(format!("is signed by {} without touching the security key", approver.name));
         }
-        let holds = approver.key.0.verify(NAMESPACE, index, &signature);
-        holds
+        let verified = approver.key.0.verify(NAMESPACE, index, &signature);
+        verified
             .map(|()| approver.name.as_str())
-            .map_err(|_| format!("is not a signature of {} over this {INDEX}", approver.name))
+            .map_err(|_| format!("is not a valid signature by {} over this {INDEX}", approver.name))
     }
 }
 
-/// A security key says in its signature whether somebody touched it (bit 0 of the flags).
-fn touched(signature: &SshSig) -> bool {
+/// Whether a security key asserts user presence (bit 0 of the flags). True for any other key.
+fn user_present(signature: &SshSig) -> bool {
     if !matches!(signature.algorithm(), Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256) {
         return true;
     }

@@ -1,4 +1,4 @@
-//! A bundle: the files that came in on one or more media, with or without an index.
+//! Bundles: request files on one or more media, with or without an index.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,79 +8,78 @@ use super::pem;
 use crate::digest::Digest;
 use crate::media::{Error, Leading, Limits, RelativePath, read_each};
 
-/// What a medium of requests may hold: 64 KiB a request, 4 GiB and 2,000,000 requests in all.
+/// Limits of one medium: 64 KiB per request, 4 GiB and 2,000,000 requests in total.
 pub const ENTRY_LIMITS: Limits = Limits { file: 64 << 10, total: 4 << 30, files: 2_000_000 };
-/// Signatures over one index.
+/// Maximum number of signatures over one index.
 const MAX_SIGNATURES: usize = 32;
 
-/// One request's file, as it came in.
+/// A request file as received.
 #[derive(Clone, Debug)]
 pub struct BundleFile {
-    /// Its path.
+    /// Path in the bundle.
     pub path: RelativePath,
-    /// Its octets.
+    /// Contents of the file.
     pub octets: Vec<u8>,
-    /// What the index says of it, in a bundle that has one.
+    /// Index entry; `None` in a bundle without an index.
     pub entry: Option<Box<Entry>>,
-    /// Which of the media it came on, from 0.
+    /// Number of the medium, from 0.
     pub bundle: usize,
 }
 
 impl BundleFile {
-    /// Holds the digest of the octets against the index.
+    /// Checks the digest of the file against the index.
     ///
     /// # Errors
-    /// [`Error::Refused`] when they are not those that the index lists.
+    /// [`Error::Refused`] when they differ.
     pub fn check(&self, digest: Digest) -> Result<(), Error> {
         match self.entry.as_ref().filter(|entry| entry.sha256 != digest) {
             None => Ok(()),
             Some(entry) => Err(Error::Refused(format!(
-                "{}: SHA-256 is {digest}, {INDEX} lists {}; it was changed after the bundle was made, make the bundle anew [BUNDLE-DIGEST]",
+                "{}: SHA-256 is {digest}, {INDEX} lists {}; the file was changed after the bundle was made; make the bundle again [BUNDLE-DIGEST]",
                 self.path, entry.sha256
             ))),
         }
     }
 }
 
-/// An index that came in, with the signatures over it, before any request of its bundle is used.
+/// An index and the signatures over it, read before any request of the bundle is used.
 #[derive(Clone, Debug)]
 pub struct Opened {
-    /// Which of the media it came on, from 0.
+    /// Number of the medium, from 0.
     pub bundle: usize,
-    /// That medium, as people named it.
+    /// The medium as named by the operator.
     pub medium: String,
-    /// What it says.
+    /// The parsed index.
     pub index: Index,
-    /// The very octets that approvers sign.
+    /// The exact octets that approvers sign.
     pub octets: Vec<u8>,
-    /// Signatures over them, by the paths of their files.
+    /// Signatures over `octets`, with their paths.
     pub signatures: Vec<(RelativePath, Vec<u8>)>,
 }
 
-/// Who decides whether a bundle may be used at all.
+/// Decides whether a bundle may be used.
 pub trait Gate {
-    /// What it says when it does not.
+    /// Reason for rejecting a bundle.
     type Error: From<Error>;
 
-    /// A bundle with this index begins.
+    /// Called at the start of a bundle with an index.
     ///
     /// # Errors
-    /// Why it may not be used.
+    /// The reason for rejecting the bundle.
     fn open(&mut self, opened: &Opened) -> Result<(), Self::Error>;
 
-    /// A bundle without index begins, on this medium.
+    /// Called at the start of a bundle without an index.
     ///
     /// # Errors
-    /// Why it may not be used.
+    /// The reason for rejecting the bundle.
     fn open_without_index(&mut self, medium: &str) -> Result<(), Self::Error>;
 }
 
-/// Reads media of requests, side by side into one tree: each a folder or one tar.
+/// Reads media of requests, each a folder or a tar, into one tree.
 ///
 /// # Errors
-/// [`Error::Refused`] when nothing is there, when a medium holds what it should not or what its
-/// index does not list, or when a private key came along: then nothing of the bundle is used.
-/// Whatever `gate` and `each` return.
+/// [`Error::Refused`] when a medium is empty or invalid, differs from its index, or contains a
+/// private key: then nothing of the bundle is used. Errors of `gate` and `each` are passed through.
 pub fn read_bundles<G: Gate>(
     bundles: &[impl AsRef<Path>],
     gate: &mut G,
@@ -107,21 +106,21 @@ struct Reader<'g, G> {
 }
 
 enum State {
-    /// Nothing came so far.
+    /// Nothing read yet.
     Start,
-    /// The index came, and signatures over it may follow.
+    /// Index read; signatures over it may follow.
     Opening(Box<Opened>),
-    /// Requests that the index lists and that have not come yet.
+    /// Requests that the index lists and that were not read yet.
     Listed(HashMap<RelativePath, Entry>),
-    /// There is no index.
+    /// No index.
     Plain,
 }
 
 impl<G: Gate> Reader<'_, G> {
     fn take(&mut self, path: RelativePath, octets: Vec<u8>) -> Result<Option<BundleFile>, G::Error> {
-        if pem::holds_private_key(&octets) {
+        if pem::contains_private_key(&octets) {
             return Err(Error::Refused(format!(
-                "{}: {path}: holds a PRIVATE KEY; nothing of this bundle is used. Treat that key as exposed: make a new one, and let only *.csr files travel [BUNDLE-PRIVATE-KEY]",
+                "{}: {path}: contains a PRIVATE KEY; nothing of this bundle is used; treat the key as compromised: generate a new one, and send only *.csr files [BUNDLE-PRIVATE-KEY]",
                 self.named
             )).into());
         }
@@ -133,7 +132,7 @@ impl<G: Gate> Reader<'_, G> {
         let entry = match &mut self.state {
             State::Listed(entries) => Some(Box::new(entries.remove(&path).ok_or_else(|| {
                 self.refused(&format!(
-                    "{path}: {INDEX} does not list it; take it away, or make the bundle anew [BUNDLE-INDEX]"
+                    "{path}: not listed in {INDEX}; remove it, or make the bundle again [BUNDLE-INDEX]"
                 ))
             })?)),
             _ => None,
@@ -162,12 +161,12 @@ impl<G: Gate> Reader<'_, G> {
                 "{path}: more than {MAX_SIGNATURES} signatures over {INDEX} [BUNDLE-INDEX]"
             ))),
             _ => Err(self.refused(&format!(
-                "{path}: comes too late; {INDEX} must be the first file of the tar and the signatures over it the next, for a tar is read once: tar -cf BUNDLE.tar {INDEX} {INDEX}.*.sig OTHERS [BUNDLE-INDEX]"
+                "{path}: out of order; {INDEX} must be the first file of the tar, followed by its signatures, because a tar is read once: tar -cf BUNDLE.tar {INDEX} {INDEX}.*.sig OTHERS [BUNDLE-INDEX]"
             ))),
         }
     }
 
-    /// The first request is there, or the end: now the gate has all to judge the bundle by.
+    /// Called before the first request or at the end: index and signatures are complete.
     fn begin(&mut self) -> Result<(), G::Error> {
         match std::mem::replace(&mut self.state, State::Plain) {
             State::Start => self.gate.open_without_index(&self.named),
@@ -185,7 +184,7 @@ impl<G: Gate> Reader<'_, G> {
 
     fn finish(mut self) -> Result<(), G::Error> {
         if self.requests == 0 && matches!(self.state, State::Start) {
-            let why = "bundle holds no file; collect the *.csr files below it [BUNDLE-EMPTY]";
+            let why = "bundle is empty; it must contain *.csr files [BUNDLE-EMPTY]";
             return Err(self.refused(why).into());
         }
         self.begin()?;
@@ -194,14 +193,14 @@ impl<G: Gate> Reader<'_, G> {
         {
             return Err(self
                 .refused(&format!(
-                    "{first}: {INDEX} lists it and it is not there ({} of {} requests are missing); make the bundle anew [BUNDLE-INDEX]",
+                    "{first}: listed in {INDEX} but missing ({} of {} requests are missing); make the bundle again [BUNDLE-INDEX]",
                     entries.len(),
                     entries.len() + self.requests
                 ))
                 .into());
         }
         if self.requests == 0 {
-            return Err(self.refused("bundle holds no request [BUNDLE-EMPTY]").into());
+            return Err(self.refused("bundle contains no requests [BUNDLE-EMPTY]").into());
         }
         Ok(())
     }

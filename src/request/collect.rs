@@ -1,4 +1,4 @@
-//! Collecting: exactly the `*.csr` files of a folder in which their private keys lie, too.
+//! Collects the `*.csr` files of a folder that also contains private keys.
 
 use std::path::Path;
 
@@ -8,27 +8,27 @@ use super::{ENTRY_LIMITS, refuse_private_key};
 use crate::digest::Digest;
 use crate::media::{Error, Gathered, gather, shown};
 
-/// What was collected, and what stays.
+/// Result of collecting a folder.
 #[derive(Debug)]
 pub struct Collected {
-    /// The requests.
+    /// The requests, with their index entries.
     pub requests: Requests,
-    /// Symbolic links and the like, which were not followed.
+    /// Symbolic links and special files, which are not followed.
     pub links: Vec<String>,
-    /// How many other files stay where they are.
+    /// Number of other files, which are left in the folder.
     pub left: usize,
 }
 
-/// Collects the `*.csr` files below a folder; their paths are kept.
+/// Collects the `*.csr` files below a folder and keeps their paths.
 ///
 /// # Errors
-/// [`Error::Refused`] when there is none, or when one of them holds a private key;
-/// [`Error::Fault`] when the folder cannot be read.
+/// [`Error::Refused`] when there is none or one contains a private key; [`Error::Fault`] when the
+/// folder cannot be read.
 pub fn collect(folder: &Path) -> Result<Collected, Error> {
     let Gathered { files, links, left, .. } = gather(folder, ".csr", ENTRY_LIMITS)?;
     if files.is_empty() {
         return Err(Error::Refused(format!(
-            "{}: no *.csr file lies there ({left} other files); name the folder that `kubeadm certs generate-csr` wrote to [BUNDLE-EMPTY]",
+            "{}: contains no *.csr files ({left} other files); name the folder that `kubeadm certs generate-csr` wrote to [BUNDLE-EMPTY]",
             shown(&folder.display().to_string())
         )));
     }

@@ -1,4 +1,4 @@
-//! Controls: the rules that a request must pass, each with a stable ID.
+//! Controls: the rules that a request must satisfy, each with a stable ID.
 
 use std::fmt;
 
@@ -7,15 +7,16 @@ use serde::{Deserialize, Serialize, Serializer};
 
 macro_rules! controls {
     ($($(#[$doc:meta])* $name:ident = $id:literal;)*) => {
-        /// A rule that a request must pass. `ceremony/controls.md` lists them with their sources.
+        /// A rule that a request must satisfy. `ceremony/controls.md` lists them with their
+        /// sources.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Control { $($(#[$doc])* $name,)* }
 
         impl Control {
-            /// Every control.
+            /// All controls.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
-            /// The stable ID.
+            /// Returns the stable ID, such as `REQ-FORM`.
             pub fn id(self) -> &'static str {
                 match self { $(Self::$name => $id,)* }
             }
@@ -30,9 +31,9 @@ controls! {
     Der = "REQ-DER";
     /// The request's signature verifies with the key in it.
     PossessionProof = "REQ-POP";
-    /// An attribute or extension stands there twice or in a wrong shape.
+    /// No attribute or extension is duplicate or malformed.
     Attribute = "REQ-ATTRIBUTE";
-    /// Two requests would become the same file.
+    /// No two requests produce the same output file.
     Collision = "REQ-COLLISION";
     /// The signature algorithm is accepted.
     SignatureAlgorithm = "SIG-ALGORITHM";
@@ -40,9 +41,9 @@ controls! {
     KeyType = "KEY-TYPE";
     /// The key is strong enough.
     KeyStrength = "KEY-STRENGTH";
-    /// No two requests of a ceremony carry the same key.
+    /// No two requests of a ceremony have the same key.
     KeyTwice = "KEY-TWICE";
-    /// The key is not one of an authority or of a manifest signer.
+    /// The key is not that of an authority or a manifest signer.
     KeyAuthority = "KEY-AUTHORITY";
     /// The key was not certified before.
     KeyReuse = "KEY-REUSE";
@@ -50,27 +51,27 @@ controls! {
     AskCa = "ASK-CA";
     /// The request does not ask for keyCertSign or cRLSign.
     AskKeyCertSign = "ASK-KEYCERTSIGN";
-    /// The key of a delegated authority is fit to sign certificates.
+    /// The key of a delegated authority is suitable for signing certificates.
     CaDelegate = "CA-DELEGATE";
     /// Exactly one roster line matches the request's path.
     RosterLine = "ROSTER-LINE";
-    /// The profile that the bundle's index names is that of the roster line.
+    /// The certificate profile in the bundle's index is the roster line's.
     IndexProfile = "INDEX-PROFILE";
-    /// Who asked by an object may ask for this subject.
+    /// The requester of the object may request this subject.
     ObjectRequester = "OBJECT-REQUESTER";
-    /// The usages that an object asks for are those that the certificate profile gives.
+    /// The certificate profile allows the usages that the object requests.
     ObjectUsages = "OBJECT-USAGES";
-    /// The subject is one that roster and certificate profile allow.
+    /// Roster and certificate profile allow the subject.
     NameSubject = "NAME-SUBJECT";
-    /// Each DNS name is one that the roster allows.
+    /// The roster allows each DNS name.
     NameDns = "NAME-DNS";
-    /// Each IP address is one that the roster allows.
+    /// The roster allows each IP address.
     NameIp = "NAME-IP";
-    /// Only DNS names and IP addresses are asked for, where the certificate profile has names at all.
+    /// Only DNS names and IP addresses are requested, if the certificate profile allows names.
     NameType = "NAME-TYPE";
-    /// The certificate profile requires a name and the request has none.
+    /// A name is present where the certificate profile requires one.
     NameMissing = "NAME-MISSING";
-    /// This very request was not answered by an earlier ceremony.
+    /// The request was not answered by an earlier ceremony.
     Replay = "LEDGER-REPLAY";
 }
 
@@ -80,17 +81,17 @@ impl Serialize for Control {
     }
 }
 
-/// One rule that a request breaks, with both values in the message.
+/// A control that a request violates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// Which rule.
+    /// The control.
     pub control: Control,
-    /// What is there and what is required.
+    /// Actual and required value.
     pub message: String,
 }
 
 impl Violation {
-    /// A violation of `control`.
+    /// Creates a violation of `control`.
     pub fn new(control: Control, message: impl Into<String>) -> Self {
         Self { control, message: message.into() }
     }
@@ -102,12 +103,12 @@ impl fmt::Display for Violation {
     }
 }
 
-/// A violation as it is written down: its control may be one of an older version.
+/// A violation as recorded; its control may belong to an older version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reason {
-    /// The control's ID.
+    /// ID of the control.
     pub control: String,
-    /// What is there and what is required.
+    /// Actual and required value.
     pub message: String,
 }

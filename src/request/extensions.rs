@@ -1,5 +1,5 @@
-//! What a request's extensions ask for (RFC 2985 5.4.2): names are used, the wish to be an
-//! authority is refused, the rest is reported as overridden by the certificate profile.
+//! Requested extensions (RFC 2985 5.4.2): names are used, CA rights are refused, anything else is
+//! reported as overridden by the certificate profile.
 
 use std::net::IpAddr;
 
@@ -13,23 +13,23 @@ use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, SubjectAltName};
 use super::{Control, Violation};
 use crate::media::shown;
 
-/// What a request asks for besides subject and key.
+/// Extensions that a request asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Requested {
-    /// DNS names, as they stand there.
+    /// DNS names as encoded.
     pub dns: Vec<String>,
     /// IP addresses.
     pub ip: Vec<IpAddr>,
-    /// Names of other types, described.
+    /// Names of other types, as text for display.
     pub other_names: Vec<String>,
-    /// What is not taken over: the certificate profile decides it.
+    /// Attributes and extensions ignored or set by the certificate profile, as text for display.
     pub overridden: Vec<String>,
     asks_ca: bool,
     asks_cert_sign: bool,
 }
 
 impl Requested {
-    /// Takes in the value of the extensionRequest attribute.
+    /// Reads the value of the extensionRequest attribute.
     pub(super) fn read(&mut self, value: &Any) -> Result<(), Violation> {
         let bad = |message: String| Violation::new(Control::Attribute, message);
         let extensions: Vec<Extension> = value
@@ -38,7 +38,7 @@ impl Requested {
         let mut seen = Vec::new();
         for extension in &extensions {
             if seen.contains(&extension.extn_id) {
-                return Err(bad(format!("extension {} is asked for twice", name(extension.extn_id))));
+                return Err(bad(format!("duplicate extension {}", name(extension.extn_id))));
             }
             seen.push(extension.extn_id);
             self.extension(extension)
@@ -77,7 +77,7 @@ impl Requested {
                 GeneralName::IpAddress(address) => match ip(address.as_bytes()) {
                     Some(ip) => self.ip.push(ip),
                     None => self.other_names.push(format!(
-                        "iPAddress of {} octets, required are 4 or 16 (RFC 5280 4.2.1.6)",
+                        "iPAddress of {} octets, required is 4 or 16 (RFC 5280 4.2.1.6)",
                         address.as_bytes().len()
                     )),
                 },
@@ -87,7 +87,7 @@ impl Requested {
         Ok(())
     }
 
-    /// The wishes that no request may have.
+    /// Returns a violation for each extension that no request may ask for.
     pub(super) fn refused(&self) -> Vec<Violation> {
         let mut violations = Vec::new();
         if self.asks_ca {
@@ -131,7 +131,7 @@ fn describe(name: &GeneralName) -> String {
     }
 }
 
-/// The name of an object identifier where it is known.
+/// Returns the name of an object identifier, or its dotted form when unknown.
 pub fn name(oid: ObjectIdentifier) -> String {
     const_oid::db::DB.by_oid(&oid).map_or_else(|| oid.to_string(), str::to_owned)
 }

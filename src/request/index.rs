@@ -1,6 +1,6 @@
-//! The index of a bundle: `bundle.json`, which says what travels, for which cluster, and when.
+//! The index of a bundle, `bundle.json`: its requests, their cluster, and dates.
 //!
-//! Format `keyrite-bundle-1`, strict JSON. Approvers sign its very octets.
+//! Format `keyrite-bundle-1`, strict JSON. Approvers sign its exact octets.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,47 +12,47 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::digest::Digest;
 use crate::media::{Error, RelativePath, shown};
 
-/// The index's path in its bundle.
+/// Path of the index in its bundle.
 pub const INDEX: &str = "bundle.json";
-/// The largest index, in octets: some fifty thousand requests. It is held in memory.
+/// Maximum size of an index in octets, some 50,000 requests. It is held in memory.
 pub const MAX_INDEX: u64 = 16 << 20;
-/// The format that is written and read.
+/// Format written and read.
 const FORMAT: &str = "keyrite-bundle-1";
 
-/// What stands in a bundle's index.
+/// Index of a bundle.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Index {
     format: Format,
-    /// The cluster that the requests are for.
+    /// Cluster that the requests are for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<IndexName>,
-    /// The part of the cluster that speaks here, as a node: sequence numbers are counted for each.
+    /// Part of the cluster that sends the bundle, such as a node, with its own sequence numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<IndexName>,
-    /// Higher than that of every bundle of this cluster and part before it.
+    /// Higher than in every earlier bundle of the same cluster and part.
     pub sequence: Sequence,
     /// When the bundle was made.
     pub created: Time,
-    /// When it must no longer be used.
+    /// When the bundle must no longer be used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Time>,
-    /// Every request of the bundle.
+    /// All requests of the bundle.
     pub requests: Vec<Entry>,
 }
 
-/// One request of a bundle.
+/// A request of a bundle.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// Its path in the bundle.
+    /// Path in the bundle.
     pub path: RelativePath,
-    /// SHA-256 over its file.
+    /// SHA-256 of the file.
     pub sha256: Digest,
-    /// The certificate profile that it is meant for.
+    /// Certificate profile that the request is meant for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
-    /// The object that carried it, when one did.
+    /// Object that contained the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<Object>,
 }
@@ -61,22 +61,22 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Object {
-    /// The object's name.
+    /// Name of the object.
     pub name: String,
-    /// The signer that it is addressed to.
+    /// Signer that the object is addressed to.
     pub signer: String,
-    /// Who asks, as the server authenticated them.
+    /// Requesting user, as authenticated by the API server.
     pub requester: String,
-    /// Their groups.
+    /// Groups of the requesting user.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
-    /// Who approved, as far as the server tells.
+    /// Reason and message of the approval, as recorded by the API server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approver: Option<String>,
-    /// keyUsage bits and purposes that are asked for, by the standard's names.
+    /// Requested keyUsage bits and extendedKeyUsage purposes, by their names in RFC 5280.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub usages: Vec<String>,
-    /// How long the certificate is asked to be valid, in seconds.
+    /// Requested validity in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiration_seconds: Option<std::num::NonZeroU32>,
 }
@@ -87,13 +87,13 @@ enum Format {
     One,
 }
 
-/// A name of 1 to 100 of the characters `A-Z a-z 0-9 . _ -`, without a leading dot.
+/// A name of 1 to 100 characters `A-Z a-z 0-9 . _ -` without a leading dot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct IndexName(String);
 
 impl IndexName {
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -119,13 +119,13 @@ impl From<IndexName> for String {
     }
 }
 
-/// A sequence number, from 1 to 2^53 - 1 so that every JSON tool reads it alike.
+/// A sequence number from 1 to 2^53 - 1, which every JSON parser represents exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "u64", into = "u64")]
 pub struct Sequence(u64);
 
 impl Sequence {
-    /// The number.
+    /// Returns the number.
     pub fn number(self) -> u64 {
         self.0
     }
@@ -148,7 +148,7 @@ impl From<Sequence> for u64 {
     }
 }
 
-/// A time in UTC, as `2026-11-24T10:00:00Z`.
+/// A time in UTC, such as `2026-11-24T10:00:00Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time(pub DateTime);
 
@@ -163,23 +163,23 @@ impl<'de> Deserialize<'de> for Time {
         let text = String::deserialize(deserializer)?;
         let time = text.parse().ok().map(Time).filter(|time| time.0.to_string() == text);
         time.ok_or_else(|| {
-            de::Error::custom(format!("time {:?} is not as 2026-11-24T10:00:00Z", shown(&text)))
+            de::Error::custom(format!("time {:?} is not of the form 2026-11-24T10:00:00Z", shown(&text)))
         })
     }
 }
 
 impl Index {
-    /// An index that is about to be written.
+    /// Creates an index.
     pub fn new(sequence: Sequence, created: DateTime, requests: Vec<Entry>) -> Self {
         let created = Time(created);
         Self { format: Format::One, cluster: None, part: None, sequence, created, expires: None, requests }
     }
 
-    /// Reads an index.
+    /// Parses an index.
     ///
     /// # Errors
-    /// [`Error::Refused`] for anything but strict JSON of the format, and for a path that stands
-    /// there twice or is the index's own.
+    /// [`Error::Refused`] unless it is strict JSON of the format, and for a path that is duplicate
+    /// or the index's own.
     pub fn parse(octets: &[u8]) -> Result<Self, Error> {
         let bad = |why: String| Error::Refused(format!("{INDEX}: {why} [BUNDLE-INDEX]"));
         let index: Self = serde_json::from_slice(octets)
@@ -193,16 +193,16 @@ impl Index {
                 return Err(bad(format!("lists {}, which is not a request", entry.path)));
             }
             if !seen.insert(&entry.path) {
-                return Err(bad(format!("lists {} twice", entry.path)));
+                return Err(bad(format!("duplicate path {}", entry.path)));
             }
         }
         Ok(index)
     }
 
-    /// The octets to be written: one request a line, for people who read it.
+    /// Encodes the index with one request per line, for readability.
     ///
     /// # Errors
-    /// [`Error::Refused`] when there are more than an index may hold.
+    /// [`Error::Refused`] when it exceeds [`MAX_INDEX`].
     pub fn encode(&self) -> Result<Vec<u8>, Error> {
         let bad = |why: String| Error::Refused(format!("{INDEX}: {why} [BUNDLE-INDEX]"));
         let head = serde_json::to_string(&Self { requests: Vec::new(), ..self.clone() })
@@ -213,19 +213,19 @@ impl Index {
         match text.len() as u64 <= MAX_INDEX {
             true => Ok(text.into_bytes()),
             false => Err(bad(format!(
-                "would have {} octets, at most {MAX_INDEX} are read; make more bundles",
+                "would have {} octets, the maximum is {MAX_INDEX}; split the requests into several bundles",
                 text.len()
             ))),
         }
     }
 
-    /// The requests by their paths.
+    /// Returns the entries by path.
     pub fn into_entries(self) -> HashMap<RelativePath, Entry> {
         self.requests.into_iter().map(|entry| (entry.path.clone(), entry)).collect()
     }
 }
 
-/// Whether a path is the index's or that of a signature over it: `bundle.json.sig`,
+/// Whether a path is that of the index or of a signature over it: `bundle.json.sig`,
 /// `bundle.json.NAME.sig`.
 pub fn is_leading(path: &str) -> bool {
     let Some(rest) = path.strip_prefix(INDEX) else { return false };

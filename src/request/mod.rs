@@ -1,7 +1,7 @@
 //! Certification requests (PKCS #10, RFC 2986) and bundles of them.
 //!
-//! In: octets from media. Out: a [`CertificationRequest`] whose encoding is strict and whose
-//! proof of possession holds, or the [`Violation`]s that stand against it.
+//! In: octets from media. Out: a [`CertificationRequest`] with a strict encoding and a valid proof
+//! of possession, or its [`Violation`]s.
 
 mod approvals;
 mod bundle;
@@ -19,5 +19,5 @@ pub use collect::{Collected, collect};
 pub use control::{Control, Reason, Violation};
 pub use extensions::Requested;
 pub use index::{Entry, INDEX, Index, IndexName, MAX_INDEX, Object, Sequence, Time};
-pub use parse::{CertificationRequest, Rejection, Wishes};
+pub use parse::{CertificationRequest, Contents, Rejection};
 pub use write::{Requests, refuse_private_key, write_bundle};

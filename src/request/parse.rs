@@ -1,4 +1,4 @@
-//! One certification request: strict DER, proof of possession, an accepted key.
+//! Parses a certification request: strict DER, proof of possession, an accepted key.
 
 use const_oid::db::rfc5912::ID_EXTENSION_REQ;
 use der::asn1::AnyRef;
@@ -12,44 +12,44 @@ use super::{Control, Violation, pem};
 use crate::digest::Digest;
 use crate::keys::{KeyError, PublicKey, SignatureError, verify};
 
-/// A request that is well-formed and whose signer holds the private key (RFC 2986 section 4.2).
+/// A well-formed request with a valid proof of possession (RFC 2986 section 4.2).
 #[derive(Clone, Debug)]
 pub struct CertificationRequest {
-    wishes: Wishes,
+    contents: Contents,
     key: PublicKey,
     digest: Digest,
 }
 
-/// What a request asks for. It can be read even where the request itself is refused, so that a
-/// refusal lists what stands against its names, too.
+/// Subject and extensions of a request. Available even for a refused request, so that a refusal
+/// also lists violations of its names.
 #[derive(Clone, Debug)]
-pub struct Wishes {
-    /// The subject that the request carries.
+pub struct Contents {
+    /// Requested subject.
     pub subject: Name,
-    /// What its extensions ask for.
+    /// Requested extensions.
     pub requested: Requested,
 }
 
-/// A request that is refused whatever the policy says.
+/// A request that is refused regardless of policy.
 #[derive(Clone, Debug)]
 pub struct Rejection {
-    /// What stands against it.
+    /// All violations found.
     pub violations: Vec<Violation>,
-    /// What it asks for, where that can be read.
-    pub wishes: Option<Box<Wishes>>,
+    /// Subject and extensions, if they could be parsed.
+    pub contents: Option<Box<Contents>>,
 }
 
 impl From<Violation> for Rejection {
     fn from(violation: Violation) -> Self {
-        Self { violations: vec![violation], wishes: None }
+        Self { violations: vec![violation], contents: None }
     }
 }
 
 impl CertificationRequest {
-    /// Reads a file's octets, PEM or DER.
+    /// Parses a file in PEM or DER.
     ///
     /// # Errors
-    /// Every violation that can be told without a policy.
+    /// Every violation that can be found without a policy.
     pub fn from_file(octets: &[u8]) -> Result<Self, Rejection> {
         let der = pem::request_der(octets)?;
         let parsed = strict(&der)?;
@@ -67,53 +67,50 @@ impl CertificationRequest {
             }
         };
         let key = key.map_err(|violation| violations.insert(0, violation)).ok();
-        let wishes = requested.map(|requested| Wishes { subject: parsed.info.subject, requested });
-        match (key, wishes) {
-            (Some(key), Some(wishes)) if violations.is_empty() => {
-                Ok(Self { wishes, key, digest: Digest::of(octets) })
+        let contents = requested.map(|requested| Contents { subject: parsed.info.subject, requested });
+        match (key, contents) {
+            (Some(key), Some(contents)) if violations.is_empty() => {
+                Ok(Self { contents, key, digest: Digest::of(octets) })
             }
-            (_, wishes) => Err(Rejection { violations, wishes: wishes.map(Box::new) }),
+            (_, contents) => Err(Rejection { violations, contents: contents.map(Box::new) }),
         }
     }
 
-    /// What it asks for.
-    pub fn wishes(&self) -> &Wishes {
-        &self.wishes
+    /// Returns the requested subject and extensions.
+    pub fn contents(&self) -> &Contents {
+        &self.contents
     }
 
-    /// The key to be certified.
+    /// Returns the public key to be certified.
     pub fn key(&self) -> &PublicKey {
         &self.key
     }
 
-    /// What its extensions ask for, and the key.
+    /// Returns the requested extensions and the public key.
     pub fn into_parts(self) -> (Requested, PublicKey) {
-        (self.wishes.requested, self.key)
+        (self.contents.requested, self.key)
     }
 
-    /// SHA-256 over the file's octets as they came in.
+    /// Returns the SHA-256 of the file as received.
     pub fn digest(&self) -> Digest {
         self.digest
     }
 }
 
-/// Parses and requires that encoding again gives the very same octets: then the encoded
+/// Parses DER and requires that re-encoding yields the same octets: then the encoded
 /// CertificationRequestInfo is the one that was signed.
 fn strict(der: &[u8]) -> Result<CertReq, Violation> {
     let malformed = |e: der::Error| {
-        Violation::new(Control::Der, format!("not the strict DER of a version 1 certification request: {e}"))
+        Violation::new(Control::Der, format!("not a version 1 certification request in strict DER: {e}"))
     };
     let parsed = CertReq::from_der(der).map_err(malformed)?;
     if parsed.to_der().map_err(malformed)? != der {
-        return Err(Violation::new(
-            Control::Der,
-            "encoding is not DER: encoding it again gives other octets",
-        ));
+        return Err(Violation::new(Control::Der, "encoding is not DER: re-encoding yields different octets"));
     }
     Ok(parsed)
 }
 
-/// The CertificationRequestInfo, as it stands in the request.
+/// Returns the encoded CertificationRequestInfo of a request.
 fn info_octets(der: &[u8]) -> Result<&[u8], der::Error> {
     let mut content = SliceReader::new(AnyRef::from_der(der)?.value())?;
     content.tlv_bytes()
@@ -133,7 +130,7 @@ fn prove(key: &PublicKey, parsed: &CertReq, der: &[u8]) -> Result<(), Violation>
         SignatureError::Algorithm(message) => Violation::new(Control::SignatureAlgorithm, message),
         SignatureError::Invalid => Violation::new(
             Control::PossessionProof,
-            "the request's signature does not verify with the key in it, so its sender may not hold the private key",
+            "signature does not verify with the request's own key, so the sender may not have the private key",
         ),
     })
 }

@@ -1,19 +1,19 @@
-//! From a file's octets to DER: one PEM block (RFC 7468), or DER as it is.
+//! Decodes a request file to DER: one PEM block (RFC 7468), or DER as it is.
 
 use super::{Control, Violation};
 
-/// The labels of a certification request in PEM (RFC 7468 section 7).
+/// PEM labels of a certification request (RFC 7468 section 7).
 const LABELS: [&str; 2] = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
 
-/// Whether a private key in PEM stands somewhere in these octets.
-pub fn holds_private_key(octets: &[u8]) -> bool {
+/// Whether the octets contain a private key in PEM.
+pub fn contains_private_key(octets: &[u8]) -> bool {
     memchr::memmem::find(octets, b"PRIVATE KEY-").is_some()
 }
 
-/// The DER octets of the one request in this file.
+/// Returns the DER of the one request in a file.
 ///
 /// # Errors
-/// [`Control::Form`] when it is neither DER nor exactly one PEM block of a request.
+/// [`Control::Form`] unless the file is DER or exactly one PEM block of a request.
 pub fn request_der(octets: &[u8]) -> Result<Vec<u8>, Violation> {
     if octets.first() == Some(&0x30) {
         return Ok(octets.to_vec());
@@ -28,11 +28,11 @@ pub fn request_der(octets: &[u8]) -> Result<Vec<u8>, Violation> {
         return Err(form("file is empty, required is one certification request".into()));
     }
     if !text.starts_with("-----BEGIN ") {
-        return Err(form("neither DER nor a PEM block at the beginning".into()));
+        return Err(form("neither DER nor a PEM block at the start of the file".into()));
     }
     let blocks = text.matches("-----BEGIN ").count();
     if blocks != 1 {
-        return Err(form(format!("{blocks} PEM blocks, required is one request a file")));
+        return Err(form(format!("{blocks} PEM blocks, required is one request per file")));
     }
     let (label, der) = der::pem::decode_vec(text.as_bytes()).map_err(|e| form(format!("PEM: {e}")))?;
     if !LABELS.contains(&label) {

@@ -1,4 +1,4 @@
-//! A bundle to be carried: the index first, then every request.
+//! Writes a bundle: the index first, then every request.
 
 use std::path::Path;
 
@@ -8,14 +8,14 @@ use super::index::{Entry, INDEX, Index};
 use super::pem;
 use crate::media::{Error, RelativePath, Whole};
 
-/// Files of a bundle, each with what its index says of it.
+/// Request files with their index entries.
 pub type Requests = Vec<(Entry, Vec<u8>)>;
 
-/// Writes a bundle with its index, a folder or a tar, all of it or nothing.
+/// Writes a bundle with its index to a folder or a tar, all of it or nothing.
 ///
 /// # Errors
-/// [`Error::Refused`] when there is no request, when a private key would travel, or when something
-/// of that name is there; [`Error::Fault`] when the medium fails.
+/// [`Error::Refused`] when there is no request, a file contains a private key, or `out` exists;
+/// [`Error::Fault`] when the medium fails.
 pub fn write_bundle(out: &Path, mut index: Index, mut requests: Requests) -> Result<(), Error> {
     let time = index.created.0;
     requests.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
@@ -39,20 +39,20 @@ fn write<'a>(
         count += 1;
     }
     match count {
-        0 => Err(Error::Refused(format!("{}: it has no request [BUNDLE-EMPTY]", out.display()))),
+        0 => Err(Error::Refused(format!("{}: there are no requests to write [BUNDLE-EMPTY]", out.display()))),
         _ => whole.finish(),
     }
 }
 
-/// Refuses a file that is to travel and holds a private key.
+/// Refuses to write a file that contains a private key.
 ///
 /// # Errors
 /// [`Error::Refused`] names the file.
 pub fn refuse_private_key(path: &str, octets: &[u8]) -> Result<(), Error> {
-    match pem::holds_private_key(octets) {
+    match pem::contains_private_key(octets) {
         false => Ok(()),
         true => Err(Error::Refused(format!(
-            "{path}: holds a PRIVATE KEY, which must not travel; nothing was written. Take the key out of that file [BUNDLE-PRIVATE-KEY]"
+            "{path}: contains a PRIVATE KEY, which must not leave this machine; nothing was written; remove the key from the file [BUNDLE-PRIVATE-KEY]"
         ))),
     }
 }

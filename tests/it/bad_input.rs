@@ -99,7 +99,7 @@ fn bundles_that_are_none() {
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     let both = lab.read("in/web/a.csr") + &lab.read("keys/in_web_a.csr.key");
     lab.write("in/web/b.csr", both);
-    lab.sign("in", "out").fails(1, &["web/b.csr", "BUNDLE-PRIVATE-KEY", "exposed"]);
+    lab.sign("in", "out").fails(1, &["web/b.csr", "BUNDLE-PRIVATE-KEY", "compromised"]);
     std::fs::remove_file(lab.path("in/web/b.csr")).unwrap();
     for (name, text) in [
         ("in/we b.csr", "[MEDIA-NAME]"),
@@ -225,7 +225,7 @@ fn names_outside_the_roster() {
     try_san("DNS:10.0.0.1", "NAME-DNS", &["address"]);
     try_san("DNS:a.example.test,DNS:A.example.test", "NAME-DNS", &["duplicate name"]);
     try_san("DNS:a.example.test,IP:192.0.2.1", "NAME-IP", &["192.0.2.1"]);
-    try_san("DNS:a.example.test,IP:::ffff:10.0.0.1", "NAME-IP", &["form of IPv6"]);
+    try_san("DNS:a.example.test,IP:::ffff:10.0.0.1", "NAME-IP", &["IPv4-mapped IPv6 address"]);
     try_san("DNS:a.example.test,email:a@example.test", "NAME-TYPE", &["email"]);
     try_san("DNS:a.example.test,URI:https://a.example.test/", "NAME-TYPE", &["URI"]);
     try_san("", "NAME-MISSING", &["certificate profile server requires one"]);
@@ -265,7 +265,7 @@ fn keys_twice_reused_or_of_the_authority() {
     refused(
         &lab,
         "KEY-TWICE",
-        &["web/a.csr: has the same key as web/b.csr, 2 requests", "web/b.csr: has the same key as web/a.csr"],
+        &["web/a.csr: has the same key as web/b.csr; 2 requests", "web/b.csr: has the same key as web/a.csr"],
     );
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     lab.sign("in", "first").ok();
@@ -288,7 +288,7 @@ fn keys_twice_reused_or_of_the_authority() {
     command.env("PKCS11_MODULE_PATH", support::SOFTHSM);
     let made = command.output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    refused(&lab, "KEY-AUTHORITY", &["the key is that of root-ca itself"]);
+    refused(&lab, "KEY-AUTHORITY", &["the key is that of root-ca in the token"]);
 }
 
 #[test]
@@ -481,14 +481,14 @@ fn authorities_that_are_not_delegated() {
         1,
         &[
             "CA-DELEGATE",
-            "the key is RSA 2048, a delegated authority's is ECDSA or RSA of at least 3072 bits",
+            "the key is RSA 2048, a delegated authority requires ECDSA or RSA of at least 3072 bits",
         ],
     );
     for (roster, needle) in [
-        (line.to_owned(), "so delegate = true must be there"),
-        (good.replace("signer.csr", "*.csr"), "path has no *"),
-        (good.replace("CN=signer", "CN=*"), "subject exactly"),
-        (good.replace("subject = [\"CN=signer\"]\n", ""), "subject exactly"),
+        (line.to_owned(), "so delegate = true is required"),
+        (good.replace("signer.csr", "*.csr"), "path must not contain *"),
+        (good.replace("CN=signer", "CN=*"), "exact subject"),
+        (good.replace("subject = [\"CN=signer\"]\n", ""), "exact subject"),
         (format!("{good}subject_optional = [\"O=*\"]\n"), "subject_optional must be absent"),
         (format!("{good}reuse_key = true\n"), "reuse_key must be absent"),
         (good.replace("\"signer\"", "\"client\""), "certificate profile client is a leaf"),
@@ -499,9 +499,13 @@ fn authorities_that_are_not_delegated() {
     for (from, to, needle) in [
         ("path_length = 0\n", "", "path_length must be 0"),
         ("path_length = 0", "path_length = 1", "path_length must be 0"),
-        ("extended_key_usage = [\"clientAuth\"]\n", "", "extended_key_usage must be there"),
-        ("[\"clientAuth\"]", "[\"clientAuth\", \"emailProtection\"]", "emailProtection is not for delegated"),
-        ("[\"keyCertSign\"]", "[\"digitalSignature\"]", "keyCertSign must be there"),
+        ("extended_key_usage = [\"clientAuth\"]\n", "", "extended_key_usage is required"),
+        (
+            "[\"clientAuth\"]",
+            "[\"clientAuth\", \"emailProtection\"]",
+            "emailProtection is not allowed for delegated",
+        ),
+        ("[\"keyCertSign\"]", "[\"digitalSignature\"]", "require keyCertSign"),
     ] {
         with(&profile.replace(from, to), &good).fails(2, &[needle]);
     }

@@ -53,19 +53,19 @@ fn roster_lines_that_never_match() {
         &sign(&(line("web/*.csr", good) + &line("web/a.csr", good))),
         "",
         &[
-            "roster line 2 (\"web/a.csr\"): every path of it is also one of line 1 (\"web/*.csr\")",
+            "roster line 2 (\"web/a.csr\"): matches only paths of line 1 (\"web/*.csr\")",
             "narrow one of them",
         ],
     );
     checked(
         &sign(&(line("web/a.csr", good) + &line("web/*.csr", good))),
         "",
-        &["holds every path of line 1"],
+        &["matches all paths of line 1"],
     );
     checked(
         &sign(&(line("web/*.csr", good) + &line("web/*.csr", good))),
         "",
-        &["has the same path as line 1"],
+        &["matches the same paths as line 1"],
     );
     checked(
         &sign(&line("web/*.csr", "subject = [\"CN=*\"]")),
@@ -80,12 +80,12 @@ fn roster_lines_that_never_match() {
     checked(
         &sign(&line("web/*.csr", "dns = [\"-bad.test\", \"a..b\", \"ok.test\"]")),
         "",
-        &["no DNS name can be \"-bad.test\"", "no DNS name can be \"a..b\"", "2 problems"],
+        &["no DNS name matches \"-bad.test\"", "no DNS name matches \"a..b\"", "2 problems"],
     );
     checked(&sign(&line("web/*.csr", "wildcards = [\"*example.test\"]")), "", &["is not a wildcard name"]);
     let names =
         "[[roster]]\npath = \"c/*.csr\"\nprofile = \"client\"\nauthority = \"root-ca\"\ndns = [\"a.test\"]\n";
-    checked(&sign(names), "", &["certificate profile client has no names"]);
+    checked(&sign(names), "", &["certificate profile client allows no names"]);
 }
 
 #[test]

@@ -276,7 +276,7 @@ fn nodes_make_their_own_keys_and_come_together() {
     for node in ["cp-1", "cp-2", "w-1"] {
         let out = if node == "cp-1" { "c".to_owned() } else { node.to_owned() };
         let ran = lab.keyrite(&format!("request cluster cluster.toml --node {node} --out {out}")).ok();
-        assert_eq!(ran.out.contains("copy of sa.key"), node != "cp-1", "{}", ran.out);
+        assert_eq!(ran.out.contains("copy of its sa.key"), node != "cp-1", "{}", ran.out);
         assert!(lab.files(&format!("{out}/nodes")).iter().all(|path| path.starts_with(&format!("{node}/"))));
     }
     // The script depends on the description alone: every node has the same.
@@ -340,7 +340,7 @@ fn descriptions_that_are_wrong() {
         ("layout =", "color = 1\nlayout =", "unknown field `color`"),
         ("\"192.168.7.11\"", "\"192.168.7.256\"", "invalid IP address syntax"),
         ("\"192.168.7.11\"", "\"192.168.7.10\"", "node cp-2: duplicate address 192.168.7.10"),
-        ("\"192.168.7.11\"", "\"0.0.0.0\"", "node cp-2: address 0.0.0.0 is none of a machine"),
+        ("\"192.168.7.11\"", "\"0.0.0.0\"", "node cp-2: address 0.0.0.0 is not the address of a machine"),
         ("\"192.168.7.11\"", "", "node cp-2: has no address"),
         ("\"cp-2\"", "\"cp-1\"", "duplicate node cp-1"),
         ("\"cp-2\"", "\"cp_2\"", "node: \"cp_2\" is not a DNS name"),
@@ -373,7 +373,7 @@ fn descriptions_that_are_wrong() {
     lab.keyrite("request cluster cluster.toml --out c").fails(2, &["no node has the role control-plane"]);
     lab.write("cluster.toml", KUBEADM);
     lab.keyrite("request cluster cluster.toml --out c --node cp-9")
-        .fails(2, &["node cp-9: the description has none of that name; it has cp-1, cp-2, w-1"]);
+        .fails(2, &["node cp-9: not in the description, which has cp-1, cp-2, w-1"]);
     // Keys stay: they never go into a tar.
     lab.keyrite("request cluster cluster.toml --out c.tar")
         .fails(2, &["choose a name that does not end in .tar"]);
@@ -386,6 +386,6 @@ fn descriptions_that_are_wrong() {
     // A failure on the way leaves nothing: here, keys that are not there.
     lab.write("cluster.toml", KUBEADM.replace("layout =", "reuse_keys = true\nlayout ="));
     lab.keyrite("request cluster cluster.toml --out d --keys c")
-        .fails(2, &["c/nodes/cp-1/pki/apiserver.key: is not a private key"]);
+        .fails(2, &["c/nodes/cp-1/pki/apiserver.key: is not an RSA, P-256 or P-384 private key"]);
     assert!(!lab.path("d").exists() && !lab.path("d.partial").exists());
 }

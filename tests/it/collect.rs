@@ -36,7 +36,11 @@ fn what_kubeadm_leaves_is_collected_checked_and_signed() {
     lab.write("new/pki/notes of today.txt", "a name that does not travel\n");
     lab.run("ln", &["-s", "../../precious", "new/pki/link.csr"]).ok();
     let ran = lab.keyrite("request collect new --out cp-1.tar --cluster c1 --part cp-1 --sequence 5").ok();
-    assert!(ran.out.contains("12 requests in cp-1.tar, sequence 5; 13 other files stay"), "{}", ran.out);
+    assert!(
+        ran.out.contains("12 requests in cp-1.tar, sequence 5; 13 other files not collected"),
+        "{}",
+        ran.out
+    );
     assert!(ran.out.contains("not followed: pki/link.csr"), "{}", ran.out);
     let names = lab.run("tar", &["-tf", "cp-1.tar"]).ok().out;
     let names: Vec<&str> = names.lines().collect();
@@ -97,7 +101,7 @@ fn verdicts_are_those_of_the_ceremony() {
     // What is wrong with the bundle as a whole, and what is no bundle or no such script.
     lab.write("bundle/pki/more.csr", "");
     lab.keyrite("request check bundle --script ceremony/kubernetes-sign.toml")
-        .fails(1, &["pki/more.csr: bundle.json does not list it", "[BUNDLE-INDEX]"]);
+        .fails(1, &["pki/more.csr: not listed in bundle.json", "[BUNDLE-INDEX]"]);
     lab.keyrite("request check none --script ceremony/kubernetes-sign.toml")
         .fails(3, &["none: No such file"]);
     lab.keyrite("request check bundle --script ceremony/kubernetes-roots.toml")
@@ -115,7 +119,10 @@ fn what_must_not_travel_is_not_collected() {
     for out in ["bundle", "bundle.tar"] {
         lab.keyrite(&format!("request collect new --out {out}")).fails(
             1,
-            &["pki/apiserver.csr: holds a PRIVATE KEY, which must not travel", "[BUNDLE-PRIVATE-KEY]"],
+            &[
+                "pki/apiserver.csr: contains a PRIVATE KEY, which must not leave this machine",
+                "[BUNDLE-PRIVATE-KEY]",
+            ],
         );
         assert!(!lab.path(out).exists() && !lab.path(&format!("{out}.partial")).exists());
     }
@@ -133,7 +140,7 @@ fn what_must_not_travel_is_not_collected() {
     // Nothing there, no such folder, and a target that is taken.
     lab.run("mkdir", &["empty"]).ok();
     lab.keyrite("request collect empty --out bundle")
-        .fails(1, &["empty: no *.csr file lies there", "[BUNDLE-EMPTY]"]);
+        .fails(1, &["empty: contains no *.csr files", "[BUNDLE-EMPTY]"]);
     lab.keyrite("request collect absent --out bundle").fails(3, &["absent: No such file"]);
     lab.write("taken/precious", "ours");
     lab.keyrite("request collect new --out taken").fails(2, &["output folder is not empty"]);

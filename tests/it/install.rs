@@ -91,7 +91,7 @@ admin.conf f 600 1234:1234"
     let undone = lab.keyrite("install undo --pki node/pki").ok();
     assert!(undone.out.contains("restore    ") && undone.out.contains("admin.conf"), "{undone:?}");
     assert_eq!(lab.listing("node"), bare, "undo left something");
-    lab.keyrite("install undo --pki node/pki").fails(1, &["nothing was installed here"]);
+    lab.keyrite("install undo --pki node/pki").fails(1, &["there is no installation to undo"]);
 }
 
 /// `/etc/kubernetes` instead of `/etc/kubernetes/pki`: nothing would be in its place.
@@ -103,7 +103,7 @@ fn a_folder_above_the_one_of_keys_is_not_taken_for_it() {
         let root = "--root roots/authorities/kubernetes-ca.crt";
         lab.keyrite(&format!("install release {root} --pki {pki} {more}"))
     };
-    let key = "pki/apiserver-etcd-client.key: a private key in a folder pki below --pki";
+    let key = "pki/apiserver-etcd-client.key: is a private key in a folder pki below --pki";
     install("node", "").fails(1, &[key, "name that folder: --pki /", "node/pki\n", "Nothing was changed"]);
     install(".", "--dry-run").fails(1, &["node/pki/apiserver-etcd-client.key", "/node/pki\n"]);
     assert_eq!(lab.listing("node"), before);
@@ -114,8 +114,8 @@ fn a_folder_above_the_one_of_keys_is_not_taken_for_it() {
     )
     .ok();
     install("worker", "")
-        .fails(1, &["worker/kubelet.conf: a kubeconfig in the folder of keys", "worker/pki\n"]);
-    install("flat", "").fails(1, &["flat/kubelet.conf: a kubeconfig", "--kubeconfig-dir /"]);
+        .fails(1, &["worker/kubelet.conf: is a kubeconfig in the folder of keys", "worker/pki\n"]);
+    install("flat", "").fails(1, &["flat/kubelet.conf: is a kubeconfig", "--kubeconfig-dir /"]);
     install("flat", "--kubeconfig-dir flat").ok();
     let ran = install("worker/pki", "").ok();
     let told: Vec<&str> = ran.out.lines().filter(|line| line.starts_with("restart")).collect();
@@ -148,7 +148,7 @@ fn a_node_takes_what_is_its_own_and_keeps_what_it_replaces() {
         ]
     );
     let ran = lab.install("release", "node", "").ok();
-    assert!(ran.out.contains("apiserver.crt: holds no PEM block; it is kept in .keyrite"), "{}", ran.out);
+    assert!(ran.out.contains("apiserver.crt: contains no PEM block; it is kept in .keyrite"), "{}", ran.out);
     let kept = lab.run("grep", &["-rl", "something of ours", "node/pki/.keyrite"]).ok();
     assert_eq!(kept.out.lines().count(), 1);
     // Changed since: undo keeps its hands off.
@@ -201,11 +201,14 @@ fn a_release_that_does_not_belong_here_is_not_installed() {
         lab.keyrite(&format!("install show/release --root-sha256 {root} --pki {node}/pki {more}"))
     };
     show("node", "").fails(1, &["REHEARSAL", "--rehearsal"]);
-    show("node", "--rehearsal").fails(1, &["none of the 20 certificates of this release is for one of them"]);
+    show("node", "--rehearsal").fails(1, &["none of the 20 certificates of this release is for any of them"]);
     lab.install("release", "node", "--rehearsal").fails(1, &["this release is not a rehearsal"]);
     assert_eq!(lab.listing("node"), bare);
     let marked = show("show/cluster/nodes/cp-1", "--rehearsal").ok();
-    assert!(marked.out.ends_with("INSTALLED, but a REHEARSAL: this target is one for good\n"), "{marked:?}");
+    assert!(
+        marked.out.ends_with("INSTALLED, but a REHEARSAL: this target is for rehearsals only\n"),
+        "{marked:?}"
+    );
 
     // A second set of keys, and release 3 for it.
     lab.control_plane("next", "bundle3");
@@ -213,7 +216,7 @@ fn a_release_that_does_not_belong_here_is_not_installed() {
     lab.install("release3", "node", "").fails(1, &["none of the 12 certificates"]);
     lab.install("release", "node", "").ok();
     let second = lab.listing("node");
-    show("node", "--rehearsal").fails(1, &["holds a release of kind Production"]);
+    show("node", "--rehearsal").fails(1, &["has a release of kind Production"]);
     // The new keys move in, with their certificates; then the old release is old.
     lab.run(
         "sh",
@@ -222,7 +225,8 @@ fn a_release_that_does_not_belong_here_is_not_installed() {
     .ok();
     lab.install("release3", "node", "").ok();
     let third = lab.listing("node");
-    lab.install("release", "node", "").fails(1, &["this release is number 2, installed is number 3", "undo"]);
+    lab.install("release", "node", "")
+        .fails(1, &["this release is number 2, number 3 was installed at", "undo"]);
     assert_eq!(lab.listing("node"), third);
     lab.keyrite("install undo --pki node/pki").ok();
     assert_ne!(lab.listing("node"), third);
@@ -233,13 +237,13 @@ fn a_release_that_does_not_belong_here_is_not_installed() {
     let digest = lab.manifest("release3")["previous_manifest_sha256"].as_str().unwrap().to_owned();
     assert!(text.contains(&digest));
     std::fs::write(&record, text.replace(&digest, &"22".repeat(32))).unwrap();
-    lab.install("release3", "node", "").fails(1, &["follows another release 2"]);
+    lab.install("release3", "node", "").fails(1, &["follows a different release 2"]);
     std::fs::write(
         &record,
         text.replace(&digest, &"22".repeat(32)).replace("\"sequence\": 2", "\"sequence\": 3"),
     )
     .unwrap();
-    lab.install("release3", "node", "").fails(1, &["two different releases are number 3"]);
+    lab.install("release3", "node", "").fails(1, &["two different releases have number 3"]);
     std::fs::write(&record, "{}").unwrap();
     lab.install("release3", "node", "").fails(1, &["installed.json"]);
     assert!(second.contains("installed.json"));
@@ -253,8 +257,10 @@ fn a_newer_certificate_stays() {
     let later = |arguments: &str| lab.run_at("+3d", "openssl", arguments);
     later(clock).ok();
     let before = lab.listing("node");
-    lab.install("release", "node", "")
-        .fails(1, &["pki/apiserver.crt: holds a certificate valid from", "the newer one stays"]);
+    lab.install("release", "node", "").fails(
+        1,
+        &["pki/apiserver.crt: has a certificate valid from", "a newer certificate is not replaced"],
+    );
     assert_eq!(lab.listing("node"), before);
     // The same inside a kubeconfig.
     std::fs::remove_file(lab.path("node/pki/apiserver.crt")).unwrap();
@@ -266,7 +272,7 @@ fn a_newer_certificate_stays() {
     )
     .ok();
     let before = lab.listing("node");
-    lab.install("release", "node", "").fails(1, &["admin.conf: holds a certificate valid from"]);
+    lab.install("release", "node", "").fails(1, &["admin.conf: has a certificate valid from"]);
     assert_eq!(lab.listing("node"), before);
     // Too early and too late for the certificates themselves.
     for (time, needle) in [("-3d", "the clock says"), ("+3y", "the clock says")] {
@@ -294,7 +300,7 @@ fn a_kubeconfig_that_is_not_ours_stops_everything() {
     );
     let doubled = good.clone() + "kind: Config\n";
     for (text, needle) in [
-        (other.as_str(), "no certificate of this release is for its key, and it has none yet"),
+        (other.as_str(), "this release has no certificate for its key, and it has none yet"),
         (two.as_str(), "has 2 entries in users"),
         (many.as_str(), "has 2 entries in clusters"),
         ("nameserver 10.0.0.1\n", "is not a kubeconfig"),
@@ -343,7 +349,7 @@ fn keys_and_links_that_cannot_be_trusted() {
     let bare = lab.listing("node");
     for (key, needle) in [
         ("-----BEGIN PRIVATE KEY-----\nMIGH\n", "PRIVATE KEY"),
-        ("none\n", "holds 0 private keys"),
+        ("none\n", "contains 0 private keys"),
         ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIGH\n-----END ENCRYPTED PRIVATE KEY-----\n", "encrypted"),
     ] {
         lab.write("node/pki/odd.key", key);
@@ -365,7 +371,7 @@ fn keys_and_links_that_cannot_be_trusted() {
     lab.write("elsewhere/precious", "precious\n");
     std::os::unix::fs::symlink("../../elsewhere/precious", lab.path("node/pki/apiserver.crt")).unwrap();
     let before = lab.listing(".");
-    lab.install("release", "node", "").fails(1, &["pki/apiserver.crt: a symbolic link"]);
+    lab.install("release", "node", "").fails(1, &["pki/apiserver.crt: is a symbolic link"]);
     assert_eq!(lab.listing("."), before);
     std::fs::remove_file(lab.path("node/pki/apiserver.crt")).unwrap();
     // A folder that is a link: its keys are not looked for, and nothing is written behind it.
@@ -503,9 +509,9 @@ fn failing_calls_leave_the_target_as_it_was() {
         env!("CARGO_BIN_EXE_keyrite")
     );
     lab.run("strace", &traced.split(' ').collect::<Vec<_>>())
-        .fails(3, &["could not be put back", "run the same command again"]);
+        .fails(3, &["could not be rolled back", "run the same command again"]);
     assert_ne!(lab.listing("node"), bare);
-    lab.keyrite("install undo --pki node/pki").fails(1, &["nothing was installed here"]);
+    lab.keyrite("install undo --pki node/pki").fails(1, &["there is no installation to undo"]);
     assert_eq!(lab.listing("node"), bare);
 }
 
@@ -530,15 +536,15 @@ fn lists_of_others_are_not_followed() {
             .replace(&format!("\"{}\"", victim.display()), "null")
             .replace("\"file\"", &format!("{path:?}"));
         lab.write("node/pki/.keyrite/journal.json", escaping);
-        lab.install("release", "node", "").fails(3, &["does not lie below its folder"]);
+        lab.install("release", "node", "").fails(3, &["is not below its folder"]);
     }
     assert_eq!(lab.read("victim/file"), "precious\n");
     lab.write("node/pki/.keyrite/journal.json", &journal);
     for (owner, mode) in [("1234", "700"), ("0", "777")] {
         lab.run("chown", &[owner, "node/pki/.keyrite"]).ok();
         lab.run("chmod", &[mode, "node/pki/.keyrite"]).ok();
-        lab.install("release", "node", "").fails(1, &["pki/.keyrite: belongs to user", "is not trusted"]);
-        lab.keyrite("install undo --pki node/pki").fails(1, &["is not trusted"]);
+        lab.install("release", "node", "").fails(1, &["pki/.keyrite: is owned by user", "not trusted"]);
+        lab.keyrite("install undo --pki node/pki").fails(1, &["not trusted"]);
     }
     assert_eq!(lab.read("victim/file"), "precious\n");
 }
@@ -555,7 +561,7 @@ fn two_installations_at_once() {
     let mut line = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(holder.stdout.take().unwrap()), &mut line)
         .unwrap();
-    lab.install("release", "node", "").fails(3, &["another installation is at work here"]);
+    lab.install("release", "node", "").fails(3, &["another installation is in progress here"]);
     assert_eq!(lab.listing("node"), bare);
     drop(holder.stdin.take());
     holder.wait().unwrap();
@@ -591,7 +597,7 @@ fn a_renewal_brings_keys_and_certificates_together() {
         "{}",
         ran.out
     );
-    assert!(ran.out.contains("extra.key: no certificate of this release is for it"), "{}", ran.out);
+    assert!(ran.out.contains("extra.key: this release has no certificate for it"), "{}", ran.out);
     for (stem, _, _) in PKI {
         let (key, certificate) = (format!("node/pki/{stem}.key"), format!("node/pki/{stem}.crt"));
         assert_eq!(lab.read(&key), lab.read(&format!("next/pki/{stem}.key")));
@@ -611,7 +617,7 @@ fn a_renewal_brings_keys_and_certificates_together() {
     // A new kubeconfig that the release has nothing for stops everything.
     lab.write("next/admin.conf", kubeconfig("someone", &lab.read("next/pki/sa.key")));
     lab.install("release3", "node", "--renewal next")
-        .fails(1, &["admin.conf: no certificate of this release is for its key"]);
+        .fails(1, &["admin.conf: this release has no certificate for its key"]);
     lab.install("release3", "node", "--renewal absent").fails(3, &["absent"]);
     assert_eq!(lab.listing("node"), old);
 }

@@ -134,8 +134,7 @@ fn a_renewal_reaches_what_the_kubelet_uses_and_goes_back() {
     let first = lab.path(&format!("kubelet/pki/{FIRST}"));
     std::fs::rename(&first, lab.path("away.pem")).unwrap();
     let undo = format!("install undo --pki node/pki {PLACES}");
-    lab.keyrite(&undo)
-        .fails(1, &["current.pem: linked to", "does not exist any more", "Nothing was changed"]);
+    lab.keyrite(&undo).fails(1, &["current.pem: linked to", "no longer exists", "Nothing was changed"]);
     std::fs::rename(lab.path("away.pem"), &first).unwrap();
     let undone = lab.keyrite(&undo).ok();
     assert!(undone.out.contains("kubelet-client-current.pem\n"), "{}", undone.out);
@@ -159,11 +158,13 @@ fn what_an_earlier_renewal_did_not_reach_follows_later() {
     pair(&lab, &(lab.read("own.crt") + &lab.read("own.key")));
     let before = both(&lab);
     let ran = lab.keyrite(&install("release3", "")).ok();
-    assert!(ran.out.contains("current.pem: no certificate of this release is for it"), "{}", ran.out);
+    assert!(ran.out.contains("current.pem: this release has no certificate for it"), "{}", ran.out);
     // Unless somebody brings another in its place: then the younger one stays, and so does all else.
     renewed(&lab, "next", "release4");
-    lab.keyrite(&install("release4", "--renewal next"))
-        .fails(1, &["kubelet-client-current.pem: holds a certificate valid from", "the newer one stays"]);
+    lab.keyrite(&install("release4", "--renewal next")).fails(
+        1,
+        &["kubelet-client-current.pem: has a certificate valid from", "a newer certificate is not replaced"],
+    );
     assert_eq!(both(&lab), before);
 }
 
@@ -194,7 +195,7 @@ fn a_kubeconfig_that_refers_to_the_link_is_understood() {
     // A renewal: the kubeconfig still refers to the link, and the key is nowhere else.
     renewed(&lab, "next", "release3");
     let bare = lab.install("release3", "node", "--renewal next");
-    bare.fails(1, &["kubelet.conf: has its certificate from /", "would not be renewed", "--kubelet-dir"]);
+    bare.fails(1, &["kubelet.conf: refers to /", "would not be renewed", "--kubelet-dir"]);
     assert_eq!(both(&lab), before);
     lab.keyrite(&install("release3", "--renewal next")).ok();
     assert_eq!(whole(&lab), public(&lab, "pkey -pubout", "release3.key"));
@@ -311,7 +312,7 @@ fn no_ca_is_dropped_that_the_kubelet_still_needs() {
         assert_eq!(both(&lab), before, "{needles:?}");
     };
     dropped(&[
-        "kubelet-client-current.pem: is still under the CA that would leave /",
+        "kubelet-client-current.pem: was issued under a CA that would be removed from /",
         "pki/ca.crt; renew it first",
         "--renewal",
     ]);
@@ -323,19 +324,20 @@ fn no_ca_is_dropped_that_the_kubelet_still_needs() {
     lab.write("kubelet/pki/kubelet-server-2026-01-02-03-04-05.pem", &old);
     symlink("kubelet-server-2026-01-02-03-04-05.pem", lab.path("kubelet/pki/kubelet-server-current.pem"))
         .unwrap();
-    dropped(&["kubelet-server-current.pem: is still under the CA that would leave", "remove the link"]);
+    dropped(&[
+        "kubelet-server-current.pem: was issued under a CA that would be removed from",
+        "remove the link",
+    ]);
     lab.run("sh", &["-c", "rm kubelet/pki/kubelet-server-*"]).ok();
     // One that an authority issued, where the kubelet's own would be.
     lab.write("kubelet/pki/kubelet.crt", &old);
-    dropped(&["kubelet.crt: is still under the CA that would leave"]);
+    dropped(&["kubelet.crt: was issued under a CA that would be removed from"]);
 
     // A folder that was not looked at.
     let conf = lab.read("node/kubelet.conf");
     lab.write("node/kubelet.conf", referring(&lab, "/srv/kubelet/pki/kubelet-client-current.pem"));
-    lab.install("release5", "node", &format!("{one} --drop-old-ca")).fails(
-        1,
-        &["kubelet.conf: has its certificate from /srv/kubelet/pki/", "may be under the CA", "--kubelet-dir"],
-    );
+    lab.install("release5", "node", &format!("{one} --drop-old-ca"))
+        .fails(1, &["kubelet.conf: refers to /srv/kubelet/pki/", "may be under a CA", "--kubelet-dir"]);
     lab.write("node/kubelet.conf", conf);
 
     // One that it signed itself is under no CA.
@@ -382,11 +384,11 @@ fn a_kubelets_folder_that_cannot_be_trusted_stops_everything() {
     let second = lab.path("kubelet/pki/kubelet-client-2026-02-02-02-02-02.pem");
     symlink(lab.path("elsewhere/pair.pem"), &second).unwrap();
     link(&lab, &second);
-    refused(&["kubelet-client-2026-02-02-02-02-02.pem: a symbolic link"]);
+    refused(&["kubelet-client-2026-02-02-02-02-02.pem: is a symbolic link"]);
     std::fs::remove_file(&second).unwrap();
     std::fs::remove_file(lab.path(LINK)).unwrap();
     lab.write(LINK, &pem);
-    refused(&["kubelet-client-current.pem: a regular file", "symbolic link"]);
+    refused(&["kubelet-client-current.pem: is a regular file", "symbolic link"]);
 
     link(&lab, &first);
     let (certificate, key) = pem.split_at(pem.find("-----BEGIN PRIVATE KEY").unwrap());
@@ -396,17 +398,17 @@ fn a_kubelets_folder_that_cannot_be_trusted_stops_everything() {
         lab.read("other.crt") + &other
     };
     for (text, needle) in [
-        (certificate.to_owned(), "holds 0 private keys"),
-        (format!("{certificate}{key}{other}"), "holds 2 private keys"),
+        (certificate.to_owned(), "contains 0 private keys"),
+        (format!("{certificate}{key}{other}"), "contains 2 private keys"),
         (
             format!("{certificate}-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n"),
             "PRIVATE KEY",
         ),
-        (key.to_owned(), "which holds no certificate"),
-        (format!("{certificate}{other}"), "whose certificate is for another key"),
+        (key.to_owned(), "which contains no certificate"),
+        (format!("{certificate}{other}"), "whose certificate does not match its key"),
         (
             party("/O=system:nodes/CN=system:node:cp-2"),
-            "is of CN=system:node:cp-2, the release's certificate",
+            "is for CN=system:node:cp-2, the release's certificate",
         ),
     ] {
         lab.write(&format!("kubelet/pki/{FIRST}"), text);
@@ -423,12 +425,12 @@ fn a_kubelets_folder_that_cannot_be_trusted_stops_everything() {
     let half = referring(&lab, &lab.path(LINK).display().to_string());
     let half = half.replace("client-key: ", "client-key: /etc");
     lab.write("node/kubelet.conf", half);
-    refused(&["kubelet.conf: client-certificate is /", "required is that both are the same file"]);
+    refused(&["kubelet.conf: client-certificate is /", "both must be the same file"]);
     lab.write("node/kubelet.conf", &conf);
 
     let before = both(&lab);
     let named = |dir: &str| lab.install("release3", "node", &format!("--renewal next --kubelet-dir {dir}"));
-    named("kubelet/pki").fails(1, &["is in the folder that --kubelet-dir names", "say --kubelet-dir /"]);
+    named("kubelet/pki").fails(1, &["is in the folder that --kubelet-dir names", "use --kubelet-dir /"]);
     named("absent").fails(3, &["absent"]);
     assert_eq!(both(&lab), before);
     lab.keyrite(&install("release3", "--renewal next")).ok();
@@ -453,7 +455,7 @@ fn the_kubelet_of_the_machine_is_for_its_own_pki_alone() {
     let install = "install release3 --root roots/authorities/kubernetes-ca.crt --renewal next";
     lab.run("cp", &["-a", "node", "staging"]).ok();
     let ran = mounted("staging/pki", install).ok();
-    assert!(ran.out.contains("note       /var/lib/kubelet: is left alone, for --pki is /"), "{}", ran.out);
+    assert!(ran.out.contains("note       /var/lib/kubelet: is left alone because --pki is /"), "{}", ran.out);
     assert_eq!(both(&lab), before);
 
     let ran = mounted("/etc/kubernetes/pki", install).ok();

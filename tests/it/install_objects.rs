@@ -39,7 +39,7 @@ fn decoded(value: &Value) -> String {
 fn kubectl_takes_what_is_written() {
     let lab = released();
     let ran = lab.keyrite(&format!("{OBJECTS_OF} out")).ok();
-    assert!(ran.out.contains("Certificates for 2 requests") && ran.out.contains("No Secret"), "{}", ran.out);
+    assert!(ran.out.contains("Certificates for 2 requests") && ran.out.contains("No Secrets"), "{}", ran.out);
     assert_eq!(
         lab.files("out"),
         ["status.sh", "status/it_27s_20_24_28id_29.json", "status/node-csr-x7f.json", "trust-bundle.json"]
@@ -104,7 +104,7 @@ fn kubectl_takes_what_is_written() {
 fn a_secret_is_made_only_of_a_key_that_is_given() {
     let lab = released();
     let ran = lab.keyrite(&format!("{OBJECTS_OF} out --key-dir keys")).ok();
-    assert!(ran.out.contains("Secrets, 1 of them, each with its PRIVATE KEY"), "{}", ran.out);
+    assert!(ran.out.contains("Secrets (1), each with a PRIVATE KEY"), "{}", ran.out);
     let listing = lab.listing("out");
     assert!(listing.contains("secrets/web-web-1.json f 600"), "{listing}");
     let secret = json(&lab, "out/secrets/web-web-1.json");

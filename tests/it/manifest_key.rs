@@ -406,10 +406,10 @@ fn a_node_keeps_to_the_manifest_key_that_it_knows() {
         install(&lab, &format!("out2{more}")).fails(
             1,
             &[
-                "another manifest key signed this release",
+                "this release was signed by another manifest key",
                 &key,
                 &first,
-                "name by --manifest-key",
+                "with --manifest-key",
                 "Nothing was changed",
             ],
         );

@@ -56,11 +56,11 @@ fn objects_become_certificates_by_the_shipped_script() {
     lab.write("csr.json", list().to_string());
     let ran = lab.keyrite("request objects csr.json --out objects.tar --cluster prod-1 --expires-in 7").ok();
     for line in [
-        "left out bob: is not approved; `kubectl certificate approve bob`",
+        "left out bob: is not approved; run `kubectl certificate approve bob`",
         "left out carol: is denied",
-        "left out dave: is signed already",
+        "left out dave: is already signed",
         "left out erin: has failed",
-        "left out registry: signer example.com/serving is not chosen",
+        "left out registry: signer example.com/serving is not selected",
         "4 requests in objects.tar",
     ] {
         assert!(ran.out.contains(line), "no {line:?} in {}", ran.out);
@@ -124,12 +124,12 @@ fn objects_that_are_not_to_be_signed() {
         }
         assert!(!lab.path("bundle").exists() && !lab.path("bundle.partial").exists());
     };
-    let none = "csr.json: no object is approved, unsigned and of a chosen signer (1 are left out), nothing was written";
+    let none = "csr.json: no object is approved, unsigned and for a selected signer (1 left out); nothing was written";
     refused(&alone("bob"), 1, &["left out bob: is not approved", none]);
     refused(&alone("carol"), 1, &["left out carol: is denied", none]);
-    refused(&alone("dave"), 1, &["left out dave: is signed already", none]);
+    refused(&alone("dave"), 1, &["left out dave: is already signed", none]);
     refused(&alone("erin"), 1, &["left out erin: has failed", none]);
-    refused(&alone("registry"), 1, &["left out registry: signer example.com/serving is not chosen", none]);
+    refused(&alone("registry"), 1, &["left out registry: signer example.com/serving is not selected", none]);
     let mut both = alone("alice");
     both["items"][0]["status"]["conditions"]
         .as_array_mut()
@@ -146,7 +146,7 @@ fn objects_that_are_not_to_be_signed() {
         &all,
         1,
         &[
-            "3 approved objects break their signer's rules, nothing was written",
+            "3 approved objects violate their signer's rules; nothing was written",
             "csr-x9k4m: CN is system:node:w-1, the requester is system:node:w-9",
             "csr-7vpq2: CN is system:node:w-1, the requester is mallory",
             "alice: subject has O=system:masters",
@@ -170,19 +170,19 @@ fn objects_that_are_not_to_be_signed() {
     with("alice", "request", json!("%%%"), "spec.request is not base64");
     with("alice", "request", json!("YWJj"), "[REQ-FORM]");
     with("alice", "request", json!(base64(&lab, "/O=x", "")), "subject has no CN");
-    with("csr-7vpq2", "request", json!(base64(&lab, nodes, "DNS:w-1")), "1 alternative names are asked for");
+    with("csr-7vpq2", "request", json!(base64(&lab, nodes, "DNS:w-1")), "1 alternative names are requested");
     with(
         "csr-7vpq2",
         "request",
         json!(base64(&lab, "/O=system:nodes/CN=w-1", "")),
         "CN is w-1, required is system:node:NAME",
     );
-    with("csr-x9k4m", "request", json!(base64(&lab, nodes, "")), "no DNS name or IP address is asked for");
+    with("csr-x9k4m", "request", json!(base64(&lab, nodes, "")), "no DNS name or IP address is requested");
     with(
         "csr-x9k4m",
         "request",
         json!(base64(&lab, nodes, "DNS:w-1,URI:spiffe://x")),
-        "is neither DNS name nor IP address",
+        "is neither a DNS name nor an IP address",
     );
     with(
         "csr-x9k4m",
@@ -196,9 +196,9 @@ fn objects_that_are_not_to_be_signed() {
     refused(&long, 1, &["[MEDIA-NAME]"]);
     let mut other = list();
     other["items"][0]["kind"] = json!("Pod");
-    refused(&other, 2, &["holds certificates.k8s.io/v1 Pod", "kubectl get csr -o json"]);
+    refused(&other, 2, &["contains certificates.k8s.io/v1 Pod", "kubectl get csr -o json"]);
     refused(&json!({ "kind": "PodList", "items": [] }), 2, &["is of kind PodList"]);
-    refused(&json!({ "kind": "List", "items": [] }), 1, &["(0 are left out)"]);
+    refused(&json!({ "kind": "List", "items": [] }), 1, &["(0 left out)"]);
     lab.write("csr.json", "[");
     lab.keyrite("request objects csr.json --out bundle")
         .fails(2, &["csr.json: is not a list of API objects"]);
@@ -238,13 +238,13 @@ fn the_offline_side_has_the_signers_rules_too() {
     let ran = lab.keyrite("request check bundle --script ceremony/kubernetes-objects.toml");
     for line in [
         "refused objects/alice.csr: subject attribute O=system:masters is not allowed by the roster [NAME-SUBJECT]",
-        "refused objects/csr-7vpq2.csr: 1 alternative names are asked for, certificate profile kubelet-client has none [NAME-TYPE]",
+        "refused objects/csr-7vpq2.csr: 1 alternative names are requested, certificate profile kubelet-client allows none [NAME-TYPE]",
         "refused objects/csr-7vpq2.csr: subject attribute O=x is not allowed by the roster [NAME-SUBJECT]",
-        "refused objects/csr-7vpq2.csr: object csr-7vpq2 was asked for by mallory, the roster line allows {CN}, system:bootstrap:* (the subject's CN is system:node:w-1) [OBJECT-REQUESTER]",
+        "refused objects/csr-7vpq2.csr: object csr-7vpq2 was requested by mallory, the roster line allows {CN}, system:bootstrap:* (the subject's CN is system:node:w-1) [OBJECT-REQUESTER]",
         "refused objects/csr-x9k4m.csr: DNS name kubernetes is not allowed by the roster line [NAME-DNS]",
-        "refused objects/csr-x9k4m.csr: object csr-x9k4m asks for clientAuth, certificate profile kubelet-server gives only digitalSignature, keyEncipherment, serverAuth [OBJECT-USAGES]",
+        "refused objects/csr-x9k4m.csr: object csr-x9k4m requests clientAuth, certificate profile kubelet-server allows only digitalSignature, keyEncipherment, serverAuth [OBJECT-USAGES]",
         "refused objects/system_3aserving_3a_57_5f2.csr: IP address 8.8.8.8 is not allowed by the roster line [NAME-IP]",
-        "was asked for by system:node:w-2.nodes.example, the roster line allows {CN} (the subject's CN is system:node:w-3) [OBJECT-REQUESTER]",
+        "was requested by system:node:w-2.nodes.example, the roster line allows {CN} (the subject's CN is system:node:w-3) [OBJECT-REQUESTER]",
     ] {
         assert!(ran.out.contains(line), "no {line:?} in {}", ran.out);
     }

@@ -1,4 +1,4 @@
-//! `keyrite install objects`: from a release to what `kubectl` takes.
+//! `keyrite install objects`: writes API objects from a release, for `kubectl`.
 
 use crate::failure::Failure;
 use std::path::{Path, PathBuf};
@@ -12,26 +12,25 @@ use crate::kubernetes::install::{KeyFolder, ObjectFile, Objects};
 use crate::media::{self, Whole, shown};
 use crate::release::CertificateEntry;
 
-/// So many commands are shown.
+/// Maximum number of commands displayed.
 const SHOWN: usize = 10;
 
-/// Arguments of `install objects`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
     release: verify::Arguments,
-    /// Where the files go: a folder that does not exist yet
+    /// Output folder, which must not exist yet
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Private keys that become Secrets with their certificates; without it, no Secret is written
+    /// Folder of private keys to write as Secrets with their certificates; without it, no Secrets
+    /// are written
     #[arg(long, value_name = "DIR")]
     key_dir: Option<PathBuf>,
-    /// Take a rehearsal's release; the objects are marked as such
+    /// Accept a rehearsal's release; the objects are marked as such
     #[arg(long)]
     rehearsal: bool,
 }
 
-/// Performs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let keys = arguments.key_dir.as_deref().map(KeyFolder::open).transpose().map_err(failure)?;
     let keep = |entry: &CertificateEntry| Objects::wants(keys.as_ref(), entry);
@@ -40,7 +39,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let wanted = (arguments.rehearsal, arguments.release.manifest_key());
     let objects = Objects::new(&report, keys.as_ref(), wanted, system::now()).map_err(failure)?;
     write(&arguments.out, objects.files())?;
-    tell(&arguments.out, &objects);
+    print_commands(&arguments.out, &objects);
     Ok(())
 }
 
@@ -51,7 +50,7 @@ fn write(out: &Path, files: &[ObjectFile]) -> Result<(), Failure> {
         return wrong("exists; name a folder that does not");
     }
     if out.extension().is_some_and(|ending| ending == "tar") {
-        return wrong("the files go to a folder; choose a name that does not end in .tar");
+        return wrong("must be a folder; choose a name that does not end in .tar");
     }
     let written = || -> Result<(), media::Error> {
         let mut whole = Whole::begin_private(out)?;
@@ -66,12 +65,12 @@ fn write(out: &Path, files: &[ObjectFile]) -> Result<(), Failure> {
     })
 }
 
-fn tell(out: &Path, objects: &Objects) {
+fn print_commands(out: &Path, objects: &Objects) {
     let out = shown(&out.to_string_lossy());
     let commands: Vec<String> = objects.commands().collect();
     if !commands.is_empty() {
         say(&format!("\nCertificates for {} requests (kubectl 1.24 or later):", commands.len()));
-        say(&format!("  sh {out}/status.sh\nwhich is, in {out}:"));
+        say(&format!("  sh {out}/status.sh\nor, one by one in {out}:"));
         commands.iter().take(SHOWN).for_each(|command| say(&format!("  {}", shown(command))));
         if commands.len() > SHOWN {
             say(&format!("  and {} more", commands.len() - SHOWN));
@@ -79,13 +78,13 @@ fn tell(out: &Path, objects: &Objects) {
     }
     match objects.secrets() {
         0 => say(
-            "\nNo Secret: a private key is only taken from --key-dir. By hand:\n  kubectl create secret tls NAME --cert=CERTIFICATE --key=KEY",
+            "\nNo Secrets: private keys are read only from --key-dir. Manually:\n  kubectl create secret tls NAME --cert=CERTIFICATE --key=KEY",
         ),
         count => say(&format!(
-            "\nSecrets, {count} of them, each with its PRIVATE KEY; apply and remove them:\n  kubectl apply --namespace=NAMESPACE -f {out}/secrets"
+            "\nSecrets ({count}), each with a PRIVATE KEY; apply them, then delete the files:\n  kubectl apply --namespace=NAMESPACE -f {out}/secrets"
         )),
     }
     say(&format!(
-        "\nWhat is trusted, one entry for each root:\n  kubectl apply --namespace=NAMESPACE -f {out}/trust-bundle.json"
+        "\nTrusted roots, one entry each:\n  kubectl apply --namespace=NAMESPACE -f {out}/trust-bundle.json"
     ));
 }

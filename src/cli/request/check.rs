@@ -1,4 +1,4 @@
-//! `keyrite request check`: the offline side's verdict, before anyone travels.
+//! `keyrite request check`: judges bundles before they are carried to the signing machine.
 
 use crate::cli::environment::environment;
 use crate::failure::Failure;
@@ -19,16 +19,15 @@ use crate::media::{RelativePath, shown};
 use crate::record::BundleFacts;
 use crate::request::Reason;
 
-/// Arguments of `request check`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The bundles, as they will be imported together
+    /// Bundles that will be imported together
     #[arg(required = true)]
     bundles: Vec<PathBuf>,
-    /// The script that is to sign them
+    /// Script that will sign them
     #[arg(long, value_name = "SCRIPT")]
     script: PathBuf,
-    /// Judge before the approvals are there that the script wants
+    /// Judge bundles that do not have the required approvals yet
     #[arg(long)]
     before_approval: bool,
     /// Print JSON
@@ -82,7 +81,6 @@ struct Totals {
     refused: usize,
 }
 
-/// Performs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let plan = Plan::read(&arguments.script)?;
     let environment = environment();
@@ -114,7 +112,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-/// Prints verdicts as they come.
+/// Prints verdicts one by one.
 struct Printer {
     json: Option<JsonList>,
     approved: usize,
@@ -161,7 +159,7 @@ impl Printer {
             }
         }
         say(&format!(
-            "plan digest    {}\nbundle digest  {}\nnot looked at: what only the ledger knows (keys and requests of earlier ceremonies, sequence numbers)\n{} would be issued, {} refused",
+            "plan digest    {}\nbundle digest  {}\nnot checked: what only the ledger knows (keys and requests of earlier ceremonies, sequence numbers)\n{} would be issued, {} refused",
             plan.digest(),
             verdict.bundle,
             verdict.approved,

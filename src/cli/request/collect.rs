@@ -10,30 +10,28 @@ use crate::cli::output::say;
 use crate::media::{Error, Whole, shown};
 use crate::request::{Index, IndexName, collect, write_bundle};
 
-/// Arguments of `request collect`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The folder; symbolic links in it are not followed
+    /// Folder to search; symbolic links are not followed
     folder: PathBuf,
-    /// The bundle: a new or an empty folder, or a new file that ends in .tar
+    /// Output bundle: a new or empty folder, or a new file with the extension .tar
     #[arg(long, value_name = "BUNDLE")]
     out: PathBuf,
-    /// The cluster that the requests are for
+    /// Cluster that the requests are for
     #[arg(long, value_name = "NAME", value_parser = name)]
     cluster: Option<IndexName>,
-    /// The part of the cluster that they come from, as a node
+    /// Part of the cluster that they come from, such as a node
     #[arg(long, value_name = "NAME", value_parser = name, requires = "cluster")]
     part: Option<IndexName>,
     #[command(flatten)]
     dating: Dating,
 }
 
-/// A name as an index has it.
+/// Parses a name for an index.
 pub fn name(text: &str) -> Result<IndexName, String> {
     IndexName::try_from(text.to_owned())
 }
 
-/// Performs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     Whole::check_free(&arguments.out).map_err(|e| Failure::usage(e.to_string()))?;
     let collected = collect(&arguments.folder).map_err(failure)?;
@@ -51,14 +49,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     write_bundle(&arguments.out, index, collected.requests).map_err(failure)?;
     say(&format!(
-        "{requests} requests in {}, sequence {}; {left} other files stay where they are",
+        "{requests} requests in {}, sequence {}; {left} other files not collected",
         arguments.out.display(),
         sequence.number()
     ));
     Ok(())
 }
 
-/// The same words for both commands that write bundles.
+/// Maps errors for both commands that write bundles.
 pub fn failure(error: Error) -> Failure {
     match error {
         Error::Refused(message) => Failure::refused(message),

@@ -12,29 +12,27 @@ use crate::kubernetes::{BUILT_IN_SIGNERS, Picked, pick};
 use crate::media::{Whole, read_file, shown};
 use crate::request::{Index, IndexName, write_bundle};
 
-/// The largest list of objects, in octets.
+/// Maximum size of a list of objects, in octets.
 const MAX_LIST: usize = 256 << 20;
 
-/// Arguments of `request objects`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// What `kubectl get csr -o json` printed
+    /// Output of `kubectl get csr -o json`
     file: PathBuf,
-    /// The bundle: a new or an empty folder, or a new file that ends in .tar
+    /// Output bundle: a new or empty folder, or a new file with the extension .tar
     #[arg(long, value_name = "BUNDLE")]
     out: PathBuf,
-    /// Take objects of this signer; may be given several times. Without it, those of
+    /// Collect objects for this signer; may be repeated. By default the signers are
     /// kube-apiserver-client, kube-apiserver-client-kubelet and kubelet-serving (kubernetes.io/...)
     #[arg(long = "signer", value_name = "NAME")]
     signers: Vec<String>,
-    /// The cluster that the objects are of
+    /// Cluster of the objects
     #[arg(long, value_name = "NAME", value_parser = super::collect::name)]
     cluster: Option<IndexName>,
     #[command(flatten)]
     dating: Dating,
 }
 
-/// Performs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     Whole::check_free(&arguments.out).map_err(|e| Failure::usage(e.to_string()))?;
     let octets = read_file(&arguments.file, MAX_LIST).map_err(|e| Failure::usage(e.to_string()))?;
@@ -53,20 +51,20 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         let lines: String =
             refused.iter().flat_map(|(name, all)| all.iter().map(|why| line(name, why))).collect();
         return Err(Failure::refused(format!(
-            "{} approved objects break their signer's rules, nothing was written; deny or delete them:{lines}",
+            "{} approved objects violate their signer's rules; nothing was written; deny or delete them:{lines}",
             refused.len()
         )));
     }
     if requests.is_empty() {
         return Err(Failure::refused(format!(
-            "{named}: no object is approved, unsigned and of a chosen signer ({} are left out), nothing was written",
+            "{named}: no object is approved, unsigned and for a selected signer ({} left out); nothing was written",
             left.len()
         )));
     }
     let Dated { sequence, now, expires } = arguments.dating.now()?;
     let mut index = Index::new(sequence, now, Vec::new());
     index.cluster.clone_from(&arguments.cluster);
-    // Objects and nodes are counted apart, so that neither waits for the other.
+    // Objects have their own part, so that their sequence numbers are independent of the nodes'.
     index.part = arguments.cluster.as_ref().and_then(|_| IndexName::try_from("objects".to_owned()).ok());
     index.expires = expires.map(crate::request::Time);
     let count = requests.len();
@@ -75,7 +73,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     write_bundle(&arguments.out, index, requests).map_err(failure)?;
     say(&format!(
-        "{count} requests in {}, sequence {}; {} objects are left out",
+        "{count} requests in {}, sequence {}; {} objects left out",
         arguments.out.display(),
         sequence.number(),
         left.len()

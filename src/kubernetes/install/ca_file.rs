@@ -1,7 +1,7 @@
-//! A CA file: the certificates in it, and their order while one CA follows another.
+//! CA files and the order of their certificates during a CA rotation.
 //!
-//! kubeadm verifies leaves with the first certificate of `ca.crt` alone, so the authority of the
-//! leaves that are installed stands first and what was trusted before stays behind it.
+//! kubeadm verifies leaves only against the first certificate of `ca.crt`, so the authority of the
+//! installed leaves comes first and those trusted before follow it.
 
 use super::folder::{Folder, Found};
 use super::pem::{self, Present};
@@ -9,29 +9,29 @@ use crate::failure::Failure;
 use crate::issuance::Certificate;
 use crate::policy::subject_text;
 
-/// How CA certificates may change.
+/// Permitted changes to CA certificates.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rotation {
-    /// A CA that is not trusted yet may be added.
+    /// Whether a CA that is not trusted yet may be added.
     pub add: bool,
-    /// What is not named any more is taken out.
+    /// Whether CAs that are no longer in use are removed.
     pub drop: bool,
 }
 
-/// A CA file, as it is and as it is to be.
+/// Current and new contents of a CA file.
 #[derive(Debug)]
 pub struct CaFile {
     pub path: String,
     pub found: Option<Found>,
-    /// What is in it now.
+    /// Current certificates.
     pub before: Vec<Present>,
-    /// DER of what is to be in it.
+    /// New certificates in DER.
     pub after: Vec<Vec<u8>>,
 }
 
 impl CaFile {
-    /// Puts together what the file is to hold: `leading` issued what is installed now, `further`
-    /// are to be trusted beside it.
+    /// Computes the new contents: `leading` issued the installed certificates, `further` are
+    /// trusted in addition.
     pub fn new(
         folder: &Folder,
         path: &str,
@@ -65,29 +65,29 @@ impl CaFile {
         Ok(Self { path: path.to_owned(), found, before, after })
     }
 
-    /// Whether the file is to be another one.
+    /// Whether the file changes.
     pub fn changes(&self) -> bool {
         !self.before.iter().map(|old| &old.der).eq(self.after.iter())
     }
 
-    /// What is taken out of it.
+    /// Returns the certificates that are removed.
     pub fn dropped(&self) -> impl Iterator<Item = &Present> {
         self.before.iter().filter(|old| !self.after.contains(&old.der))
     }
 
-    /// The text that it is to hold.
+    /// Returns the new contents in PEM.
     pub fn text(&self) -> Result<String, Failure> {
         self.after.iter().map(|der| Ok(Certificate::pem_of(der)?)).collect()
     }
 
-    /// What people are told about it.
-    pub fn story(&self) -> String {
+    /// Describes the change for display.
+    pub fn description(&self) -> String {
         let added = self.after.iter().filter(|der| !self.before.iter().any(|old| old.der == **der)).count();
         let dropped = self.dropped().count();
         match (self.before.len(), added, dropped) {
             (0, _, _) => format!("CA, {} certificate(s)", self.after.len()),
-            (_, 0, 0) => "CA, the one in use comes first".to_owned(),
-            _ => format!("CA, {added} added, {dropped} dropped, {} in it now", self.after.len()),
+            (_, 0, 0) => "CA, the one in use moves to the front".to_owned(),
+            _ => format!("CA, {added} added, {dropped} removed, {} in total", self.after.len()),
         }
     }
 }
@@ -98,7 +98,7 @@ fn differs(path: &str, before: &[Present], new: &Certificate) -> Failure {
     let digest =
         before.first().map(|old| crate::digest::Digest::of(&old.der).to_string()).unwrap_or_default();
     Failure::refused(format!(
-        "{path}: holds another CA, {} with SHA-256 {digest}; the release has {} with SHA-256 {}; if the CA is to be exchanged, say --rotate-ca",
+        "{path}: contains another CA, {} with SHA-256 {digest}; the release has {} with SHA-256 {}; to rotate the CA, use --rotate-ca",
         installed.join(" and "),
         new.facts().subject,
         new.digest()

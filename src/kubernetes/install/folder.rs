@@ -1,4 +1,4 @@
-//! One folder of a target, and files below it: no link is followed, no other file system entered.
+//! A target folder and its files. Symbolic links are not followed, nor other file systems entered.
 
 mod link;
 
@@ -19,13 +19,13 @@ use crate::digest::Digest;
 use crate::media::shown;
 pub use link::link_digest;
 
-/// The largest file that is read, in octets.
+/// Maximum file size in octets.
 const FILE_LIMIT: u64 = 1 << 20;
-/// So many entries a folder may have in all, and so deep it may go.
+/// Maximum number of files in a folder, and maximum depth.
 const ENTRIES: usize = 10_000;
 const DEPTH: usize = 6;
 
-/// A file as it is.
+/// A file that was read.
 #[derive(Debug)]
 pub struct Found {
     pub octets: Zeroizing<Vec<u8>>,
@@ -38,14 +38,14 @@ impl Found {
     }
 }
 
-/// Permissions and owner of a file; none for a new one, which belongs to who makes it.
+/// Mode and owner of a file; without IDs a new file belongs to the current user.
 #[derive(Clone, Copy, Debug)]
 pub struct Owner {
     pub mode: u32,
     pub ids: Option<(u32, u32)>,
 }
 
-/// A folder, open.
+/// An open folder.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
@@ -53,7 +53,7 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Opens a folder that the operator names; links in its own path are followed.
+    /// Opens a folder named by the operator; symbolic links in its own path are followed.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let fault = |e: std::io::Error| Failure::fault(format!("{}: {e}", named(path)));
         let path = std::fs::canonicalize(path).map_err(fault)?;
@@ -62,35 +62,35 @@ impl Folder {
         Ok(Self { path, fd })
     }
 
-    /// Its absolute path.
+    /// Returns the absolute path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether it is the same folder.
+    /// Whether both are the same folder.
     pub fn is(&self, other: &Self) -> bool {
         let identity = |folder: &Self| fstat(&folder.fd).map(|status| (status.st_dev, status.st_ino));
         matches!((identity(self), identity(other)), (Ok(one), Ok(two)) if one == two)
     }
 
-    /// A path below it, to be shown.
+    /// Returns the full path of a file below, for display.
     pub fn name(&self, path: &str) -> String {
         named(&self.path.join(path))
     }
 
-    /// Takes it for this process alone.
+    /// Locks the folder for this process.
     pub fn lock(&self) -> Result<(), Failure> {
         match flock(&self.fd, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(()),
             Err(Errno::WOULDBLOCK) => Err(Failure::fault(format!(
-                "{}: another installation is at work here; wait for its end",
+                "{}: another installation is in progress here; wait until it ends",
                 named(&self.path)
             ))),
             Err(e) => Err(self.fault("", e)),
         }
     }
 
-    /// A failure, with the file that it is about.
+    /// Returns a failure that names the file.
     pub fn fault(&self, path: &str, error: impl Into<std::io::Error>) -> Failure {
         let error: std::io::Error = error.into();
         Failure::fault(format!("{}: {error}", self.name(path)))
@@ -102,7 +102,7 @@ impl Folder {
         openat2(&self.fd, path, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty(), resolve)
     }
 
-    /// The folder that a path lies in, and the path's last name.
+    /// Opens the parent folder of a path, and returns it with the last path component.
     fn parent<'a>(&self, path: &'a str) -> Result<(OwnedFd, &'a str), Failure> {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let fd =
@@ -113,11 +113,11 @@ impl Folder {
     fn explained(&self, path: &str, error: Errno) -> Failure {
         match error {
             Errno::LOOP => Failure::refused(format!(
-                "{}: a symbolic link, which is not followed; put a file or a folder there",
+                "{}: is a symbolic link, which is not followed; replace it with a file or folder",
                 self.name(path)
             )),
             Errno::XDEV => Failure::refused(format!(
-                "{}: lies on another file system than {}; name its folder by --pki",
+                "{}: is on a different file system than {}; name its folder with --pki",
                 self.name(path),
                 named(&self.path)
             )),
@@ -125,7 +125,7 @@ impl Folder {
         }
     }
 
-    /// Reads a file, or finds none.
+    /// Reads a file, or returns `None` if it does not exist.
     pub fn read(&self, path: &str) -> Result<Option<Found>, Failure> {
         let opened = match self.find(path, OFlags::RDONLY | OFlags::NONBLOCK) {
             Ok(opened) => opened,
@@ -146,7 +146,7 @@ impl Folder {
         Ok(Some(Found { octets, owner: owner(&status) }))
     }
 
-    /// Regular files below, sorted; names that start with a dot, and links, are passed over.
+    /// Returns the regular files below, sorted, without links and names that start with a dot.
     pub fn files(&self) -> Result<Vec<String>, Failure> {
         let mut found = Vec::new();
         self.walk("", DEPTH, &mut found)?;
@@ -159,7 +159,7 @@ impl Folder {
             let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
             match kind {
                 FileType::Directory if depth > 0 => match self.walk(&path, depth - 1, found) {
-                    // What is mounted there is not of this target.
+                    // A mount point does not belong to this target.
                     Err(Failure { kind: Kind::Refused, .. }) => {}
                     other => other?,
                 },
@@ -168,7 +168,7 @@ impl Folder {
             }
             if found.len() > ENTRIES {
                 return Err(Failure::refused(format!(
-                    "{}: holds more than {ENTRIES} files",
+                    "{}: contains more than {ENTRIES} files",
                     named(&self.path)
                 )));
             }
@@ -193,7 +193,7 @@ impl Folder {
         Ok(entries)
     }
 
-    /// The names in a folder below, or none when there is no such folder.
+    /// Returns the names in a subfolder, or none if it does not exist.
     pub fn names(&self, folder: &str) -> Result<Vec<String>, Failure> {
         match self.find(folder, OFlags::RDONLY | OFlags::DIRECTORY) {
             Ok(_) => Ok(self.entries(folder)?.into_iter().map(|(name, _)| name).collect()),
@@ -202,12 +202,12 @@ impl Folder {
         }
     }
 
-    /// Whether a folder of this name is there.
+    /// Whether a subfolder exists.
     pub fn has_folder(&self, path: &str) -> bool {
         self.find(path, OFlags::RDONLY | OFlags::DIRECTORY).is_ok()
     }
 
-    /// Whether a folder of this name is there; if so, nobody but this user may write in it.
+    /// Whether a subfolder exists; if so, only the current user may have write access.
     pub fn has_own_folder(&self, path: &str) -> Result<bool, Failure> {
         let opened = match self.find(path, OFlags::RDONLY | OFlags::DIRECTORY) {
             Ok(opened) => opened,
@@ -220,14 +220,14 @@ impl Folder {
             return Ok(true);
         }
         Err(Failure::refused(format!(
-            "{}: belongs to user {} with mode {:o}, required is user {user} and that nobody else may write there; what lies in it is not trusted, remove it",
+            "{}: is owned by user {} with mode {:o}, required is user {user} and no write access for others; its contents are not trusted, remove it",
             self.name(path),
             status.st_uid,
             status.st_mode & 0o7777
         )))
     }
 
-    /// Makes a folder, unless it is there; tells whether it was made.
+    /// Creates a subfolder if it does not exist, and returns whether it did.
     pub fn make_folder(&self, path: &str, mode: u32) -> Result<bool, Failure> {
         let (parent, name) = self.parent(path)?;
         match mkdirat(&parent, name, Mode::from_raw_mode(mode)) {
@@ -237,10 +237,10 @@ impl Folder {
         }
     }
 
-    /// Removes a folder when it is empty; otherwise nothing happens.
+    /// Removes a subfolder if it is empty.
     pub fn remove_folder(&self, path: &str) {
         if let Ok((parent, name)) = self.parent(path) {
-            // It stays while anything is in it.
+            // Fails if the folder is not empty, which is intended.
             let _ = unlinkat(&parent, name, AtFlags::REMOVEDIR);
         }
     }
@@ -260,21 +260,21 @@ impl Folder {
         file.sync_all().map_err(|e| self.fault(path, e))
     }
 
-    /// Gives a file a second name.
+    /// Creates a hard link.
     pub fn link(&self, from: &str, to: &str) -> Result<(), Failure> {
         let (old, old_name) = self.parent(from)?;
         let (new, new_name) = self.parent(to)?;
         linkat(&old, old_name, &new, new_name, AtFlags::empty()).map_err(|e| self.fault(to, e))
     }
 
-    /// Renames a file over another.
+    /// Renames a file, replacing any existing one.
     pub fn rename(&self, from: &str, to: &str) -> Result<(), Failure> {
         let (old, old_name) = self.parent(from)?;
         let (new, new_name) = self.parent(to)?;
         renameat(&old, old_name, &new, new_name).map_err(|e| self.fault(to, e))
     }
 
-    /// Removes a file, when it is there.
+    /// Removes a file if it exists.
     pub fn remove(&self, path: &str) -> Result<(), Failure> {
         let (parent, name) = self.parent(path)?;
         match unlinkat(&parent, name, AtFlags::empty()) {
@@ -283,7 +283,7 @@ impl Folder {
         }
     }
 
-    /// Syncs the folder that a path lies in.
+    /// Syncs the parent folder of a path.
     pub fn sync_parent(&self, path: &str) -> Result<(), Failure> {
         let (parent, _) = self.parent(path)?;
         fsync(&parent).map_err(|e| self.fault(path, e))

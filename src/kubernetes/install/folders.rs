@@ -6,29 +6,29 @@ use super::folder::Folder;
 use crate::failure::Failure;
 use crate::media::shown;
 
-/// Where a kubelet keeps its files unless it has another `--root-dir`.
+/// Default `--root-dir` of a kubelet.
 pub const STANDARD: &str = "/var/lib/kubelet";
-/// Folders of keys of a node whose kubelet is the standard one: kubeadm's, and a flat one.
+/// Key folders of a node with a kubelet at the default path: kubeadm's and a flat one.
 pub const NODES: [&str; 2] = ["/etc/kubernetes/pki", "/etc/kubernetes"];
-/// The link to the client certificate and its key.
+/// Link to the kubelet's client certificate and key.
 pub const CLIENT: &str = "kubelet-client-current.pem";
 
-/// Where a node keeps its files.
+/// Paths of a node's folders.
 #[derive(Clone, Debug)]
-pub struct Where {
-    /// Keys and certificates, as kubeadm's `/etc/kubernetes/pki`.
+pub struct Paths {
+    /// Folder of keys and certificates, such as kubeadm's `/etc/kubernetes/pki`.
     pub pki: PathBuf,
-    /// Kubeconfigs; the folder above [`Where::pki`] when none is named.
+    /// Folder of kubeconfigs; by default the parent of [`Paths::pki`].
     pub kubeconfig_dir: Option<PathBuf>,
-    /// The kubelet's own folder; `/var/lib/kubelet` when none is named and [`Where::pki`] is a node's.
+    /// The kubelet's folder; by default `/var/lib/kubelet` if [`Paths::pki`] is a node's.
     pub kubelet_dir: Option<PathBuf>,
-    /// Kubeconfigs of other names.
+    /// Kubeconfigs with other names.
     pub kubeconfigs: Vec<PathBuf>,
-    /// New keys and kubeconfigs, which take the places of those here.
+    /// Folder of new keys and kubeconfigs, which replace the installed ones.
     pub renewal: Option<PathBuf>,
 }
 
-/// The folders of a node: keys and certificates first, then those of kubeconfigs and of the kubelet.
+/// The open folders of a node: first keys and certificates, then kubeconfigs and kubelet.
 #[derive(Debug)]
 pub struct Folders {
     pki: Folder,
@@ -36,8 +36,8 @@ pub struct Folders {
 }
 
 impl Folders {
-    /// Opens all folders, and locks the first for this process.
-    pub fn open(places: &Where) -> Result<Self, Failure> {
+    /// Opens all folders and locks the first one for this process.
+    pub fn open(places: &Paths) -> Result<Self, Failure> {
         let pki = Folder::open(&places.pki)?;
         pki.lock()?;
         let mut folders = Self { pki, others: Vec::new() };
@@ -51,33 +51,32 @@ impl Folders {
         Ok(folders)
     }
 
-    pub fn kubeconfig_dir(&self, places: &Where) -> PathBuf {
+    pub fn kubeconfig_dir(&self, places: &Paths) -> PathBuf {
         let beside = || self.pki.path().parent().unwrap_or(Path::new("/")).to_owned();
         places.kubeconfig_dir.clone().unwrap_or_else(beside)
     }
 
-    /// The folder of keys and certificates.
+    /// Returns the folder of keys and certificates.
     pub fn pki(&self) -> &Folder {
         &self.pki
     }
 
-    /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Folder> {
         std::iter::once(&self.pki).chain(&self.others)
     }
 
-    /// A folder by its number; 0 is that of keys and certificates.
+    /// Returns a folder by number; 0 is that of keys and certificates.
     pub fn at(&self, number: usize) -> &Folder {
         number.checked_sub(1).and_then(|at| self.others.get(at)).unwrap_or(&self.pki)
     }
 
-    /// The number of a folder that is one of them.
+    /// Returns the number of a folder, if it is among them.
     pub fn number(&self, path: &Path) -> Option<usize> {
         let folder = Folder::open(path).ok()?;
         self.iter().position(|known| known.is(&folder))
     }
 
-    /// The number of a folder, which joins them if it is new.
+    /// Returns the number of a folder, after adding it if necessary.
     pub fn add(&mut self, path: &Path) -> Result<usize, Failure> {
         let folder = Folder::open(path)?;
         let known = self.iter().position(|known| known.is(&folder));
@@ -92,9 +91,9 @@ pub fn parent(file: &Path) -> &Path {
     file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The folder of a kubelet's certificates: that of the folder which was named, or of the standard
-/// one where `pki` is a node's. A folder of another place can be a copy, or of a rehearsal; the
-/// kubelet of the machine has nothing to do with it.
+/// Returns the folder of a kubelet's certificates: below the named folder, or below the default one
+/// if `pki` is a node's. Any other `pki` may be a copy or a rehearsal, without relation to that
+/// kubelet.
 pub fn kubelet_folder(pki: &Folder, named: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
     let of_node = || NODES.iter().any(|node| Folder::open(Path::new(node)).is_ok_and(|node| node.is(pki)));
     let dir = match named {
@@ -108,7 +107,7 @@ pub fn kubelet_folder(pki: &Folder, named: Option<&Path>) -> Result<Option<PathB
     }
     if exists(&dir.path().join(CLIENT))? {
         return Err(Failure::refused(format!(
-            "{}: is in the folder that --kubelet-dir names, required is the folder above; say --kubelet-dir {}",
+            "{}: is in the folder that --kubelet-dir names, required is the folder above; use --kubelet-dir {}",
             dir.name(CLIENT),
             shown(&dir.path().parent().unwrap_or(Path::new("/")).to_string_lossy())
         )));

@@ -1,4 +1,4 @@
-//! The journal: the list of the changes that are under way, or were made.
+//! The journal of the changes of an installation.
 
 use std::path::Path;
 
@@ -11,45 +11,45 @@ use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::media::shown;
 
-/// The list of the changes that are under way.
+/// Journal of changes in progress.
 pub const JOURNAL: &str = ".keyrite/journal.json";
-/// The list while it is written.
+/// Journal while it is being written.
 pub const DRAFT: &str = ".keyrite/journal.new";
-/// In a generation's folder: the list of its changes, by which they are undone.
+/// In a generation's folder: journal of its changes, used to undo them.
 pub const UNDO: &str = "undo.json";
-/// In a generation's folder: the list of the changes that undid it.
+/// In a generation's folder: journal of the changes that undid it.
 pub const UNDONE: &str = "undone.json";
 pub const FORMAT: &str = "keyrite-journal-1";
 
-/// A change as the list has it.
+/// A change in the journal.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// The folder; none for that of keys and certificates.
+    /// Folder; `None` for that of keys and certificates.
     pub folder: Option<String>,
-    /// Path in it.
+    /// Path in the folder.
     pub path: String,
-    /// What stood there.
+    /// Digest of the previous file, if any.
     pub before: Option<Digest>,
-    /// What is to stand there.
+    /// Digest of the new file, if any.
     pub after: Option<Digest>,
 }
 
-/// The list of changes.
+/// A journal of changes.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Journal {
     pub format: String,
-    /// The generation.
+    /// Name of the generation.
     pub id: String,
-    /// Folders that are made for them, the outer ones first.
+    /// Folders created for the changes, outermost first.
     pub made: Vec<String>,
-    /// The changes, in their order.
+    /// Changes in the order of execution.
     pub entries: Vec<Entry>,
 }
 
 impl Journal {
-    /// Reads a list.
+    /// Reads a journal.
     pub fn read(folder: &Folder, path: &str) -> Result<Option<Self>, Failure> {
         let Some(found) = folder.read(path)? else { return Ok(None) };
         let journal: Self = serde_json::from_slice(&found.octets)
@@ -58,7 +58,7 @@ impl Journal {
         let inside = |path: &str| !path.split('/').any(|part| matches!(part, "" | "." | ".."));
         let paths = journal.entries.iter().map(|entry| &entry.path).chain(&journal.made).chain([&journal.id]);
         if let Some(outside) = paths.into_iter().find(|path| !inside(path)) {
-            return bad(format!("{:?} does not lie below its folder", shown(outside)));
+            return bad(format!("{:?} is not below its folder", shown(outside)));
         }
         match journal.format.as_str() {
             FORMAT => Ok(Some(journal)),
@@ -66,12 +66,12 @@ impl Journal {
         }
     }
 
-    /// The number of an entry's folder, which must be one that this run was told of.
+    /// Returns the number of an entry's folder, which must be among the folders of this run.
     pub fn folder(&self, folders: &Folders, entry: &Entry) -> Result<usize, Failure> {
         let Some(path) = &entry.folder else { return Ok(0) };
         folders.number(Path::new(path)).ok_or_else(|| {
             Failure::refused(format!(
-                "{}: the installation before also changed files in {}; name that folder too, by --kubeconfig-dir or --kubeconfig, or a kubelet's by --kubelet-dir",
+                "{}: the previous installation also changed files in {}; name that folder too, with --kubeconfig-dir or --kubeconfig, or with --kubelet-dir if it is a kubelet's",
                 folders.pki().name(""),
                 shown(path)
             ))
@@ -79,7 +79,7 @@ impl Journal {
     }
 }
 
-/// Where a generation keeps what it replaced and what is to come, by the number of the change.
+/// Returns the path at which a generation keeps the previous file of a change.
 pub fn kept(id: &str, number: usize) -> String {
     format!("{STATE}/{id}/old-{number}")
 }

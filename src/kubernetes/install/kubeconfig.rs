@@ -1,7 +1,7 @@
-//! Kubeconfigs: what one holds, and the same with a CA and a client certificate embedded.
+//! Reads kubeconfigs and embeds CA and client certificates.
 //!
-//! A kubeconfig of keyrite's or kubeadm's making has one cluster and one user, whose key is embedded
-//! (`client-key-data`). Whatever else stands in it is kept; comments are not.
+//! Kubeconfigs of keyrite and kubeadm have one cluster and one user, with an embedded key
+//! (`client-key-data`). All other content is preserved, except comments.
 
 use base64ct::{Base64, Encoding};
 use saphyr::{LoadableYamlNode, Mapping, Scalar, Yaml, YamlEmitter};
@@ -11,42 +11,42 @@ use super::pem::{self, Present};
 use super::private_key::public_key;
 use crate::digest::Digest;
 
-/// What a kubeconfig holds.
+/// Certificates and key of a kubeconfig.
 #[derive(Debug)]
 pub struct Kubeconfig {
-    /// SHA-256 over the SubjectPublicKeyInfo of its key, when that is embedded.
+    /// SHA-256 of the SubjectPublicKeyInfo of the key, if embedded.
     pub key: Option<Digest>,
-    /// The files of its client certificate and its key, when neither is embedded.
+    /// Paths of client certificate and key, if neither is embedded.
     pub files: Option<(String, String)>,
-    /// Its client certificate and what follows it, when embedded.
+    /// Client certificate and its chain, if embedded.
     pub client: Vec<Present>,
-    /// Its CA certificates, when embedded.
+    /// CA certificates, if embedded.
     pub authorities: Vec<Present>,
 }
 
-/// What becomes of a kubeconfig's client certificate and key.
+/// Changes to client certificate and key.
 #[derive(Clone, Copy, Debug)]
 pub enum Client<'a> {
-    /// They stay.
+    /// No change.
     Same,
-    /// This certificate in PEM is embedded; the key stays.
+    /// Embed this PEM certificate; the key is unchanged.
     Embedded(&'a str),
-    /// Both are in this file.
+    /// Refer to this file for both.
     File(&'a str),
 }
 
 type Parsed<'a> = Yaml<'a>;
 
-/// Reads a kubeconfig.
+/// Parses a kubeconfig.
 ///
 /// # Errors
-/// Says why it is none, or none that can be completed.
+/// The reason why it is invalid or cannot be completed.
 pub fn read(octets: &[u8]) -> Result<Kubeconfig, String> {
     let document = parse(octets)?;
     let cluster = only(&document, "clusters", "cluster")?;
     let user = only(&document, "users", "user")?;
     if cluster.as_mapping_get("insecure-skip-tls-verify").and_then(Parsed::as_bool) == Some(true) {
-        return Err("has insecure-skip-tls-verify: true, with which no CA may stand; take it out".into());
+        return Err("has insecure-skip-tls-verify: true, which excludes a CA; remove it".into());
     }
     let key = embedded(user, "client-key-data")?;
     let key =
@@ -66,18 +66,15 @@ pub fn read(octets: &[u8]) -> Result<Kubeconfig, String> {
     })
 }
 
-/// The key in a kubeconfig, in PEM, when it is embedded.
-///
-/// # Errors
-/// As [`read`].
+/// Returns the embedded key in PEM, if any.
 pub fn key(octets: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
     embedded(only(&parse(octets)?, "users", "user")?, "client-key-data")
 }
 
-/// The kubeconfig with the CA of this PEM text embedded, and its client certificate as said.
+/// Returns the kubeconfig with these CA certificates (PEM) and the change to the client's.
 ///
 /// # Errors
-/// As [`read`]; also when it cannot be written so that it reads the same.
+/// Also when the result does not parse to the same document.
 pub fn complete(octets: &[u8], authorities: &str, client: Client<'_>) -> Result<Zeroizing<Vec<u8>>, String> {
     let mut document = parse(octets)?;
     put(&mut document, ("clusters", "cluster"), "certificate-authority", authorities)?;
@@ -90,22 +87,19 @@ pub fn complete(octets: &[u8], authorities: &str, client: Client<'_>) -> Result<
     YamlEmitter::new(&mut *text).dump(&document).map_err(|e| e.to_string())?;
     text.push('\n');
     if parse(text.as_bytes())? != document {
-        return Err("cannot be written again as it is; simplify it by kubectl config view --raw".into());
+        return Err("cannot be rewritten without loss; simplify it with kubectl config view --raw".into());
     }
     Ok(Zeroizing::new(text.as_bytes().to_vec()))
 }
 
-/// Whether two kubeconfigs say the same.
-///
-/// # Errors
-/// As [`read`].
+/// Whether two kubeconfigs are the same document.
 pub fn same(one: &[u8], other: &[u8]) -> Result<bool, String> {
     Ok(parse(one)? == parse(other)?)
 }
 
 fn parse(octets: &[u8]) -> Result<Parsed<'_>, String> {
     let none = |why: String| format!("is not a kubeconfig: {why}");
-    let text = std::str::from_utf8(octets).map_err(|_| none("not text".into()))?;
+    let text = std::str::from_utf8(octets).map_err(|_| none("not valid UTF-8".into()))?;
     let mut documents = Yaml::load_from_str(text).map_err(|e| none(e.to_string()))?;
     let count = documents.len();
     let Some(document) = documents.pop().filter(|_| count == 1) else {
@@ -120,7 +114,7 @@ fn parse(octets: &[u8]) -> Result<Parsed<'_>, String> {
     }
 }
 
-/// The one entry of a list.
+/// Returns the only entry of a list.
 fn only<'a, 'b>(document: &'a Parsed<'b>, list: &str, entry: &str) -> Result<&'a Parsed<'b>, String> {
     let entries = document.as_mapping_get(list).and_then(Parsed::as_sequence);
     match entries.map(Vec::as_slice) {
@@ -128,16 +122,15 @@ fn only<'a, 'b>(document: &'a Parsed<'b>, list: &str, entry: &str) -> Result<&'a
             .as_mapping_get(entry)
             .filter(|entry| entry.is_mapping())
             .ok_or_else(|| format!("its one entry of {list} has no {entry}")),
-        other => Err(format!(
-            "has {} entries in {list}, keyrite completes kubeconfigs with one; split it",
-            other.map_or(0, <[_]>::len)
-        )),
+        other => {
+            Err(format!("has {} entries in {list}, required is one; split it", other.map_or(0, <[_]>::len)))
+        }
     }
 }
 
 fn embedded(of: &Parsed<'_>, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
     let Some(value) = of.as_mapping_get(name).filter(|value| !value.is_null()) else { return Ok(None) };
-    let text = value.as_str().ok_or_else(|| format!("{name}: is not text"))?;
+    let text = value.as_str().ok_or_else(|| format!("{name}: is not a string"))?;
     let mut bare = Zeroizing::new(String::with_capacity(text.len()));
     bare.extend(text.chars().filter(|c| !c.is_ascii_whitespace()));
     if bare.is_empty() {
@@ -151,7 +144,7 @@ fn text_of<'a>(of: &'a Parsed<'_>, name: &str) -> Option<&'a str> {
     of.as_mapping_get(name).and_then(Parsed::as_str)
 }
 
-/// The mapping of the one entry of a list.
+/// Returns the mapping in the only entry of a list.
 fn only_mut<'a, 'b>(
     document: &'a mut Parsed<'b>,
     (list, entry): (&str, &str),
@@ -179,7 +172,7 @@ fn set<'a>(target: &mut Mapping<'a>, name: String, value: String) {
     }
 }
 
-/// Embeds a PEM text as `NAME-data`; the file that `NAME` pointed to no longer counts.
+/// Embeds PEM text as `NAME-data` and removes `NAME`, the path that it replaces.
 fn put(document: &mut Parsed<'_>, place: (&str, &str), name: &str, pem: &str) -> Result<(), String> {
     let target = only_mut(document, place)?;
     target.remove(&text(name.to_owned()));
@@ -187,7 +180,7 @@ fn put(document: &mut Parsed<'_>, place: (&str, &str), name: &str, pem: &str) ->
     Ok(())
 }
 
-/// Has the user's certificate and key come from a file, and embeds neither.
+/// Refers to a file for the user's certificate and key, and embeds neither.
 fn refer(document: &mut Parsed<'_>, path: &str) -> Result<(), String> {
     let target = only_mut(document, ("users", "user"))?;
     for name in ["client-certificate", "client-key"] {

@@ -1,8 +1,8 @@
 //! A kubelet's own certificates, in the folder `pki` below its `--root-dir`.
 //!
-//! With `rotateCertificates: true`, which kubeadm always writes, a kubelet takes its first key and
-//! certificate from `kubelet.conf`, copies both into a dated file and from then on reads only
-//! `kubelet-client-current.pem`, a symbolic link to the newest of these files
+//! With `rotateCertificates: true`, which kubeadm always sets, a kubelet reads its first key and
+//! certificate from `kubelet.conf`, copies both to a dated file, and from then on reads only
+//! `kubelet-client-current.pem`, a symbolic link to the newest such file
 //! (k8s.io/client-go/util/certificate/certificate_store.go).
 
 use crate::failure::Failure;
@@ -11,7 +11,7 @@ use std::path::Path;
 use der::{DateTime, Encode};
 
 use super::folder::{Folder, Found, Owner};
-use super::folders::{CLIENT, Folders, NODES, STANDARD, Where, kubelet_folder};
+use super::folders::{CLIENT, Folders, NODES, Paths, STANDARD, kubelet_folder};
 use super::node_files::KubeconfigFile;
 use super::pem::{self, Present};
 use super::private_key::public_key;
@@ -19,60 +19,60 @@ use crate::digest::Digest;
 use crate::media::shown;
 use crate::policy::subject_text;
 
-/// The same for the serving certificate, with `serverTLSBootstrap: true`.
+/// The same for the serving certificate if `serverTLSBootstrap: true`.
 const SERVER: &str = "kubelet-server-current.pem";
-/// The serving certificate that a kubelet signs itself, without it.
+/// Self-signed serving certificate otherwise.
 const OWN: &str = "kubelet.crt";
-/// What to do instead of a link that cannot be used.
-const COPY: &str = "put that right, or, if kubelet.conf holds a key of its own, remove the link: at its next start the kubelet copies that key";
+/// Remedies for an unusable link.
+const COPY: &str = "correct that, or, if kubelet.conf contains a key, remove the link: at its next start the kubelet copies that key";
 const ASK: &str =
-    "put that right, or remove the link: at its next start the kubelet requests another certificate";
+    "correct that, or remove the link: at its next start the kubelet requests a new certificate";
 
-/// What a kubelet keeps; by default nothing.
+/// Certificates of a kubelet; none by default.
 #[derive(Debug, Default)]
 pub struct Kubelet {
-    /// Whether there is a folder that was looked at.
+    /// Whether a kubelet folder was inspected.
     pub known: bool,
     /// Number of that folder.
     pub folder: usize,
-    /// Its client certificate.
+    /// Client certificate.
     pub client: Option<Pair>,
-    /// Its serving certificate, when an authority issued it.
+    /// Serving certificate issued by an authority.
     pub server: Option<Pair>,
-    /// Its serving certificate, when it signed that itself.
+    /// Self-signed serving certificate.
     pub own: Option<Vec<Present>>,
-    /// The files, in words.
+    /// Descriptions of the files, for display.
     pub seen: Vec<String>,
-    /// What people should know.
+    /// Notes for the operator.
     pub notes: Vec<String>,
 }
 
-/// A certificate and its key in one file, and the link to it.
+/// A certificate and its key in one file, with the link to it.
 #[derive(Debug)]
 pub struct Pair {
     /// Name of the link.
     pub link: &'static str,
-    /// Where it points to, as it is written there.
+    /// Target of the link, verbatim.
     pub text: String,
     pub link_owner: Owner,
-    /// The file.
+    /// The file that the link points to.
     pub found: Found,
-    /// The certificate and what follows it; at least one.
+    /// Certificate and chain; not empty.
     pub certificates: Vec<Present>,
-    /// SHA-256 over the SubjectPublicKeyInfo of the key.
+    /// SHA-256 of the SubjectPublicKeyInfo of the key.
     pub public: Digest,
 }
 
 impl Kubelet {
-    /// Reads what a kubelet keeps, and which of the kubeconfigs refer to it.
+    /// Reads the certificates of a kubelet, and determines which kubeconfigs refer to them.
     ///
     /// # Errors
-    /// [`Failure::refused`] for a link that is broken or leads out of its folder, for a file without a
-    /// certificate and its key, and for a kubeconfig that refers to another folder;
-    /// [`Failure::fault`] when something cannot be read.
+    /// [`Failure::refused`] for a link that is broken or leaves its folder, a file without
+    /// certificate and matching key, and a kubeconfig that refers to another folder;
+    /// [`Failure::fault`] when reading fails.
     pub fn read(
         folders: &mut Folders,
-        places: &Where,
+        places: &Paths,
         kubeconfigs: &mut [KubeconfigFile],
     ) -> Result<Self, Failure> {
         let path = kubelet_folder(folders.pki(), places.kubelet_dir.as_deref())?;
@@ -90,14 +90,14 @@ impl Kubelet {
             let found = folder.read(OWN)?;
             kubelet.own = found.map(|found| pem::certificates_among(&found.octets).unwrap_or_default());
         }
-        kubelet.tell(folder);
+        kubelet.describe(folder);
         for file in kubeconfigs {
             file.pem = kubelet.refers(folders, file)?.filter(|_| kubelet.client.is_some());
         }
         Ok(kubelet)
     }
 
-    fn none(places: &Where, pki: &Folder) -> Result<Self, Failure> {
+    fn none(places: &Paths, pki: &Folder) -> Result<Self, Failure> {
         let mut kubelet = Self::default();
         let standard = Path::new(STANDARD).join("pki").join(CLIENT);
         if let Some(dir) = &places.kubelet_dir {
@@ -107,7 +107,7 @@ impl Kubelet {
             ));
         } else if std::fs::symlink_metadata(&standard).is_ok() {
             kubelet.notes.push(format!(
-                "{STANDARD}: is left alone, for --pki is {} and not {}; if its kubelet is the one of this target, say --kubelet-dir {STANDARD}",
+                "{STANDARD}: is left alone because --pki is {}, not {}; if its kubelet belongs to this target, use --kubelet-dir {STANDARD}",
                 pki.name(""),
                 NODES.join(" or ")
             ));
@@ -115,14 +115,14 @@ impl Kubelet {
         Ok(kubelet)
     }
 
-    fn tell(&mut self, folder: &Folder) {
+    fn describe(&mut self, folder: &Folder) {
         let pairs = [&self.client, &self.server].into_iter().flatten();
         let pairs = pairs.filter_map(|pair| Some((pair.file(), pair.certificates.first()?)));
         let own = self.own.iter().flatten().next().map(|own| (OWN, own));
         self.seen = pairs.chain(own).map(|(file, first)| describe(&folder.name(file), first)).collect();
     }
 
-    /// The path by which a kubeconfig has its client certificate and key from the kubelet's link.
+    /// Returns the path by which a kubeconfig refers to the kubelet's link, if it does.
     fn refers(&self, folders: &Folders, file: &KubeconfigFile) -> Result<Option<String>, Failure> {
         let (folder, Some((certificate, key))) = (folders.at(self.folder), &file.config.files) else {
             return Ok(None);
@@ -143,9 +143,9 @@ impl Kubelet {
         };
         match (here(certificate), here(key)) {
             (true, true) => Ok(Some(certificate.clone())),
-            (true, false) | (false, true) => wrong("required is that both are the same file"),
+            (true, false) | (false, true) => wrong("both must be the same file"),
             (false, false) if refers_to_link(file) => wrong(&format!(
-                "the kubelet's folder is {}; name the right one: --kubelet-dir, the folder above its pki",
+                "the kubelet's folder is {}; name the folder above the right pki with --kubelet-dir",
                 folder.name("")
             )),
             (false, false) => Ok(None),
@@ -153,7 +153,7 @@ impl Kubelet {
     }
 }
 
-/// Whether a kubeconfig has its client certificate from a kubelet, wherever its folder is.
+/// Whether a kubeconfig refers to a kubelet's link in any folder.
 pub fn refers_to_link(file: &KubeconfigFile) -> bool {
     file.config.files.as_ref().is_some_and(|(path, _)| path.rsplit('/').next() == Some(CLIENT))
 }
@@ -169,14 +169,14 @@ fn describe(file: &str, certificate: &Present) -> String {
 }
 
 impl Pair {
-    /// Reads the file that a link leads to, or finds no link.
+    /// Reads the file that a link points to, or returns `None` if there is no link.
     fn read(folder: &Folder, link: &'static str, instead: &str) -> Result<Option<Self>, Failure> {
         let name = folder.name(link);
         let Some((text, link_owner)) = folder.link_text(link)? else {
             return match folder.read(link)? {
                 None => Ok(None),
                 Some(_) => Err(Failure::refused(format!(
-                    "{name}: a regular file, the kubelet has a symbolic link there; {instead}"
+                    "{name}: is a regular file, the kubelet uses a symbolic link; {instead}"
                 ))),
             };
         };
@@ -189,26 +189,27 @@ impl Pair {
             return Err(wrong(format!("required is a file in {}", folder.name(""))));
         }
         let Some(found) = folder.read(file)? else { return Err(wrong("which does not exist".to_owned())) };
-        let certificates =
-            pem::certificates_among(&found.octets).map_err(|why| wrong(format!("which: {why}")))?;
-        let public = public_key(&found.octets).map_err(|why| wrong(format!("which: {why}")))?;
+        let certificates = pem::certificates_among(&found.octets)
+            .map_err(|why| wrong(format!("whose contents are invalid: {why}")))?;
+        let public =
+            public_key(&found.octets).map_err(|why| wrong(format!("whose contents are invalid: {why}")))?;
         let Some(first) = certificates.first() else {
-            return Err(wrong("which holds no certificate".to_owned()));
+            return Err(wrong("which contains no certificate".to_owned()));
         };
         let certified = first.parsed.tbs_certificate().subject_public_key_info().to_der();
         match certified.map(|der| Digest::of(&der)) {
             Ok(certified) if certified == public => {}
-            _ => return Err(wrong("whose certificate is for another key than the one in it".to_owned())),
+            _ => return Err(wrong("whose certificate does not match its key".to_owned())),
         }
         Ok(Some(Self { link, text, link_owner, found, certificates, public }))
     }
 
-    /// Name of the file that the link leads to.
+    /// Returns the name of the file that the link points to.
     pub fn file(&self) -> &str {
         self.text.rsplit('/').next().unwrap_or_default()
     }
 
-    /// The text of a link to another file of the folder: an absolute path, as the kubelet writes it.
+    /// Returns the target of a link to a file of the folder: an absolute path, like the kubelet's.
     pub fn text_for(&self, folder: &Folder, file: &str) -> String {
         match self.text.rsplit_once('/') {
             Some((parent, _)) => format!("{parent}/{file}"),
@@ -217,8 +218,8 @@ impl Pair {
     }
 }
 
-/// A name that no file of the folder has, as the kubelet makes it from the time (here UTC): that
-/// second, or the first free one after it.
+/// Returns an unused file name, formed like the kubelet's from the time (here UTC): this second or
+/// the first free one after it.
 pub fn dated(folder: &Folder, now: DateTime) -> Result<String, Failure> {
     let taken = folder.names("")?;
     let mut time = now;

@@ -1,8 +1,8 @@
-//! Installation: from a verified release to files that the components of this node read.
+//! Installs a verified release as files that the components of a node read.
 //!
-//! In: a [`Report`](crate::release::Report) of a verified release, and a [`Target`], the folders of
-//! a node as they are. Out: a [`Plan`] of changes, and its [`Plan::apply`], which makes them all or
-//! none. Private keys are only read, but for those that a renewal brings.
+//! In: a [`Report`](crate::release::Report) of a verified release, and a [`Target`], the state of a
+//! node. Out: a [`Plan`] of changes; [`Plan::apply`] makes all of them or none. Private keys are
+//! only read, except those of a renewal.
 
 mod ca_file;
 mod folder;
@@ -24,7 +24,7 @@ mod target;
 mod transaction;
 mod trust;
 
-pub use folders::Where;
+pub use folders::Paths;
 pub use objects::{KeyFolder, ObjectFile, Objects};
 pub use plan::{Action, Options, Plan};
 pub use record::Record as Installed;

@@ -1,4 +1,4 @@
-//! Private keys and kubeconfigs, as a node or a renewal has them.
+//! Private keys and kubeconfigs of a node or a renewal.
 
 use zeroize::Zeroizing;
 
@@ -8,7 +8,7 @@ use super::private_key::public_key;
 use crate::digest::Digest;
 use crate::failure::Failure;
 
-/// Names under which kubeadm and others keep kubeconfigs, without their ending.
+/// Names of kubeconfigs of kubeadm and others, without extension.
 const STEMS: [&str; 8] = [
     "admin",
     "super-admin",
@@ -20,39 +20,38 @@ const STEMS: [&str; 8] = [
     "kube-proxy",
 ];
 
-/// A private key, and where its certificate belongs.
+/// A private key and the path of its certificate.
 #[derive(Debug)]
 pub struct KeyFile {
     pub path: String,
     pub certificate: String,
     pub public: Digest,
-    /// The key itself, when it is not here yet.
+    /// The key itself, if it is not installed yet.
     pub new: Option<Zeroizing<Vec<u8>>>,
 }
 
-/// A kubeconfig.
 #[derive(Debug)]
 pub struct KubeconfigFile {
     pub folder: usize,
     pub path: String,
-    /// What it says, here or in a renewal.
+    /// Contents, as installed or from a renewal.
     pub octets: Zeroizing<Vec<u8>>,
     pub config: Kubeconfig,
-    /// What stands in its place; none when nothing does.
+    /// Digest and owner of the installed file, if any.
     pub before: Option<(Digest, Owner)>,
-    /// Whether it comes from a renewal.
+    /// Whether it is from a renewal.
     pub renewed: bool,
-    /// The kubelet's link, when it has its client certificate and key from there.
+    /// Path of the kubelet's link, if client certificate and key come from there.
     pub pem: Option<String>,
 }
 
-/// The names under which kubeconfigs are looked for.
+/// Returns the file names of known kubeconfigs.
 pub fn known_names() -> impl Iterator<Item = String> {
     STEMS.iter().flat_map(|stem| ["conf", "kubeconfig"].map(|end| format!("{stem}.{end}")))
 }
 
 impl KubeconfigFile {
-    /// Reads a kubeconfig, or finds none.
+    /// Reads a kubeconfig, or returns `None` if it does not exist.
     pub fn read(folder: &Folder, number: usize, path: &str) -> Result<Option<Self>, Failure> {
         let Some(found) = folder.read(path)? else { return Ok(None) };
         let config = kubeconfig::read(&found.octets)
@@ -71,7 +70,7 @@ impl KubeconfigFile {
     }
 }
 
-/// Every private key of the folder: `NAME.key`, or `NAME-key.pem` as cfssl names it.
+/// Returns all private keys of a folder: `NAME.key`, or `NAME-key.pem` as written by cfssl.
 pub fn keys(folder: &Folder) -> Result<Vec<KeyFile>, Failure> {
     let mut keys = Vec::new();
     for path in folder.files()? {
@@ -81,7 +80,7 @@ pub fn keys(folder: &Folder) -> Result<Vec<KeyFile>, Failure> {
         let Some(found) = folder.read(&path)? else { continue };
         let public = public_key(&found.octets).map_err(|why| {
             Failure::refused(format!(
-                "{}: {why}; mend it, or move it away if no certificate belongs to it",
+                "{}: {why}; correct it, or move it away if it needs no certificate",
                 folder.name(&path)
             ))
         })?;

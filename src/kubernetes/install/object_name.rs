@@ -1,19 +1,16 @@
-//! Names of API objects as they stand in a bundle's paths, read back.
+//! Decodes names of API objects from the paths in a bundle.
 
 use crate::media::RelativePath;
 
-/// The name of the CertificateSigningRequest object that a certificate at this path is for; none
-/// when it is for no object.
-///
-/// # Errors
-/// Says why the path is no escaped name.
+/// Returns the name of the CertificateSigningRequest object that a certificate at this path is for,
+/// or `None` if it is not for an object.
 pub fn of_path(certificate: &RelativePath) -> Option<Result<String, String>> {
     let rest = certificate.as_str().strip_prefix("certificates/objects/")?;
     let escaped = rest.strip_suffix(".crt").unwrap_or(rest).replace('/', "");
     Some(unescape(&escaped))
 }
 
-/// `_` and two hexadecimal digits stand for one octet of UTF-8.
+/// Decodes `_` and two hexadecimal digits to one octet of UTF-8.
 fn unescape(escaped: &str) -> Result<String, String> {
     let mut octets = Vec::with_capacity(escaped.len());
     let mut rest = escaped;
@@ -24,8 +21,8 @@ fn unescape(escaped: &str) -> Result<String, String> {
         rest = further;
     }
     octets.extend(rest.bytes());
-    let name = String::from_utf8(octets).map_err(|_| "is not UTF-8".to_owned())?;
-    // What the API server lets no object be called (its path segments).
+    let name = String::from_utf8(octets).map_err(|_| "is not valid UTF-8".to_owned())?;
+    // Names that the API server rejects (path segments).
     match name.is_empty() || name == "." || name == ".." || name.contains(['/', '%', '\0', '\n']) {
         true => Err("is not an object name".to_owned()),
         false => Ok(name),

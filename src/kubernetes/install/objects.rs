@@ -1,5 +1,5 @@
-//! API objects from a release: certificates for the status of CertificateSigningRequest objects,
-//! Secrets of the type `kubernetes.io/tls`, a ConfigMap of what is trusted.
+//! Creates API objects from a release: certificates for the status of CertificateSigningRequest
+//! objects, Secrets of type `kubernetes.io/tls`, a ConfigMap of trusted roots.
 
 use crate::failure::Failure;
 use std::collections::BTreeMap;
@@ -19,17 +19,17 @@ use crate::digest::Digest;
 use crate::media::RelativePath;
 use crate::release::{CertificateEntry, ManifestKind, Report};
 
-/// The ConfigMap's file and name.
+/// Name of the ConfigMap, and of its file.
 const TRUST: &str = "trust-bundle";
 
 /// A file for `kubectl`.
 #[derive(Debug)]
 pub struct ObjectFile {
-    /// Where it goes.
+    /// Path in the output folder.
     pub path: RelativePath,
-    /// What it holds.
+    /// Contents of the file.
     pub octets: Zeroizing<Vec<u8>>,
-    /// Whether a private key is in it.
+    /// Whether the file contains a private key.
     pub secret: bool,
 }
 
@@ -40,7 +40,7 @@ struct Answer {
     patch: RelativePath,
 }
 
-/// What a release gives to the API server.
+/// API objects of a release.
 #[derive(Debug)]
 pub struct Objects {
     files: Vec<ObjectFile>,
@@ -48,7 +48,7 @@ pub struct Objects {
     secrets: usize,
 }
 
-/// Private keys of a folder, by their public keys.
+/// Private keys in a folder, by public key.
 #[derive(Debug)]
 pub struct KeyFolder {
     folder: Folder,
@@ -59,7 +59,7 @@ impl KeyFolder {
     /// Reads the keys below a folder.
     ///
     /// # Errors
-    /// As [`Target::open`](super::Target::open).
+    /// [`Failure::refused`] for a key that cannot be used; [`Failure::fault`] when reading fails.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let folder = Folder::open(path)?;
         let keys = keys(&folder)?.into_iter().map(|key| (key.public, key.path)).collect();
@@ -73,18 +73,19 @@ impl KeyFolder {
 }
 
 impl Objects {
-    /// Whether a certificate becomes an object: it is for one, or its key is given.
+    /// Whether a certificate is for an object or has its key in `keys`.
     pub fn wants(keys: Option<&KeyFolder>, entry: &CertificateEntry) -> bool {
         object_name::of_path(&entry.path).is_some()
             || keys.is_some_and(|keys| keys.keys.contains_key(&entry.spki_sha256))
     }
 
-    /// The objects of a verified release; whether it may be a rehearsal's, and the manifest key that is named.
+    /// Creates the objects of a verified release. The pair says whether a rehearsal is allowed, and
+    /// which manifest key the operator named.
     ///
     /// # Errors
-    /// [`Failure::refused`] for a rehearsal that is not wanted, a certificate that is not valid now, a
-    /// path that is no object's, and two Secrets of one name; [`Failure::fault`] for a key that cannot
-    /// be read.
+    /// [`Failure::refused`] for an unexpected rehearsal, a certificate that is not valid now, a
+    /// path that is no escaped object name, and duplicate Secrets; [`Failure::fault`] when a key
+    /// cannot be read.
     pub fn new(
         report: &Report,
         keys: Option<&KeyFolder>,
@@ -119,14 +120,14 @@ impl Objects {
         octets.push(b'\n');
         if self.files.iter().any(|file| file.path == path) {
             return Err(Failure::refused(format!(
-                "{path}: two certificates would be this object; take them apart"
+                "{path}: two certificates would produce this object; use separate key folders"
             )));
         }
         self.files.push(ObjectFile { path: path.clone(), octets, secret });
         Ok(path)
     }
 
-    /// A merge patch: the conditions in the status stay as they are.
+    /// A merge patch, so that the conditions in the status are preserved.
     fn answer(&mut self, entry: &CertificateEntry, name: String, text: &str) -> Result<(), Failure> {
         let stem = entry.path.as_str().trim_start_matches("certificates/objects/").trim_end_matches(".crt");
         let patch = json!({ "status": { "certificate": Base64::encode_string(text.as_bytes()) } });
@@ -156,7 +157,7 @@ impl Objects {
         Ok(())
     }
 
-    /// Each root by itself: what trusts one need not trust the others.
+    /// One entry per root: who trusts one need not trust the others.
     fn trust(&mut self, report: &Report) -> Result<(), Failure> {
         let mut data = serde_json::Map::new();
         for (entry, certificate) in &report.authorities {
@@ -184,17 +185,17 @@ impl Objects {
         Ok(())
     }
 
-    /// The files, in the order in which they are written.
+    /// Returns the files in the order in which they are written.
     pub fn files(&self) -> &[ObjectFile] {
         &self.files
     }
 
-    /// How many Secrets there are.
+    /// Returns the number of Secrets.
     pub fn secrets(&self) -> usize {
         self.secrets
     }
 
-    /// The commands that give each object its certificate, to be typed in the output folder.
+    /// Returns the commands that add the certificates to the objects, for use in the output folder.
     pub fn commands(&self) -> impl Iterator<Item = String> {
         self.answers.iter().map(|answer| {
             let name = answer.name.replace('\'', r"'\''");
@@ -216,7 +217,7 @@ fn metadata(report: &Report, name: &str) -> Value {
     json!({ "name": name, "annotations": annotations })
 }
 
-/// A DNS label for a Secret (RFC 1123), from the certificate's path.
+/// Returns a DNS label (RFC 1123) for a Secret, derived from the certificate's path.
 fn name_of(entry: &CertificateEntry) -> String {
     let stem = entry.path.as_str().trim_start_matches("certificates/").trim_end_matches(".crt");
     let label = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };

@@ -1,4 +1,4 @@
-//! Files with several PEM blocks (RFC 7468): certificates in a row, keys behind their parameters.
+//! Reads files with several PEM blocks (RFC 7468): certificate chains, or keys after parameters.
 
 use der::Decode;
 use x509_cert::Certificate;
@@ -6,15 +6,15 @@ use zeroize::Zeroizing;
 
 const BEGIN: &str = "-----BEGIN ";
 
-/// A PEM block: its label, its text, and its octets or why they cannot be read.
+/// A PEM block, with its decoded octets or the reason why decoding failed.
 pub struct Block<'a> {
     pub label: &'a str,
-    /// The block as it is in the file.
+    /// The block verbatim.
     pub text: &'a str,
     pub octets: Result<Zeroizing<Vec<u8>>, String>,
 }
 
-/// The blocks of a text, in their order; what stands between them is passed over.
+/// Returns the PEM blocks of a text in order, ignoring text between them.
 pub fn blocks(text: &str) -> Vec<Block<'_>> {
     let mut found = Vec::new();
     let mut rest = text;
@@ -32,7 +32,7 @@ pub fn blocks(text: &str) -> Vec<Block<'_>> {
     found
 }
 
-/// A certificate of a target, which keyrite need not have issued.
+/// An installed certificate, not necessarily issued by keyrite.
 #[derive(Clone, Debug)]
 pub struct Present {
     pub der: Vec<u8>,
@@ -46,20 +46,14 @@ impl Present {
     }
 }
 
-/// The certificates in a file, whatever else is in it.
-///
-/// # Errors
-/// Says which block is none although its label says so.
+/// Returns the certificates in a file, ignoring other PEM blocks.
 pub fn certificates_among(octets: &[u8]) -> Result<Vec<Present>, String> {
     let text = std::str::from_utf8(octets).map_err(|_| "is not PEM text".to_owned())?;
     let all = blocks(text).into_iter().enumerate().filter(|(_, block)| block.label == "CERTIFICATE");
     all.map(certificate).collect()
 }
 
-/// The private key in a file, as PEM text.
-///
-/// # Errors
-/// Says how many there are when it is not one.
+/// Returns the only private key in a file, as PEM text.
 pub fn private_key(octets: &[u8]) -> Result<&str, String> {
     let text = std::str::from_utf8(octets).map_err(|_| "is not PEM text".to_owned())?;
     let keys: Vec<&str> = blocks(text)
@@ -69,18 +63,15 @@ pub fn private_key(octets: &[u8]) -> Result<&str, String> {
         .collect();
     match keys.as_slice() {
         [one] => Ok(one),
-        _ => Err(format!("holds {} private keys in PEM, required is one", keys.len())),
+        _ => Err(format!("contains {} private keys in PEM, required is one", keys.len())),
     }
 }
 
-/// The certificates in a file, all of whose blocks must be certificates.
-///
-/// # Errors
-/// Says which block is none.
+/// Returns the certificates in a file that must not contain other PEM blocks.
 pub fn certificates(octets: &[u8]) -> Result<Vec<Present>, String> {
     let text = std::str::from_utf8(octets).map_err(|_| "is not PEM text".to_owned())?;
     let found: Vec<_> = blocks(text).into_iter().enumerate().map(certificate).collect::<Result<_, _>>()?;
-    if found.is_empty() { Err("holds no PEM block".to_owned()) } else { Ok(found) }
+    if found.is_empty() { Err("contains no PEM block".to_owned()) } else { Ok(found) }
 }
 
 fn certificate((at, block): (usize, Block<'_>)) -> Result<Present, String> {

@@ -1,4 +1,4 @@
-//! What is to change on a node, decided before anything is touched.
+//! The plan of an installation, computed before anything is changed.
 
 mod authorities;
 mod kubelet;
@@ -24,51 +24,52 @@ use crate::digest::Digest;
 use crate::release::Report;
 pub use leaves::Leaf;
 
-/// What the operator decides.
+/// Choices of the operator.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Authorities and the CA files that they are for, beside kubeadm's.
+    /// Names of authorities and their CA files, in addition to kubeadm's.
     pub authorities: Vec<(String, String)>,
-    /// The target is a rehearsal's.
+    /// Whether the target is for rehearsals.
     pub rehearsal: bool,
-    /// CA files may take in another CA.
+    /// Whether CA files may receive another CA.
     pub rotate_ca: bool,
-    /// CA files lose every CA that this release does not use here.
+    /// Whether CAs that this release does not use here are removed from CA files.
     pub drop_old_ca: bool,
-    /// SHA-256 over the certificate of a manifest key that is trusted though this target does not know it.
+    /// SHA-256 of the certificate of a manifest key to be trusted, whether the target knows it or
+    /// not.
     pub manifest_key: Option<Digest>,
 }
 
-/// One change, in words.
+/// A change, for display.
 #[derive(Clone, Debug)]
 pub struct Action {
-    /// The file, with its folder.
+    /// Full path of the file.
     pub file: String,
-    /// What comes to stand there.
+    /// Description of the new contents.
     pub what: String,
-    /// Whether something stands there now.
+    /// Whether a file exists there.
     pub replaces: bool,
 }
 
-/// Everything that is to change.
+/// All changes of an installation.
 #[derive(Debug)]
 pub struct Plan<'a> {
     target: &'a Target,
     steps: Vec<Step>,
     made: Vec<String>,
-    /// The changes, in words and in their order.
+    /// Changes in the order of execution, for display.
     pub actions: Vec<Action>,
-    /// What is right already: the files, with their folders.
+    /// Full paths of files that need no change.
     pub unchanged: Vec<String>,
-    /// What people should know.
+    /// Notes for the operator.
     pub notes: Vec<String>,
 }
 
 impl<'a> Plan<'a> {
-    /// Decides what a verified release changes on a node.
+    /// Computes what a verified release changes on a node.
     ///
     /// # Errors
-    /// [`Failure::refused`] says which rule forbids it; [`Failure::fault`] when something cannot be read.
+    /// [`Failure::refused`] names the rule that forbids it; [`Failure::fault`] when reading fails.
     pub fn new(
         target: &'a Target,
         report: &Report,
@@ -80,7 +81,7 @@ impl<'a> Plan<'a> {
         leaves.extend(kubelet::successor(target, report));
         if leaves.is_empty() && options.authorities.is_empty() {
             return Err(Failure::refused(format!(
-                "{}: {} private keys are here and in kubeconfigs, and none of the {} certificates of this release is for one of them",
+                "{}: {} private keys found here and in kubeconfigs, none of the {} certificates of this release is for any of them",
                 target.folders.pki().name(""),
                 target.public_keys().len(),
                 report.certificates
@@ -105,7 +106,7 @@ impl<'a> Plan<'a> {
         plan.put_kubeconfigs(&leaves, &trust, &files)?;
         plan.put_kubelet(&leaves, &trust, now)?;
         plan.check_dropped(&leaves, &files)?;
-        plan.tell_what_is_left(&leaves);
+        plan.note_unplaced(&leaves);
         plan.put_record(report, now)?;
         Ok(plan)
     }
@@ -131,7 +132,7 @@ impl<'a> Plan<'a> {
             }
             match before {
                 Some((digest, _)) if digest == Digest::of(text.as_bytes()) => self.keep(0, &key.certificate),
-                before => self.put(0, &key.certificate, text.into_bytes(), before, leaf.story()),
+                before => self.put(0, &key.certificate, text.into_bytes(), before, leaf.description()),
             }
         }
         Ok(())
@@ -149,7 +150,7 @@ impl<'a> Plan<'a> {
             let leaf = leaves.iter().find(|leaf| leaf.kubeconfig == Some(number));
             let Some(ca) = leaves::ca_of(file, leaf, trust, files)? else {
                 leaves::complete_as_it_is(file).map_err(wrong)?;
-                self.notes.push(format!("{name}: nothing of this release is for it"));
+                self.notes.push(format!("{name}: this release has nothing for it"));
                 continue;
             };
             if let Some(leaf) = leaf {
@@ -171,24 +172,24 @@ impl<'a> Plan<'a> {
                 self.keep(file.folder, &file.path);
                 continue;
             }
-            let story = leaf.map_or_else(|| format!("the CA of {}", ca.path), Leaf::story);
-            self.put_octets(file.folder, &file.path, done, (file.before, 0o600), story);
+            let description = leaf.map_or_else(|| format!("the CA of {}", ca.path), Leaf::description);
+            self.put_octets(file.folder, &file.path, done, (file.before, 0o600), description);
         }
         Ok(())
     }
 
-    fn tell_what_is_left(&mut self, leaves: &[Leaf<'_>]) {
+    fn note_unplaced(&mut self, leaves: &[Leaf<'_>]) {
         let pki = self.target.folders.pki();
         for key in &self.target.keys {
             if key.path == "ca.key" || key.path.ends_with("/ca.key") {
                 self.notes.push(format!(
-                    "{}: a CA's private key lies here; with it kubeadm is not in external CA mode",
+                    "{}: is the private key of a CA; while it is here, kubeadm is not in external CA mode",
                     pki.name(&key.path)
                 ));
             } else if key.path != "sa.key"
                 && !leaves.iter().any(|leaf| leaf.key.is_some_and(|placed| placed.path == key.path))
             {
-                self.notes.push(format!("{}: no certificate of this release is for it", pki.name(&key.path)));
+                self.notes.push(format!("{}: this release has no certificate for it", pki.name(&key.path)));
             }
         }
     }
@@ -236,22 +237,22 @@ impl<'a> Plan<'a> {
         self.steps.push(Step { folder, path: path.to_owned(), before, new: New::Octets(octets, owner) });
     }
 
-    /// Whether there is anything to do.
+    /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
 
-    /// What is to be done with the components that read what changes: how, and with which.
+    /// Returns how to restart, and the components to restart that way, after the changes.
     pub fn restarts(&self) -> Vec<(&'static str, String)> {
         let keys = self.target.keys.iter().map(|key| key.certificate.as_str());
         let kubeconfigs = self.target.kubeconfigs.iter().map(|file| file.path.as_str());
         restarts(self.steps.iter().map(|step| step.path.as_str()), keys.chain(kubeconfigs))
     }
 
-    /// Makes all changes, or none.
+    /// Applies all changes, or none.
     ///
     /// # Errors
-    /// [`Failure`] says what failed; the target is as it was, unless the message says otherwise.
+    /// The cause of the failure; the target is unchanged unless the message says otherwise.
     pub fn apply(self) -> Result<(), Failure> {
         match self.steps.is_empty() {
             true => Ok(()),

@@ -1,5 +1,5 @@
-//! The public key of a private key in PEM: PKCS #8 (RFC 5958), PKCS #1 (RFC 8017 A.1.2), SEC 1
-//! (RFC 5915). The private key is looked at and let go.
+//! Derives the public key from a PEM private key: PKCS #8 (RFC 5958), PKCS #1 (RFC 8017 A.1.2) or
+//! SEC 1 (RFC 5915). The private key is not kept.
 
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rsa;
@@ -11,31 +11,27 @@ use aws_lc_rs::signature::{
 use super::pem;
 use crate::digest::Digest;
 
-/// SHA-256 over the SubjectPublicKeyInfo of the one private key in this text.
-///
-/// # Errors
-/// Says why there is no such key.
+/// Returns the SHA-256 of the SubjectPublicKeyInfo of the only private key in a text.
 pub fn public_key(octets: &[u8]) -> Result<Digest, String> {
     let text = std::str::from_utf8(octets).map_err(|_| "is not PEM text".to_owned())?;
     let mut keys: Vec<_> =
         pem::blocks(text).into_iter().filter(|block| block.label.ends_with("PRIVATE KEY")).collect();
     let count = keys.len();
     let Some(key) = keys.pop().filter(|_| count == 1) else {
-        return Err(format!("holds {count} private keys in PEM, required is one"));
+        return Err(format!("contains {count} private keys in PEM, required is one"));
     };
     if key.label.starts_with("ENCRYPTED") || text.contains("Proc-Type: 4,ENCRYPTED") {
-        return Err("the private key is encrypted, which no component of a cluster reads".into());
+        return Err("the private key is encrypted, which cluster components do not support".into());
     }
     let der = key.octets.map_err(|e| format!("{}: {e}", key.label))?;
     let info = match key.label {
         "PRIVATE KEY" => pkcs8(&der),
         "RSA PRIVATE KEY" => rsa::KeyPair::from_der(&der).ok().and_then(|pair| info(pair.public_key())),
         "EC PRIVATE KEY" => elliptic(&der),
-        other => return Err(format!("PEM label is {other:?}, of no kind of key that is read here")),
+        other => return Err(format!("PEM label is {other:?}, which is not a supported key format")),
     };
-    let info = info.ok_or_else(|| {
-        format!("{}: not a whole key of the kinds RSA, P-256, P-384, P-521 or Ed25519", key.label)
-    })?;
+    let info =
+        info.ok_or_else(|| format!("{}: not a valid RSA, P-256, P-384, P-521 or Ed25519 key", key.label))?;
     Ok(Digest::of(&info))
 }
 

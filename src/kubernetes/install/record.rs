@@ -1,5 +1,5 @@
-//! What was installed last of each ledger: a small file in the target, by which an older release is
-//! recognised.
+//! The record of the last installed release of each ledger: a small file in the target that
+//! prevents the installation of older releases.
 
 use crate::failure::Failure;
 use std::collections::HashSet;
@@ -14,15 +14,15 @@ use crate::issuance::Validity;
 use crate::media::shown;
 use crate::release::{ManifestKind, Report};
 
-/// The folder of keyrite's own files in a target.
+/// Folder of keyrite's own files in a target.
 pub const STATE: &str = ".keyrite";
-/// The record.
+/// Path of the record.
 pub const RECORD: &str = ".keyrite/installed.json";
 const FORMAT: &str = "keyrite-installed-3";
-/// The formats that are read; the one before names no manifest keys.
+/// Formats that are read; the previous one lacks manifest keys.
 const FORMATS: [&str; 2] = ["keyrite-installed-2", FORMAT];
 
-/// The releases that were installed last, one of each ledger.
+/// Last installed release of each ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
@@ -30,40 +30,39 @@ pub struct Record {
     releases: Vec<Installed>,
 }
 
-/// The release of a ledger that was installed last.
+/// Last installed release of a ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Installed {
-    /// Rehearsal or production; a target is one of them for good.
+    /// Rehearsal or production; fixed for the life of a target.
     kind: ManifestKind,
-    /// SHA-256 over the DER of the root above the manifest's signer, which stands for the ledger.
+    /// SHA-256 of the DER of the root above the manifest's signer; identifies the ledger.
     root_sha256: Digest,
     /// Number of the release in its ledger.
     sequence: u64,
     /// SHA-256 of its manifest.
     manifest_sha256: Digest,
-    /// When it was made, UTC.
+    /// When the release was made, UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     created: Option<String>,
-    /// SHA-256 over the certificates of the keys that may sign the ledger's next release: that of this
-    /// one, and those that it announces.
+    /// SHA-256 of the certificates of the keys that may sign the next release of the ledger: the
+    /// key of this release and those that it announces.
     #[serde(default)]
     manifest_keys: Vec<Digest>,
-    /// The plan digest that it was made by.
+    /// Plan digest of the release.
     plan_sha256: Digest,
-    /// When it was installed, UTC.
+    /// When the release was installed, UTC.
     installed: String,
 }
 
-/// What every version of a record has.
+/// Fields of all versions of a record.
 #[derive(Deserialize)]
 struct Head {
     format: String,
 }
 
 impl Record {
-    /// The record once this release is installed now: in place of its ledger's entry, beside those
-    /// of others.
+    /// Returns the record with this release as the last one of its ledger.
     pub fn with(known: Option<&Self>, report: &Report, now: DateTime) -> Self {
         let root_sha256 = root(report);
         let others = known.into_iter().flat_map(|record| &record.releases);
@@ -81,7 +80,7 @@ impl Record {
         Self { format: FORMAT.to_owned(), releases }
     }
 
-    /// Reads a target's record.
+    /// Reads the record of a target.
     pub fn read(folder: &Folder) -> Result<Option<Self>, Failure> {
         let Some(found) = folder.read(RECORD)? else { return Ok(None) };
         Self::parse(&found.octets).map(Some).map_err(|why| {
@@ -103,33 +102,30 @@ impl Record {
         let mut roots = HashSet::new();
         match record.releases.iter().find(|entry| !roots.insert(entry.root_sha256)) {
             None => Ok(record),
-            Some(entry) => Err(format!(
-                "has two entries for the root with SHA-256 {}, required is one",
-                entry.root_sha256
-            )),
+            Some(entry) => Err(format!("duplicate entry for the root with SHA-256 {}", entry.root_sha256)),
         }
     }
 
-    /// The record as it is written.
+    /// Returns the JSON text of the record.
     pub fn text(&self) -> Result<String, Failure> {
         serde_json::to_string_pretty(self).map(|text| text + "\n").map_err(|e| Failure::fault(e.to_string()))
     }
 
-    /// Whether this very release was the last of its ledger.
+    /// Whether this release is the last installed one of its ledger.
     pub fn is_of(&self, report: &Report) -> bool {
         self.last(report).is_some_and(|entry| {
             entry.manifest_sha256 == report.manifest_sha256 && entry.manifest_keys == manifest_keys(report)
         })
     }
 
-    /// The entry of a release's ledger.
+    /// Returns the entry of the release's ledger.
     fn last(&self, report: &Report) -> Option<&Installed> {
         let root = root(report);
         self.releases.iter().find(|entry| entry.root_sha256 == root)
     }
 }
 
-/// The keys that a release lets sign the next one.
+/// Returns the keys that may sign the next release.
 fn manifest_keys(report: &Report) -> Vec<Digest> {
     let own = report.manifest_key.certificate_sha256;
     let listed = report.head.manifest_keys.iter().map(|key| key.certificate_sha256);
@@ -141,7 +137,7 @@ fn root(report: &Report) -> Digest {
     root.map_or(report.manifest_sha256, |(entry, _)| entry.sha256)
 }
 
-/// A release that may follow what is installed: of the right kind, not older, not of a fork.
+/// Checks that a release may follow the installed one: right kind, not older, not from a fork.
 pub fn admit(
     record: Option<&Record>,
     report: &Report,
@@ -152,13 +148,11 @@ pub fn admit(
     match (report.head.kind, rehearsal) {
         (ManifestKind::Rehearsal, false) => {
             return Err(Failure::refused(
-                "this release is a REHEARSAL; for a target that is one too, say --rehearsal",
+                "this release is a REHEARSAL; use --rehearsal to install it in a rehearsal target",
             ));
         }
         (ManifestKind::Production, true) => {
-            return Err(Failure::refused(
-                "--rehearsal: this release is not a rehearsal; leave the option out",
-            ));
+            return Err(Failure::refused("--rehearsal: this release is not a rehearsal; omit the option"));
         }
         _ => {}
     }
@@ -167,16 +161,16 @@ pub fn admit(
     let Some(record) = record else { return Ok(()) };
     if let Some(other) = record.releases.iter().find(|entry| entry.kind != report.head.kind) {
         return Err(Failure::refused(format!(
-            "this target holds a release of kind {:?}, this one is of kind {:?}: a target is one of them for good; use another folder",
+            "this target has a release of kind {:?}, this one is of kind {:?}: the kind of a target never changes; use another folder",
             other.kind, report.head.kind
         )));
     }
-    // A ledger counts for itself; the CA of another one is another, which --rotate-ca decides about.
+    // Ledgers are independent of each other; --rotate-ca governs the CA of another one.
     installed.map_or(Ok(()), |installed| follows(installed, report))
 }
 
-/// Whether the key that signed a release may speak for the ledger here: it did before, an installed
-/// release announced it, or somebody names it.
+/// Checks that the signing key may speak for the ledger: it signed before, an installed release
+/// announced it, or the operator named it.
 fn trusts(
     installed: Option<&Installed>,
     report: &Report,
@@ -184,20 +178,20 @@ fn trusts(
     now: DateTime,
 ) -> Result<(), Failure> {
     if manifest_key.is_some() {
-        // The one that is named is the one that signed, or the release would not verify.
+        // Verification has required that the named key signed the release.
         return Ok(());
     }
     let Validity { not_before, not_after } = report.manifest_key.validity;
     if now < not_before || now > not_after {
         return Err(Failure::refused(format!(
-            "the manifest key's certificate is valid from {not_before} to {not_after}, the clock says {now}: whoever has such a key can write any date into a manifest; have the release made with a key that is valid, or, when it is known from the paper of its ceremony, name the SHA-256 of its certificate by --manifest-key"
+            "the manifest key's certificate is valid from {not_before} to {not_after}, the clock says {now}: the holder of such a key can put any date in a manifest; have the release made with a valid key, or, if the key is known from the paper of its ceremony, pass the SHA-256 of its certificate with --manifest-key"
         )));
     }
     let found = report.manifest_key.certificate_sha256;
     let known = installed.map(|installed| installed.manifest_keys.as_slice()).unwrap_or_default();
     match known.first() {
         Some(last) if !known.contains(&found) => Err(Failure::refused(format!(
-            "another manifest key signed this release: its certificate has SHA-256 {found}, the installed release was signed by {last}, and does not announce this one; if the ceremony that made the key is known, name by --manifest-key the SHA-256 that stands on its paper"
+            "this release was signed by another manifest key: its certificate has SHA-256 {found}, the installed release was signed by {last} and does not announce the new key; if the ceremony that made the key is known, pass the SHA-256 on its paper with --manifest-key"
         ))),
         _ => Ok(()),
     }
@@ -207,19 +201,19 @@ fn follows(installed: &Installed, report: &Report) -> Result<(), Failure> {
     let (new, old) = (report.head.sequence, installed.sequence);
     if new < old {
         return Err(Failure::refused(format!(
-            "this release is number {new}, installed is number {old} of {}: older releases are not installed; `keyrite install undo` goes back",
+            "this release is number {new}, number {old} was installed at {}: older releases are not installed; `keyrite install undo` reverts the last installation",
             installed.installed
         )));
     }
     if new == old && installed.manifest_sha256 != report.manifest_sha256 {
         return Err(Failure::refused(format!(
-            "two different releases are number {new}: the manifest's SHA-256 is {}, installed is {}; compare both with the paper of the ceremony",
+            "two different releases have number {new}: the manifest's SHA-256 is {}, the installed one's is {}; compare both with the paper of the ceremony",
             report.manifest_sha256, installed.manifest_sha256
         )));
     }
     if installed.created.as_ref().is_some_and(|created| report.head.created < *created) {
         return Err(Failure::refused(format!(
-            "this release says that it was made at {}, before the installed one of {}, and has a higher number: compare both with the paper of their ceremonies",
+            "this release says that it was made at {}, before the installed one of {}, but it has a higher number; compare both with the paper of their ceremonies",
             report.head.created,
             installed.created.as_deref().unwrap_or_default()
         )));
@@ -227,7 +221,7 @@ fn follows(installed: &Installed, report: &Report) -> Result<(), Failure> {
     let previous = report.head.previous_manifest_sha256;
     if new == old + 1 && previous != Some(installed.manifest_sha256) {
         return Err(Failure::refused(format!(
-            "release {new} follows another release {old} than the installed one: the manifest before it has SHA-256 {}, installed is {}",
+            "release {new} follows a different release {old} than the installed one: its previous manifest has SHA-256 {}, the installed one has {}",
             previous.map_or_else(|| "none".to_owned(), |digest| digest.to_string()),
             installed.manifest_sha256
         )));

@@ -1,4 +1,4 @@
-//! Repair: whatever an installation left when it was killed is taken back or cleared away.
+//! Recovery: rolls back or cleans up an interrupted installation.
 
 use super::folder::Folder;
 use super::folders::Folders;
@@ -7,11 +7,11 @@ use super::record::STATE;
 use crate::digest::Digest;
 use crate::failure::Failure;
 
-/// Takes back what was under way, and clears away what is over; tells whether something was taken
-/// back.
+/// Rolls back changes in progress and removes what completed ones left; returns whether changes
+/// were rolled back.
 ///
 /// # Errors
-/// [`Failure::refused`] when somebody changed a file in between; [`Failure::fault`] when the system fails.
+/// [`Failure::refused`] when a file was changed since; [`Failure::fault`] when the system fails.
 pub fn recover(folders: &Folders) -> Result<bool, Failure> {
     let pki = folders.pki();
     let mut restored = false;
@@ -31,12 +31,12 @@ pub fn recover(folders: &Folders) -> Result<bool, Failure> {
     Ok(restored)
 }
 
-/// Requires that nothing is under way.
+/// Checks that no installation was interrupted.
 pub fn require_whole(pki: &Folder) -> Result<(), Failure> {
     match pki.read(JOURNAL)? {
         None => Ok(()),
         Some(_) => Err(Failure::refused(format!(
-            "{}: an installation was interrupted here; run it without --dry-run, which first puts everything back as it was",
+            "{}: an installation was interrupted here; run without --dry-run, which first rolls it back",
             pki.name("")
         ))),
     }
@@ -55,7 +55,7 @@ fn roll_back(folders: &Folders, journal: &Journal) -> Result<(), Failure> {
 }
 
 fn restore(folder: &Folder, id: &str, number: usize, entry: &Entry) -> Result<(), Failure> {
-    // A folder that was to be made for it may not be there yet.
+    // The folder to be created for it may not exist yet.
     let there = match folder.digest(&entry.path) {
         Err(_) if entry.before.is_none() && !folder.has_folder(parent(&entry.path)) => return Ok(()),
         other => other?,
@@ -65,7 +65,7 @@ fn restore(folder: &Folder, id: &str, number: usize, entry: &Entry) -> Result<()
     }
     if there != entry.after {
         return Err(Failure::refused(format!(
-            "{}: was changed after an installation was interrupted; what stood there before is {}: put the right one in place, then remove {STATE}/journal.json",
+            "{}: was changed after an installation was interrupted; the previous file is {}: put the right one in place, then remove {STATE}/journal.json",
             folder.name(&entry.path),
             folder.name(&kept(id, number))
         )));
@@ -83,13 +83,13 @@ fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(parent, _)| parent)
 }
 
-/// A mark by which generations of one target are told from those of another that shares a folder.
+/// Returns the suffix that distinguishes generations of targets that share a folder.
 fn mark(pki: &Folder) -> String {
     let digest = Digest::of(pki.path().to_string_lossy().as_bytes()).to_string();
     digest.chars().take(12).collect()
 }
 
-/// The generations in a folder that are of this target.
+/// Returns the generations of this target in a folder.
 fn generations(pki: &Folder, folder: &Folder) -> Result<Vec<String>, Failure> {
     let mark = mark(pki);
     let mut names = folder.names(STATE)?;
@@ -98,21 +98,21 @@ fn generations(pki: &Folder, folder: &Folder) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-/// A name for the next generation.
+/// Returns the name of the next generation.
 pub fn next_id(pki: &Folder) -> Result<String, Failure> {
     let last = generations(pki, pki)?.pop();
     let number = last.and_then(|name| name.split('-').next().and_then(|digits| digits.parse::<u32>().ok()));
     Ok(format!("{:06}-{}", number.unwrap_or_default() + 1, mark(pki)))
 }
 
-/// The last generation that can be undone.
+/// Returns the last generation that can be undone.
 pub fn last(pki: &Folder) -> Result<Option<(String, Journal)>, Failure> {
     let Some(id) = generations(pki, pki)?.pop() else { return Ok(None) };
     let journal = Journal::read(pki, &format!("{STATE}/{id}/{UNDO}"))?;
     Ok(journal.map(|journal| (id, journal)))
 }
 
-/// Removes the generations that never came to count, and those that were undone.
+/// Removes the generations that were not committed, and those that were undone.
 fn sweep(pki: &Folder, folder: &Folder) -> Result<(), Failure> {
     for id in generations(pki, folder)? {
         let path = format!("{STATE}/{id}");
@@ -121,7 +121,7 @@ fn sweep(pki: &Folder, folder: &Folder) -> Result<(), Failure> {
         if counts {
             continue;
         }
-        // The list goes last: until then the generation is known to be over.
+        // The journal is removed last: until then it shows that the generation is obsolete.
         let mut names = folder.names(&path)?;
         names.sort_by_key(|name| [UNDO, UNDONE].iter().position(|list| list == name));
         for name in names {

@@ -1,5 +1,5 @@
-//! A renewal: new keys and kubeconfigs of a node, in the folder where `request cluster` or kubeadm
-//! made them. They take the places of the old ones together with their certificates.
+//! A renewal: new keys and kubeconfigs of a node, in a folder written by `request cluster` or
+//! kubeadm. They replace the old ones together with their certificates.
 
 use crate::failure::Failure;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 use super::folder::Folder;
 use super::node_files::{KeyFile, KubeconfigFile, keys, known_names};
 
-/// The folder of a renewal: kubeconfigs in it, keys in its `pki`, or all in one.
+/// Folder of a renewal: kubeconfigs in it and keys in its `pki`, or everything in one folder.
 #[derive(Debug)]
 pub struct Renewal {
     pki: Folder,
@@ -15,15 +15,15 @@ pub struct Renewal {
 }
 
 impl Renewal {
-    /// Opens a renewal.
+    /// Opens a renewal folder.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let top = Folder::open(path)?;
         let pki = if top.has_folder("pki") { path.join("pki") } else { path.to_owned() };
         Ok(Self { pki: Folder::open(&pki)?, top })
     }
 
-    /// Puts the new keys in the places of the old ones. The key of service accounts is none of them:
-    /// it has no certificate, and is the same on every control-plane node.
+    /// Replaces old keys with the new ones. The service account key is skipped: it has no
+    /// certificate and is the same on all control-plane nodes.
     pub fn keys(&self, known: &mut Vec<KeyFile>) -> Result<(), Failure> {
         for mut key in keys(&self.pki)? {
             if key.path.ends_with("sa.key") || known.iter().any(|old| old.public == key.public) {
@@ -36,13 +36,14 @@ impl Renewal {
         Ok(())
     }
 
-    /// Puts the new kubeconfigs in the places of the old ones.
+    /// Replaces old kubeconfigs with the new ones.
     pub fn kubeconfigs(&self, folder: usize, known: &mut Vec<KubeconfigFile>) -> Result<(), Failure> {
         for name in known_names() {
             let Some(mut file) = KubeconfigFile::read(&self.top, folder, &name)? else { continue };
             (file.renewed, file.before) = (true, None);
             if let Some(at) = known.iter().position(|old| old.folder == folder && old.path == name) {
-                // What is there now decides whether it is newer, and which CA it trusts.
+                // The installed kubeconfig decides which certificate is newer, and which CA is
+                // trusted.
                 let old = known.remove(at);
                 file.before = old.before;
                 file.pem = old.pem;

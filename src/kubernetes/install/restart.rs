@@ -1,13 +1,13 @@
-//! Which components read a file, and how each takes in a new one.
+//! Determines which components must be restarted for a changed file, and how.
 
-/// A component, and how it is restarted.
+/// A component and how to restart it.
 struct Component {
     name: &'static str,
-    /// Files of its own that it reads at its start, by how their paths begin.
+    /// Prefixes of the paths of its own files, which it reads at startup.
     own: &'static [&'static str],
-    /// CA files that it reads beside others, where it runs.
+    /// Prefixes of the paths of CA files that it reads if it runs on the node.
     shared: &'static [&'static str],
-    /// Whether it runs on every node; the others run where files of their own are.
+    /// Whether it runs on every node; other components run where their own files are.
     everywhere: bool,
     how: &'static str,
 }
@@ -53,19 +53,19 @@ const COMPONENTS: [Component; 6] = [
         own: &["kube-proxy."],
         shared: &["ca."],
         everywhere: true,
-        how: "kubectl -n kube-system rollout restart daemonset kube-proxy; as a service, systemctl restart it",
+        how: "kubectl -n kube-system rollout restart daemonset kube-proxy; if a service, systemctl restart",
     },
 ];
 
-const STATIC_POD: &str = "as a static pod, move its file out of /etc/kubernetes/manifests, wait until the container is gone, move it back; as a service, systemctl restart it";
+const STATIC_POD: &str = "if a static pod, move its manifest out of /etc/kubernetes/manifests, wait until the container is gone, and move it back; if a service, systemctl restart";
 
-/// How components are restarted that read one of the changed files, and which they are; `here` are
+/// Returns how to restart, and the components to restart that way, for changed files. `here` lists
 /// the certificates and kubeconfigs whose keys are on the node.
 pub fn restarts<'a>(
     changed: impl Iterator<Item = &'a str> + Clone,
     here: impl Iterator<Item = &'a str> + Clone,
 ) -> Vec<(&'static str, String)> {
-    let mut told: Vec<(&'static str, String)> = Vec::new();
+    let mut groups: Vec<(&'static str, String)> = Vec::new();
     for component in COMPONENTS {
         let own = |path: &str| component.own.iter().any(|file| path.starts_with(file));
         let shared = |path: &str| component.shared.iter().any(|file| path.starts_with(file));
@@ -73,10 +73,10 @@ pub fn restarts<'a>(
         if !changed.clone().any(|path| own(path) || (runs && shared(path))) {
             continue;
         }
-        match told.iter_mut().find(|(known, _)| *known == component.how) {
+        match groups.iter_mut().find(|(known, _)| *known == component.how) {
             Some((_, names)) => *names += &format!(", {}", component.name),
-            None => told.push((component.how, component.name.to_owned())),
+            None => groups.push((component.how, component.name.to_owned())),
         }
     }
-    told
+    groups
 }

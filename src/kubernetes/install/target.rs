@@ -1,10 +1,10 @@
-//! A node as it is: its private keys, its kubeconfigs, its kubelet's certificates, and what was installed before.
+//! The state of a node: private keys, kubeconfigs, kubelet certificates, installed releases.
 
 use crate::failure::Failure;
 use std::collections::HashSet;
 
 use super::folder::Folder;
-use super::folders::{Folders, Where, parent};
+use super::folders::{Folders, Paths, parent};
 use super::kubelet::Kubelet;
 use super::node_files::{KeyFile, KubeconfigFile, keys, known_names};
 use super::record::Record;
@@ -12,7 +12,7 @@ use super::recover;
 use super::renewal::Renewal;
 use crate::digest::Digest;
 
-/// A node as it is, taken for this process alone.
+/// The state of a node, locked for this process.
 #[derive(Debug)]
 pub struct Target {
     pub(super) folders: Folders,
@@ -24,13 +24,13 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads a node's folders. What an interrupted installation left is put back as it was before,
-    /// unless they are only looked at.
+    /// Reads the folders of a node; unless `look_only`, first rolls back an interrupted
+    /// installation.
     ///
     /// # Errors
-    /// [`Failure::refused`] for a key or a kubeconfig that cannot be used, and for an interrupted
-    /// installation when only looking; [`Failure::fault`] when something cannot be read.
-    pub fn open(places: &Where, look_only: bool) -> Result<Self, Failure> {
+    /// [`Failure::refused`] for an unusable key or kubeconfig, and for an interrupted installation
+    /// if `look_only`; [`Failure::fault`] when reading fails.
+    pub fn open(places: &Paths, look_only: bool) -> Result<Self, Failure> {
         let mut folders = Folders::open(places)?;
         let restored = match look_only {
             true => recover::require_whole(folders.pki()).map(|()| false)?,
@@ -50,26 +50,26 @@ impl Target {
         Ok(Self { folders, keys, kubeconfigs, kubelet, record, restored })
     }
 
-    /// Whether an interrupted installation was put back.
+    /// Whether an interrupted installation was rolled back.
     pub fn restored(&self) -> bool {
         self.restored
     }
 
-    /// SHA-256 over each public key whose private key is here.
+    /// Returns the SHA-256 of each public key whose private key is on the node.
     pub fn public_keys(&self) -> HashSet<Digest> {
         let embedded = self.kubeconfigs.iter().filter_map(|file| file.config.key);
         let kubelet = self.kubelet.client.iter().map(|pair| pair.public);
         self.keys.iter().map(|key| key.public).chain(embedded).chain(kubelet).collect()
     }
 
-    /// The certificates that the kubelet keeps itself, in words.
+    /// Describes the certificates that the kubelet manages itself, for display.
     pub fn kubelet(&self) -> &[String] {
         &self.kubelet.seen
     }
 }
 
-/// Refuses a folder that lies above the one that is meant, as `/etc/kubernetes`: CA files would go
-/// to the wrong place, and kubeconfigs would be passed over.
+/// Refuses a parent of the intended folder, such as `/etc/kubernetes`: CA files would be written to
+/// the wrong place, and kubeconfigs would be missed.
 fn check_level(pki: &Folder, keys: &[KeyFile], known: &[KubeconfigFile]) -> Result<(), Failure> {
     let below = keys.iter().find_map(|key| {
         let end = format!("/{}", key.path).find("/pki/")? + "pki".len();
@@ -77,7 +77,7 @@ fn check_level(pki: &Folder, keys: &[KeyFile], known: &[KubeconfigFile]) -> Resu
     });
     if let Some((key, folder)) = below {
         return Err(Failure::refused(format!(
-            "{}: a private key in a folder pki below --pki; name that folder: --pki {}",
+            "{}: is a private key in a folder pki below --pki; name that folder: --pki {}",
             pki.name(&key.path),
             pki.name(folder)
         )));
@@ -89,18 +89,18 @@ fn check_level(pki: &Folder, keys: &[KeyFile], known: &[KubeconfigFile]) -> Resu
         }
         let meant = match pki.has_folder("pki") {
             true => format!("--pki {}", pki.name("pki")),
-            false => format!("keys' own folder by --pki, or say --kubeconfig-dir {} as well", pki.name("")),
+            false => format!("the folder of keys alone with --pki, or add --kubeconfig-dir {}", pki.name("")),
         };
         return Err(Failure::refused(format!(
-            "{}: a kubeconfig in the folder of keys; name {meant}",
+            "{}: is a kubeconfig in the folder of keys; name {meant}",
             pki.name(&name)
         )));
     }
     Ok(())
 }
 
-/// The kubeconfigs that are there; one that was named must be.
-fn kubeconfigs(folders: &mut Folders, at: usize, places: &Where) -> Result<Vec<KubeconfigFile>, Failure> {
+/// Returns the existing kubeconfigs; those named by the operator must exist.
+fn kubeconfigs(folders: &mut Folders, at: usize, places: &Paths) -> Result<Vec<KubeconfigFile>, Failure> {
     let mut wanted: Vec<(usize, String, bool)> = known_names().map(|name| (at, name, false)).collect();
     for file in &places.kubeconfigs {
         let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();

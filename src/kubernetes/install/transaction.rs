@@ -1,8 +1,8 @@
-//! Changes that happen all or not at all.
+//! Changes that are applied all or not at all.
 //!
-//! What is new is written and synced beside its place, what is old gets a second name, and the
-//! list of both is synced: only then names change, one atomic step after the other. Until the list
-//! is put away, [`recover`](super::recover) can take every step back.
+//! New files are written and synced next to their destinations, old files receive a second hard
+//! link, and the journal of both is synced. Only then are files renamed, each atomically. Until the
+//! journal is moved away, [`recover`](super::recover) can revert every step.
 
 use crate::failure::Failure;
 use std::collections::HashSet;
@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use zeroize::Zeroizing;
 
 use super::folder::{Folder, Owner, link_digest};
-use super::folders::{Folders, Where};
+use super::folders::{Folders, Paths};
 use super::journal::{DRAFT, Entry, FORMAT, JOURNAL, Journal, UNDO, UNDONE, kept};
 use super::record::STATE;
 use super::recover;
@@ -18,29 +18,29 @@ use crate::digest::Digest;
 
 const PRIVATE: Owner = Owner { mode: 0o600, ids: None };
 
-/// What comes to stand in a place.
+/// New contents of a path.
 #[derive(Debug)]
 pub enum New {
-    /// These octets, with these permissions.
+    /// A file with these octets, mode and owner.
     Octets(Zeroizing<Vec<u8>>, Owner),
-    /// A symbolic link with this text.
+    /// A symbolic link with this target.
     Link(String, Owner),
-    /// What a kept file holds; its path.
+    /// The kept file at this path.
     Kept(String),
-    /// Nothing.
+    /// No file.
     Absent,
 }
 
-/// One change.
+/// A change.
 #[derive(Debug)]
 pub struct Step {
     /// Number of the folder.
     pub folder: usize,
-    /// Path in it.
+    /// Path in the folder.
     pub path: String,
-    /// What stands there now.
+    /// Digest of the current file, if any.
     pub before: Option<Digest>,
-    /// What is to stand there.
+    /// New contents.
     pub new: New,
 }
 
@@ -48,10 +48,10 @@ fn staged(id: &str, number: usize) -> String {
     format!("{STATE}/{id}/new-{number}")
 }
 
-/// Makes all changes, or none.
+/// Applies all changes, or none.
 ///
 /// # Errors
-/// [`Failure`] says what failed; the target is then as it was, or the message says that it is not.
+/// The cause of the failure; the target is unchanged unless the message says otherwise.
 pub fn run(folders: &Folders, steps: &[Step], made: Vec<String>) -> Result<(), Failure> {
     perform(folders, steps, made, None)
 }
@@ -66,33 +66,31 @@ fn perform(
     let done = stage(folders, &id, steps, made)
         .and_then(|journal| exchange(folders, steps, &journal))
         .and_then(|()| commit(folders.pki(), undoes.unwrap_or(&id), undoes.is_some()));
-    // Either way: what is over is cleared away, and what is not is taken back.
+    // After success this cleans up; after a failure it rolls back.
     let cleared = recover::recover(folders);
     match (done, cleared) {
         (Ok(()), Ok(_)) => Ok(()),
-        (Ok(()), Err(e)) => {
-            Err(Failure::fault(format!("everything is installed, but was not cleared up: {e}")))
-        }
+        (Ok(()), Err(e)) => Err(Failure::fault(format!("everything is installed, but cleanup failed: {e}"))),
         (Err(e), Ok(_)) => Err(e),
         (Err(e), Err(worse)) => Err(Failure::fault(format!(
-            "{e}\nand the target could not be put back as it was: {worse}\nMend the cause and run the same command again: it is put back then"
+            "{e}\nand the target could not be rolled back: {worse}\nCorrect the cause and run the same command again, which rolls back first"
         ))),
     }
 }
 
-/// Two changes of one file could not be taken back.
+/// Two changes of one file could not be reverted.
 fn each_once(folders: &Folders, steps: &[Step]) -> Result<(), Failure> {
     let mut places = HashSet::new();
     match steps.iter().find(|step| !places.insert((step.folder, &step.path))) {
         None => Ok(()),
         Some(step) => Err(Failure::refused(format!(
-            "{}: would change twice at once, which cannot be taken back",
+            "{}: would change twice in one installation, which cannot be reverted",
             folders.at(step.folder).name(&step.path)
         ))),
     }
 }
 
-/// Writes what is new, gives what is old a second name, and syncs the list of both.
+/// Writes new files, links old files, and syncs the journal of both.
 fn stage(folders: &Folders, id: &str, steps: &[Step], made: Vec<String>) -> Result<Journal, Failure> {
     each_once(folders, steps)?;
     let mut journal = Journal { format: FORMAT.to_owned(), id: id.to_owned(), made, entries: Vec::new() };
@@ -104,7 +102,7 @@ fn stage(folders: &Folders, id: &str, steps: &[Step], made: Vec<String>) -> Resu
             folder.link(&step.path, &kept(id, number))?;
         }
         if folder.digest(&step.path)? != step.before {
-            return Err(Failure::refused(format!("{}: was changed meanwhile", folder.name(&step.path))));
+            return Err(Failure::refused(format!("{}: changed in the meantime", folder.name(&step.path))));
         }
         let after = match &step.new {
             New::Octets(octets, owner) => {
@@ -129,7 +127,7 @@ fn stage(folders: &Folders, id: &str, steps: &[Step], made: Vec<String>) -> Resu
             after,
         });
     }
-    // A folder may have older generations, and no part in this one.
+    // A folder may contain older generations and take no part in this one.
     let generation = format!("{STATE}/{id}");
     folders.iter().filter(|folder| folder.has_folder(&generation)).try_for_each(|folder| {
         folder
@@ -162,7 +160,7 @@ fn exchange(folders: &Folders, steps: &[Step], journal: &Journal) -> Result<(), 
     steps.iter().try_for_each(|step| folders.at(step.folder).sync_parent(&step.path))
 }
 
-/// The one step by which the changes count: the list leaves its place.
+/// Commits the changes by moving the journal away.
 fn commit(pki: &Folder, generation: &str, undone: bool) -> Result<(), Failure> {
     let name = if undone { UNDONE } else { UNDO };
     let path = format!("{STATE}/{generation}/{name}");
@@ -171,23 +169,20 @@ fn commit(pki: &Folder, generation: &str, undone: bool) -> Result<(), Failure> {
     pki.sync_parent(JOURNAL)
 }
 
-/// Takes the last installation back; tells which files changed, in words for people.
+/// Reverts the last installation and returns lines for display about the files changed.
 ///
 /// # Errors
-/// [`Failure::refused`] when there is none, or when a file was changed since; [`Failure::fault`] when
-/// the system fails. The target is then as it was.
-pub fn undo(places: &Where) -> Result<Vec<String>, Failure> {
+/// [`Failure::refused`] when there is no installation, or a file was changed since;
+/// [`Failure::fault`] when the system fails. The target is then unchanged.
+pub fn undo(places: &Paths) -> Result<Vec<String>, Failure> {
     let folders = Folders::open(places)?;
     recover::recover(&folders)?;
     let pki = folders.pki();
     let Some((id, journal)) = recover::last(pki)? else {
-        return Err(Failure::refused(format!(
-            "{}: nothing was installed here that could be undone",
-            pki.name("")
-        )));
+        return Err(Failure::refused(format!("{}: there is no installation to undo", pki.name(""))));
     };
     let mut steps = Vec::new();
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     for (number, entry) in journal.entries.iter().enumerate().rev() {
         let folder = journal.folder(&folders, entry)?;
         let place = folders.at(folder);
@@ -206,7 +201,7 @@ pub fn undo(places: &Where) -> Result<Vec<String>, Failure> {
         };
         let verb = if entry.before.is_some() { "restore" } else { "remove " };
         if !entry.path.starts_with(STATE) {
-            told.push(format!("{verb}    {}", place.name(&entry.path)));
+            lines.push(format!("{verb}    {}", place.name(&entry.path)));
         }
         steps.push(Step { folder, path: entry.path.clone(), before: entry.after, new });
     }
@@ -214,6 +209,6 @@ pub fn undo(places: &Where) -> Result<Vec<String>, Failure> {
     for folder in journal.made.iter().rev() {
         pki.remove_folder(folder);
     }
-    told.reverse();
-    Ok(told)
+    lines.reverse();
+    Ok(lines)
 }

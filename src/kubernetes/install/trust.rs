@@ -1,7 +1,7 @@
-//! Which authority is trusted by which CA file, and what stands between it and a leaf.
+//! Assigns authorities to CA files, and determines the intermediates of a leaf.
 //!
-//! A leaf's chain goes up from its issuer to the first authority that a CA file is for, its anchor;
-//! those in between follow the leaf in its own file.
+//! The chain of a leaf leads from its issuer to the first authority with a CA file, its anchor. The
+//! intermediates follow the leaf in its file.
 
 use crate::failure::Failure;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,23 +13,23 @@ use crate::release::{AuthorityEntry, Report};
 /// The CA files of kubeadm's layout.
 const KUBEADM: [(&str, &str); 3] =
     [("kubernetes-ca", "ca.crt"), ("etcd-ca", "etcd/ca.crt"), ("front-proxy-ca", "front-proxy-ca.crt")];
-/// The cluster's CA file.
+/// CA file of the cluster.
 const CLUSTER: &str = "ca.crt";
-/// The front proxy's.
+/// CA file of the front proxy.
 pub const FRONT_PROXY: &str = "front-proxy-ca.crt";
 
-/// The authorities of a release, and where each one's certificate belongs.
+/// The authorities of a release and their CA files.
 #[derive(Debug)]
 pub struct Trust<'a> {
     authorities: &'a [(AuthorityEntry, Certificate)],
     /// Authorities outside the token, by the paths of their certificates.
     delegated: BTreeMap<&'a str, &'a Certificate>,
-    /// Name and path, the explicitly named first.
+    /// Names and paths, those named by the operator first.
     places: Vec<(String, String)>,
     explicit: usize,
 }
 
-/// What leads from a leaf to what is trusted.
+/// Chain from a leaf to its anchor.
 #[derive(Debug)]
 pub struct Chain<'a> {
     pub anchor: &'a str,
@@ -37,7 +37,7 @@ pub struct Chain<'a> {
 }
 
 impl<'a> Trust<'a> {
-    /// Assigns the authorities that issued these leaves to CA files.
+    /// Assigns the authorities of these issuers to CA files.
     pub fn new(
         report: &'a Report,
         explicit: &[(String, String)],
@@ -60,13 +60,13 @@ impl<'a> Trust<'a> {
         Ok(trust)
     }
 
-    /// Only kubeadm's CA files count; everything else is trusted by its root.
+    /// Uses only kubeadm's CA files; everything else has its root as the anchor.
     pub fn of_roots(authorities: &'a [(AuthorityEntry, Certificate)]) -> Self {
         let places = KUBEADM.iter().map(|(name, path)| ((*name).to_owned(), (*path).to_owned()));
         Self { authorities, delegated: BTreeMap::new(), places: places.collect(), explicit: 0 }
     }
 
-    /// Where all that no CA file is for comes from one root, that is the cluster's CA.
+    /// If exactly one root has no CA file, it is the cluster's CA.
     fn only_root(&mut self, issuers: &BTreeSet<&str>) -> Result<(), Failure> {
         let mut roots = BTreeSet::new();
         let mut anchors = BTreeSet::new();
@@ -87,7 +87,7 @@ impl<'a> Trust<'a> {
                 Ok(())
             }
             (Some(root), _) => Err(Failure::refused(format!(
-                "authority {root}: which CA file is it for? Say it as --ca {root}=FILE, for example --ca {root}={CLUSTER}"
+                "authority {root}: has no CA file; name one with --ca {root}=FILE, for example --ca {root}={CLUSTER}"
             ))),
         }
     }
@@ -104,11 +104,11 @@ impl<'a> Trust<'a> {
         })
     }
 
-    /// From an issuer up to the first authority with a CA file, or else to the root; and those below it.
+    /// Returns the first authority with a CA file, or else the root, and the certificates below it.
     fn climb(&self, issuer: &str) -> Result<(&'a str, Vec<&'a Certificate>), Failure> {
         let mut below = Vec::new();
         let (mut entry, mut certificate) = self.entry(issuer).map(|(e, c)| (e, c))?;
-        // A release whose issuers run in a circle does not verify; this ends all the same.
+        // A release with circular issuers does not verify; the bound ensures termination anyway.
         for _ in 0..=self.authorities.len() {
             let has_file = self.places.iter().any(|(name, _)| *name == entry.name);
             if has_file || entry.issuer == entry.name {
@@ -120,29 +120,30 @@ impl<'a> Trust<'a> {
         Ok((&entry.name, below))
     }
 
-    /// What stands between a leaf of this issuer and what is trusted.
+    /// Returns the anchor of an issuer's leaves, and the intermediates between them.
     pub fn chain(&self, issuer: &str) -> Result<Chain<'a>, Failure> {
         let (anchor, intermediates) = self.climb(issuer)?;
         Ok(Chain { anchor, intermediates })
     }
 
-    /// The CA files of an authority.
+    /// Returns the CA files of an authority.
     pub fn files_of(&self, anchor: &str) -> impl Iterator<Item = &str> {
         self.places.iter().filter(move |(name, _)| name == anchor).map(|(_, path)| path.as_str())
     }
 
-    /// The authorities of this release that a CA file is for.
+    /// Returns the authorities of this release that use a CA file.
     pub fn authorities_of(&self, file: &str) -> Vec<&str> {
         let of_file = self.places.iter().filter(|(_, path)| path == file).map(|(name, _)| name.as_str());
         of_file.filter(|name| self.certificate(name).is_ok()).collect()
     }
 
-    /// The authorities that were explicitly named for CA files, with those files.
+    /// Returns the authorities named by the operator, with their CA files.
     pub fn explicit(&self) -> impl Iterator<Item = (&str, &str)> {
         self.places.iter().take(self.explicit).map(|(name, path)| (name.as_str(), path.as_str()))
     }
 
-    /// An authority's certificate; one outside the token goes by the path of its certificate.
+    /// Returns an authority's certificate; one outside the token is named by its certificate's
+    /// path.
     pub fn certificate(&self, name: &str) -> Result<&'a Certificate, Failure> {
         match self.delegated.get(name) {
             Some(certificate) => Ok(certificate),

@@ -1,5 +1,4 @@
-//! Symbolic links that a program keeps among its own files, as the kubelet does: read and written,
-//! never followed.
+//! Symbolic links that a program such as the kubelet maintains: read and written, never followed.
 
 use rustix::fs::{AtFlags, FileType, Gid, OFlags, Uid, chownat, fstat, readlinkat, symlinkat};
 use rustix::io::Errno;
@@ -10,10 +9,7 @@ use crate::failure::Failure;
 use crate::media::shown;
 
 impl Folder {
-    /// The text of a symbolic link and its owner; none where there is no link.
-    ///
-    /// # Errors
-    /// [`Failure::refused`] when its text is not UTF-8; [`Failure::fault`] when the system fails.
+    /// Returns target and owner of a symbolic link, or `None` if the path is not a link.
     pub fn link_text(&self, path: &str) -> Result<Option<(String, Owner)>, Failure> {
         let opened = match self.find(path, OFlags::PATH) {
             Ok(opened) => opened,
@@ -27,15 +23,14 @@ impl Folder {
         let text = readlinkat(&opened, "", Vec::new()).map_err(|e| self.fault(path, e))?;
         let text = text.into_string().map_err(|_| {
             Failure::refused(format!(
-                "{}: links to a path that is not UTF-8; remove the link",
+                "{}: links to a path that is not valid UTF-8; remove the link",
                 self.name(path)
             ))
         })?;
         Ok(Some((text, owner(&status))))
     }
 
-    /// The digest of a file, or none when there is no file; that of a link is over its text, and is
-    /// no file's.
+    /// Returns the digest of a file or link, or `None` if it does not exist. See [`link_digest`].
     pub fn digest(&self, path: &str) -> Result<Option<Digest>, Failure> {
         match self.link_text(path)? {
             Some((text, _)) => Ok(Some(link_digest(&text))),
@@ -43,7 +38,7 @@ impl Folder {
         }
     }
 
-    /// Makes a symbolic link.
+    /// Creates a symbolic link.
     pub fn symlink(&self, text: &str, path: &str, owner: Owner) -> Result<(), Failure> {
         let (parent, name) = self.parent(path)?;
         symlinkat(text, &parent, name).map_err(|e| self.fault(path, e))?;
@@ -53,14 +48,14 @@ impl Folder {
             .map_err(|e| self.fault(path, e))
     }
 
-    /// Requires that a link, when it is one, leads to a file of the folder once it is in its place.
+    /// Checks that a link at `path`, once moved to `place`, points to an existing file here.
     pub fn check_link(&self, path: &str, place: &str) -> Result<(), Failure> {
         let Some((text, _)) = self.link_text(path)? else { return Ok(()) };
         let name = text.rsplit('/').next().unwrap_or_default();
         match self.read(name)? {
             Some(_) => Ok(()),
             None => Err(Failure::refused(format!(
-                "{}: linked to {}, which does not exist any more; put that file back",
+                "{}: linked to {}, which no longer exists; restore that file",
                 self.name(place),
                 shown(&text)
             ))),
@@ -68,7 +63,7 @@ impl Folder {
     }
 }
 
-/// SHA-256 that stands for a link with this text.
+/// Digest of a link with this target, distinct from the digest of any file.
 pub fn link_digest(text: &str) -> Digest {
     Digest::of(format!("symbolic link\0{text}").as_bytes())
 }

@@ -1,4 +1,4 @@
-//! The CA files of a plan: which authorities they are to hold, and what must not be lost with one.
+//! The CA files of a plan: their authorities, and which certificates a removed CA would break.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::kubernetes::install::pem::Present;
 use crate::kubernetes::install::trust::{FRONT_PROXY, Trust};
 
 impl Plan<'_> {
-    /// The CA files: those of the authorities in use here, and those that were named.
+    /// Returns the CA files of the authorities in use, and those named by the operator.
     pub(super) fn ca_files(
         &self,
         trust: &Trust<'_>,
@@ -29,7 +29,7 @@ impl Plan<'_> {
                 anchors.push(anchor);
             }
         }
-        // Of two in use for one file, the younger comes first.
+        // Where two authorities share a file, the newer one comes first.
         let mut leading: Vec<(&str, &Certificate)> = Vec::new();
         for anchor in anchors {
             leading.push((anchor, trust.certificate(anchor)?));
@@ -41,7 +41,7 @@ impl Plan<'_> {
         for (name, path) in trust.explicit() {
             wanted.entry(path).or_default().1.push(trust.certificate(name)?);
         }
-        // Whoever verifies what a delegated authority signs has to know it: its leaves come alone.
+        // A delegated authority must be in the CA file: its leaves come without its certificate.
         for leaf in leaves.iter().filter(|leaf| leaf.entry.delegated) {
             for path in trust.files_of(trust.chain(&leaf.entry.authority)?.anchor) {
                 wanted.entry(path).or_default().1.push(leaf.certificate);
@@ -62,7 +62,7 @@ impl Plan<'_> {
                 let end = certificate.parsed.tbs_certificate().validity().not_after.to_date_time();
                 if end < now {
                     self.notes.push(format!(
-                        "{}: a CA in it ended at {end}; when nothing here is under it, say --drop-old-ca",
+                        "{}: contains a CA that expired at {end}; if nothing here depends on it, use --drop-old-ca",
                         self.target.folders.pki().name(&file.path)
                     ));
                 }
@@ -71,7 +71,7 @@ impl Plan<'_> {
             match file.changes() {
                 true => {
                     self.make_parent(&file.path);
-                    self.put(0, &file.path, file.text()?.into_bytes(), before, file.story());
+                    self.put(0, &file.path, file.text()?.into_bytes(), before, file.description());
                 }
                 false => self.keep(0, &file.path),
             }
@@ -79,7 +79,7 @@ impl Plan<'_> {
         Ok(())
     }
 
-    /// With one CA for both, every client of the cluster could act as any user.
+    /// If both were under one CA, every client of the cluster could act as any user.
     fn check_front_proxy(&self, file: &CaFile, files: &[CaFile]) -> Result<(), Failure> {
         let same = |other: &CaFile| {
             other.path != FRONT_PROXY && other.after.iter().any(|der| file.after.contains(der))
@@ -88,7 +88,7 @@ impl Plan<'_> {
             return Ok(());
         }
         Err(Failure::refused(format!(
-            "{}: would trust an authority that is trusted elsewhere too: its clients could act as any user; use an authority of its own for the front proxy",
+            "{}: would trust an authority that is also trusted elsewhere: its clients could act as any user; use a separate authority for the front proxy",
             self.target.folders.pki().name(FRONT_PROXY)
         )))
     }
@@ -104,7 +104,7 @@ impl Plan<'_> {
         }
     }
 
-    /// Nothing that stays may be under a CA that goes.
+    /// No remaining certificate may be under a removed CA.
     pub(super) fn check_dropped(&self, leaves: &[Leaf<'_>], files: &[CaFile]) -> Result<(), Failure> {
         for (file, dropped) in files.iter().flat_map(|file| file.dropped().map(move |old| (file, old))) {
             let ca = self.target.folders.pki().name(&file.path);
@@ -112,7 +112,7 @@ impl Plan<'_> {
             for (name, present) in leaves::staying(self.target, leaves)? {
                 if leaves::is_under(&present, dropped) {
                     return Err(Failure::refused(format!(
-                        "{name}: is still under the CA that would leave {ca}; renew it first"
+                        "{name}: was issued under a CA that would be removed from {ca}; renew it first"
                     )));
                 }
             }

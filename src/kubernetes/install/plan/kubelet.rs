@@ -1,5 +1,5 @@
-//! The kubelet's client certificate in a plan: which certificate of the release follows it, and what
-//! of a kubelet is still under a CA that goes.
+//! The kubelet's client certificate in a plan: its successor in the release, and which of the
+//! kubelet's certificates are under a removed CA.
 
 use der::DateTime;
 use zeroize::Zeroizing;
@@ -18,12 +18,12 @@ use crate::media::shown;
 use crate::policy::subject_attributes;
 use crate::release::Report;
 
-/// How the common name of a node's identity begins (the Node authorizer requires it).
+/// Prefix of a node's common name, required by the Node authorizer.
 const NODE: &str = "CN=system:node:";
-const NAME_IT: &str = "name the folder above its pki by --kubelet-dir";
+const NAME_IT: &str = "name the folder above its pki with --kubelet-dir";
 
-/// The certificate that follows the kubelet's: that of a renewal, else one for the key that it has,
-/// else one for the key in its kubeconfig, unless the kubelet's is younger.
+/// Returns the successor of the kubelet's certificate: that of a renewal, else one for its current
+/// key, else one for the key in its kubeconfig unless the current certificate is newer.
 pub fn successor<'a>(target: &'a Target, report: &'a Report) -> Option<Leaf<'a>> {
     let client = target.kubelet.client.as_ref()?;
     let leaf = |key: KeyIn<'a>| {
@@ -45,7 +45,7 @@ fn is_of_node(leaf: &Leaf<'_>) -> bool {
     common_name(leaf.certificate.der()).starts_with(NODE)
 }
 
-/// `CN=...` of a certificate's subject, empty when it has none.
+/// Returns `CN=...` of a certificate's subject, or an empty string.
 fn common_name(der: &[u8]) -> String {
     let names = |present: Present| subject_attributes(present.parsed.tbs_certificate().subject()).ok();
     let mut names = Present::from_der(der).ok().and_then(names).unwrap_or_default().into_iter();
@@ -53,7 +53,7 @@ fn common_name(der: &[u8]) -> String {
 }
 
 impl Plan<'_> {
-    /// A new dated file with certificate and key, and the link to it.
+    /// Adds a new dated file with certificate and key, and updates the link to it.
     pub(super) fn put_kubelet(
         &mut self,
         leaves: &[Leaf<'_>],
@@ -62,14 +62,14 @@ impl Plan<'_> {
     ) -> Result<(), Failure> {
         let kubelet = &self.target.kubelet;
         self.notes.extend(kubelet.notes.iter().cloned());
-        self.tell_unseen()?;
+        self.note_uninspected()?;
         let Some(client) = &kubelet.client else { return Ok(()) };
         let folder = self.target.folders.at(kubelet.folder);
         let name = folder.name(client.link);
         check_name(&name, client, leaves)?;
         let leaf = leaves.iter().find_map(|leaf| Some((leaf, leaf.kubelet?)));
         let Some((leaf, key)) = leaf else {
-            self.notes.push(format!("{name}: no certificate of this release is for it"));
+            self.notes.push(format!("{name}: this release has no certificate for it"));
             return Ok(());
         };
         leaf.check_newer(&name, &client.certificates)?;
@@ -78,12 +78,10 @@ impl Plan<'_> {
             self.keep(kubelet.folder, client.link);
             return Ok(());
         }
-        let key = key
-            .text()
-            .map_err(|why| Failure::refused(format!("{name}: the key that is to follow: {why}")))?;
+        let key = key.text().map_err(|why| Failure::refused(format!("{name}: new key: {why}")))?;
         let octets = Zeroizing::new([certificates.as_bytes(), key.as_bytes(), b"\n"].concat());
         let file = dated(folder, now)?;
-        self.put_dated(client, folder, file, octets, leaf.story());
+        self.put_dated(client, folder, file, octets, leaf.description());
         Ok(())
     }
 
@@ -93,12 +91,12 @@ impl Plan<'_> {
         folder: &Folder,
         file: String,
         octets: Zeroizing<Vec<u8>>,
-        story: String,
+        description: String,
     ) {
         let number = self.target.kubelet.folder;
         let text = client.text_for(folder, &file);
         let link = folder.name(client.link);
-        self.actions.push(Action { file: folder.name(&file), what: story, replaces: false });
+        self.actions.push(Action { file: folder.name(&file), what: description, replaces: false });
         self.actions.push(Action { file: link, what: format!("links to {}", shown(&text)), replaces: true });
         let new = New::Octets(octets, client.found.owner);
         self.steps.push(Step { folder: number, path: file, before: None, new });
@@ -106,7 +104,7 @@ impl Plan<'_> {
         self.steps.push(Step { folder: number, path: client.link.to_owned(), before, new });
     }
 
-    /// Nothing of a kubelet may be under a CA that goes.
+    /// No certificate of the kubelet may be under a removed CA.
     pub(super) fn check_kubelet_dropped(
         &self,
         leaves: &[Leaf<'_>],
@@ -117,38 +115,38 @@ impl Plan<'_> {
         let folder = self.target.folders.at(kubelet.folder);
         let follows = leaves.iter().any(|leaf| leaf.kubelet.is_some());
         let client = kubelet.client.as_ref().filter(|_| !follows);
-        let client = client.map(|pair| (pair.link, &pair.certificates, "renew it first: install a release with a certificate for its key, or for a new kubelet.conf, by --renewal"));
-        let server = kubelet.server.as_ref().map(|pair| (pair.link, &pair.certificates, "renew it first: remove the link, restart the kubelet, and have the request that it makes signed under the new CA"));
+        let client = client.map(|pair| (pair.link, &pair.certificates, "renew it first: install a release with a certificate for its key, or for a new kubelet.conf with --renewal"));
+        let server = kubelet.server.as_ref().map(|pair| (pair.link, &pair.certificates, "renew it first: remove the link, restart the kubelet, and have its new request signed under the new CA"));
         let own = kubelet.own.iter().map(|own| ("kubelet.crt", own, "renew it first"));
         for (name, certificates, remedy) in client.into_iter().chain(server).chain(own) {
             if certificates.iter().any(|present| is_under(present, dropped)) {
                 return Err(Failure::refused(format!(
-                    "{}: is still under the CA that would leave {ca}; {remedy}",
+                    "{}: was issued under a CA that would be removed from {ca}; {remedy}",
                     folder.name(name)
                 )));
             }
         }
-        self.unseen().map_or(Ok(()), |(file, what)| {
-            let after = format!("which may be under the CA that would leave {ca}");
-            Err(Failure::refused(format!("{file}: {what}, {after}; {NAME_IT}")))
+        self.uninspected().map_or(Ok(()), |(file, what)| {
+            let after = format!("and may be under a CA that would be removed from {ca}");
+            Err(Failure::refused(format!("{file}: {what} {after}; {NAME_IT}")))
         })
     }
 
-    /// A kubeconfig that refers to a kubelet's folder which was not looked at, and what it refers to.
-    fn unseen(&self) -> Option<(String, String)> {
+    /// Returns a kubeconfig that refers to a kubelet folder not inspected, and the reference.
+    fn uninspected(&self) -> Option<(String, String)> {
         let refers = |file: &&KubeconfigFile| !self.target.kubelet.known && refers_to_link(file);
         let file = self.target.kubeconfigs.iter().find(refers)?;
         let (path, _) = file.config.files.as_ref()?;
-        let what = format!("has its certificate from {}, which was not looked at", shown(path));
+        let what = format!("refers to {}, which was not inspected", shown(path));
         Some((self.target.folders.at(file.folder).name(&file.path), what))
     }
 
-    /// A renewal would not reach a kubelet's folder that was not looked at.
-    fn tell_unseen(&mut self) -> Result<(), Failure> {
-        let Some((file, what)) = self.unseen() else { return Ok(()) };
+    /// A renewal would not reach a kubelet folder that was not inspected.
+    fn note_uninspected(&mut self) -> Result<(), Failure> {
+        let Some((file, what)) = self.uninspected() else { return Ok(()) };
         if self.target.kubeconfigs.iter().any(|file| file.renewed && refers_to_link(file)) {
             return Err(Failure::refused(format!(
-                "{file}: {what} and would not be renewed; {NAME_IT}, or, where no kubelet is, take client-certificate and client-key out of that file"
+                "{file}: {what} and would not be renewed; {NAME_IT}, or, if there is no kubelet, remove client-certificate and client-key from that file"
             )));
         }
         self.notes.push(format!("{file}: {what}; {NAME_IT}"));
@@ -156,7 +154,7 @@ impl Plan<'_> {
     }
 }
 
-/// Another node's certificate means that one of the two does not belong here.
+/// If the certificate is for another node, either it or the kubelet's does not belong here.
 fn check_name(name: &str, client: &Pair, leaves: &[Leaf<'_>]) -> Result<(), Failure> {
     let there = client.certificates.first().map(|first| common_name(&first.der)).unwrap_or_default();
     let of_kubelet =
@@ -165,7 +163,7 @@ fn check_name(name: &str, client: &Pair, leaves: &[Leaf<'_>]) -> Result<(), Fail
         let new = common_name(leaf.certificate.der());
         if new != there {
             return Err(Failure::refused(format!(
-                "{name}: is of {}, the release's certificate {} is of {}; install on the node that it is for, or, if this is that node, remove the link: at its next start the kubelet copies the key of kubelet.conf",
+                "{name}: is for {}, the release's certificate {} is for {}; install it on its own node, or, if this is that node, remove the link: at its next start the kubelet copies the key of kubelet.conf",
                 shown(&there),
                 leaf.entry.path,
                 shown(&new)
@@ -175,7 +173,7 @@ fn check_name(name: &str, client: &Pair, leaves: &[Leaf<'_>]) -> Result<(), Fail
     Ok(())
 }
 
-/// Whether these certificates are the ones in the file already.
+/// Whether the file already contains these certificates.
 fn holds(client: &Pair, certificates: &str) -> bool {
     let der = |list: &[Present]| list.iter().map(|present| present.der.clone()).collect::<Vec<_>>();
     pem::certificates(certificates.as_bytes()).is_ok_and(|new| der(&new) == der(&client.certificates))

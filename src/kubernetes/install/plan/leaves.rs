@@ -1,4 +1,4 @@
-//! Certificates of a release, assigned by public key to the private keys of a node.
+//! Assigns certificates of a release to the private keys of a node, by public key.
 
 use der::{DateTime, Encode};
 
@@ -17,17 +17,17 @@ use crate::kubernetes::install::target::Target;
 use crate::kubernetes::install::trust::Trust;
 use crate::release::{CertificateEntry, Report};
 
-/// Where the key of a kubelet's new certificate is.
+/// Location of the key for a kubelet's new certificate.
 #[derive(Clone, Copy)]
 pub enum KeyIn<'a> {
-    /// In the file that it has now.
+    /// In the kubelet's current file.
     File(&'a Pair),
-    /// In its kubeconfig.
+    /// In a kubeconfig.
     Kubeconfig(&'a KubeconfigFile),
 }
 
 impl KeyIn<'_> {
-    /// The key as PEM text.
+    /// Returns the key in PEM.
     pub fn text(self) -> Result<Zeroizing<String>, String> {
         let text = |octets: &[u8]| pem::private_key(octets).map(|text| Zeroizing::new(text.to_owned()));
         match self {
@@ -47,24 +47,23 @@ impl KeyIn<'_> {
     }
 }
 
-/// A certificate and the one place that it belongs to: beside a key, into a kubeconfig, or with
-/// a key among the kubelet's own.
+/// A certificate and its one destination: with a key file, a kubeconfig, or the kubelet's key.
 pub struct Leaf<'a> {
     pub entry: &'a CertificateEntry,
     pub certificate: &'a Certificate,
     pub key: Option<&'a KeyFile>,
     pub kubeconfig: Option<usize>,
-    /// As the successor of a kubelet's client certificate.
+    /// Key of a kubelet whose client certificate this one succeeds.
     pub kubelet: Option<KeyIn<'a>>,
 }
 
 impl<'a> Leaf<'a> {
-    /// A certificate without a place of its own.
+    /// Creates a certificate without a destination.
     pub fn new(entry: &'a CertificateEntry, certificate: &'a Certificate) -> Self {
         Self { entry, certificate, key: None, kubeconfig: None, kubelet: None }
     }
 
-    /// The certificate and those between it and what is trusted.
+    /// Returns the certificate and its intermediates in PEM.
     pub fn text(&self, trust: &Trust<'_>) -> Result<String, Failure> {
         let mut text = self.certificate.pem()?;
         for certificate in trust.chain(&self.entry.authority)?.intermediates {
@@ -73,24 +72,24 @@ impl<'a> Leaf<'a> {
         Ok(text)
     }
 
-    /// What people are told.
-    pub fn story(&self) -> String {
+    /// Describes the certificate for display.
+    pub fn description(&self) -> String {
         format!("{}, {}, until {}", self.entry.profile, self.entry.subject, self.entry.not_after)
     }
 
-    /// It must be valid now: whoever reads it next would refuse it otherwise.
+    /// The certificate must be valid now, or its reader would reject it.
     pub fn check_time(&self, now: DateTime) -> Result<(), Failure> {
         let validity = self.certificate.validity();
         if (validity.not_before..=validity.not_after).contains(&now) {
             return Ok(());
         }
         Err(Failure::refused(format!(
-            "{}: is valid from {} to {}, and the clock says {now}; set the clock right, or get a newer release",
+            "{}: is valid from {} to {}, the clock says {now}; correct the clock, or get a newer release",
             self.entry.path, validity.not_before, validity.not_after
         )))
     }
 
-    /// What is there must not be younger.
+    /// The certificate must not be older than the installed one.
     pub fn check_newer(&self, place: &str, there: &[Present]) -> Result<(), Failure> {
         let Some(first) = there.first() else { return Ok(()) };
         let (old, new) = (start(first), self.certificate.validity().not_before);
@@ -98,17 +97,17 @@ impl<'a> Leaf<'a> {
             return Ok(());
         }
         Err(Failure::refused(format!(
-            "{place}: holds a certificate valid from {old}, the release's is valid from {new}: the newer one stays; get a newer release, or move the file away"
+            "{place}: has a certificate valid from {old}, the release's is valid from {new}: a newer certificate is not replaced; get a newer release, or move the file away"
         )))
     }
 }
 
-/// When a certificate becomes valid.
+/// Returns the notBefore time of a certificate.
 pub fn start(certificate: &Present) -> DateTime {
     certificate.parsed.tbs_certificate().validity().not_before.to_date_time()
 }
 
-/// Every place here with the certificate of the release that is for its key.
+/// Returns a leaf for each key file and kubeconfig whose key the release certifies.
 pub fn assign<'a>(target: &'a Target, report: &'a Report) -> Vec<Leaf<'a>> {
     let keys = target.keys.iter().filter_map(|key| {
         let (entry, certificate) = find(report, key.public)?;
@@ -121,13 +120,13 @@ pub fn assign<'a>(target: &'a Target, report: &'a Report) -> Vec<Leaf<'a>> {
     keys.chain(kubeconfigs).collect()
 }
 
-/// The certificate for a key: a ceremony certifies a key once (`KEY-TWICE`).
+/// Returns the certificate for a key; a ceremony certifies a key only once (`KEY-TWICE`).
 pub fn find(report: &Report, public: Digest) -> Option<&(CertificateEntry, Certificate)> {
     report.kept.iter().find(|(entry, _)| entry.spki_sha256 == public)
 }
 
-/// The CA file that belongs into a kubeconfig: that of its client certificate, or the one that it
-/// holds a certificate of.
+/// Returns the CA file for a kubeconfig: that of its client certificate, or one that shares a
+/// certificate with its embedded CA.
 pub fn ca_of<'a>(
     file: &KubeconfigFile,
     leaf: Option<&Leaf<'_>>,
@@ -149,20 +148,20 @@ pub fn ca_of<'a>(
     }
 }
 
-/// A kubeconfig that nothing is for must be complete already, or have its key elsewhere.
+/// A kubeconfig that receives no certificate must be complete, or have its key elsewhere.
 pub fn complete_as_it_is(file: &KubeconfigFile) -> Result<(), String> {
     let Some(key) = file.config.key else { return Ok(()) };
     let Some(client) = file.config.client.first() else {
-        return Err("no certificate of this release is for its key, and it has none yet; put the right file there, or move it away".into());
+        return Err("this release has no certificate for its key, and it has none yet; install the right file, or move it away".into());
     };
     let info = client.parsed.tbs_certificate().subject_public_key_info().to_der();
     match info.map(|der| Digest::of(&der)) {
         Ok(digest) if digest == key => Ok(()),
-        _ => Err("no certificate of this release is for its key, and the one that it has is for another key; put the right file there, or move it away".into()),
+        _ => Err("this release has no certificate for its key, and its current one is for another key; install the right file, or move it away".into()),
     }
 }
 
-/// Certificates that stay as they are, with the files that they are in.
+/// Returns the certificates that remain installed, with the names of their files.
 pub fn staying(target: &Target, leaves: &[Leaf<'_>]) -> Result<Vec<(String, Present)>, Failure> {
     let mut staying = Vec::new();
     let placed = |path: &str| leaves.iter().any(|leaf| leaf.key.is_some_and(|key| key.path == path));
@@ -182,7 +181,7 @@ pub fn staying(target: &Target, leaves: &[Leaf<'_>]) -> Result<Vec<(String, Pres
     Ok(staying)
 }
 
-/// Whether a certificate is another one, or was issued by it.
+/// Whether a certificate equals another one or was issued by it.
 pub fn is_under(certificate: &Present, issuer: &Present) -> bool {
     let (inner, outer) = (certificate.parsed.tbs_certificate(), issuer.parsed.tbs_certificate());
     let Ok(key) = PublicKey::new(outer.subject_public_key_info().clone()) else {

@@ -1,4 +1,4 @@
-//! The places of a plan: each is for one thing.
+//! Checks that each path of a plan has only one use.
 
 use std::collections::HashMap;
 
@@ -9,8 +9,8 @@ use crate::kubernetes::install::ca_file::CaFile;
 use crate::kubernetes::install::trust::Trust;
 
 impl Plan<'_> {
-    /// No file may be two things at once, whether it changes or is right already: one would push
-    /// the other out, and neither undo nor a repair could tell them apart.
+    /// No path may have two uses, whether its file changes or not: one use would overwrite the
+    /// other, and neither undo nor recovery could distinguish them.
     pub(super) fn check_places(
         &self,
         leaves: &[Leaf<'_>],
@@ -36,7 +36,7 @@ impl Plan<'_> {
         for (folder, path, what) in authorities.chain(keys).chain(certificates).chain(kubeconfigs) {
             if let Some(other) = places.insert((folder, path), what.clone()) {
                 return Err(Failure::refused(format!(
-                    "{}: is both {other} and {what}; name another file by --ca, or rename the key",
+                    "{}: is both {other} and {what}; name another file with --ca, or rename the key",
                     self.target.folders.at(folder).name(path)
                 )));
             }

@@ -1,4 +1,4 @@
-//! Keys of a folder that was made before, for a renewal that keeps them.
+//! Keys of an earlier run, for a renewal that keeps them.
 
 use crate::failure::Failure;
 use std::path::Path;
@@ -9,25 +9,25 @@ use zeroize::Zeroizing;
 use super::keys::Pair;
 use crate::media::read_file;
 
-/// The largest file with a key, in octets.
+/// Maximum size of a file that contains a key, in octets.
 const MAX_KEY: usize = 64 << 10;
 
-/// The key in a file of its own.
-pub fn key(before: &Path, path: &str) -> Result<Pair, Failure> {
-    let file = before.join(path);
+/// Reads the key in a key file.
+pub fn key(old: &Path, path: &str) -> Result<Pair, Failure> {
+    let file = old.join(path);
     let text = Zeroizing::new(read_file(&file, MAX_KEY)?);
     Pair::from_pem(&text).map_err(|e| Failure::usage(format!("{}: {e}", file.display())))
 }
 
-/// The key that a kubeconfig embeds, as [`super::kubeconfig::text`] writes it.
-pub fn key_of_config(before: &Path, path: &str) -> Result<Pair, Failure> {
-    let file = before.join(path);
+/// Reads the key embedded in a kubeconfig, as [`super::kubeconfig::text`] writes it.
+pub fn key_of_config(old: &Path, path: &str) -> Result<Pair, Failure> {
+    let file = old.join(path);
     let bad = |why: &str| Failure::usage(format!("{}: {why}", file.display()));
     let octets = Zeroizing::new(read_file(&file, MAX_KEY)?);
-    let text = std::str::from_utf8(&octets).map_err(|_| bad("is not text"))?;
+    let text = std::str::from_utf8(&octets).map_err(|_| bad("is not valid UTF-8"))?;
     let mut found = text.lines().filter_map(|line| line.trim().strip_prefix("client-key-data:"));
     let (Some(data), None) = (found.next(), found.next()) else {
-        return Err(bad("has not exactly one client-key-data"));
+        return Err(bad("does not have exactly one client-key-data"));
     };
     let pem = Base64::decode_vec(data.trim().trim_matches('"'))
         .map_err(|_| bad("client-key-data is not base64"))?;
