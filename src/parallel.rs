@@ -1,8 +1,7 @@
-//! Work spread over threads, with results in the order of the work and bounded memory.
+//! An ordered parallel map in bounded memory.
 //!
-//! A source gives pieces of work, workers map them, a sink takes the results in the order in which
-//! the source gave them, whatever the timing. No more than a few pieces a worker are under way:
-//! a fast source waits for a slow sink.
+//! A source produces items, worker threads map them, and a sink consumes the results in source
+//! order. Only a few items per worker are in flight, so a fast source waits for a slow sink.
 
 use crate::failure::Failure;
 use std::collections::BTreeMap;
@@ -11,13 +10,13 @@ use std::thread::Builder;
 
 use crossbeam_channel::bounded;
 
-/// Why work ended besides what source and sink say.
+/// Why a parallel map ended, other than by an error of source or sink.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The sink or every worker is gone, so the source need not go on. It is never what a caller sees.
+    /// The sink or every worker has stopped, so the source stops too. Callers never see it.
     #[error("stopped")]
     Closed,
-    /// The system gives no thread to work in.
+    /// A thread could not be started.
     #[error("no thread can be started: {0}")]
     Thread(std::io::Error),
 }
@@ -28,15 +27,15 @@ impl From<Error> for Failure {
     }
 }
 
-/// Pieces under way for each worker: one at work, the others waiting before or behind it.
+/// Items in flight per worker: one being mapped, the others queued before or after it.
 const UNDER_WAY: usize = 4;
 
-/// Maps what `source` gives, in so many threads; `source` runs in one of its own, `sink` in the
-/// caller's.
+/// Maps the items of `source` in up to `workers` threads; `source` runs in a separate thread, `sink`
+/// in the caller's.
 ///
 /// # Errors
-/// The sink's first error, or else the source's; [`Error::Thread`] when no thread can be started. One
-/// worker is enough.
+/// The sink's first error, or else the source's; [`Error::Thread`] when neither the source nor the
+/// first worker can be started. One worker is enough.
 pub fn ordered<In, Out, E>(
     workers: usize,
     source: impl FnOnce(&mut dyn FnMut(In) -> Result<(), E>) -> Result<(), E> + Send,
@@ -60,7 +59,7 @@ where
             let mut number = 0;
             source(&mut |piece| {
                 permits.recv().map_err(|_| Error::Closed)?;
-                // A worker for each of the first pieces: little work needs few threads.
+                // Each of the first items starts a worker: little work needs few threads.
                 if number < workers as u64 {
                     let (jobs, done) = (jobs.clone(), done.clone());
                     let worker = Builder::new().spawn_scoped(scope, move || {
@@ -82,7 +81,7 @@ where
         let mut next = 0;
         let mut outcome = Ok(());
         for (number, result) in &results {
-            // A panic ends all threads: its result would be waited for without end.
+            // A panic ends all threads; otherwise the loop would wait for its result forever.
             waiting.insert(number, result.unwrap_or_else(|panic| resume_unwind(panic)));
             while let Some(result) = waiting.remove(&next) {
                 next += 1;
