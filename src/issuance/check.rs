@@ -1,5 +1,5 @@
-//! The second look: octets are decoded again and held against what was meant, before the token
-//! sees them and after it has signed.
+//! An independent check before signing: the octets are decoded again and compared with the intended
+//! values.
 
 use der::asn1::AnyRef;
 use der::{Decode, Encode};
@@ -10,19 +10,19 @@ use super::parts::{ExtensionParts, Parts};
 use super::{Authority, Error, Serial, Validity, signature_algorithm};
 use crate::keys::PublicKey;
 
-/// What octets that are to be signed must say.
+/// The values that the octets to sign must contain.
 pub struct Meant<'a> {
     pub issuer: Option<&'a Authority>,
     pub issuer_key: &'a PublicKey,
     pub serial: Serial,
     pub validity: Validity,
-    /// DER of the subject and of its SubjectPublicKeyInfo.
+    /// The DER octets of the subject and of its SubjectPublicKeyInfo.
     pub holder: (&'a [u8], &'a [u8]),
 }
 
-/// Checks octets that are to be signed, taken apart again: DER, version 3, the issuer's very
-/// subject octets, the algorithm of its key, serial number, validity, subject and key that were
-/// meant, extensions that encode to themselves and none of them twice.
+/// Decodes the octets to sign and checks: DER, version 3, issuer octets equal to the authority's
+/// subject octets, the algorithm of the authority's key, the intended serial number, validity,
+/// subject and key, canonical encoding of extensions, and no duplicate extension.
 pub fn before_signing(octets: &[u8], meant: &Meant<'_>) -> Result<(), Error> {
     let parts = Parts::of(octets)?;
     let expected_issuer =
@@ -62,7 +62,7 @@ pub fn before_signing(octets: &[u8], meant: &Meant<'_>) -> Result<(), Error> {
     }
 }
 
-/// DER has one encoding: of the same values, another one is longer.
+/// DER is the shortest encoding of these values, so any other has a different length.
 fn encoded_length(extensions: &Vec<ExtensionParts<'_>>) -> Result<usize, der::Error> {
     usize::try_from(extensions.encoded_len()?)
 }

@@ -1,4 +1,4 @@
-//! Certificates for approved requests: what is the same for all of a certificate profile is encoded once.
+//! Certificates for approved requests. Fields common to all certificates of a profile are encoded once.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::{Authority, Error, Serial, ToBeSigned, Validity, extensions, signatur
 use crate::keys::KeyKind;
 use crate::policy::{Approval, NamedProfile};
 
-/// A TBSCertificate around parts that were encoded before (RFC 5280 4.1.2).
+/// A TBSCertificate of fields that are already encoded (RFC 5280 4.1.2).
 #[derive(Sequence)]
 struct LeafCertificate<'a> {
     #[asn1(context_specific = "0", tag_mode = "EXPLICIT")]
@@ -28,7 +28,7 @@ struct LeafCertificate<'a> {
     extensions: Vec<AnyRef<'a>>,
 }
 
-/// What the certificates of one profile under one authority have in common.
+/// The encoded fields common to all certificates of one profile under one authority.
 #[derive(Clone, Debug)]
 pub struct Template {
     authority: Arc<Authority>,
@@ -42,10 +42,11 @@ pub struct Template {
 }
 
 impl Template {
-    /// Encodes what does not depend on the request.
+    /// Encodes the fields that do not depend on the request.
     ///
     /// # Errors
-    /// [`Error::Internal`] when it cannot be encoded.
+    /// [`Error::Refused`] when the authority's path length does not allow the profile,
+    /// [`Error::Internal`] when encoding fails.
     pub fn new(authority: Arc<Authority>, profile: &NamedProfile) -> Result<Self, Error> {
         if profile.profile.is_authority() && authority.path_length() == Some(0) {
             return Err(Error::Refused(format!(
@@ -68,10 +69,10 @@ impl Template {
         })
     }
 
-    /// The certificate for an approved request.
+    /// Builds the certificate for an approved request.
     ///
     /// # Errors
-    /// [`Error::Refused`] when the authority's own validity does not allow it.
+    /// [`Error::Refused`] when the authority's validity does not allow it.
     pub fn fill(&self, approval: &Approval, serial: Serial, now: DateTime) -> Result<ToBeSigned, Error> {
         let validity = self.authority.limit(Validity::seconds(now, approval.seconds)?)?;
         let key_identifier = extensions::subject_key_identifier(&approval.key)?.to_der()?;
