@@ -1,4 +1,4 @@
-//! The kinds of public key that keyrite accepts.
+//! The public key kinds that keyrite accepts.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use super::{KeyError, rsa};
 use crate::digest::Digest;
 
-/// What kind of key it is.
+/// The algorithm of a public key, with its curve or size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
     /// RSA with a modulus of this many bits.
@@ -38,7 +38,7 @@ impl fmt::Display for KeyKind {
     }
 }
 
-/// A public key of an accepted kind and strength, with its exact encoding.
+/// A public key of accepted kind and strength, with its exact encoding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
     info: SubjectPublicKeyInfoOwned,
@@ -47,10 +47,10 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Accepts a key, or says why not.
+    /// Checks the kind and strength of a key.
     ///
     /// # Errors
-    /// [`KeyError`] names the algorithm or the weakness, with both values.
+    /// [`KeyError`] names the unsupported algorithm or the weakness.
     pub fn new(info: SubjectPublicKeyInfoOwned) -> Result<Self, KeyError> {
         let der = info.to_der().map_err(|e| KeyError::Unsupported(format!("public key: {e}")))?;
         let bits = info.subject_public_key.as_bytes().unwrap_or_default();
@@ -70,11 +70,10 @@ impl PublicKey {
         Ok(Self { info, der, kind })
     }
 
-    /// A key that [`PublicKey::new`] accepted before, from the octets that were written down then:
-    /// its strength is not tried again.
+    /// Decodes a key that [`PublicKey::new`] accepted earlier, without checking its strength again.
     ///
     /// # Errors
-    /// [`KeyError`] when the octets are no key of an accepted kind.
+    /// [`KeyError`] when the octets are not a key of an accepted kind.
     pub fn accepted(der: &[u8]) -> Result<Self, KeyError> {
         let unsupported = |e: der::Error| KeyError::Unsupported(format!("public key: {e}"));
         let info = SubjectPublicKeyInfoOwned::from_der(der).map_err(unsupported)?;
@@ -87,32 +86,32 @@ impl PublicKey {
         Ok(Self { info, der: der.to_vec(), kind })
     }
 
-    /// Its kind.
+    /// Returns its kind.
     pub fn kind(&self) -> KeyKind {
         self.kind
     }
 
-    /// The SubjectPublicKeyInfo.
+    /// Returns the SubjectPublicKeyInfo.
     pub fn info(&self) -> &SubjectPublicKeyInfoOwned {
         &self.info
     }
 
-    /// The DER octets of the SubjectPublicKeyInfo.
+    /// Returns the DER octets of the SubjectPublicKeyInfo.
     pub fn der(&self) -> &[u8] {
         &self.der
     }
 
-    /// SHA-256 over [`PublicKey::der`].
+    /// Returns the SHA-256 of [`PublicKey::der`].
     pub fn digest(&self) -> Digest {
         Digest::of(&self.der)
     }
 
-    /// The contents of the subjectPublicKey BIT STRING.
+    /// Returns the contents of the subjectPublicKey BIT STRING.
     pub fn bits(&self) -> &[u8] {
         self.info.subject_public_key.as_bytes().unwrap_or_default()
     }
 
-    /// The key identifier: leftmost 160 bits of SHA-256 over the subjectPublicKey bits
+    /// Returns the key identifier: the leftmost 160 bits of the SHA-256 of the subjectPublicKey bits
     /// (RFC 7093 section 2, method 1).
     pub fn identifier(&self) -> Vec<u8> {
         Digest::of(self.bits()).as_bytes().iter().take(20).copied().collect()
@@ -156,7 +155,7 @@ fn ed25519(algorithm: &AlgorithmIdentifierOwned, bits: &[u8]) -> Result<KeyKind,
     let point = curve25519_dalek::edwards::CompressedEdwardsY::from_slice(bits)
         .ok()
         .filter(|compressed| {
-            // RFC 8032 5.1.3 wants the encoding to be canonical.
+            // RFC 8032 5.1.3 requires a canonical encoding.
             compressed.decompress().is_some_and(|point| point.compress() == *compressed)
         })
         .and_then(|compressed| compressed.decompress());
