@@ -1,4 +1,4 @@
-//! Modules and the tokens behind them.
+//! PKCS#11 modules, and the tokens that they present.
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::slot::Slot;
@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::media::shown;
 use crate::record::TokenFacts;
 
-/// A loaded module: one for each process, for two can crash some libraries.
+/// A loaded module. One per process, because some libraries crash when a second one is loaded.
 #[derive(Debug)]
 pub struct Module {
     context: Pkcs11,
@@ -21,7 +21,7 @@ impl Module {
     /// Loads and initialises the module that an HSM profile names.
     ///
     /// # Errors
-    /// [`Error::Setup`] when no file is there, when it is not the pinned one, or no module.
+    /// [`Error::Setup`] when the file is missing, does not match its pinned digest, or is not a module.
     pub fn load(profile: HsmProfile) -> Result<Self, Error> {
         let listed: Vec<String> = profile.module.iter().map(|path| path.display().to_string()).collect();
         let path = profile.module.iter().find(|path| path.is_file()).cloned().ok_or_else(|| {
@@ -45,7 +45,6 @@ impl Module {
         Ok(Self { context, profile, path, digest })
     }
 
-    /// The HSM profile.
     pub fn profile(&self) -> &HsmProfile {
         &self.profile
     }
@@ -64,10 +63,7 @@ impl Module {
         &self.context
     }
 
-    /// All tokens that are present.
-    ///
-    /// # Errors
-    /// [`Error::Pkcs11`] when the module fails.
+    /// Lists all tokens that are present.
     pub fn tokens(&self) -> Result<Vec<TokenFacts>, Error> {
         self.context.get_slots_with_token()?.into_iter().map(|slot| self.facts(slot)).collect()
     }
@@ -92,10 +88,10 @@ impl Module {
         })
     }
 
-    /// The one token that is meant.
+    /// Finds the token that a selector matches.
     ///
     /// # Errors
-    /// [`Error::Setup`] when several match, [`Error::Fault`] when none does; both list what is there.
+    /// [`Error::Setup`] when several match, [`Error::Fault`] when none does; both list the tokens.
     pub fn choose(&self, selector: &Selector) -> Result<TokenFacts, Error> {
         let all = self.tokens()?;
         let wanted = |token: &&TokenFacts| {
@@ -120,19 +116,16 @@ impl Module {
         }
     }
 
-    /// The token that a command line names, or else the one that the HSM profile means.
-    ///
-    /// # Errors
-    /// As [`Module::choose`].
+    /// Finds the token that the command line selects, or else the one that the HSM profile selects.
     pub fn choose_or_usual(&self, named: &Selector) -> Result<TokenFacts, Error> {
         self.choose(if *named == Selector::default() { &self.profile.token } else { named })
     }
 
-    /// Opens a session at the token and logs the user in, once.
+    /// Opens a session with the token and tries to log the user in once.
     ///
     /// # Errors
-    /// [`Error::Fault`] when the PIN is locked, not set, or at its final try without `final_try`;
-    /// [`Error::Pkcs11`] when the login fails.
+    /// [`Error::Fault`] when the PIN is locked, not set, or at its final attempt without `final_try`;
+    /// [`Error::WrongPin`] when the token rejects it.
     pub fn open(&self, token: &TokenFacts, pin: &Pin, final_try: bool) -> Result<Session, Error> {
         check_pin_state(token, final_try)?;
         let slot = slot(token)?;
@@ -147,12 +140,8 @@ impl Module {
         Ok(Session::new(session, self.profile.clone(), token.clone()))
     }
 
-    /// Opens sessions beside one whose user is logged in, until there are as many as the HSM profile
-    /// says, as there is work for, or as the token gives (PKCS#11 2.40, 5.6: a login holds for all
-    /// sessions).
-    ///
-    /// # Errors
-    /// [`Error::Pkcs11`] when the token fails otherwise.
+    /// Opens sessions in addition to one that is logged in, up to the limits of the HSM profile, the
+    /// amount of work and the token. A login applies to all sessions (PKCS#11 2.40, 5.6).
     pub fn further_sessions(&self, first: &Session, work: usize) -> Result<Vec<Session>, Error> {
         let slot = slot(first.token())?;
         let mut further = Vec::new();
@@ -168,10 +157,8 @@ impl Module {
         Ok(further)
     }
 
-    /// Whether the PIN comes from the device: the profile says so, and the token must agree.
-    ///
-    /// # Errors
-    /// [`Error::Setup`] when they disagree.
+    /// Returns whether the PIN is entered on the device: the HSM profile decides, and the token must
+    /// support it.
     pub fn wants_pinpad(&self, token: &TokenFacts) -> Result<bool, Error> {
         match (self.profile.pin, token.pinpad) {
             (PinEntry::Pinpad, false) => Err(Error::Setup(format!(
@@ -200,7 +187,6 @@ impl Module {
     }
 }
 
-/// The slot that a token is in.
 pub(super) fn slot(token: &TokenFacts) -> Result<Slot, Error> {
     let slot = token.slot.and_then(|slot| Slot::try_from(slot).ok());
     slot.ok_or_else(|| Error::Fault(format!("token {}: has no slot", token.serial)))
