@@ -1,4 +1,5 @@
-//! One uncompressed tar (POSIX.1-1988 ustar, with GNU or pax long names) under the rules of folders.
+//! Uncompressed tar archives (POSIX.1-1988 ustar, with GNU or pax long names), read under the same
+//! rules as folders.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -11,16 +12,16 @@ use tar::{Archive, Entry, EntryType};
 use super::read::{Tally, bounded, not_a_file, open_file};
 use super::{Error, RelativePath, shown};
 
-/// Octets of a header, and the unit to which files are padded.
+/// Header size, and the unit to which files are padded, in octets.
 const BLOCK: u64 = 512;
 
-/// What may be read to find the next header, in octets: long names come in files of their own,
-/// which the crate reads whole.
+/// Maximum octets read to find the next header. Long names are separate entries, which the crate
+/// reads whole.
 const HEADERS: u64 = 1 << 20;
-/// What is read ahead, in octets.
+/// Read-ahead buffer, in octets.
 const AHEAD: usize = 1 << 20;
 
-/// A file of which no more is read than is expected.
+/// A file with a budget of octets to read, so that a hostile header cannot exhaust memory.
 struct Metered<'f> {
     file: &'f File,
     left: &'f Cell<u64>,
@@ -46,13 +47,13 @@ impl Seek for Metered<'_> {
 /// A regular file in a tar.
 pub struct Place {
     pub path: RelativePath,
-    /// Where its octets start.
+    /// Offset of its contents, in octets.
     pub offset: u64,
-    /// How many there are.
+    /// Size of its contents, in octets.
     pub size: u64,
 }
 
-/// Reads every file, front to back.
+/// Reads every file, in the order of the archive.
 pub fn read_each<E: From<Error>>(
     medium: &Path,
     tally: &mut Tally,
@@ -84,7 +85,7 @@ pub fn read_each<E: From<Error>>(
     Ok(check_end(&file, &named, end)?)
 }
 
-/// Visits the header of every file, passing over the octets.
+/// Visits the header of every file and skips the contents.
 pub fn headers<E: From<Error>>(
     file: &File,
     named: &str,
@@ -106,7 +107,8 @@ pub fn headers<E: From<Error>>(
     Ok(check_end(file, named, end)?)
 }
 
-/// Passes over what is small within what was read ahead, and knows where it is without asking.
+/// A buffered reader that seeks within its buffer where possible, and tracks its position without
+/// system calls.
 struct Near<'f> {
     reader: BufReader<Metered<'f>>,
     at: u64,
@@ -128,7 +130,7 @@ impl Read for Near<'_> {
 
 impl Seek for Near<'_> {
     fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
-        // No file system has such a place: it is the tar that is wrong, and not the device.
+        // The offset is out of range: the tar is malformed; the device has not failed.
         let nowhere = |_| std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
         match to {
             SeekFrom::Current(octets) => {
@@ -149,7 +151,7 @@ fn end_of<R: Read>(entry: &Entry<'_, R>) -> u64 {
     entry.raw_file_position().saturating_add(entry.size().next_multiple_of(BLOCK))
 }
 
-/// Where a regular file lies; none for a folder.
+/// Returns path, offset and size of a regular file; `None` for a folder.
 fn place<R: Read>(entry: &Entry<'_, R>) -> Result<Option<Place>, Error> {
     let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
     let mut text = name.as_str();
@@ -167,8 +169,8 @@ fn place<R: Read>(entry: &Entry<'_, R>) -> Result<Option<Place>, Error> {
     }
 }
 
-/// After the last file a tar has two blocks of zeros, and nothing but zeros to the end of the file:
-/// without the first it may have lost files, with the second it may hide some.
+/// Requires two blocks of zeros after the last file, and only zeros to the end: without the blocks
+/// the tar may be truncated, and other data after them may hide files.
 fn check_end(file: &File, named: &str, end: u64) -> Result<(), Error> {
     let (mut at, mut buffer) = (end, [0; 1 << 13]);
     loop {
@@ -199,13 +201,14 @@ fn cut(named: &str, error: Error) -> Error {
     }
 }
 
-/// The crate tells broken archives by the same type as failing devices; only the latter have a number.
+/// The crate reports malformed archives and I/O errors with the same type; only the latter have an OS
+/// error code.
 fn broken(named: &str, error: std::io::Error) -> Error {
     if error.raw_os_error().is_some() {
         return Error::fault(named, error);
     }
     let why = shown(&error.to_string());
-    // A header that is cut has no kind of its own.
+    // A truncated header has no separate error kind.
     if error.kind() == std::io::ErrorKind::UnexpectedEof || why == "failed to read entire block" {
         return cut_off(named);
     }
