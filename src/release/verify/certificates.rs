@@ -1,4 +1,4 @@
-//! Certificates held against their manifest entries and their authorities.
+//! Verification of certificates against their manifest entries and authorities.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ use crate::media::Tree;
 use crate::release::Error;
 use crate::release::manifest::CertificateEntry;
 
-/// Checks one certificate: its file, what the manifest tells of it, its signature.
+/// Verifies one certificate: file digest, manifest entry, signature and path constraints.
 pub fn check(tree: &Tree, authorities: &Authorities, entry: &CertificateEntry) -> Result<Certificate, Error> {
     let certificate = Certificate::from_pem(&file(tree, &entry.path, &entry.file_sha256)?)
         .map_err(|e| Error(format!("{}: {e}", entry.path)))?;
@@ -34,8 +34,8 @@ pub fn check(tree: &Tree, authorities: &Authorities, entry: &CertificateEntry) -
     Ok(certificate)
 }
 
-/// Whether a certificate may stand where the manifest says: below its authority, as a leaf or as an
-/// authority of path length 0 outside the token, and never as a manifest key.
+/// Checks that a certificate is what the manifest says: a leaf, or a delegated authority with path
+/// length 0, allowed by its authority, and never a manifest key.
 fn place(scope: &Scope, entry: &CertificateEntry, certificate: &Certificate) -> Result<(), Error> {
     if certificate.asserts_manifest_signing()? {
         return Err(Error("asserts the certificate policy of manifest keys, and its key is not one".into()));

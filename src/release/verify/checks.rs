@@ -1,4 +1,4 @@
-//! What authorities and certificates of a release are checked by alike.
+//! Checks common to authorities and certificates of a release.
 
 use crate::issuance::{Authority, Certificate, IssuedFacts};
 use crate::media::RelativePath;
@@ -15,7 +15,7 @@ pub fn same_facts(path: &RelativePath, told: &IssuedFacts, certificate: &Certifi
     Err(Error(format!("{path}: the manifest describes another certificate")))
 }
 
-/// Issuer, signature and validity of a certificate fit the authority.
+/// Checks issuer, signature and validity of a certificate against its authority.
 pub fn signed_by(path: &RelativePath, certificate: &Certificate, issuer: &Authority) -> Result<(), Error> {
     if certificate.parsed().tbs_certificate().issuer() != issuer.subject() {
         return Err(Error(format!("{path}: its issuer is not the subject of {}", issuer.name())));
