@@ -17,7 +17,7 @@ pub enum Error {
     #[error("stopped")]
     Closed,
     /// A thread could not be started.
-    #[error("no thread can be started: {0}")]
+    #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
 }
 

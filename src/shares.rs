@@ -28,19 +28,19 @@ const CHARACTERS: &[u8; 32] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Wrong prefix or length; the value is the number of characters typed.
-    #[error("a share has 48 characters and begins with ms1; {0} were typed")]
+    #[error("a share has 48 characters and begins with ms1; {0} characters were typed")]
     Form(usize),
     /// A character outside the codex32 alphabet, at this position, counted from 1.
-    #[error("character {0} is none that a share has (no 1, b, i, o behind the ms1)")]
+    #[error("character {0} is not valid in a share (1, b, i and o never follow ms1)")]
     Character(usize),
     /// The checksum does not match.
-    #[error("the checksum is wrong: a character is wrong, or two are exchanged")]
+    #[error("checksum does not match: a character is wrong, or two are swapped")]
     Checksum,
     /// A valid codex32 string that is not a share of a set.
-    #[error("this is not a share of a set of 2 to 9")]
+    #[error("not a share of a set with a threshold of 2 to 9")]
     NoShare,
     /// A share of another set.
-    #[error("this share belongs to the set {found}, wanted is one of {wanted}")]
+    #[error("this share belongs to set {found}, expected set {wanted}")]
     Foreign {
         /// The identifier of its set.
         found: String,
@@ -48,10 +48,10 @@ pub enum Error {
         wanted: String,
     },
     /// A share with this index was already entered.
-    #[error("share {0} was given already")]
+    #[error("share {0} was already entered")]
     Repeated(char),
     /// Fewer shares than the threshold.
-    #[error("{have} shares are there, {need} are needed")]
+    #[error("{have} shares entered, {need} required")]
     TooFew {
         /// Number of shares entered.
         have: usize,
@@ -59,7 +59,7 @@ pub enum Error {
         need: usize,
     },
     /// An invalid threshold or number of shares.
-    #[error("{threshold} of {count}: required is 2 to 9 of at most {}", INDICES.len())]
+    #[error("threshold {threshold} of {count} shares: must be 2 to 9 of at most {}", INDICES.len())]
     Numbers {
         /// The requested threshold.
         threshold: usize,

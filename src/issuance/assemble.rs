@@ -34,7 +34,7 @@ impl Signed {
             && again.signature.as_bytes() == Some(&signature);
         match same {
             true => Ok(Self { digest: Digest::of(&der), der, signature }),
-            false => Err(Error::Internal("certificate holds other octets than were signed".into())),
+            false => Err(Error::Internal("certificate does not contain the octets that were signed".into())),
         }
     }
 

@@ -165,7 +165,7 @@ impl Reserved {
     pub fn of(octets: &[u8]) -> Result<Self, Error> {
         let parts = Parts::of(octets)?;
         let serial: Result<[u8; 20], _> = parts.serial.as_bytes().try_into();
-        let serial = serial.map_err(|_| Error::Refused("serial number has not 20 octets".into()))?;
+        let serial = serial.map_err(|_| Error::Refused("serial number is not 20 octets".into()))?;
         let key = PublicKey::accepted(&parts.spki.to_der()?).map_err(|e| Error::Refused(e.to_string()))?;
         let Validity { not_before: start, not_after: end } = parts.validity();
         Ok(Self { serial: serial.into(), start, end, key })

@@ -37,9 +37,7 @@ impl Certificate {
         let refused = |e: der::Error| Error::Refused(format!("not a certificate in strict DER: {e}"));
         let parsed = Parsed::from_der(der).map_err(refused)?;
         if parsed.to_der().map_err(refused)? != der {
-            return Err(Error::Refused(
-                "certificate is not DER: encoding it again gives other octets".into(),
-            ));
+            return Err(Error::Refused("certificate is not DER: re-encoding gives different octets".into()));
         }
         let key = PublicKey::new(parsed.tbs_certificate().subject_public_key_info().clone())
             .map_err(|e| Error::Refused(e.to_string()))?;
@@ -54,9 +52,9 @@ impl Certificate {
         match der::pem::decode_vec(octets) {
             Ok(("CERTIFICATE", der)) => Self::from_der(&der),
             Ok((label, _)) => {
-                Err(Error::Refused(format!("PEM label is {label:?}, required is \"CERTIFICATE\"")))
+                Err(Error::Refused(format!("PEM label is {label:?}, expected \"CERTIFICATE\"")))
             }
-            Err(e) => Err(Error::Refused(format!("not one certificate in PEM: {e}"))),
+            Err(e) => Err(Error::Refused(format!("not exactly one PEM certificate: {e}"))),
         }
     }
 
@@ -68,7 +66,7 @@ impl Certificate {
         let algorithm = self.parsed.signature_algorithm();
         if algorithm != self.parsed.tbs_certificate().signature() {
             return Err(Error::Refused(
-                "signature algorithms inside and outside differ (RFC 5280 4.1.1.2)".into(),
+                "inner and outer signature algorithm differ (RFC 5280 4.1.1.2)".into(),
             ));
         }
         let signature = self.parsed.signature().as_bytes().unwrap_or_default();

@@ -46,14 +46,14 @@ pub fn before_signing(octets: &[u8], meant: &Meant<'_>) -> Result<(), Error> {
             "signature algorithm is not that of the authority's key",
         ),
         (parts.serial.as_bytes() == meant.serial.as_bytes(), "serial number is not the reserved one"),
-        (found == meant.validity, "validity is not the one that was meant"),
+        (found == meant.validity, "validity is not the intended one"),
         (found.not_before <= found.not_after, "validity ends before it starts"),
         (!outlives, "validity ends after the issuer's"),
         (holder, "subject or key is not the approved one"),
         (!extensions.is_empty() && !doubled, "duplicate extensions, or none"),
         (
             encoded_length(&extensions)? == parts.extensions.value().len(),
-            "extensions do not encode to themselves",
+            "extensions are not DER: re-encoding gives a different length",
         ),
     ];
     match checks.iter().find(|(holds, _)| !holds) {

@@ -103,5 +103,7 @@ fn text(name: &GeneralName) -> String {
 }
 
 fn not_processed() -> Error {
-    Error::Refused("name constraints above it are of a form that keyrite does not process".into())
+    Error::Refused(
+        "an authority above it has name constraints of a form that keyrite does not support".into(),
+    )
 }

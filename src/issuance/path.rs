@@ -54,7 +54,7 @@ impl Scope {
         let left = match self.path_length.map(|left| left.checked_sub(1)) {
             Some(None) => {
                 return Err(Error::Refused(format!(
-                    "{}: no authority may follow here, for the path length above it is 0 (RFC 5280 4.2.1.9)",
+                    "{}: the path length above it is 0, so no authority may follow (RFC 5280 4.2.1.9)",
                     authority.name()
                 )));
             }
@@ -97,7 +97,7 @@ impl Scope {
         match own.iter().find(|purpose| !above.contains(purpose)) {
             None => Ok(()),
             Some(purpose) => Err(Error::Refused(format!(
-                "its purpose {purpose} is not admitted by the authorities above it, which allow {} (extended key usage, RFC 5280 4.2.1.12)",
+                "extended key usage {purpose} is not allowed by the authorities above it, which allow {} (RFC 5280 4.2.1.12)",
                 listed(above)
             ))),
         }
@@ -136,7 +136,7 @@ fn check_extensions(certificate: &Certificate) -> Result<(), Error> {
         }
         if extension.critical && !PROCESSED.contains(&extension.extn_id) {
             return Err(Error::Refused(format!(
-                "critical extension {} is not one that keyrite processes (RFC 5280 4.2)",
+                "critical extension {} is not supported (RFC 5280 4.2)",
                 extension.extn_id
             )));
         }

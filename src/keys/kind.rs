@@ -63,7 +63,7 @@ impl PublicKey {
             ID_ED_25519 => ed25519(&info.algorithm, bits)?,
             other => {
                 return Err(KeyError::Unsupported(format!(
-                    "public key algorithm {other} is none of RSA, ECDSA on P-256, P-384 or P-521, Ed25519"
+                    "public key algorithm {other} is not supported; use RSA, ECDSA on P-256, P-384 or P-521, or Ed25519"
                 )));
             }
         };
@@ -133,15 +133,17 @@ fn curve(algorithm: &AlgorithmIdentifierOwned, point: &[u8]) -> Result<KeyKind, 
         Some(SECP_384_R_1) => (KeyKind::P384, 48),
         Some(SECP_521_R_1) => (KeyKind::P521, 66),
         Some(other) => {
-            return Err(KeyError::Unsupported(format!("curve {other} is none of P-256, P-384, P-521")));
+            return Err(KeyError::Unsupported(format!(
+                "curve {other} is not supported; use P-256, P-384 or P-521"
+            )));
         }
         None => {
-            return Err(KeyError::Unsupported("elliptic curve is not given by name (RFC 5480 2.1.1)".into()));
+            return Err(KeyError::Unsupported("elliptic curve is not a named curve (RFC 5480 2.1.1)".into()));
         }
     };
     if point.first() != Some(&4) || point.len() != 1 + 2 * width {
         return Err(KeyError::Unsupported(format!(
-            "{kind} point is not in the uncompressed form of {} octets",
+            "{kind} public key is not an uncompressed point of {} octets",
             1 + 2 * width
         )));
     }

@@ -29,7 +29,7 @@ pub fn check(octets: &[u8]) -> Result<usize, KeyError> {
     let bits = modulus.bits() as usize;
     if !(2048..=8192).contains(&bits) || !bits.is_multiple_of(8) {
         return Err(KeyError::Weak(format!(
-            "RSA modulus is {bits} bits, required are 2048 to 8192 in steps of 8"
+            "RSA modulus is {bits} bits, must be 2048 to 8192 in steps of 8"
         )));
     }
     check_exponent(key.exponent.as_bytes())?;
@@ -48,7 +48,7 @@ fn check_exponent(octets: &[u8]) -> Result<(), KeyError> {
     let exponent = octets.iter().take(9).fold(0_u128, |sum, octet| sum << 8 | u128::from(*octet));
     if exponent.is_multiple_of(2) || !(65_537..1 << 33).contains(&exponent) {
         return Err(KeyError::Weak(format!(
-            "RSA exponent is {}, required is an odd number from 65537 to 2^33",
+            "RSA exponent is {}, must be odd and from 65537 to 2^33",
             if octets.len() > 8 { "larger than 2^64".to_owned() } else { exponent.to_string() }
         )));
     }
@@ -66,7 +66,7 @@ fn check_modulus(modulus: &BigUint) -> Result<(), KeyError> {
         .skip(1)
         .all(|p| in_roca_subgroup(residue(modulus, p), p))
     {
-        return Err(KeyError::Weak("RSA modulus bears the ROCA fingerprint (CVE-2017-15361)".into()));
+        return Err(KeyError::Weak("RSA modulus has the ROCA fingerprint (CVE-2017-15361)".into()));
     }
     if has_close_primes(modulus) {
         return Err(KeyError::Weak(format!(

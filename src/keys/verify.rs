@@ -69,7 +69,7 @@ fn verifier(
     };
     let found = found.ok_or_else(|| {
         SignatureError::Algorithm(format!(
-            "signature algorithm {} is not accepted with a key {kind}; required is one with SHA-256, SHA-384 or SHA-512",
+            "signature algorithm {} is not accepted with an {kind} key; use SHA-256, SHA-384 or SHA-512",
             name(algorithm.oid)
         ))
     })?;
@@ -87,7 +87,7 @@ fn require_parameters(kind: KeyKind, algorithm: &AlgorithmIdentifierOwned) -> Re
         return Ok(());
     }
     Err(SignatureError::Algorithm(format!(
-        "signature algorithm {} has wrong parameters: NULL for RSA (RFC 4055 5), none for others (RFC 5758 3.2, RFC 8410 3)",
+        "signature algorithm {} has wrong parameters; RSA requires NULL (RFC 4055 5), others none (RFC 5758 3.2, RFC 8410 3)",
         name(algorithm.oid)
     )))
 }
@@ -110,7 +110,7 @@ fn pss(
     ];
     known.into_iter().find(|(der, _)| *der == parameters).map(|(_, verifier)| verifier).ok_or_else(|| {
         SignatureError::Algorithm(
-            "RSASSA-PSS parameters are not SHA-256, SHA-384 or SHA-512 for both hashes with a salt of that length".into(),
+            "RSASSA-PSS parameters are not SHA-256, SHA-384 or SHA-512 for both hashes, with a salt of the hash length".into(),
         )
     })
 }

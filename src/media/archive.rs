@@ -178,7 +178,7 @@ fn check_end(file: &File, named: &str, end: u64) -> Result<(), Error> {
         let (found, _) = buffer.split_at(read);
         if found.iter().any(|octet| *octet != 0) {
             return Err(Error::Refused(format!(
-                "{}: octets follow the end of the tar; make it anew [MEDIA-TYPE]",
+                "{}: data follows the end of the tar; create it again [MEDIA-TYPE]",
                 shown(named)
             )));
         }
@@ -191,7 +191,7 @@ fn check_end(file: &File, named: &str, end: u64) -> Result<(), Error> {
 }
 
 fn cut_off(named: &str) -> Error {
-    Error::Refused(format!("{}: the tar is cut off; copy it anew [MEDIA-TYPE]", shown(named)))
+    Error::Refused(format!("{}: the tar is truncated; copy it again [MEDIA-TYPE]", shown(named)))
 }
 
 fn cut(named: &str, error: Error) -> Error {
@@ -213,7 +213,7 @@ fn broken(named: &str, error: std::io::Error) -> Error {
         return cut_off(named);
     }
     Error::Refused(format!(
-        "{}: neither a folder nor a sound, uncompressed tar: {why} [MEDIA-TYPE]",
+        "{}: neither a folder nor a valid uncompressed tar: {why} [MEDIA-TYPE]",
         shown(named)
     ))
 }

@@ -67,7 +67,7 @@ impl Gathered {
         self.octets += octets.len() as u64;
         if self.files.len() >= limits.files || self.octets > limits.total {
             return Err(Error::Refused(format!(
-                "more than {} files or {} octets; make more bundles [MEDIA-SIZE]",
+                "more than {} files or {} octets; split them into several bundles [MEDIA-SIZE]",
                 limits.files, limits.total
             )));
         }

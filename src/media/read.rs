@@ -98,7 +98,7 @@ impl Tally {
         self.total = self.total.saturating_add(length as u64);
         if self.total > self.limits.total {
             return Err(Error::Refused(format!(
-                "more than {} octets in all; split the bundle [MEDIA-SIZE]",
+                "more than {} octets in total; split the bundle [MEDIA-SIZE]",
                 self.limits.total
             )));
         }
@@ -108,13 +108,13 @@ impl Tally {
 
 pub fn twin(path: &RelativePath) -> Error {
     Error::Refused(format!(
-        "{path}: another file of this medium has the same name, or one that differs only in case, which some media do not keep apart; rename one [MEDIA-NAME]"
+        "{path}: another file on this medium has the same name, or one that differs only in case, which some file systems do not distinguish; rename one [MEDIA-NAME]"
     ))
 }
 
 pub fn not_a_file(path: &str) -> Error {
     Error::Refused(format!(
-        "{}: neither a folder nor a regular file with one name on this medium; links and devices are not read [MEDIA-TYPE]",
+        "{}: neither a folder nor a regular file with a single link on this file system; links and devices are not read [MEDIA-TYPE]",
         shown(path)
     ))
 }

@@ -72,7 +72,7 @@ impl Tree {
             total = total.saturating_add(size);
             if index.len() >= limits.files || size > limits.file || total > limits.total {
                 return Err(Error::Refused(format!(
-                    "{path}: more than {} octets, or more than {} octets or {} files in all [MEDIA-SIZE]",
+                    "{path}: more than {} octets, or more than {} octets or {} files in total [MEDIA-SIZE]",
                     limits.file, limits.total, limits.files
                 )));
             }

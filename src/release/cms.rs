@@ -114,16 +114,16 @@ pub fn verify_manifest(content: &Digest, der: &[u8]) -> Result<Certificate, Erro
     let signers = signed.signer_infos.0.as_slice();
     let certificates = signed.certificates.as_ref().map(|set| set.0.as_slice()).unwrap_or_default();
     let ([signer], [CertificateChoices::Certificate(certificate)]) = (signers, certificates) else {
-        return Err(wrong("has not exactly one signer and one certificate"));
+        return Err(wrong("does not have exactly one signer and one certificate"));
     };
     let certificate = Certificate::from_der(&certificate.to_der()?)?;
     check_identity(signer, &certificate)
-        .ok_or_else(|| wrong("names another signer than the certificate in it"))?;
+        .ok_or_else(|| wrong("names a signer other than the included certificate"))?;
     let attributes = signer.signed_attrs.as_ref().ok_or_else(|| wrong("has no signed attributes"))?;
     check_attributes(attributes, content)?;
     let algorithm = signature_algorithm(certificate.key().kind())?;
     if signer.signature_algorithm != algorithm || signer.digest_alg.oid != ID_SHA_256 {
-        return Err(wrong("is by another algorithm than that of the signer's key with SHA-256"));
+        return Err(wrong("does not use the algorithm of the signer's key with SHA-256"));
     }
     verify(certificate.key(), &algorithm, &attributes.to_der()?, signer.signature.as_bytes())
         .map_err(|_| wrong("does not verify"))?;
@@ -142,15 +142,17 @@ fn check_attributes(attributes: &Attributes, content: &Digest) -> Result<(), Err
         match found.as_slice() {
             [attribute] => match attribute.values.as_slice() {
                 [value] => Ok(value),
-                _ => Err(Error(format!("manifest signature: attribute {oid} has not one value"))),
+                _ => {
+                    Err(Error(format!("manifest signature: attribute {oid} does not have exactly one value")))
+                }
             },
-            _ => Err(Error(format!("manifest signature: attribute {oid} is not there once"))),
+            _ => Err(Error(format!("manifest signature: attribute {oid} does not occur exactly once"))),
         }
     };
     let kind: ObjectIdentifier = one(ID_CONTENT_TYPE)?.decode_as()?;
     let digest: OctetString = one(ID_MESSAGE_DIGEST)?.decode_as()?;
     if kind != ID_DATA || digest.as_bytes() != content.as_bytes() {
-        return Err(Error("manifest signature: is over other octets than this manifest".into()));
+        return Err(Error("manifest signature: does not cover this manifest".into()));
     }
     Ok(())
 }

@@ -81,8 +81,8 @@ pub fn read_back(
             }
             None if omitted => {}
             other => {
-                let is = other.map_or_else(|| "not told".to_owned(), |value| value.to_string());
-                return Err(Error::Fault(format!("key {label}: {name} is {is}, required is {wanted}")));
+                let is = other.map_or_else(|| "not reported".to_owned(), |value| value.to_string());
+                return Err(Error::Fault(format!("key {label}: {name} is {is}, must be {wanted}")));
             }
         }
     }

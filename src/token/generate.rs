@@ -70,14 +70,18 @@ impl Session {
         let by_label = self.raw().find_objects(&[Attribute::Label(label.as_bytes().to_vec())])?;
         if !by_label.is_empty() {
             return Err(Error::Fault(format!(
-                "token {}: {} objects have the label {label:?} already; a label is never used again, choose another name",
+                "token {}: {} objects already have the label {label:?}; labels are never reused, choose another name",
                 self.token().serial,
                 by_label.len()
             )));
         }
         let by_id = self.raw().find_objects(&[Attribute::Id(id.to_vec())])?;
         if !by_id.is_empty() {
-            return Err(Error::Fault(format!("token {}: the ID {} is taken", self.token().serial, hex(id))));
+            return Err(Error::Fault(format!(
+                "token {}: ID {} is already in use",
+                self.token().serial,
+                hex(id)
+            )));
         }
         Ok(())
     }
@@ -134,7 +138,7 @@ impl Session {
             ([private], [public]) if objects.len() == 2 && named => {
                 self.examine(request, *private, *public, label).map_err(|error| error.to_string())
             }
-            _ => Err("is not one private key and one public key with the label and the ID of the key".into()),
+            _ => Err("is not exactly one private and one public key with the key's label and ID".into()),
         };
         Ok(Remains { objects, pair, handles })
     }
@@ -162,7 +166,7 @@ impl Session {
         };
         if key.kind().to_string() != wanted {
             return Err(Error::Fault(format!(
-                "key {label}: the token made {}, asked was {wanted}",
+                "key {label}: the token generated {}, requested was {wanted}",
                 key.kind()
             )));
         }
@@ -181,7 +185,7 @@ impl Session {
 
     fn elliptic(&self, object: ObjectHandle, point: &[u8]) -> Result<SubjectPublicKeyInfoOwned, Error> {
         let Attribute::EcParams(parameters) = self.attribute(object, AttributeType::EcParams)? else {
-            return Err(Error::Fault("CKA_EC_PARAMS is not what it should be".into()));
+            return Err(Error::Fault("CKA_EC_PARAMS has an unexpected type".into()));
         };
         // PKCS#11 requires the point in an OCTET STRING; some tokens return the bare point.
         let bare = <&OctetStringRef>::from_der(point).map(|octets| octets.as_bytes()).unwrap_or(point);
@@ -201,7 +205,7 @@ impl Session {
         let modulus = self.attribute(object, AttributeType::Modulus)?;
         let exponent = self.attribute(object, AttributeType::PublicExponent)?;
         let (Attribute::Modulus(modulus), Attribute::PublicExponent(exponent)) = (modulus, exponent) else {
-            return Err(Error::Fault("CKA_MODULUS is not what it should be".into()));
+            return Err(Error::Fault("CKA_MODULUS or CKA_PUBLIC_EXPONENT has an unexpected type".into()));
         };
         let encode = || -> Result<_, der::Error> {
             let key = RsaPublicKey { modulus: UintRef::new(&modulus)?, exponent: UintRef::new(&exponent)? };

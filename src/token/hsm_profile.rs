@@ -93,7 +93,7 @@ impl HsmProfile {
         let profile: Self = toml::from_str(text).map_err(|e| Error::Setup(format!("HSM profile: {e}")))?;
         if !(1..=64).contains(&profile.sessions) {
             return Err(Error::Setup(format!(
-                "HSM profile: sessions is {}, required is 1 to 64",
+                "HSM profile: sessions is {}, must be 1 to 64",
                 profile.sessions
             )));
         }

@@ -37,7 +37,7 @@ impl<'m> Blank<'m> {
             ([begun], _) => *begun,
             (_, Some(taken)) => {
                 return Err(Error::Setup(format!(
-                    "a token of that label is there already: {}",
+                    "a token with that label already exists: {}",
                     taken.line()
                 )));
             }
@@ -57,7 +57,7 @@ impl<'m> Blank<'m> {
         let shortest = self.token.shortest_pin.max(1);
         match pin.expose_secret().len() < shortest {
             true => Err(Error::Setup(format!(
-                "security officer's PIN: too short, this token takes at least {shortest} octets; nothing was changed"
+                "security officer's PIN: too short, this token requires at least {shortest} octets; nothing was changed"
             ))),
             false => Ok(()),
         }
@@ -74,7 +74,7 @@ impl<'m> Blank<'m> {
             _ => return Ok(()),
         };
         Err(Error::Setup(format!(
-            "user PIN: too {wrong}, this token takes {shortest} to {longest} octets; nothing was changed"
+            "user PIN: too {wrong}, this token accepts {shortest} to {longest} octets; nothing was changed"
         )))
     }
 
@@ -91,7 +91,7 @@ impl<'m> Blank<'m> {
         }
         self.set_user_pin(so_pin, user_pin).map_err(|error| {
             Error::Fault(format!(
-                "{error}\nThe token is there with label {:?} and the security officer's PIN, but without a user PIN; the same command again sets it.",
+                "{error}\nThe token has the label {:?} and the security officer's PIN, but no user PIN; run the same command again to set it.",
                 self.label
             ))
         })?;
@@ -110,10 +110,10 @@ impl<'m> Blank<'m> {
 fn one_of(blank: Vec<&TokenFacts>) -> Result<&TokenFacts, Error> {
     match blank.as_slice() {
         [one] => Ok(*one),
-        [] => Err(Error::Setup("no token that is not initialised; keyrite never wipes one".into())),
+        [] => Err(Error::Setup("no uninitialised token found; keyrite never wipes one".into())),
         many => {
             let lines: Vec<String> = many.iter().map(|token| format!("  {}", token.line())).collect();
-            Err(Error::Setup(format!("choose one by --token-serial:\n{}", lines.join("\n"))))
+            Err(Error::Setup(format!("choose one with --token-serial:\n{}", lines.join("\n"))))
         }
     }
 }

@@ -105,11 +105,11 @@ impl Module {
             [one] => Ok((*one).clone()),
             [] if all.is_empty() => Err(Error::Fault(format!("{named}: no token is present"))),
             [] => Err(Error::Fault(format!(
-                "{named}: no initialised token matches; present are:\n{}\na new one is made ready by `keyrite token init`",
+                "{named}: no initialised token matches; present tokens:\n{}\ninitialise a new one with `keyrite token init`",
                 listing(&all.iter().collect::<Vec<_>>())
             ))),
             many => Err(Error::Setup(format!(
-                "{named}: {} tokens match; choose one by --token-serial:\n{}",
+                "{named}: {} tokens match; choose one with --token-serial:\n{}",
                 many.len(),
                 listing(many)
             ))),
@@ -162,7 +162,7 @@ impl Module {
     pub fn wants_pinpad(&self, token: &TokenFacts) -> Result<bool, Error> {
         match (self.profile.pin, token.pinpad) {
             (PinEntry::Pinpad, false) => Err(Error::Setup(format!(
-                "token {}: has no PIN entry of its own, but the HSM profile says pin = \"pinpad\"",
+                "token {}: has no PIN pad, but the HSM profile says pin = \"pinpad\"",
                 token.serial
             ))),
             (entry, _) => Ok(entry == PinEntry::Pinpad),
@@ -174,14 +174,12 @@ impl Module {
             Ok(facts) if facts.pin_locked => "the PIN is locked now",
             Ok(facts) if facts.pin_final_try => "one more wrong PIN locks the token",
             Ok(facts) if facts.pin_count_low => {
-                "the token counts wrong PINs and has tries left, it does not say how many"
+                "the token has PIN attempts left, but does not report how many"
             }
-            _ => "the token does not tell the tries that are left",
+            _ => "the token does not report the remaining PIN attempts",
         };
         match error.is("CKR_PIN_INCORRECT") {
-            true => Error::WrongPin(format!(
-                "{error}; {state}; keyrite tries a PIN once and never again by itself"
-            )),
+            true => Error::WrongPin(format!("{error}; {state}; keyrite never retries a PIN by itself")),
             false => error,
         }
     }
@@ -201,12 +199,12 @@ fn check_pin_state(token: &TokenFacts, final_try: bool) -> Result<(), Error> {
     }
     if !token.user_pin_set {
         return fault(
-            "no user PIN is set; `keyrite token init` with its label sets one, with the security officer's PIN",
+            "no user PIN is set; set one with `keyrite token init`, the token's label and the security officer's PIN",
         );
     }
     if token.pin_final_try && !final_try {
         return fault(
-            "one more wrong PIN locks it (CKF_USER_PIN_FINAL_TRY); make sure of the PIN, then add --accept-final-try",
+            "one more wrong PIN locks it (CKF_USER_PIN_FINAL_TRY); check the PIN, then add --accept-final-try",
         );
     }
     Ok(())

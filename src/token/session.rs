@@ -61,7 +61,7 @@ impl Session {
     pub fn random(&self, length: u32) -> Result<Vec<u8>, Error> {
         let octets = self.session.generate_random_vec(length)?;
         if octets.iter().all(|octet| *octet == 0) {
-            return Err(Error::Fault("C_GenerateRandom gave nothing but zeros".into()));
+            return Err(Error::Fault("C_GenerateRandom returned only zeros".into()));
         }
         Ok(octets)
     }
@@ -76,7 +76,7 @@ impl Session {
         let proved = self.session.logout().and_then(|()| self.session.login(UserType::User, Some(new)));
         proved.map_err(|e| {
             Error::Fault(format!(
-                "C_SetPIN went well, the login with the new PIN did not: {}",
+                "C_SetPIN succeeded, but the login with the new PIN failed: {}",
                 Error::from(e)
             ))
         })
@@ -112,7 +112,7 @@ impl Session {
         match found.as_slice() {
             [one] => Ok(*one),
             many => Err(Error::Fault(format!(
-                "token {}: {} objects with the ID {} of key {label}, required is 1; is this the token that the ledger names?",
+                "token {}: {} objects with the ID {} of key {label}, expected 1; check that this is the ledger's token",
                 self.token.serial,
                 many.len(),
                 hex(id)

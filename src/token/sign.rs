@@ -190,5 +190,5 @@ fn prepared(kind: KeyKind, message: &[u8]) -> Vec<u8> {
 fn ecdsa_der(signature: &[u8]) -> Result<Vec<u8>, Error> {
     let (r, s) = signature.split_at(signature.len() / 2);
     let encode = || EcdsaSignature { r: UintRef::new(r)?, s: UintRef::new(s)? }.to_der();
-    encode().map_err(|e| Error::Fault(format!("C_Sign gave no ECDSA signature: {e}")))
+    encode().map_err(|e| Error::Fault(format!("C_Sign did not return an ECDSA signature: {e}")))
 }

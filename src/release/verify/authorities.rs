@@ -115,7 +115,7 @@ impl Authorities {
             current = entry.issuer.clone();
             path.push(current.clone());
         }
-        Err(Error(format!("authority {from}: its issuers run in a circle")))
+        Err(Error(format!("authority {from}: its issuers form a loop")))
     }
 
     /// Returns the name of the root above the manifest's signer, which must be the trusted one.
@@ -147,7 +147,7 @@ impl Authorities {
         let wrong = |what: String| Error(format!("manifest signer: {what}"));
         let certificate_sha256 = signer.digest();
         if certificate_sha256 != head.signer.certificate_sha256 {
-            return Err(wrong("the manifest names another certificate".into()));
+            return Err(wrong("the manifest names a different certificate".into()));
         }
         if let Some(known) = known.filter(|known| *known != certificate_sha256) {
             return Err(wrong(format!(
@@ -162,7 +162,7 @@ impl Authorities {
         let validity = signer.validity();
         if created < validity.not_before || created > validity.not_after {
             return Err(wrong(format!(
-                "its certificate was not valid when the manifest was made, {created}, under {root}"
+                "its certificate was not valid when the manifest was created, {created}, under {root}"
             )));
         }
         let listed = head.manifest_keys.iter().any(|key| key.certificate_sha256 == certificate_sha256);
@@ -173,7 +173,7 @@ impl Authorities {
         }
         if !bound && name != root && known.is_none() {
             return Err(wrong(format!(
-                "it is under {name}, and its certificate or one above it lacks the certificate policy of manifest keys ({MANIFEST_SIGNING}): whoever holds a key below {root} could have made it; if the release is older than that policy, name by --manifest-key the SHA-256 of the manifest key's certificate that stands on the paper of the ceremony that made it (this one has {certificate_sha256})"
+                "it is under {name}, and its certificate or one above it lacks the certificate policy of manifest keys ({MANIFEST_SIGNING}): any key below {root} could have signed it; if the release is older than that policy, give --manifest-key the SHA-256 of the manifest key's certificate from the paper of the ceremony that created it (this one has {certificate_sha256})"
             )));
         }
         Ok(ManifestKey { certificate_sha256, issuer: name.clone(), validity, bound })

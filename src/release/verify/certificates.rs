@@ -38,11 +38,13 @@ pub fn check(tree: &Tree, authorities: &Authorities, entry: &CertificateEntry) -
 /// length 0, allowed by its authority, and never a manifest key.
 fn place(scope: &Scope, entry: &CertificateEntry, certificate: &Certificate) -> Result<(), Error> {
     if certificate.asserts_manifest_signing()? {
-        return Err(Error("asserts the certificate policy of manifest keys, and its key is not one".into()));
+        return Err(Error(
+            "asserts the certificate policy of manifest keys, but is not a manifest key".into(),
+        ));
     }
     match (certificate.is_authority()?, entry.delegated) {
         (false, false) => Ok(scope.admits(certificate)?),
-        (true, false) => Err(Error("is a certificate of an authority".into())),
+        (true, false) => Err(Error("is an authority's certificate".into())),
         (_, true) => {
             let authority = Authority::new(entry.path.as_str(), certificate.clone())?;
             match authority.path_length() {
@@ -65,7 +67,7 @@ fn same_names(entry: &CertificateEntry, certificate: &Certificate) -> Result<(),
             GeneralName::IpAddress(octets) => ip.push(address(octets.as_bytes())?.to_string()),
             _ => {
                 return Err(Error(format!(
-                    "{}: holds a name that is neither DNS name nor IP address",
+                    "{}: has a name that is neither a DNS name nor an IP address",
                     entry.path
                 )));
             }
@@ -74,7 +76,7 @@ fn same_names(entry: &CertificateEntry, certificate: &Certificate) -> Result<(),
     if dns == entry.dns && ip == entry.ip {
         return Ok(());
     }
-    Err(Error(format!("{}: the manifest has other names than the certificate", entry.path)))
+    Err(Error(format!("{}: the names in manifest and certificate differ", entry.path)))
 }
 
 fn address(octets: &[u8]) -> Result<IpAddr, Error> {

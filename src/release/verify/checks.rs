@@ -12,7 +12,7 @@ pub fn same_facts(path: &RelativePath, told: &IssuedFacts, certificate: &Certifi
     if *told == certificate.facts() {
         return Ok(());
     }
-    Err(Error(format!("{path}: the manifest describes another certificate")))
+    Err(Error(format!("{path}: the manifest describes a different certificate")))
 }
 
 /// Checks issuer, signature and validity of a certificate against its authority.
