@@ -28,7 +28,7 @@ impl From<Error> for Failure {
 }
 
 /// Items in flight per worker: one being mapped, the others queued before or after it.
-const UNDER_WAY: usize = 4;
+const IN_FLIGHT: usize = 4;
 
 /// Maps the items of `source` in up to `workers` threads; `source` runs in a separate thread, `sink`
 /// in the caller's.
@@ -48,30 +48,30 @@ where
     E: From<Error> + Send,
 {
     let workers = workers.max(1);
-    let pieces = workers * UNDER_WAY;
-    let (permit, permits) = bounded::<()>(pieces);
-    (0..pieces).for_each(|_| _ = permit.try_send(()));
-    let (job, jobs) = bounded::<(u64, In)>(pieces);
-    let (done, results) = bounded::<(u64, std::thread::Result<Out>)>(pieces);
+    let capacity = workers * IN_FLIGHT;
+    let (permit, permits) = bounded::<()>(capacity);
+    (0..capacity).for_each(|_| _ = permit.try_send(()));
+    let (job, jobs) = bounded::<(u64, In)>(capacity);
+    let (done, results) = bounded::<(u64, std::thread::Result<Out>)>(capacity);
     std::thread::scope(|scope| {
         let map = &map;
         let source = Builder::new().spawn_scoped(scope, move || {
             let mut number = 0;
-            source(&mut |piece| {
+            source(&mut |item| {
                 permits.recv().map_err(|_| Error::Closed)?;
                 // Each of the first items starts a worker: little work needs few threads.
                 if number < workers as u64 {
                     let (jobs, done) = (jobs.clone(), done.clone());
                     let worker = Builder::new().spawn_scoped(scope, move || {
-                        jobs.iter().try_for_each(|(number, piece)| {
-                            done.send((number, catch_unwind(AssertUnwindSafe(|| map(piece)))))
+                        jobs.iter().try_for_each(|(number, item)| {
+                            done.send((number, catch_unwind(AssertUnwindSafe(|| map(item)))))
                         })
                     });
                     if let (0, Err(error)) = (number, worker) {
                         return Err(Error::Thread(error).into());
                     }
                 }
-                job.send((number, piece)).map_err(|_| Error::Closed)?;
+                job.send((number, item)).map_err(|_| Error::Closed)?;
                 number += 1;
                 Ok(())
             })
@@ -93,8 +93,8 @@ where
             }
         }
         drop((permit, results));
-        let given = source.join().unwrap_or_else(|panic| resume_unwind(panic));
-        outcome.and(given)
+        let source_outcome = source.join().unwrap_or_else(|panic| resume_unwind(panic));
+        outcome.and(source_outcome)
     })
 }
 
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn results_come_in_the_order_of_the_work() {
+    fn results_are_in_source_order() {
         let mut next = 0;
         let slow_at_times = |number: u64| {
             (0..if number.is_multiple_of(97) { 50_000 } else { 1 })
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_no_endless_wait() {
+    fn a_panic_does_not_hang() {
         let ended = std::panic::catch_unwind(|| {
             ordered(2, count, |number| assert_ne!(number, 700), |()| Ok::<(), Ended>(()))
         });

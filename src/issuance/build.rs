@@ -92,8 +92,9 @@ impl ToBeSigned {
         };
         let shared = issuer.map_or_else(|| Arc::new(key.clone()), |issuer| Arc::clone(issuer.shared_key()));
         let (subject, key) = (subject.to_der()?, key.der());
-        let meant = check::Meant { issuer, issuer_key: &shared, serial, validity, holder: (&subject, key) };
-        Self::checked(tbs.to_der()?, issuer_name.into(), &shared, &meant)
+        let intended =
+            check::Intended { issuer, issuer_key: &shared, serial, validity, holder: (&subject, key) };
+        Self::checked(tbs.to_der()?, issuer_name.into(), &shared, &intended)
     }
 
     /// Wraps the octets if they pass [`check::before_signing`].
@@ -101,10 +102,10 @@ impl ToBeSigned {
         octets: Vec<u8>,
         issuer_name: Arc<str>,
         issuer_key: &Arc<PublicKey>,
-        meant: &check::Meant<'_>,
+        intended: &check::Intended<'_>,
     ) -> Result<Self, Error> {
-        check::before_signing(&octets, meant)?;
-        let (serial, not_after) = (meant.serial, meant.validity.not_after);
+        check::before_signing(&octets, intended)?;
+        let (serial, not_after) = (intended.serial, intended.validity.not_after);
         Ok(Self { octets, issuer: issuer_name, issuer_key: Arc::clone(issuer_key), serial, not_after })
     }
 

@@ -8,7 +8,7 @@ use x509_cert::Version;
 use x509_cert::time::Validity as EncodedValidity;
 
 use super::build::time;
-use super::check::Meant;
+use super::check::Intended;
 use super::{Authority, Error, Serial, ToBeSigned, Validity, extensions, signature_algorithm};
 use crate::keys::KeyKind;
 use crate::policy::{Approval, NamedProfile};
@@ -95,14 +95,14 @@ impl Template {
             subject_public_key_info: AnyRef::from_der(approval.key.der())?,
             extensions: all.map(|octets| AnyRef::from_der(octets)).collect::<Result<_, _>>()?,
         };
-        let meant = Meant {
+        let intended = Intended {
             issuer: Some(&self.authority),
             issuer_key: self.authority.key(),
             serial,
             validity,
             holder: (&approval.subject, approval.key.der()),
         };
-        ToBeSigned::checked(tbs.to_der()?, Arc::clone(&self.name), self.authority.shared_key(), &meant)
+        ToBeSigned::checked(tbs.to_der()?, Arc::clone(&self.name), self.authority.shared_key(), &intended)
     }
 
     fn names(&self, approval: &Approval) -> Result<Option<Vec<u8>>, Error> {

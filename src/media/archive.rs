@@ -62,11 +62,11 @@ pub fn read_each<E: From<Error>>(
     let (file, _) = open_file(medium)?;
     let named = medium.display().to_string();
     let left = Cell::new(HEADERS + AHEAD as u64);
-    let mut archive = Archive::new(Near::new(AHEAD, Metered { file: &file, left: &left }));
+    let mut archive = Archive::new(Buffered::new(AHEAD, Metered { file: &file, left: &left }));
     let mut end = 0;
-    for entry in archive.entries_with_seek().map_err(|e| broken(&named, e))? {
+    for entry in archive.entries_with_seek().map_err(|e| malformed(&named, e))? {
         left.set(tally.file_limit() + HEADERS + AHEAD as u64);
-        let mut entry = entry.map_err(|e| broken(&named, e))?;
+        let mut entry = entry.map_err(|e| malformed(&named, e))?;
         end = end_of(&entry);
         let Some(place) = place(&entry)? else { continue };
         tally.admit(&place.path)?;
@@ -75,11 +75,11 @@ pub fn read_each<E: From<Error>>(
             return Err(too_large(&place.path, limit).into());
         }
         let octets =
-            bounded(&mut entry, place.path.as_str(), place.size, limit).map_err(|e| cut(&named, e))?;
+            bounded(&mut entry, place.path.as_str(), place.size, limit).map_err(|e| read_error(&named, e))?;
         if octets.len() as u64 != place.size {
-            return Err(cut_off(&named).into());
+            return Err(truncated(&named).into());
         }
-        tally.weigh(octets.len())?;
+        tally.add_size(octets.len())?;
         each(place.path, octets)?;
     }
     Ok(check_end(&file, &named, end)?)
@@ -94,11 +94,11 @@ pub fn headers<E: From<Error>>(
     let mut start = file;
     start.seek(SeekFrom::Start(0)).map_err(|e| Error::fault(named, e))?;
     let left = Cell::new(HEADERS + AHEAD as u64);
-    let mut archive = Archive::new(Near::new(1 << 16, Metered { file, left: &left }));
+    let mut archive = Archive::new(Buffered::new(1 << 16, Metered { file, left: &left }));
     let mut end = 0;
-    for entry in archive.entries_with_seek().map_err(|e| broken(named, e))? {
+    for entry in archive.entries_with_seek().map_err(|e| malformed(named, e))? {
         left.set(HEADERS + AHEAD as u64);
-        let entry = entry.map_err(|e| broken(named, e))?;
+        let entry = entry.map_err(|e| malformed(named, e))?;
         end = end_of(&entry);
         if let Some(place) = place(&entry)? {
             each(place)?;
@@ -109,18 +109,18 @@ pub fn headers<E: From<Error>>(
 
 /// A buffered reader that seeks within its buffer where possible, and tracks its position without
 /// system calls.
-struct Near<'f> {
+struct Buffered<'f> {
     reader: BufReader<Metered<'f>>,
     at: u64,
 }
 
-impl<'f> Near<'f> {
+impl<'f> Buffered<'f> {
     fn new(ahead: usize, file: Metered<'f>) -> Self {
         Self { reader: BufReader::with_capacity(ahead, file), at: 0 }
     }
 }
 
-impl Read for Near<'_> {
+impl Read for Buffered<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let read = self.reader.read(buffer)?;
         self.at += read as u64;
@@ -128,7 +128,7 @@ impl Read for Near<'_> {
     }
 }
 
-impl Seek for Near<'_> {
+impl Seek for Buffered<'_> {
     fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
         // The offset is out of range: the tar is malformed; the device has not failed.
         let nowhere = |_| std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
@@ -187,30 +187,30 @@ fn check_end(file: &File, named: &str, end: u64) -> Result<(), Error> {
         }
         at += read as u64;
     }
-    if at < end.saturating_add(2 * BLOCK) { Err(cut_off(named)) } else { Ok(()) }
+    if at < end.saturating_add(2 * BLOCK) { Err(truncated(named)) } else { Ok(()) }
 }
 
-fn cut_off(named: &str) -> Error {
+fn truncated(named: &str) -> Error {
     Error::Refused(format!("{}: the tar is truncated; copy it again [MEDIA-TYPE]", shown(named)))
 }
 
-fn cut(named: &str, error: Error) -> Error {
+fn read_error(named: &str, error: Error) -> Error {
     match error {
-        Error::Fault { source, .. } => broken(named, source),
+        Error::Fault { source, .. } => malformed(named, source),
         other => other,
     }
 }
 
 /// The crate reports malformed archives and I/O errors with the same type; only the latter have an OS
 /// error code.
-fn broken(named: &str, error: std::io::Error) -> Error {
+fn malformed(named: &str, error: std::io::Error) -> Error {
     if error.raw_os_error().is_some() {
         return Error::fault(named, error);
     }
     let why = shown(&error.to_string());
     // A truncated header has no separate error kind.
     if error.kind() == std::io::ErrorKind::UnexpectedEof || why == "failed to read entire block" {
-        return cut_off(named);
+        return truncated(named);
     }
     Error::Refused(format!(
         "{}: neither a folder nor a valid uncompressed tar: {why} [MEDIA-TYPE]",

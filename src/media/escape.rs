@@ -42,7 +42,7 @@ mod tests {
     use super::shown;
 
     #[test]
-    fn letters_stay_and_what_deceives_does_not() {
+    fn letters_are_kept_and_misleading_characters_escaped() {
         for same in [
             "O=Müller AG",
             "Jürgen Müller-Lüdenscheidt",

@@ -80,7 +80,7 @@ pub fn read_each<E: From<Error>>(
         folder::walk_from(&root, leading.is, &mut |found| {
             tally.admit(&found.path)?;
             let octets = found.read(tally.limit_of(&found.path))?;
-            tally.weigh(octets.len())?;
+            tally.add_size(octets.len())?;
             each(found.path, octets)
         })?;
     } else {

@@ -90,11 +90,11 @@ impl Tally {
         if self.names.insert(self.hasher.folded(path)) {
             return Ok(());
         }
-        Err(twin(path))
+        Err(duplicate_name(path))
     }
 
     /// Adds a size in octets; refuses a total over the limit.
-    pub fn weigh(&mut self, length: usize) -> Result<(), Error> {
+    pub fn add_size(&mut self, length: usize) -> Result<(), Error> {
         self.total = self.total.saturating_add(length as u64);
         if self.total > self.limits.total {
             return Err(Error::Refused(format!(
@@ -106,7 +106,7 @@ impl Tally {
     }
 }
 
-pub fn twin(path: &RelativePath) -> Error {
+pub fn duplicate_name(path: &RelativePath) -> Error {
     Error::Refused(format!(
         "{path}: another file on this medium has the same name, or one that differs only in case, which some file systems do not distinguish; rename one [MEDIA-NAME]"
     ))

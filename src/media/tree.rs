@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::read::{NameHasher, bounded, open_file, twin};
+use super::read::{NameHasher, bounded, duplicate_name, open_file};
 use super::{Error, Limits, RelativePath, archive, folder, is_folder};
 
 /// A folder or tar with an index of its names.
@@ -83,7 +83,7 @@ impl Tree {
         index.sort_unstable_by_key(|slot| slot.folded);
         tree.index = index;
         if tree.index.windows(2).any(|pair| matches!(pair, [a, b] if a.folded == b.folded)) {
-            return Err(tree.first_twin());
+            return Err(tree.first_duplicate());
         }
         Ok(tree)
     }
@@ -100,11 +100,11 @@ impl Tree {
         }
     }
 
-    fn first_twin(&self) -> Error {
+    fn first_duplicate(&self) -> Error {
         let mut seen = std::collections::HashSet::new();
         let found = self.each_name(&mut |path, _, _| match seen.insert(self.hasher.folded(path)) {
             true => Ok(()),
-            false => Err(twin(path)),
+            false => Err(duplicate_name(path)),
         });
         found.err().unwrap_or_else(|| Error::Refused("the medium changed while it was read".into()))
     }

@@ -26,7 +26,7 @@ const FILE_LIMIT: u64 = 1 << 20;
 /// Certificates per work item of a thread.
 const GROUP: usize = 64;
 /// Maximum refusals in the report.
-const KEPT_REFUSALS: usize = 40;
+const MAX_REFUSALS: usize = 40;
 
 /// The root that the verifier trusts.
 #[derive(Clone, Debug)]
@@ -261,7 +261,7 @@ impl Lists {
             }
             Checked::Refusals(list) => {
                 self.refusals += list.len();
-                let room = KEPT_REFUSALS.saturating_sub(self.first_refusals.len());
+                let room = MAX_REFUSALS.saturating_sub(self.first_refusals.len());
                 self.first_refusals.extend(list.into_iter().take(room));
                 Ok(())
             }

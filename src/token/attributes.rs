@@ -71,9 +71,9 @@ pub fn read_back(
 ) -> Result<KeyAttributes, Error> {
     let mut found = std::collections::BTreeMap::new();
     let kinds = REQUIRED.map(|(_, kind, _, _)| kind);
-    let told = session.get_attributes(key, &[kinds.as_slice(), &[COPYABLE.1]].concat())?;
+    let response = session.get_attributes(key, &[kinds.as_slice(), &[COPYABLE.1]].concat())?;
     for (name, kind, wanted, omittable) in REQUIRED.into_iter().chain([COPYABLE]) {
-        let value = value(session, key, &told, kind)?.as_ref().and_then(boolean);
+        let value = value(session, key, &response, kind)?.as_ref().and_then(boolean);
         let omitted = omittable.is_some_and(|attribute| profile.omits(attribute));
         match value {
             Some(value) if value == wanted || omitted => {
@@ -94,10 +94,10 @@ pub fn read_back(
 pub fn value(
     session: &cryptoki::session::Session,
     object: ObjectHandle,
-    told: &[Attribute],
+    response: &[Attribute],
     kind: AttributeType,
 ) -> Result<Option<Attribute>, Error> {
-    match told.iter().find(|attribute| attribute.attribute_type() == kind) {
+    match response.iter().find(|attribute| attribute.attribute_type() == kind) {
         Some(attribute) => Ok(Some(attribute.clone())),
         None => Ok(session.get_attributes(object, &[kind])?.into_iter().next()),
     }

@@ -93,8 +93,8 @@ impl Session {
     pub(super) fn described(&self) -> Result<Vec<(ObjectHandle, InventoryObject)>, Error> {
         let wanted = [AttributeType::Class, AttributeType::Label, AttributeType::Id, AttributeType::KeyType];
         let describe = |handle| {
-            let told = self.session.get_attributes(handle, &wanted)?;
-            let each = wanted.iter().map(|kind| attributes::value(&self.session, handle, &told, *kind));
+            let response = self.session.get_attributes(handle, &wanted)?;
+            let each = wanted.iter().map(|kind| attributes::value(&self.session, handle, &response, *kind));
             let described: Vec<Option<Attribute>> = each.collect::<Result<_, _>>()?;
             Ok(attributes::describe(described.iter().flatten()))
         };

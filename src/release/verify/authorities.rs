@@ -31,7 +31,7 @@ impl Authorities {
             let certificate = Certificate::from_pem(&file(tree, &entry.path, &entry.file_sha256)?)
                 .map_err(|e| Error(format!("{}: {e}", entry.path)))?;
             chains.push((entry, file(tree, &entry.chain_path, &entry.chain_file_sha256)?));
-            let told = IssuedFacts {
+            let recorded = IssuedFacts {
                 serial: entry.serial.clone(),
                 subject: entry.subject.clone(),
                 not_before: time(&entry.not_before)?,
@@ -39,7 +39,7 @@ impl Authorities {
                 sha256: entry.sha256,
                 spki_sha256: entry.spki_sha256,
             };
-            same_facts(&entry.path, &told, &certificate)?;
+            same_facts(&entry.path, &recorded, &certificate)?;
             let authority = Authority::new(&entry.name, certificate)?;
             // Replaced below, once the path to the root is known; for a root it is final.
             let scope = Scope::of_anchor(&authority)?;

@@ -18,7 +18,7 @@ use crate::release::manifest::CertificateEntry;
 pub fn check(tree: &Tree, authorities: &Authorities, entry: &CertificateEntry) -> Result<Certificate, Error> {
     let certificate = Certificate::from_pem(&file(tree, &entry.path, &entry.file_sha256)?)
         .map_err(|e| Error(format!("{}: {e}", entry.path)))?;
-    let told = IssuedFacts {
+    let recorded = IssuedFacts {
         serial: entry.serial.clone(),
         subject: entry.subject.clone(),
         not_before: time(&entry.not_before)?,
@@ -26,7 +26,7 @@ pub fn check(tree: &Tree, authorities: &Authorities, entry: &CertificateEntry) -
         sha256: entry.sha256,
         spki_sha256: entry.spki_sha256,
     };
-    same_facts(&entry.path, &told, &certificate)?;
+    same_facts(&entry.path, &recorded, &certificate)?;
     same_names(entry, &certificate)?;
     signed_by(&entry.path, &certificate, authorities.issuer(&entry.authority, entry.path.as_str())?)?;
     let scope = authorities.scope(&entry.authority, entry.path.as_str())?;

@@ -8,8 +8,12 @@ pub fn time(text: &str) -> Result<der::DateTime, Error> {
     text.parse().map_err(|_| Error(format!("{MANIFEST}: {text:?} is not a time")))
 }
 
-pub fn same_facts(path: &RelativePath, told: &IssuedFacts, certificate: &Certificate) -> Result<(), Error> {
-    if *told == certificate.facts() {
+pub fn same_facts(
+    path: &RelativePath,
+    recorded: &IssuedFacts,
+    certificate: &Certificate,
+) -> Result<(), Error> {
+    if *recorded == certificate.facts() {
         return Ok(());
     }
     Err(Error(format!("{path}: the manifest describes a different certificate")))
