@@ -1,5 +1,3 @@
-# demo: see it work · test: every test · check: the whole gate · bench: how fast · cluster-binary: for nodes
-
 CARGO_DENY = 0.20.2
 DENY_ROOT = target/tools/cargo-deny-$(CARGO_DENY)
 DENY = $(DENY_ROOT)/bin/cargo-deny
@@ -9,10 +7,10 @@ DENY = $(DENY_ROOT)/bin/cargo-deny
 help:
 	@echo "make demo    install what is missing, build, and rehearse on a software token"
 	@echo "make test    run every test"
-	@echo "make check   the whole gate: format, lints, docs, tests, dependencies"
+	@echo "make check   every check: format, lints, docs, tests, dependencies"
 	@echo "make cluster-binary  the cluster's side alone, one static file without SQLite and PKCS#11"
-	@echo "make bench   whole commands beside the limit of the token and other tools, five rounds"
-	@echo "make growth  what a certificate costs in batches of 1,000 to SIZE (100000)"
+	@echo "make bench   time whole commands, the token alone and other tools, five rounds"
+	@echo "make growth  time per certificate in batches of 1,000 to SIZE (100000)"
 
 demo:
 	scripts/install-debian.sh demo
@@ -32,7 +30,7 @@ check:
 	cargo test --locked --no-fail-fast
 	$(MAKE) deny
 
-# Static: for nodes of whatever distribution. Without the target named, procedural macros would be static too.
+# Static, for nodes of any distribution. --target keeps crt-static away from procedural macros, which cannot be static.
 TARGET = $(shell rustc -vV | sed -n 's/^host: //p')
 
 cluster-binary:
@@ -55,8 +53,8 @@ growth:
 $(DENY):
 	cargo install --locked --quiet --root $(DENY_ROOT) --version $(CARGO_DENY) cargo-deny
 
-# Licences, bans and sources always; advisories where their database can be fetched.
+# Advisories are checked only if their database can be fetched.
 deny: $(DENY)
 	$(DENY) --log-level error check licenses bans sources
 	@if $(DENY) fetch db >/dev/null 2>&1; then $(DENY) --log-level error --offline check advisories; \
-	else echo "advisories: the database cannot be fetched from here, not checked"; fi
+	else echo "advisories: cannot fetch the database, not checked"; fi

@@ -1,16 +1,16 @@
 #!/bin/sh
-# Prints docs/commands.md: the help of every command of the program given, at 100 columns.
+# Prints docs/commands.md: the help of every command, at 100 columns.
 # scripts/commands.sh target/debug/keyrite > docs/commands.md
 set -eu
 
 program=${1:?usage: scripts/commands.sh PROGRAM}
 
 help_of() {
-    # Through a pipe, without colours.
+    # The pipe disables colours.
     COLUMNS=100 "$program" "$@" --help | cat
 }
 
-# A section for a command, then those of its subcommands.
+# Prints the section of a command, then those of its subcommands.
 section() {
     text=$(help_of "$@")
     printf '\n## keyrite%s\n\n```text\n%s\n```\n' "${*:+ $*}" "$text"

@@ -1,4 +1,4 @@
-//! SHA-256 (FIPS 180-4) as a value: in hexadecimal for machines, in words to read aloud.
+//! SHA-256 digests (FIPS 180-4), as hexadecimal digits and as words to read aloud.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
-/// A digest of octets that come piece by piece.
+/// An incremental SHA-256 computation.
 #[derive(Clone)]
 pub struct Hasher(Context);
 
@@ -30,12 +30,12 @@ impl Default for Hasher {
 }
 
 impl Hasher {
-    /// Takes in the next octets.
+    /// Hashes the next octets.
     pub fn update(&mut self, octets: &[u8]) {
         self.0.update(octets);
     }
 
-    /// Takes in one line of a listing of files: digest, two spaces, path.
+    /// Hashes one line of a file listing: digest, two spaces, path, line feed.
     pub fn list(&mut self, path: &str, digest: &Digest) {
         let mut digits = [0; 64];
         self.update(digest.digits(&mut digits).as_bytes());
@@ -44,7 +44,7 @@ impl Hasher {
         self.update(b"\n");
     }
 
-    /// The digest of all that was taken in.
+    /// Returns the digest of everything hashed.
     pub fn finish(self) -> Digest {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(self.0.finish().as_ref());
@@ -64,27 +64,27 @@ impl io::Write for Hasher {
 }
 
 impl Digest {
-    /// Zeros, which no known octets have as their digest.
+    /// All zeros; no known input has this digest.
     pub const ZERO: Self = Self([0; 32]);
 
-    /// The digest of these octets.
+    /// Computes the digest of `octets`.
     pub fn of(octets: &[u8]) -> Self {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(digest(&SHA256, octets).as_ref());
         Self(bytes)
     }
 
-    /// The digest of all that can be read from here, which is never held as a whole.
+    /// Computes the digest of a reader's contents in constant memory.
     ///
     /// # Errors
-    /// Whatever `from` fails with.
+    /// Any error of `from`.
     pub fn of_all(from: impl Read) -> io::Result<Self> {
         let mut hasher = Hasher::default();
         io::copy(&mut BufReader::with_capacity(1 << 16, from), &mut hasher)?;
         Ok(hasher.finish())
     }
 
-    /// The digest of a listing of files, one line each: digest, two spaces, path.
+    /// Computes the digest of a file listing, one line per file: digest, two spaces, path.
     ///
     /// It is what `sha256sum PATH... | sha256sum` prints for the same paths in the same order.
     pub fn of_listing<'a>(files: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
@@ -94,28 +94,28 @@ impl Digest {
     }
 
     fn digits<'a>(&self, buffer: &'a mut [u8; 64]) -> &'a str {
-        // Twice as many digits as octets always fit.
+        // The buffer has two digits per octet, so encoding cannot fail.
         base16ct::lower::encode_str(&self.0, buffer).unwrap_or_default()
     }
 
-    /// The 32 octets.
+    /// Returns the 32 octets.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// Twenty-four English words (BIP-39, whose last word carries a checksum), to be read aloud.
+    /// Returns 24 English words (BIP-39) to read aloud; the last one includes a checksum.
     pub fn words(&self) -> String {
-        // Entropy of 32 octets is one of the lengths that BIP-39 defines, so this cannot fail.
+        // BIP-39 defines entropy of 32 octets, so this cannot fail.
         bip39::Mnemonic::from_entropy(&self.0).map(|words| words.to_string()).unwrap_or_default()
     }
 }
 
-/// Octets as lowercase hexadecimal digits.
+/// Encodes octets as lowercase hexadecimal digits.
 pub fn hex(octets: &[u8]) -> String {
     base16ct::lower::encode_string(octets)
 }
 
-/// The octets that hexadecimal digits, of either case, stand for.
+/// Decodes hexadecimal digits of either case.
 pub fn unhex(digits: &str) -> Option<Vec<u8>> {
     base16ct::mixed::decode_vec(digits).ok()
 }
@@ -135,7 +135,7 @@ impl fmt::Display for Digest {
 impl FromStr for Digest {
     type Err = String;
 
-    /// Reads 64 hexadecimal digits; colons, as `openssl` prints them, are passed over.
+    /// Parses 64 hexadecimal digits; colons, which `openssl` prints, are ignored.
     fn from_str(text: &str) -> Result<Self, String> {
         let mut octets = [0; 32];
         let plain;

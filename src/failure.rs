@@ -1,22 +1,22 @@
-//! Why a command did not do what it was asked: one type from the rooms that decide to the exit code.
+//! Why a command failed: the one error type between the modules and the exit code.
 
-/// What the caller does about a failure; each kind has its exit code.
+/// The kind of a failure; it determines the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The rules said no; nothing was signed.
+    /// Policy refused; nothing was signed.
     Refused,
-    /// Script, arguments or profile are wrong.
+    /// A script, argument or profile is invalid.
     Usage,
-    /// Device, medium, file or clock failed.
+    /// A device, medium, file or clock failed.
     Fault,
-    /// People said no, or could not answer.
+    /// People stopped it, or could not answer.
     Stopped,
-    /// It failed or was stopped after something was signed.
+    /// Failed or stopped after something was signed.
     AfterSigning,
 }
 
 impl Kind {
-    /// The exit code.
+    /// Returns the exit code.
     pub fn code(self) -> u8 {
         match self {
             Self::Refused | Self::Stopped => 1,
@@ -27,43 +27,43 @@ impl Kind {
     }
 }
 
-/// Why something failed: what, where, and what to do about it.
+/// A failure, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub struct Failure {
-    /// What the caller does about it.
+    /// The kind, which determines the exit code.
     pub kind: Kind,
-    /// For people: lower case, no full stop, both values, then the remedy.
+    /// The message: lower case, no full stop, both values, then the remedy.
     pub text: String,
 }
 
 impl Failure {
-    /// A failure of this kind.
+    /// Creates a failure of this kind.
     pub fn new(kind: Kind, text: impl Into<String>) -> Self {
         Self { kind, text: text.into() }
     }
 
-    /// The rules said no.
+    /// Creates a [`Kind::Refused`].
     pub fn refused(text: impl Into<String>) -> Self {
         Self::new(Kind::Refused, text)
     }
 
-    /// Script, arguments or profile are wrong.
+    /// Creates a [`Kind::Usage`].
     pub fn usage(text: impl Into<String>) -> Self {
         Self::new(Kind::Usage, text)
     }
 
-    /// Device, medium, file or clock failed.
+    /// Creates a [`Kind::Fault`].
     pub fn fault(text: impl Into<String>) -> Self {
         Self::new(Kind::Fault, text)
     }
 
-    /// People said no.
+    /// Creates a [`Kind::Stopped`].
     pub fn stopped(text: impl Into<String>) -> Self {
         Self::new(Kind::Stopped, text)
     }
 
-    /// The same kind of failure, with its text changed.
+    /// Changes the message and keeps the kind.
     pub fn map(self, change: impl FnOnce(String) -> String) -> Self {
         Self { kind: self.kind, text: change(self.text) }
     }

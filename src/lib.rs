@@ -1,28 +1,28 @@
-//! keyrite runs offline CA key ceremonies: the CA's key is generated in a PKCS#11 token and never
-//! leaves it, and a reviewed script decides what it signs.
+//! keyrite runs offline CA key ceremonies: the CA's private key is generated in a PKCS#11 token and
+//! never leaves it, and a reviewed script decides what it signs.
 //!
 //! # The flow
 //!
-//! Each value can be made only by the module named, from the value above it.
+//! Only the module named can construct each value, from the value above it.
 //!
 //! ```text
 //! octets on media  ->  files of a bundle      media, request
 //!                  ->  CertificationRequest   request      strict DER, proof of possession
-//!                  ->  Approval | Refusal     policy       every control run
+//!                  ->  Approval | Refusal     policy       every control runs
 //!                  ->  ToBeSigned             issuance     the exact octets
-//!                  ->  Reservation            ledger       serial and octets on disk, synced
+//!                  ->  Reservation            ledger       serial number and octets on disk, synced
 //!                  ->  signature              token        only a Reservation can be signed
 //!                  ->  Certificate            issuance     verified, octets compared
 //!                  ->  recorded               ledger       synced
-//!                  ->  release                release      manifest signed by a key of its own
-//!                  ->  installed files        kubernetes   on a node of the cluster, all or none
+//!                  ->  release                release      manifest signed by a separate key
+//!                  ->  installed files        kubernetes   on a cluster node, all or none
 //! ```
 //!
 //! # The import rule
 //!
-//! The modules stand below in rank order, and a module imports only modules above it.
-//! `tests/architecture.rs` checks that, and that PKCS#11, SQLite, clock, environment and terminal
-//! stay in their rooms.
+//! The modules are declared below in rank order, and a module imports only modules above it.
+//! `tests/architecture.rs` enforces that, and confines PKCS#11, SQLite, clock, environment and
+//! terminal to one module each.
 
 pub mod failure;
 pub(crate) mod parallel;

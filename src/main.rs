@@ -1,4 +1,4 @@
-//! The command: hardens the process, parses, calls, and returns the exit code.
+//! The `keyrite` command: hardens the process, then runs the command line.
 
 use std::process::ExitCode;
 

@@ -1,8 +1,7 @@
-//! Work spread over threads, with results in the order of the work and bounded memory.
+//! An ordered parallel map in bounded memory.
 //!
-//! A source gives pieces of work, workers map them, a sink takes the results in the order in which
-//! the source gave them, whatever the timing. No more than a few pieces a worker are under way:
-//! a fast source waits for a slow sink.
+//! A source produces items, worker threads map them, and a sink consumes the results in source
+//! order. Only a few items per worker are in flight, so a fast source waits for a slow sink.
 
 use crate::failure::Failure;
 use std::collections::BTreeMap;
@@ -11,14 +10,14 @@ use std::thread::Builder;
 
 use crossbeam_channel::bounded;
 
-/// Why work ended besides what source and sink say.
+/// Why a parallel map ended, other than by an error of source or sink.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The sink or every worker is gone, so the source need not go on. It is never what a caller sees.
+    /// The sink or every worker has stopped, so the source stops too. Callers never see it.
     #[error("stopped")]
     Closed,
-    /// The system gives no thread to work in.
-    #[error("no thread can be started: {0}")]
+    /// A thread could not be started.
+    #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
 }
 
@@ -28,15 +27,15 @@ impl From<Error> for Failure {
     }
 }
 
-/// Pieces under way for each worker: one at work, the others waiting before or behind it.
-const UNDER_WAY: usize = 4;
+/// Items in flight per worker: one being mapped, the others queued before or after it.
+const IN_FLIGHT: usize = 4;
 
-/// Maps what `source` gives, in so many threads; `source` runs in one of its own, `sink` in the
-/// caller's.
+/// Maps the items of `source` in up to `workers` threads; `source` runs in a separate thread, `sink`
+/// in the caller's.
 ///
 /// # Errors
-/// The sink's first error, or else the source's; [`Error::Thread`] when no thread can be started. One
-/// worker is enough.
+/// The sink's first error, or else the source's; [`Error::Thread`] when neither the source nor the
+/// first worker can be started. One worker is enough.
 pub fn ordered<In, Out, E>(
     workers: usize,
     source: impl FnOnce(&mut dyn FnMut(In) -> Result<(), E>) -> Result<(), E> + Send,
@@ -49,30 +48,30 @@ where
     E: From<Error> + Send,
 {
     let workers = workers.max(1);
-    let pieces = workers * UNDER_WAY;
-    let (permit, permits) = bounded::<()>(pieces);
-    (0..pieces).for_each(|_| _ = permit.try_send(()));
-    let (job, jobs) = bounded::<(u64, In)>(pieces);
-    let (done, results) = bounded::<(u64, std::thread::Result<Out>)>(pieces);
+    let capacity = workers * IN_FLIGHT;
+    let (permit, permits) = bounded::<()>(capacity);
+    (0..capacity).for_each(|_| _ = permit.try_send(()));
+    let (job, jobs) = bounded::<(u64, In)>(capacity);
+    let (done, results) = bounded::<(u64, std::thread::Result<Out>)>(capacity);
     std::thread::scope(|scope| {
         let map = &map;
         let source = Builder::new().spawn_scoped(scope, move || {
             let mut number = 0;
-            source(&mut |piece| {
+            source(&mut |item| {
                 permits.recv().map_err(|_| Error::Closed)?;
-                // A worker for each of the first pieces: little work needs few threads.
+                // Each of the first items starts a worker: little work needs few threads.
                 if number < workers as u64 {
                     let (jobs, done) = (jobs.clone(), done.clone());
                     let worker = Builder::new().spawn_scoped(scope, move || {
-                        jobs.iter().try_for_each(|(number, piece)| {
-                            done.send((number, catch_unwind(AssertUnwindSafe(|| map(piece)))))
+                        jobs.iter().try_for_each(|(number, item)| {
+                            done.send((number, catch_unwind(AssertUnwindSafe(|| map(item)))))
                         })
                     });
                     if let (0, Err(error)) = (number, worker) {
                         return Err(Error::Thread(error).into());
                     }
                 }
-                job.send((number, piece)).map_err(|_| Error::Closed)?;
+                job.send((number, item)).map_err(|_| Error::Closed)?;
                 number += 1;
                 Ok(())
             })
@@ -82,7 +81,7 @@ where
         let mut next = 0;
         let mut outcome = Ok(());
         for (number, result) in &results {
-            // A panic ends all threads: its result would be waited for without end.
+            // A panic ends all threads; otherwise the loop would wait for its result forever.
             waiting.insert(number, result.unwrap_or_else(|panic| resume_unwind(panic)));
             while let Some(result) = waiting.remove(&next) {
                 next += 1;
@@ -94,8 +93,8 @@ where
             }
         }
         drop((permit, results));
-        let given = source.join().unwrap_or_else(|panic| resume_unwind(panic));
-        outcome.and(given)
+        let source_outcome = source.join().unwrap_or_else(|panic| resume_unwind(panic));
+        outcome.and(source_outcome)
     })
 }
 
@@ -121,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn results_come_in_the_order_of_the_work() {
+    fn results_are_in_source_order() {
         let mut next = 0;
         let slow_at_times = |number: u64| {
             (0..if number.is_multiple_of(97) { 50_000 } else { 1 })
@@ -148,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_no_endless_wait() {
+    fn a_panic_does_not_hang() {
         let ended = std::panic::catch_unwind(|| {
             ordered(2, count, |number| assert_ne!(number, 700), |()| Ok::<(), Ended>(()))
         });

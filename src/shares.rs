@@ -1,82 +1,82 @@
-//! Shares of a secret, M of N, as codex32 strings (BIP-93): 48 characters that say how many are
-//! needed, which set they belong to and which share of it they are, with a checksum that finds
-//! every mistake in up to eight characters.
+//! M-of-N shares of a secret as codex32 strings (BIP-93): 48 characters that encode the threshold,
+//! the identifier of the set and the index of the share, with a checksum that detects any error in
+//! up to eight characters.
 //!
-//! In: random octets, or what custodians type. Out: shares, or the secret as text of 26 characters
-//! (130 bits). Field and checksum are the reference implementation's; strings are kept and put
-//! together here, in memory that is wiped.
+//! Input: random octets, or the shares that custodians type. Output: shares, or the secret as 26
+//! characters (130 bits). Field arithmetic and checksum come from the reference implementation;
+//! strings are assembled here, in memory that is zeroized.
 
 use codex32::{ChecksumEngine, Fe};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-/// What every share begins with (BIP-93: human-readable part and separator).
+/// The prefix of every share (BIP-93: human-readable part and separator).
 const PREFIX: &str = "ms1";
-/// Characters behind the prefix: threshold, identifier, index, payload, checksum.
+/// Number of characters after the prefix: threshold, identifier, index, payload, checksum.
 const DATA: usize = 45;
 const IDENTIFIER: std::ops::Range<usize> = 1..5;
 const INDEX: usize = 5;
 const PAYLOAD: std::ops::Range<usize> = 6..32;
 /// The index of the secret itself.
 const SECRET: u8 = b's';
-/// Indices of shares in the order in which they are given, as BIP-93 has them.
+/// Share indices in the order in which they are assigned (BIP-93).
 const INDICES: &[u8] = b"acdefghjklmnpqrtuvwxyz0234567";
-/// The characters of codex32 by their value.
+/// The codex32 alphabet, indexed by value.
 const CHARACTERS: &[u8; 32] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 
-/// Why a text is no share, or does not fit the others. It never holds what was typed.
+/// Why a share is invalid or does not match the others. Never includes what was typed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Too short, too long, or not even the beginning of one.
-    #[error("a share has 48 characters and begins with ms1; {0} were typed")]
+    /// Wrong prefix or length; the value is the number of characters typed.
+    #[error("a share has 48 characters and begins with ms1; {0} characters were typed")]
     Form(usize),
-    /// A character that no share has.
-    #[error("character {0} is none that a share has (no 1, b, i, o behind the ms1)")]
+    /// A character outside the codex32 alphabet, at this position, counted from 1.
+    #[error("character {0} is not valid in a share (1, b, i and o never follow ms1)")]
     Character(usize),
-    /// The checksum is wrong.
-    #[error("the checksum is wrong: a character is wrong, or two are exchanged")]
+    /// The checksum does not match.
+    #[error("checksum does not match: a character is wrong, or two are swapped")]
     Checksum,
-    /// It is a codex32 string, but no share of a set.
-    #[error("this is not a share of a set of 2 to 9")]
+    /// A valid codex32 string that is not a share of a set.
+    #[error("not a share of a set with a threshold of 2 to 9")]
     NoShare,
-    /// Its set is another one.
-    #[error("this share belongs to the set {found}, wanted is one of {wanted}")]
+    /// A share of another set.
+    #[error("this share belongs to set {found}, expected set {wanted}")]
     Foreign {
-        /// The identifier in it.
+        /// The identifier of its set.
         found: String,
-        /// The identifier of the others.
+        /// The identifier of the expected set.
         wanted: String,
     },
-    /// The same share, or another of the same index, is there.
-    #[error("share {0} was given already")]
+    /// A share with this index was already entered.
+    #[error("share {0} was already entered")]
     Repeated(char),
-    /// Shares are missing.
-    #[error("{have} shares are there, {need} are needed")]
+    /// Fewer shares than the threshold.
+    #[error("{have} shares entered, {need} required")]
     TooFew {
-        /// How many there are.
+        /// Number of shares entered.
         have: usize,
-        /// How many are needed.
+        /// The threshold.
         need: usize,
     },
-    /// A set cannot be made like this.
-    #[error("{threshold} of {count}: required is 2 to 9 of at most {}", INDICES.len())]
+    /// An invalid threshold or number of shares.
+    #[error("threshold {threshold} of {count} shares: must be 2 to 9 of at most {}", INDICES.len())]
     Numbers {
-        /// How many would be needed.
+        /// The requested threshold.
         threshold: usize,
-        /// How many there would be.
+        /// The requested number of shares.
         count: usize,
     },
 }
 
-/// One share, complete and with a right checksum.
+/// One complete share with a valid checksum.
 #[derive(Clone, Debug)]
 pub struct Share(SecretString);
 
 impl Share {
-    /// Reads what a custodian typed; spaces, hyphens and case do not count.
+    /// Parses what a custodian typed, ignoring spaces, hyphens and case.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// [`Error::Form`], [`Error::Character`], [`Error::Checksum`] or [`Error::NoShare`].
     pub fn read(typed: &str) -> Result<Self, Error> {
         let kept = |c: &char| !c.is_whitespace() && *c != '-';
         let mut plain = Zeroizing::new(String::with_capacity(typed.len()));
@@ -110,28 +110,28 @@ impl Share {
         self.data().get(place).copied().unwrap_or_default()
     }
 
-    /// How many shares of its set are needed.
+    /// Returns the threshold of its set.
     pub fn threshold(&self) -> usize {
         usize::from(self.at(0).wrapping_sub(b'0'))
     }
 
-    /// The four characters that name its set; no secret.
+    /// Returns the four characters that identify its set; not secret.
     pub fn identifier(&self) -> String {
         let text = self.data().get(IDENTIFIER).unwrap_or_default();
         String::from_utf8_lossy(text).into_owned()
     }
 
-    /// The character that tells it from the others of its set; no secret.
+    /// Returns its index within its set; not secret.
     pub fn index(&self) -> char {
         char::from(self.at(INDEX))
     }
 
-    /// Whether both are the same share.
+    /// Returns whether both are the same share.
     pub fn is(&self, other: &Self) -> bool {
         self.0.expose_secret() == other.0.expose_secret()
     }
 
-    /// The share in groups of five, as it is written on paper.
+    /// Returns the share in groups of five characters, as written on paper.
     pub fn grouped(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(64));
         text.push_str(PREFIX);
@@ -143,7 +143,7 @@ impl Share {
     }
 }
 
-/// Shares of one set, as they come in.
+/// Shares of one set, entered one by one.
 #[derive(Debug, Default)]
 pub struct Collected {
     wanted: Option<String>,
@@ -151,12 +151,12 @@ pub struct Collected {
 }
 
 impl Collected {
-    /// Takes shares of this set only.
+    /// Starts a collection; with an identifier, only shares of that set are accepted.
     pub fn of(identifier: Option<String>) -> Self {
         Self { wanted: identifier, shares: Vec::new() }
     }
 
-    /// Takes in a share.
+    /// Adds a share.
     ///
     /// # Errors
     /// [`Error::Foreign`] or [`Error::Repeated`].
@@ -175,22 +175,22 @@ impl Collected {
         Ok(())
     }
 
-    /// How many there are, and how many are needed once that is known.
+    /// Returns the number of shares and, once the first was added, the threshold.
     pub fn count(&self) -> (usize, Option<usize>) {
         (self.shares.len(), self.shares.first().map(Share::threshold))
     }
 
-    /// Whether there are enough.
+    /// Returns whether the threshold is reached.
     pub fn is_complete(&self) -> bool {
         matches!(self.count(), (have, Some(need)) if have >= need)
     }
 
-    /// The identifier of the set, once a share is there.
+    /// Returns the identifier of the set, once a share was added.
     pub fn identifier(&self) -> Option<String> {
         self.shares.first().map(Share::identifier)
     }
 
-    /// The secret: the 26 characters of its payload.
+    /// Recovers the secret: the 26 characters of the payload.
     ///
     /// # Errors
     /// [`Error::TooFew`].
@@ -205,11 +205,11 @@ impl Collected {
     }
 }
 
-/// Makes a secret at random and splits it: `count` shares, any `threshold` of which give it again.
-/// `random` fills a buffer with random octets; four characters of it name the set.
+/// Generates a random secret and splits it into `count` shares, any `threshold` of which recover
+/// it. `random` fills a buffer with random octets; the identifier of the set is random, too.
 ///
 /// # Errors
-/// [`Error::Numbers`], or whatever `random` returns.
+/// [`Error::Numbers`], or any error of `random`.
 pub fn split<E: From<Error>>(
     threshold: usize,
     count: usize,
@@ -233,7 +233,8 @@ pub fn split<E: From<Error>>(
     Ok(shares)
 }
 
-/// A share whose payload is chosen freely (BIP-93: the first shares of a new set are).
+/// Builds a share with the given payload; in a new set the first `threshold` shares are random
+/// (BIP-93).
 fn first_share(threshold: usize, identifier: &[u8], index: u8, payload: &[u8]) -> Result<Share, Error> {
     let mut text = Zeroizing::new(String::with_capacity(DATA));
     text.push_str(&threshold.to_string());
@@ -255,7 +256,7 @@ fn whole(data: &[u8]) -> Result<Share, Error> {
     Share::read(&text)
 }
 
-/// The string at an index, by Lagrange's formula over all of its characters (BIP-93).
+/// Returns the string at an index, by Lagrange interpolation over all characters (BIP-93).
 fn interpolate(shares: &[Share], target: u8) -> Result<Zeroizing<Vec<u8>>, Error> {
     let fields: Vec<Fe> = shares.iter().filter_map(|share| value(share.index())).collect();
     let target = value(char::from(target)).ok_or(Error::NoShare)?;

@@ -1,4 +1,4 @@
-//! Signature algorithms.
+//! The signature algorithm of each key kind.
 
 use const_oid::db::rfc5912::{
     ECDSA_WITH_SHA_256, ECDSA_WITH_SHA_384, ECDSA_WITH_SHA_512, SHA_256_WITH_RSA_ENCRYPTION,
@@ -9,11 +9,11 @@ use spki::AlgorithmIdentifierOwned;
 use super::Error;
 use crate::keys::KeyKind;
 
-/// The algorithm by which a key of this kind signs: ECDSA with the hash of the curve's size
-/// (RFC 5758 3.2), RSA PKCS #1 v1.5 with SHA-256 (RFC 4055 5).
+/// Returns the algorithm with which a key of this kind signs: ECDSA with the hash that matches the
+/// curve size (RFC 5758 3.2), RSA PKCS #1 v1.5 with SHA-256 (RFC 4055 5).
 ///
 /// # Errors
-/// [`Error::Refused`] for a kind that signs nothing here.
+/// [`Error::Refused`] for Ed25519, which no authority uses.
 pub fn signature_algorithm(kind: KeyKind) -> Result<AlgorithmIdentifierOwned, Error> {
     let (oid, parameters) = match kind {
         KeyKind::P256 => (ECDSA_WITH_SHA_256, None),

@@ -1,4 +1,4 @@
-//! From signed octets to a certificate.
+//! Assembly of a certificate from the signed octets and the signature.
 
 use der::Decode;
 use der::asn1::AnyRef;
@@ -9,7 +9,7 @@ use super::{Certificate, Error, ToBeSigned, signature_algorithm};
 use crate::digest::Digest;
 use crate::keys::verify;
 
-/// A certificate just signed: its signature was verified, and its octets are those that were reserved.
+/// A newly signed certificate: its signature was verified, and its octets are the reserved ones.
 #[derive(Clone, Debug)]
 pub struct Signed {
     der: Vec<u8>,
@@ -18,37 +18,37 @@ pub struct Signed {
 }
 
 impl Signed {
-    /// Puts a signature to the octets it was made for, after verifying it with the authority's key.
+    /// Verifies a signature with the authority's key and appends it to the octets that were signed.
     ///
     /// # Errors
-    /// [`Error::BadSignature`] when it does not verify: the caller writes nothing and stops.
+    /// [`Error::BadSignature`] when it does not verify; the caller must write nothing and stop.
     pub fn assemble(tbs: &ToBeSigned, signature: Vec<u8>) -> Result<Self, Error> {
         let algorithm = signature_algorithm(tbs.issuer_kind())?;
         verify(tbs.issuer_key(), &algorithm, tbs.octets(), &signature)
             .map_err(|_| Error::BadSignature(format!("{} serial {}", tbs.issuer(), tbs.serial().hex())))?;
         let der = join(tbs.octets(), Parts::of(tbs.octets())?.algorithm, &signature)?;
-        // The reserved octets were decoded and compared before they were signed; here their shell is.
+        // The reserved octets were decoded and compared before signing; this checks the outer structure.
         let again = Outer::from_der(&der)?;
         let same = again.tbs_certificate == AnyRef::from_der(tbs.octets())?
             && again.signature_algorithm.decode_as::<AlgorithmIdentifierOwned>()? == algorithm
             && again.signature.as_bytes() == Some(&signature);
         match same {
             true => Ok(Self { digest: Digest::of(&der), der, signature }),
-            false => Err(Error::Internal("certificate holds other octets than were signed".into())),
+            false => Err(Error::Internal("certificate does not contain the octets that were signed".into())),
         }
     }
 
-    /// The signature.
+    /// Returns the contents of the signatureValue BIT STRING.
     pub fn signature(&self) -> &[u8] {
         &self.signature
     }
 
-    /// SHA-256 over the certificate's DER octets.
+    /// Returns the SHA-256 of the certificate's DER octets.
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// The certificate, decoded.
+    /// Decodes the certificate.
     ///
     /// # Errors
     /// As [`Certificate::from_der`].

@@ -1,4 +1,4 @@
-//! An authority as issuance sees it: a name, a certificate, the public key in it.
+//! An authority as issuance uses it: its name, certificate and public key.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use x509_cert::name::Name;
 use super::{Certificate, Error, Validity};
 use crate::keys::PublicKey;
 
-/// One CA: its name in the ledger and its certificate.
+/// A CA: its name in the ledger and its certificate.
 #[derive(Clone, Debug)]
 pub struct Authority {
     name: String,
@@ -21,10 +21,10 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Takes a certificate that may sign others.
+    /// Accepts a certificate that may sign certificates.
     ///
     /// # Errors
-    /// [`Error::Refused`] when basicConstraints or keyUsage deny it.
+    /// [`Error::Refused`] when basicConstraints or keyUsage do not allow it.
     pub fn new(name: &str, certificate: Certificate) -> Result<Self, Error> {
         let constraints: Option<BasicConstraints> = certificate.extension(BasicConstraints::OID)?;
         let usage: Option<KeyUsage> = certificate.extension(KeyUsage::OID)?;
@@ -41,27 +41,27 @@ impl Authority {
         }
     }
 
-    /// The name that scripts use.
+    /// Returns the name that scripts use.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its certificate.
+    /// Returns its certificate.
     pub fn certificate(&self) -> &Certificate {
         &self.certificate
     }
 
-    /// Its subject, the issuer of what it signs.
+    /// Returns its subject, which is the issuer of the certificates that it signs.
     pub fn subject(&self) -> &Name {
         self.certificate.parsed().tbs_certificate().subject()
     }
 
-    /// The DER octets of its subject.
+    /// Returns the DER octets of its subject.
     pub fn subject_octets(&self) -> &[u8] {
         &self.subject
     }
 
-    /// Its public key.
+    /// Returns its public key.
     pub fn key(&self) -> &PublicKey {
         &self.key
     }
@@ -70,20 +70,20 @@ impl Authority {
         &self.key
     }
 
-    /// The last second at which it is valid.
+    /// Returns its notAfter.
     pub fn not_after(&self) -> DateTime {
         self.certificate.validity().not_after
     }
 
-    /// How many authorities may follow below it, when that is limited.
+    /// Returns its pathLenConstraint (RFC 5280 4.2.1.9).
     pub fn path_length(&self) -> Option<u8> {
         self.path_length
     }
 
-    /// A validity cut short so that it does not outlive this authority.
+    /// Truncates a validity period to this authority's notAfter.
     ///
     /// # Errors
-    /// [`Error::Refused`] when it starts outside the authority's own validity.
+    /// [`Error::Refused`] when it starts outside the authority's validity.
     pub fn limit(&self, validity: Validity) -> Result<Validity, Error> {
         let outer = self.certificate.validity();
         if validity.not_before < outer.not_before || validity.not_before > outer.not_after {

@@ -1,4 +1,4 @@
-//! TBSCertificate (RFC 5280 4.1.2): the exact octets to be signed.
+//! TBSCertificate (RFC 5280 4.1.2): the exact octets to sign.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::digest::Digest;
 use crate::keys::{KeyKind, PublicKey};
 use crate::policy::CertificateProfile;
 
-/// TBSCertificate without unique identifiers, which 4.1.2.8 forbids.
+/// TBSCertificate without unique identifiers, which RFC 5280 4.1.2.8 forbids.
 #[derive(Sequence)]
 struct TbsCertificate {
     #[asn1(context_specific = "0", default = "Default::default", tag_mode = "EXPLICIT")]
@@ -32,7 +32,7 @@ struct TbsCertificate {
     extensions: Vec<Extension>,
 }
 
-/// Octets that policy approved and that have been checked, but that no token has seen.
+/// The octets of an approved TBSCertificate, checked and not yet signed.
 #[derive(Clone, Debug)]
 pub struct ToBeSigned {
     octets: Vec<u8>,
@@ -43,11 +43,11 @@ pub struct ToBeSigned {
 }
 
 impl ToBeSigned {
-    /// The certificate for a key that was generated in the token: a root, when there is no issuer,
-    /// an intermediate authority, or a manifest signer.
+    /// Builds the certificate for a key generated in the token: a root if there is no issuer, an
+    /// intermediate authority, or a manifest signer.
     ///
     /// # Errors
-    /// [`Error::Refused`] when the issuer may not have authorities below it or ends too early.
+    /// [`Error::Refused`] when the issuer's path length or validity does not allow it.
     pub fn for_token_key(
         name: &str,
         profile: &CertificateProfile,
@@ -92,87 +92,88 @@ impl ToBeSigned {
         };
         let shared = issuer.map_or_else(|| Arc::new(key.clone()), |issuer| Arc::clone(issuer.shared_key()));
         let (subject, key) = (subject.to_der()?, key.der());
-        let meant = check::Meant { issuer, issuer_key: &shared, serial, validity, holder: (&subject, key) };
-        Self::checked(tbs.to_der()?, issuer_name.into(), &shared, &meant)
+        let intended =
+            check::Intended { issuer, issuer_key: &shared, serial, validity, holder: (&subject, key) };
+        Self::checked(tbs.to_der()?, issuer_name.into(), &shared, &intended)
     }
 
-    /// Octets that pass the second look.
+    /// Wraps the octets if they pass [`check::before_signing`].
     pub(super) fn checked(
         octets: Vec<u8>,
         issuer_name: Arc<str>,
         issuer_key: &Arc<PublicKey>,
-        meant: &check::Meant<'_>,
+        intended: &check::Intended<'_>,
     ) -> Result<Self, Error> {
-        check::before_signing(&octets, meant)?;
-        let (serial, not_after) = (meant.serial, meant.validity.not_after);
+        check::before_signing(&octets, intended)?;
+        let (serial, not_after) = (intended.serial, intended.validity.not_after);
         Ok(Self { octets, issuer: issuer_name, issuer_key: Arc::clone(issuer_key), serial, not_after })
     }
 
-    /// The last second in which the certificate is valid.
+    /// Returns the certificate's notAfter.
     pub fn not_after(&self) -> DateTime {
         self.not_after
     }
 
-    /// The exact octets.
+    /// Returns the exact octets to sign.
     pub fn octets(&self) -> &[u8] {
         &self.octets
     }
 
-    /// SHA-256 over them.
+    /// Returns the SHA-256 of [`ToBeSigned::octets`].
     pub fn digest(&self) -> Digest {
         Digest::of(&self.octets)
     }
 
-    /// The name of the authority that is to sign.
+    /// Returns the name of the signing authority.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// The public key by which the signature must verify.
+    /// Returns the public key with which the signature must verify.
     pub fn issuer_key(&self) -> &PublicKey {
         &self.issuer_key
     }
 
-    /// The serial number.
+    /// Returns the serial number.
     pub fn serial(&self) -> Serial {
         self.serial
     }
 
-    /// The kind of the signing key.
+    /// Returns the kind of the signing key.
     pub fn issuer_kind(&self) -> KeyKind {
         self.issuer_key.kind()
     }
 }
 
-/// What octets say that were made before: by it they can be made again.
+/// The fields of a reserved TBSCertificate that are needed to build the same octets again.
 #[derive(Debug)]
 pub struct Reserved {
     /// The serial number.
     pub serial: Serial,
-    /// The first second of validity.
+    /// notBefore.
     pub start: DateTime,
-    /// The last one.
+    /// notAfter.
     pub end: DateTime,
-    /// The key that is certified.
+    /// The certified key.
     pub key: PublicKey,
 }
 
 impl Reserved {
-    /// Reads a TBSCertificate that was made here.
+    /// Parses a TBSCertificate built by [`ToBeSigned`].
     ///
     /// # Errors
-    /// [`Error`] when it is none.
+    /// [`Error`] when it is not one.
     pub fn of(octets: &[u8]) -> Result<Self, Error> {
         let parts = Parts::of(octets)?;
         let serial: Result<[u8; 20], _> = parts.serial.as_bytes().try_into();
-        let serial = serial.map_err(|_| Error::Refused("serial number has not 20 octets".into()))?;
+        let serial = serial.map_err(|_| Error::Refused("serial number is not 20 octets".into()))?;
         let key = PublicKey::accepted(&parts.spki.to_der()?).map_err(|e| Error::Refused(e.to_string()))?;
         let Validity { not_before: start, not_after: end } = parts.validity();
         Ok(Self { serial: serial.into(), start, end, key })
     }
 }
 
-/// UTCTime through 2049, GeneralizedTime after (RFC 5280 4.1.2.5).
+/// Encodes as UTCTime through 2049, as GeneralizedTime after that (RFC 5280 4.1.2.5).
 pub(super) fn time(at: DateTime) -> Result<Time, Error> {
     if at.year() < 2050 {
         return Ok(Time::UtcTime(UtcTime::from_date_time(at)?));

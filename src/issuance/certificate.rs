@@ -1,4 +1,4 @@
-//! Certificates, just signed or read back from files.
+//! Certificates, newly signed or read from files.
 
 use const_oid::{AssociatedOid, ObjectIdentifier};
 use der::asn1::AnyRef;
@@ -12,7 +12,7 @@ use crate::digest::{Digest, hex};
 use crate::keys::{PublicKey, verify};
 use crate::policy::subject_text;
 
-/// A certificate in strict DER whose key is of an accepted kind.
+/// A certificate in strict DER with a public key of an accepted kind.
 #[derive(Clone, Debug)]
 pub struct Certificate {
     der: Vec<u8>,
@@ -21,7 +21,7 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// A certificate from what the ledger keeps of it.
+    /// Assembles a certificate from the octets and signature that the ledger stores.
     ///
     /// # Errors
     /// As [`Certificate::from_der`].
@@ -29,24 +29,22 @@ impl Certificate {
         Self::from_der(&join(tbs, Parts::of(tbs)?.algorithm, signature)?)
     }
 
-    /// Reads strict DER.
+    /// Parses a certificate in strict DER.
     ///
     /// # Errors
-    /// [`Error::Refused`] when it is none, or when the key is of no accepted kind.
+    /// [`Error::Refused`] when it is malformed or its key is not accepted.
     pub fn from_der(der: &[u8]) -> Result<Self, Error> {
         let refused = |e: der::Error| Error::Refused(format!("not a certificate in strict DER: {e}"));
         let parsed = Parsed::from_der(der).map_err(refused)?;
         if parsed.to_der().map_err(refused)? != der {
-            return Err(Error::Refused(
-                "certificate is not DER: encoding it again gives other octets".into(),
-            ));
+            return Err(Error::Refused("certificate is not DER: re-encoding gives different octets".into()));
         }
         let key = PublicKey::new(parsed.tbs_certificate().subject_public_key_info().clone())
             .map_err(|e| Error::Refused(e.to_string()))?;
         Ok(Self { der: der.to_vec(), parsed, key })
     }
 
-    /// Reads one certificate in PEM (RFC 7468 5), and nothing else in the file.
+    /// Parses a file of exactly one certificate in PEM (RFC 7468 5).
     ///
     /// # Errors
     /// As [`Certificate::from_der`].
@@ -54,42 +52,42 @@ impl Certificate {
         match der::pem::decode_vec(octets) {
             Ok(("CERTIFICATE", der)) => Self::from_der(&der),
             Ok((label, _)) => {
-                Err(Error::Refused(format!("PEM label is {label:?}, required is \"CERTIFICATE\"")))
+                Err(Error::Refused(format!("PEM label is {label:?}, expected \"CERTIFICATE\"")))
             }
-            Err(e) => Err(Error::Refused(format!("not one certificate in PEM: {e}"))),
+            Err(e) => Err(Error::Refused(format!("not exactly one PEM certificate: {e}"))),
         }
     }
 
-    /// Whether the signature is by this key.
+    /// Verifies the signature with `key`.
     ///
     /// # Errors
-    /// [`Error::Refused`] when it is not, or when inner and outer algorithm differ.
+    /// [`Error::Refused`] when it does not verify, or when inner and outer algorithm differ.
     pub fn verify_by(&self, key: &PublicKey) -> Result<(), Error> {
         let algorithm = self.parsed.signature_algorithm();
         if algorithm != self.parsed.tbs_certificate().signature() {
             return Err(Error::Refused(
-                "signature algorithms inside and outside differ (RFC 5280 4.1.1.2)".into(),
+                "inner and outer signature algorithm differ (RFC 5280 4.1.1.2)".into(),
             ));
         }
         let signature = self.parsed.signature().as_bytes().unwrap_or_default();
         verify(key, algorithm, self.tbs_octets()?, signature).map_err(|e| Error::Refused(e.to_string()))
     }
 
-    /// The octets that were signed, as they stand in the certificate.
+    /// Returns the exact octets of the TBSCertificate, which the signature covers.
     ///
     /// # Errors
-    /// [`Error::Internal`] when they are not there.
+    /// [`Error::Internal`] when they cannot be located.
     pub fn tbs_octets(&self) -> Result<&[u8], Error> {
         let mut content = SliceReader::new(AnyRef::from_der(&self.der)?.value())?;
         Ok(content.tlv_bytes()?)
     }
 
-    /// The DER octets.
+    /// Returns the DER octets.
     pub fn der(&self) -> &[u8] {
         &self.der
     }
 
-    /// One PEM block (RFC 7468 5).
+    /// Encodes the certificate as one PEM block (RFC 7468 5).
     ///
     /// # Errors
     /// [`Error::Internal`] when encoding fails.
@@ -97,7 +95,7 @@ impl Certificate {
         Self::pem_of(&self.der)
     }
 
-    /// One PEM block around a certificate's DER octets.
+    /// Encodes a certificate's DER octets as one PEM block.
     ///
     /// # Errors
     /// [`Error::Internal`] when encoding fails.
@@ -106,17 +104,17 @@ impl Certificate {
             .map_err(|e| Error::Internal(e.to_string()))
     }
 
-    /// The decoded certificate.
+    /// Returns the decoded certificate.
     pub fn parsed(&self) -> &Parsed {
         &self.parsed
     }
 
-    /// The certified key.
+    /// Returns the certified key.
     pub fn key(&self) -> &PublicKey {
         &self.key
     }
 
-    /// The period of validity.
+    /// Returns the validity period.
     pub fn validity(&self) -> Validity {
         let validity = self.parsed.tbs_certificate().validity();
         Validity {
@@ -125,7 +123,7 @@ impl Certificate {
         }
     }
 
-    /// The value of an extension, or none.
+    /// Decodes the value of an extension, if present.
     ///
     /// # Errors
     /// [`Error::Internal`] when it is malformed.
@@ -140,7 +138,7 @@ impl Certificate {
         }
     }
 
-    /// Whether it may sign certificates (RFC 5280 4.2.1.9).
+    /// Returns whether basicConstraints assert cA (RFC 5280 4.2.1.9).
     ///
     /// # Errors
     /// [`Error::Internal`] when basicConstraints are malformed.
@@ -149,12 +147,12 @@ impl Certificate {
         Ok(constraints.is_some_and(|constraints| constraints.ca))
     }
 
-    /// SHA-256 over the DER octets, which `openssl x509 -fingerprint -sha256` prints.
+    /// Returns the SHA-256 of the DER octets, which `openssl x509 -fingerprint -sha256` prints.
     pub fn digest(&self) -> Digest {
         Digest::of(&self.der)
     }
 
-    /// What it says, to be written down.
+    /// Returns the fields that ledger and manifest record.
     pub fn facts(&self) -> IssuedFacts {
         let tbs = self.parsed.tbs_certificate();
         let Validity { not_before, not_after } = self.validity();

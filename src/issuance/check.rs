@@ -1,5 +1,5 @@
-//! The second look: octets are decoded again and held against what was meant, before the token
-//! sees them and after it has signed.
+//! An independent check before signing: the octets are decoded again and compared with the intended
+//! values.
 
 use der::asn1::AnyRef;
 use der::{Decode, Encode};
@@ -10,32 +10,32 @@ use super::parts::{ExtensionParts, Parts};
 use super::{Authority, Error, Serial, Validity, signature_algorithm};
 use crate::keys::PublicKey;
 
-/// What octets that are to be signed must say.
-pub struct Meant<'a> {
+/// The values that the octets to sign must contain.
+pub struct Intended<'a> {
     pub issuer: Option<&'a Authority>,
     pub issuer_key: &'a PublicKey,
     pub serial: Serial,
     pub validity: Validity,
-    /// DER of the subject and of its SubjectPublicKeyInfo.
+    /// The DER octets of the subject and of its SubjectPublicKeyInfo.
     pub holder: (&'a [u8], &'a [u8]),
 }
 
-/// Checks octets that are to be signed, taken apart again: DER, version 3, the issuer's very
-/// subject octets, the algorithm of its key, serial number, validity, subject and key that were
-/// meant, extensions that encode to themselves and none of them twice.
-pub fn before_signing(octets: &[u8], meant: &Meant<'_>) -> Result<(), Error> {
+/// Decodes the octets to sign and checks: DER, version 3, issuer octets equal to the authority's
+/// subject octets, the algorithm of the authority's key, the intended serial number, validity,
+/// subject and key, canonical encoding of extensions, and no duplicate extension.
+pub fn before_signing(octets: &[u8], intended: &Intended<'_>) -> Result<(), Error> {
     let parts = Parts::of(octets)?;
     let expected_issuer =
-        meant.issuer.map_or(Ok(parts.subject), |issuer| AnyRef::from_der(issuer.subject_octets()))?;
-    let algorithm = signature_algorithm(meant.issuer_key.kind())?;
+        intended.issuer.map_or(Ok(parts.subject), |issuer| AnyRef::from_der(issuer.subject_octets()))?;
+    let algorithm = signature_algorithm(intended.issuer_key.kind())?;
     let extensions = parts.extensions()?;
-    let doubled = extensions
+    let duplicates = extensions
         .iter()
         .enumerate()
         .any(|(at, one)| extensions.iter().take(at).any(|other| other.id == one.id));
     let found = parts.validity();
-    let outlives = meant.issuer.is_some_and(|issuer| found.not_after > issuer.not_after());
-    let (subject, key) = meant.holder;
+    let outlives = intended.issuer.is_some_and(|issuer| found.not_after > issuer.not_after());
+    let (subject, key) = intended.holder;
     let holder = AnyRef::from_der(subject)? == parts.subject && AnyRef::from_der(key)? == parts.spki;
     let checks = [
         (parts.version.value() == [2, 1, 2], "version is not 3"),
@@ -45,15 +45,15 @@ pub fn before_signing(octets: &[u8], meant: &Meant<'_>) -> Result<(), Error> {
             parts.algorithm.decode_as::<AlgorithmIdentifierOwned>()? == algorithm,
             "signature algorithm is not that of the authority's key",
         ),
-        (parts.serial.as_bytes() == meant.serial.as_bytes(), "serial number is not the reserved one"),
-        (found == meant.validity, "validity is not the one that was meant"),
+        (parts.serial.as_bytes() == intended.serial.as_bytes(), "serial number is not the reserved one"),
+        (found == intended.validity, "validity is not the intended one"),
         (found.not_before <= found.not_after, "validity ends before it starts"),
         (!outlives, "validity ends after the issuer's"),
         (holder, "subject or key is not the approved one"),
-        (!extensions.is_empty() && !doubled, "duplicate extensions, or none"),
+        (!extensions.is_empty() && !duplicates, "duplicate extensions, or none"),
         (
             encoded_length(&extensions)? == parts.extensions.value().len(),
-            "extensions do not encode to themselves",
+            "extensions are not DER: re-encoding gives a different length",
         ),
     ];
     match checks.iter().find(|(holds, _)| !holds) {
@@ -62,7 +62,7 @@ pub fn before_signing(octets: &[u8], meant: &Meant<'_>) -> Result<(), Error> {
     }
 }
 
-/// DER has one encoding: of the same values, another one is longer.
+/// DER is the shortest encoding of these values, so any other has a different length.
 fn encoded_length(extensions: &Vec<ExtensionParts<'_>>) -> Result<usize, der::Error> {
     usize::try_from(extensions.encoded_len()?)
 }

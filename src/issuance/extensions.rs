@@ -1,4 +1,4 @@
-//! Extensions of a certificate, from its profile (RFC 5280 4.2).
+//! Certificate extensions, from the certificate profile (RFC 5280 4.2).
 
 use std::net::IpAddr;
 
@@ -20,10 +20,10 @@ fn extension<T: AssociatedOid + Encode>(value: &T, critical: bool) -> Result<Ext
     Ok(Extension { extn_id: T::OID, critical, extn_value: OctetString::new(value.to_der()?)? })
 }
 
-/// The extensions of a certificate for a key in the token, in the order in which RFC 5280
-/// describes their use.
+/// Builds the extensions of a certificate for a key in the token, in the order in which RFC 5280
+/// describes them.
 ///
-/// `issuer_key` is none for a root, whose identifier points nowhere but to itself.
+/// `issuer_key` is `None` for a root, which has no authorityKeyIdentifier.
 pub fn for_key(
     profile: &CertificateProfile,
     key: &PublicKey,
@@ -39,7 +39,7 @@ pub fn for_key(
     Ok(list)
 }
 
-/// Where the issuer's key is told.
+/// authorityKeyIdentifier, with the key identifier alone (RFC 5280 4.2.1.1).
 pub fn authority_key_identifier(issuer: &PublicKey) -> Result<Extension, Error> {
     let identifier = AuthorityKeyIdentifier {
         key_identifier: Some(OctetString::new(issuer.identifier())?),
@@ -49,24 +49,24 @@ pub fn authority_key_identifier(issuer: &PublicKey) -> Result<Extension, Error> 
     extension(&identifier, false)
 }
 
-/// Where the certified key is told.
+/// subjectKeyIdentifier (RFC 5280 4.2.1.2).
 pub fn subject_key_identifier(key: &PublicKey) -> Result<Extension, Error> {
     extension(&SubjectKeyIdentifier(OctetString::new(key.identifier())?), false)
 }
 
-/// What a key of this kind may be used for.
+/// keyUsage of a key of this kind (RFC 5280 4.2.1.3).
 pub fn usage(profile: &CertificateProfile, kind: KeyKind) -> Result<Extension, Error> {
     extension(&key_usage(profile, kind), true)
 }
 
-/// Names besides the subject; they are critical where the subject is empty (RFC 5280 4.2.1.6).
+/// subjectAltName; critical if the subject is empty (RFC 5280 4.2.1.6).
 pub fn names(dns: &[String], ip: &[IpAddr], critical: bool) -> Result<Extension, Error> {
     extension(&alternatives(dns, ip)?, critical)
 }
 
-/// What ends the list: whether it is an authority, what it is for, and the policy of manifest keys.
+/// The last extensions: basicConstraints, extKeyUsage, and the certificate policy of manifest keys.
 pub fn closing(profile: &CertificateProfile) -> Result<Vec<Extension>, Error> {
-    // In leaves cA is left at its default, which DER does not encode: an empty SEQUENCE.
+    // In leaves cA has its default value, which DER omits: an empty SEQUENCE.
     let constraints =
         BasicConstraints { ca: profile.is_authority(), path_len_constraint: profile.path_length };
     let mut list = vec![extension(&constraints, true)?];
@@ -80,7 +80,7 @@ pub fn closing(profile: &CertificateProfile) -> Result<Vec<Extension>, Error> {
     Ok(list)
 }
 
-/// keyEncipherment is for RSA keys alone (RFC 8813 section 3, RFC 8410 section 5).
+/// Omits keyEncipherment unless the key is RSA (RFC 8813 section 3, RFC 8410 section 5).
 fn key_usage(profile: &CertificateProfile, kind: KeyKind) -> KeyUsage {
     let enciphers = matches!(kind, KeyKind::Rsa(_));
     let bits = profile.key_usage.iter().filter(|usage| enciphers || **usage != Use::KeyEncipherment);

@@ -1,5 +1,5 @@
-//! Issuance: from an approval to the exact octets that a token signs, and from its signature to
-//! a certificate that has been checked (RFC 5280).
+//! Issuance (RFC 5280): from an approval to the exact octets that a token signs, and from the
+//! signature to a verified certificate.
 
 mod algorithm;
 mod assemble;
@@ -32,18 +32,18 @@ pub use serial::Serial;
 pub use template::{Template, Templates};
 pub use validity::Validity;
 
-/// Why something was not built or not accepted.
+/// Why a certificate was not built or not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The wish cannot be met under RFC 5280 or by this authority.
+    /// RFC 5280 or this authority does not allow it.
     #[error("{0}")]
     Refused(String),
-    /// The token's signature does not verify: it is written nowhere.
+    /// The token's signature does not verify; it must not be stored.
     #[error(
         "{0}: the token's signature does not verify with the authority's certificate; the signature was discarded, do not use this token before it has been examined"
     )]
     BadSignature(String),
-    /// Encoding failed, or what was built is not what was meant.
+    /// Encoding failed, or the octets differ from the intended values.
     #[error("internal check: {0}")]
     Internal(String),
 }

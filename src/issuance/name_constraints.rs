@@ -10,7 +10,8 @@ use x509_cert::name::Name;
 
 use super::{Certificate, Error};
 
-/// Checks subject and alternative names of a certificate against what each authority above it allows.
+/// Checks subject and subjectAltName of a certificate against the constraints of each authority above
+/// it.
 pub fn check(constraints: &[NameConstraints], certificate: &Certificate) -> Result<(), Error> {
     if constraints.is_empty() {
         return Ok(());
@@ -46,7 +47,7 @@ pub fn check(constraints: &[NameConstraints], certificate: &Certificate) -> Resu
     Ok(())
 }
 
-/// Whether a name is in one of the subtrees of its form; none when there is no such subtree.
+/// Returns whether a name is within a subtree of its form; `None` if there is no such subtree.
 fn matches(subtrees: &[GeneralSubtree], name: &GeneralName) -> Result<Option<bool>, Error> {
     let mut found = None;
     for GeneralSubtree { base, minimum, maximum } in subtrees {
@@ -79,7 +80,7 @@ fn below_domain(base: &str, name: &str) -> bool {
     }
 }
 
-/// The base is an address and a mask, each as long as the name.
+/// `base` is an address followed by a mask, each as long as `name`.
 fn in_network(base: &[u8], name: &[u8]) -> bool {
     let (network, mask) = base.split_at(base.len() / 2);
     let mut octets = name.iter().zip(network.iter().zip(mask));
@@ -102,5 +103,7 @@ fn text(name: &GeneralName) -> String {
 }
 
 fn not_processed() -> Error {
-    Error::Refused("name constraints above it are of a form that keyrite does not process".into())
+    Error::Refused(
+        "an authority above it has name constraints of a form that keyrite does not support".into(),
+    )
 }

@@ -1,4 +1,4 @@
-//! The parts of a certificate, as they stand there.
+//! Zero-copy views of a certificate's encoded fields.
 
 use const_oid::ObjectIdentifier;
 use der::asn1::{AnyRef, BitStringRef, OctetStringRef, UintRef};
@@ -9,24 +9,24 @@ use super::{Error, Validity};
 use crate::digest::{Digest, hex};
 use crate::policy::subject_text;
 
-/// What a certificate says, as ledger and manifest write it down.
+/// The certificate fields that ledger and manifest record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuedFacts {
     /// Serial number, lowercase hexadecimal digits.
     pub serial: String,
-    /// Subject, as RFC 4514 writes it.
+    /// Subject as an RFC 4514 string.
     pub subject: String,
     /// First second of validity.
     pub not_before: DateTime,
     /// Last second of validity.
     pub not_after: DateTime,
-    /// SHA-256 over the DER of the certificate.
+    /// SHA-256 of the certificate's DER octets.
     pub sha256: Digest,
-    /// SHA-256 over the DER of its SubjectPublicKeyInfo.
+    /// SHA-256 of the SubjectPublicKeyInfo's DER octets.
     pub spki_sha256: Digest,
 }
 
-/// The parts of a TBSCertificate (RFC 5280 4.1), as they stand there.
+/// The encoded fields of a TBSCertificate (RFC 5280 4.1).
 pub struct Parts<'a> {
     pub version: AnyRef<'a>,
     pub serial: UintRef<'a>,
@@ -39,7 +39,7 @@ pub struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Takes octets apart; nothing may follow.
+    /// Splits a TBSCertificate into its fields; trailing data is an error.
     pub fn of(tbs: &'a [u8]) -> Result<Self, der::Error> {
         let mut content = SliceReader::new(AnyRef::from_der(tbs)?.value())?;
         let parts = Self {
@@ -56,7 +56,7 @@ impl<'a> Parts<'a> {
         Ok(parts)
     }
 
-    /// The period of validity.
+    /// Returns the decoded validity period.
     pub fn validity(&self) -> Validity {
         Validity {
             not_before: self.validity.not_before.to_date_time(),
@@ -64,7 +64,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// The extensions, whose list stands in a tag of its own.
+    /// Decodes the extensions inside their explicit tag.
     pub fn extensions(&self) -> Result<Vec<ExtensionParts<'a>>, der::Error> {
         AnyRef::from_der(self.extensions.value())?.decode_as()
     }
@@ -79,7 +79,7 @@ pub struct ExtensionParts<'a> {
     pub value: &'a OctetStringRef,
 }
 
-/// Certificate (RFC 5280 4.1) around octets that stay as they are.
+/// Certificate (RFC 5280 4.1) with its fields left encoded.
 #[derive(Sequence)]
 pub struct Outer<'a> {
     pub tbs_certificate: AnyRef<'a>,
@@ -88,11 +88,11 @@ pub struct Outer<'a> {
 }
 
 impl IssuedFacts {
-    /// A certificate's DER octets and what they say, from the octets that were signed and their
-    /// signature.
+    /// Assembles a certificate from the signed octets and the signature; returns its DER octets and
+    /// its facts.
     ///
     /// # Errors
-    /// [`Error::Internal`] when they are no certificate.
+    /// [`Error::Internal`] when `tbs` is malformed.
     pub fn of_parts(tbs: &[u8], signature: &[u8]) -> Result<(Vec<u8>, Self), Error> {
         let parts = Parts::of(tbs)?;
         let der = join(tbs, parts.algorithm, signature)?;
@@ -108,7 +108,7 @@ impl IssuedFacts {
     }
 }
 
-/// Puts a signature to octets; the algorithm outside is the one inside (RFC 5280 4.1.1.2).
+/// Joins a TBSCertificate and its signature; the outer algorithm is the inner one (RFC 5280 4.1.1.2).
 pub fn join(tbs: &[u8], algorithm: AnyRef<'_>, signature: &[u8]) -> Result<Vec<u8>, Error> {
     let outer = Outer {
         tbs_certificate: AnyRef::from_der(tbs)?,

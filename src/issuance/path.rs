@@ -1,5 +1,5 @@
-//! Certification paths (RFC 5280 6.1): what a trust anchor and the authorities below it leave to a
-//! certificate. Names, signatures and validity are checked by whoever walks the path.
+//! Certification path constraints (RFC 5280 6.1): what a trust anchor and the authorities below it
+//! allow. Issuer names, signatures and validity are checked by the caller, who walks the path.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, NameConstraints};
 
 use super::{Authority, Certificate, Error, name_constraints};
 
-/// The extensions that are processed: another one that is critical cannot be (4.2).
+/// The extensions that are processed; any other critical extension is refused (RFC 5280 4.2).
 const PROCESSED: [ObjectIdentifier; 6] = [
     ID_CE_BASIC_CONSTRAINTS,
     ID_CE_CERTIFICATE_POLICIES,
@@ -22,22 +22,22 @@ const PROCESSED: [ObjectIdentifier; 6] = [
     ID_CE_SUBJECT_ALT_NAME,
 ];
 
-/// What the authorities from a trust anchor down leave to those below them. The anchor's own constraints
-/// count as those of any other authority.
+/// What the authorities from a trust anchor down allow below them. The anchor's constraints apply like
+/// those of any other authority.
 #[derive(Clone, Debug)]
 pub struct Scope {
-    /// So many authorities may follow; any number when there is no limit (4.2.1.9).
+    /// Number of authorities that may follow; unlimited if `None` (4.2.1.9).
     path_length: Option<u8>,
-    /// Purposes that every authority admits; all when none limits them (4.2.1.12).
+    /// Extended key usages that every authority allows; all if `None` (4.2.1.12).
     purposes: Option<Vec<ObjectIdentifier>>,
-    /// What each authority says of names below it (4.2.1.10).
+    /// Name constraints of each authority (4.2.1.10).
     names: Vec<NameConstraints>,
     /// Whether every authority below the anchor may certify manifest keys.
     manifest_signing: bool,
 }
 
 impl Scope {
-    /// What a self-signed authority that is trusted leaves.
+    /// Returns the scope of a trust anchor.
     ///
     /// # Errors
     /// [`Error::Refused`] when an extension cannot be processed.
@@ -46,15 +46,15 @@ impl Scope {
         all.enter(anchor)
     }
 
-    /// What an authority below leaves.
+    /// Returns the scope below an authority that is next on the path.
     ///
     /// # Errors
-    /// [`Error::Refused`] when no authority may follow here, or not this one.
+    /// [`Error::Refused`] when this scope does not allow the authority.
     pub fn below(&self, authority: &Authority) -> Result<Self, Error> {
         let left = match self.path_length.map(|left| left.checked_sub(1)) {
             Some(None) => {
                 return Err(Error::Refused(format!(
-                    "{}: no authority may follow here, for the path length above it is 0 (RFC 5280 4.2.1.9)",
+                    "{}: the path length above it is 0, so no authority may follow (RFC 5280 4.2.1.9)",
                     authority.name()
                 )));
             }
@@ -66,7 +66,7 @@ impl Scope {
         Self { path_length: left, manifest_signing, ..self.clone() }.enter(authority)
     }
 
-    /// Takes in an authority's own constraints.
+    /// Applies an authority's constraints.
     fn enter(mut self, authority: &Authority) -> Result<Self, Error> {
         let certificate = authority.certificate();
         check_extensions(certificate)?;
@@ -85,10 +85,10 @@ impl Scope {
         Ok(self)
     }
 
-    /// Whether a certificate that is no authority's may stand below.
+    /// Checks that an end-entity certificate is allowed here.
     ///
     /// # Errors
-    /// [`Error::Refused`] says what does not admit it.
+    /// [`Error::Refused`] names the constraint that is violated.
     pub fn admits(&self, certificate: &Certificate) -> Result<(), Error> {
         check_extensions(certificate)?;
         name_constraints::check(&self.names, certificate)?;
@@ -97,14 +97,14 @@ impl Scope {
         match own.iter().find(|purpose| !above.contains(purpose)) {
             None => Ok(()),
             Some(purpose) => Err(Error::Refused(format!(
-                "its purpose {purpose} is not admitted by the authorities above it, which allow {} (extended key usage, RFC 5280 4.2.1.12)",
+                "extended key usage {purpose} is not allowed by the authorities above it, which allow {} (RFC 5280 4.2.1.12)",
                 listed(above)
             ))),
         }
     }
 
-    /// Whether a certificate may sign manifests, and whether it is bound to that: it and every authority
-    /// below the trust anchor assert the policy [`super::MANIFEST_SIGNING`].
+    /// Checks that a certificate may sign manifests; returns whether it is bound to that purpose, which
+    /// means that it and every authority below the trust anchor assert [`super::MANIFEST_SIGNING`].
     ///
     /// # Errors
     /// [`Error::Refused`] when it is not for signing manifests.
@@ -120,13 +120,13 @@ impl Scope {
     }
 }
 
-/// The purposes of a certificate; none when it is not limited.
+/// Returns the extended key usages of a certificate; `None` if they are not limited.
 fn purposes(certificate: &Certificate) -> Result<Option<Vec<ObjectIdentifier>>, Error> {
     let usage: Option<ExtendedKeyUsage> = certificate.extension(ExtendedKeyUsage::OID)?;
     Ok(usage.map(|usage| usage.0).filter(|purposes| !purposes.contains(&ANY_EXTENDED_KEY_USAGE)))
 }
 
-/// No extension is there twice (4.2), and none that must be processed and cannot be.
+/// Refuses duplicate extensions and unknown critical ones (RFC 5280 4.2).
 fn check_extensions(certificate: &Certificate) -> Result<(), Error> {
     let extensions = certificate.parsed().tbs_certificate().extensions();
     let mut seen = BTreeSet::new();
@@ -136,7 +136,7 @@ fn check_extensions(certificate: &Certificate) -> Result<(), Error> {
         }
         if extension.critical && !PROCESSED.contains(&extension.extn_id) {
             return Err(Error::Refused(format!(
-                "critical extension {} is not one that keyrite processes (RFC 5280 4.2)",
+                "critical extension {} is not supported (RFC 5280 4.2)",
                 extension.extn_id
             )));
         }

@@ -1,4 +1,4 @@
-//! A certificate field by field, for people who review what would be signed (RFC 5280 4.1).
+//! A TBSCertificate field by field, for people who review what would be signed (RFC 5280 4.1).
 
 use std::net::IpAddr;
 
@@ -17,10 +17,10 @@ use crate::digest::hex;
 use crate::keys::PublicKey;
 use crate::policy::subject_text;
 
-/// Label and value of each field of the TBSCertificate, in their order.
+/// Returns label and value of each field, in order.
 ///
 /// # Errors
-/// [`Error`] when the octets are no TBSCertificate.
+/// [`Error`] when the octets are not a TBSCertificate.
 pub fn preview(tbs: &[u8]) -> Result<Vec<(String, String)>, Error> {
     let tbs = TbsCertificate::from_der(tbs)?;
     let key =

@@ -1,13 +1,13 @@
-//! Serial numbers of certificates (RFC 5280 4.1.2.2).
+//! Certificate serial numbers (RFC 5280 4.1.2.2).
 
 use crate::digest::{Hasher, hex};
 
-/// A serial number: 20 octets, positive, 152 bits of them random (RFC 5280 4.1.2.2).
+/// A serial number: positive, 20 octets, of which 152 bits are random (RFC 5280 4.1.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Serial([u8; 20]);
 
 impl Serial {
-    /// Makes one from 19 random octets. The leading octet 01 keeps the length and the sign.
+    /// Builds one from 19 random octets. The leading octet 01 fixes the length and the sign.
     fn new(random: [u8; 19]) -> Self {
         let mut octets = [1; 20];
         if let Some(rest) = octets.get_mut(1..) {
@@ -16,9 +16,9 @@ impl Serial {
         Self(octets)
     }
 
-    /// Makes one for a row of the ledger: 19 octets of SHA-256 over what token and system call
-    /// random, the ceremony and the row. It can be guessed only where both generators can, and no
-    /// two rows of a ledger share one even where both stand still.
+    /// Derives the serial number of a ledger row: 19 octets of the SHA-256 of the token's random
+    /// octets, the system's random octets, and the numbers of ceremony and row. It is predictable
+    /// only if both generators are, and unique within a ledger even if both repeat their output.
     pub fn derive(token: &[u8], system: &[u8; 32], ceremony: i64, row: i64) -> Self {
         let mut hasher = Hasher::default();
         hasher.update(token);
@@ -30,12 +30,12 @@ impl Serial {
         Self::new(random)
     }
 
-    /// The octets, most significant first.
+    /// Returns the octets, most significant first.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// Lowercase hexadecimal digits.
+    /// Returns lowercase hexadecimal digits.
     pub fn hex(&self) -> String {
         hex(&self.0)
     }

@@ -1,4 +1,4 @@
-//! Certificates for approved requests: what is the same for all of a certificate profile is encoded once.
+//! Certificates for approved requests. Fields common to all certificates of a profile are encoded once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use x509_cert::Version;
 use x509_cert::time::Validity as EncodedValidity;
 
 use super::build::time;
-use super::check::Meant;
+use super::check::Intended;
 use super::{Authority, Error, Serial, ToBeSigned, Validity, extensions, signature_algorithm};
 use crate::keys::KeyKind;
 use crate::policy::{Approval, NamedProfile, Policy};
 
-/// A TBSCertificate around parts that were encoded before (RFC 5280 4.1.2).
+/// A TBSCertificate of fields that are already encoded (RFC 5280 4.1.2).
 #[derive(Sequence)]
 struct LeafCertificate<'a> {
     #[asn1(context_specific = "0", tag_mode = "EXPLICIT")]
@@ -29,7 +29,7 @@ struct LeafCertificate<'a> {
     extensions: Vec<AnyRef<'a>>,
 }
 
-/// What the certificates of one profile under one authority have in common.
+/// The encoded fields common to all certificates of one profile under one authority.
 #[derive(Clone, Debug)]
 pub struct Template {
     authority: Arc<Authority>,
@@ -43,10 +43,11 @@ pub struct Template {
 }
 
 impl Template {
-    /// Encodes what does not depend on the request.
+    /// Encodes the fields that do not depend on the request.
     ///
     /// # Errors
-    /// [`Error::Internal`] when it cannot be encoded.
+    /// [`Error::Refused`] when the authority's path length does not allow the profile,
+    /// [`Error::Internal`] when encoding fails.
     pub fn new(authority: Arc<Authority>, profile: &NamedProfile) -> Result<Self, Error> {
         if profile.profile.is_authority() && authority.path_length() == Some(0) {
             return Err(Error::Refused(format!(
@@ -69,10 +70,10 @@ impl Template {
         })
     }
 
-    /// The certificate for an approved request.
+    /// Builds the certificate for an approved request.
     ///
     /// # Errors
-    /// [`Error::Refused`] when the authority's own validity does not allow it.
+    /// [`Error::Refused`] when the authority's validity does not allow it.
     pub fn fill(&self, approval: &Approval, serial: Serial, now: DateTime) -> Result<ToBeSigned, Error> {
         let validity = self.authority.limit(Validity::seconds(now, approval.seconds)?)?;
         let key_identifier = extensions::subject_key_identifier(&approval.key)?.to_der()?;
@@ -95,14 +96,14 @@ impl Template {
             subject_public_key_info: AnyRef::from_der(approval.key.der())?,
             extensions: all.map(|octets| AnyRef::from_der(octets)).collect::<Result<_, _>>()?,
         };
-        let meant = Meant {
+        let intended = Intended {
             issuer: Some(&self.authority),
             issuer_key: self.authority.key(),
             serial,
             validity,
             holder: (&approval.subject, approval.key.der()),
         };
-        ToBeSigned::checked(tbs.to_der()?, Arc::clone(&self.name), self.authority.shared_key(), &meant)
+        ToBeSigned::checked(tbs.to_der()?, Arc::clone(&self.name), self.authority.shared_key(), &intended)
     }
 
     fn names(&self, approval: &Approval) -> Result<Option<Vec<u8>>, Error> {

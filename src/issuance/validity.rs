@@ -1,4 +1,4 @@
-//! Periods of validity (RFC 5280 4.1.2.5).
+//! Validity periods (RFC 5280 4.1.2.5).
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use der::DateTime;
 
 use super::Error;
 
-/// The period in which a certificate is valid, both ends included (RFC 5280 4.1.2.5).
+/// The validity period of a certificate, both ends inclusive (RFC 5280 4.1.2.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
     /// The first second.
@@ -16,15 +16,15 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// So many days of 86,400 seconds from `start`: the last second is one before the full count.
+    /// Returns a period of `days` days of 86,400 seconds each that begins at `start`.
     ///
     /// # Errors
-    /// [`Error::Refused`] when the end is past the year 9999.
+    /// [`Error::Refused`] when it ends after the year 9999.
     pub fn days(start: DateTime, days: u32) -> Result<Self, Error> {
         Self::seconds(start, u64::from(days) * 86_400)
     }
 
-    /// So many seconds from `start`, which is the first of them.
+    /// Returns a period of `seconds` seconds, the first of which is `start`.
     ///
     /// # Errors
     /// As [`Validity::days`].

@@ -1,4 +1,4 @@
-//! The kinds of public key that keyrite accepts.
+//! The public key kinds that keyrite accepts.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use super::{KeyError, rsa};
 use crate::digest::Digest;
 
-/// What kind of key it is.
+/// The algorithm of a public key, with its curve or size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
     /// RSA with a modulus of this many bits.
@@ -38,7 +38,7 @@ impl fmt::Display for KeyKind {
     }
 }
 
-/// A public key of an accepted kind and strength, with its exact encoding.
+/// A public key of accepted kind and strength, with its exact encoding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
     info: SubjectPublicKeyInfoOwned,
@@ -47,10 +47,10 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Accepts a key, or says why not.
+    /// Checks the kind and strength of a key.
     ///
     /// # Errors
-    /// [`KeyError`] names the algorithm or the weakness, with both values.
+    /// [`KeyError`] names the unsupported algorithm or the weakness.
     pub fn new(info: SubjectPublicKeyInfoOwned) -> Result<Self, KeyError> {
         let der = info.to_der().map_err(|e| KeyError::Unsupported(format!("public key: {e}")))?;
         let bits = info.subject_public_key.as_bytes().unwrap_or_default();
@@ -63,18 +63,17 @@ impl PublicKey {
             ID_ED_25519 => ed25519(&info.algorithm, bits)?,
             other => {
                 return Err(KeyError::Unsupported(format!(
-                    "public key algorithm {other} is none of RSA, ECDSA on P-256, P-384 or P-521, Ed25519"
+                    "public key algorithm {other} is not supported; use RSA, ECDSA on P-256, P-384 or P-521, or Ed25519"
                 )));
             }
         };
         Ok(Self { info, der, kind })
     }
 
-    /// A key that [`PublicKey::new`] accepted before, from the octets that were written down then:
-    /// its strength is not tried again.
+    /// Decodes a key that [`PublicKey::new`] accepted earlier, without checking its strength again.
     ///
     /// # Errors
-    /// [`KeyError`] when the octets are no key of an accepted kind.
+    /// [`KeyError`] when the octets are not a key of an accepted kind.
     pub fn accepted(der: &[u8]) -> Result<Self, KeyError> {
         let unsupported = |e: der::Error| KeyError::Unsupported(format!("public key: {e}"));
         let info = SubjectPublicKeyInfoOwned::from_der(der).map_err(unsupported)?;
@@ -87,32 +86,32 @@ impl PublicKey {
         Ok(Self { info, der: der.to_vec(), kind })
     }
 
-    /// Its kind.
+    /// Returns its kind.
     pub fn kind(&self) -> KeyKind {
         self.kind
     }
 
-    /// The SubjectPublicKeyInfo.
+    /// Returns the SubjectPublicKeyInfo.
     pub fn info(&self) -> &SubjectPublicKeyInfoOwned {
         &self.info
     }
 
-    /// The DER octets of the SubjectPublicKeyInfo.
+    /// Returns the DER octets of the SubjectPublicKeyInfo.
     pub fn der(&self) -> &[u8] {
         &self.der
     }
 
-    /// SHA-256 over [`PublicKey::der`].
+    /// Returns the SHA-256 of [`PublicKey::der`].
     pub fn digest(&self) -> Digest {
         Digest::of(&self.der)
     }
 
-    /// The contents of the subjectPublicKey BIT STRING.
+    /// Returns the contents of the subjectPublicKey BIT STRING.
     pub fn bits(&self) -> &[u8] {
         self.info.subject_public_key.as_bytes().unwrap_or_default()
     }
 
-    /// The key identifier: leftmost 160 bits of SHA-256 over the subjectPublicKey bits
+    /// Returns the key identifier: the leftmost 160 bits of the SHA-256 of the subjectPublicKey bits
     /// (RFC 7093 section 2, method 1).
     pub fn identifier(&self) -> Vec<u8> {
         Digest::of(self.bits()).as_bytes().iter().take(20).copied().collect()
@@ -134,15 +133,17 @@ fn curve(algorithm: &AlgorithmIdentifierOwned, point: &[u8]) -> Result<KeyKind, 
         Some(SECP_384_R_1) => (KeyKind::P384, 48),
         Some(SECP_521_R_1) => (KeyKind::P521, 66),
         Some(other) => {
-            return Err(KeyError::Unsupported(format!("curve {other} is none of P-256, P-384, P-521")));
+            return Err(KeyError::Unsupported(format!(
+                "curve {other} is not supported; use P-256, P-384 or P-521"
+            )));
         }
         None => {
-            return Err(KeyError::Unsupported("elliptic curve is not given by name (RFC 5480 2.1.1)".into()));
+            return Err(KeyError::Unsupported("elliptic curve is not a named curve (RFC 5480 2.1.1)".into()));
         }
     };
     if point.first() != Some(&4) || point.len() != 1 + 2 * width {
         return Err(KeyError::Unsupported(format!(
-            "{kind} point is not in the uncompressed form of {} octets",
+            "{kind} public key is not an uncompressed point of {} octets",
             1 + 2 * width
         )));
     }
@@ -156,7 +157,7 @@ fn ed25519(algorithm: &AlgorithmIdentifierOwned, bits: &[u8]) -> Result<KeyKind,
     let point = curve25519_dalek::edwards::CompressedEdwardsY::from_slice(bits)
         .ok()
         .filter(|compressed| {
-            // RFC 8032 5.1.3 wants the encoding to be canonical.
+            // RFC 8032 5.1.3 requires a canonical encoding.
             compressed.decompress().is_some_and(|point| point.compress() == *compressed)
         })
         .and_then(|compressed| compressed.decompress());

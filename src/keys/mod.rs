@@ -1,6 +1,6 @@
-//! Public keys: which there are, which are weak, and what a signature by one proves.
+//! Public keys: accepted kinds, weak keys, and signature verification.
 //!
-//! In: a SubjectPublicKeyInfo (RFC 5280 4.1.2.7). Out: a [`PublicKey`] whose kind is known.
+//! Input: a SubjectPublicKeyInfo (RFC 5280 4.1.2.7). Output: a [`PublicKey`] of known kind.
 
 mod kind;
 mod rsa;
@@ -14,10 +14,10 @@ pub use wanted::KeyRequest;
 /// Why a public key is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// An algorithm, curve or encoding that is not accepted at all.
+    /// An algorithm, curve or encoding that is not accepted.
     #[error("{0}")]
     Unsupported(String),
-    /// An accepted algorithm, but a key that is too weak.
+    /// A weak key of an accepted algorithm.
     #[error("{0}")]
     Weak(String),
 }

@@ -1,4 +1,4 @@
-//! RSA public keys: encoding, size, exponent, and moduli that are known to be weak.
+//! RSA public keys: encoding, size, exponent, and known-weak moduli.
 
 use der::asn1::UintRef;
 use der::{Decode, Sequence};
@@ -13,18 +13,15 @@ struct RsaPublicKey<'a> {
     exponent: UintRef<'a>,
 }
 
-/// The rounds of Fermat's factorisation that a modulus must withstand (CA/Browser Forum
+/// Rounds of Fermat's factorisation method that must not factor a modulus (CA/Browser Forum
 /// Baseline Requirements 6.1.1.3).
 const FERMAT_ROUNDS: u32 = 100;
-/// No prime below this divides an accepted modulus.
+/// An accepted modulus has no prime factor below this.
 const SMALL_PRIMES_BELOW: u32 = 752;
-/// The primes of the published ROCA fingerprint (CVE-2017-15361).
+/// The largest prime of the published ROCA fingerprint (CVE-2017-15361).
 const ROCA_PRIMES_UP_TO: u32 = 167;
 
-/// Returns the modulus' length in bits.
-///
-/// # Errors
-/// [`KeyError`] when the key is malformed or weak.
+/// Checks a key and returns the length of its modulus in bits.
 pub fn check(octets: &[u8]) -> Result<usize, KeyError> {
     let key =
         RsaPublicKey::from_der(octets).map_err(|e| KeyError::Unsupported(format!("RSA public key: {e}")))?;
@@ -32,7 +29,7 @@ pub fn check(octets: &[u8]) -> Result<usize, KeyError> {
     let bits = modulus.bits() as usize;
     if !(2048..=8192).contains(&bits) || !bits.is_multiple_of(8) {
         return Err(KeyError::Weak(format!(
-            "RSA modulus is {bits} bits, required are 2048 to 8192 in steps of 8"
+            "RSA modulus is {bits} bits, must be 2048 to 8192 in steps of 8"
         )));
     }
     check_exponent(key.exponent.as_bytes())?;
@@ -40,7 +37,7 @@ pub fn check(octets: &[u8]) -> Result<usize, KeyError> {
     Ok(bits)
 }
 
-/// The modulus' length in bits, of a key whose strength was checked before.
+/// Returns the length of the modulus in bits, of a key that was checked before.
 pub fn modulus_bits(octets: &[u8]) -> Result<usize, KeyError> {
     let key =
         RsaPublicKey::from_der(octets).map_err(|e| KeyError::Unsupported(format!("RSA public key: {e}")))?;
@@ -51,7 +48,7 @@ fn check_exponent(octets: &[u8]) -> Result<(), KeyError> {
     let exponent = octets.iter().take(9).fold(0_u128, |sum, octet| sum << 8 | u128::from(*octet));
     if exponent.is_multiple_of(2) || !(65_537..1 << 33).contains(&exponent) {
         return Err(KeyError::Weak(format!(
-            "RSA exponent is {}, required is an odd number from 65537 to 2^33",
+            "RSA exponent is {}, must be odd and from 65537 to 2^33",
             if octets.len() > 8 { "larger than 2^64".to_owned() } else { exponent.to_string() }
         )));
     }
@@ -69,7 +66,7 @@ fn check_modulus(modulus: &BigUint) -> Result<(), KeyError> {
         .skip(1)
         .all(|p| in_roca_subgroup(residue(modulus, p), p))
     {
-        return Err(KeyError::Weak("RSA modulus bears the ROCA fingerprint (CVE-2017-15361)".into()));
+        return Err(KeyError::Weak("RSA modulus has the ROCA fingerprint (CVE-2017-15361)".into()));
     }
     if has_close_primes(modulus) {
         return Err(KeyError::Weak(format!(
@@ -80,11 +77,11 @@ fn check_modulus(modulus: &BigUint) -> Result<(), KeyError> {
 }
 
 fn residue(modulus: &BigUint, prime: u32) -> u32 {
-    // A residue modulo a u32 has at most one digit.
+    // A residue modulo a u32 has at most one digit of 32 bits.
     (modulus % prime).to_u32_digits().first().copied().unwrap_or(0)
 }
 
-/// Whether a residue is a power of 65537 modulo the prime, as all ROCA moduli are.
+/// Returns whether a residue is a power of 65537 modulo the prime, which all ROCA moduli are.
 fn in_roca_subgroup(residue: u32, prime: u32) -> bool {
     let generator = 65_537 % prime;
     let mut power = 1;

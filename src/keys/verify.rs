@@ -1,4 +1,4 @@
-//! Verification of signatures: which algorithms are accepted, and the check itself.
+//! Signature verification and the accepted algorithms.
 
 use aws_lc_rs::signature as lc;
 use const_oid::ObjectIdentifier;
@@ -17,7 +17,7 @@ use crate::digest::hex;
 /// Why a signature is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// An algorithm that is not accepted, or not with this key.
+    /// An algorithm that is not accepted, at all or with this key.
     #[error("{0}")]
     Algorithm(String),
     /// The signature does not verify.
@@ -25,13 +25,14 @@ pub enum SignatureError {
     Invalid,
 }
 
-/// Verifies a signature over `message` by `key`.
+/// Verifies a signature over `message` with `key`.
 ///
-/// Accepted: ECDSA with SHA-256, SHA-384, SHA-512 (RFC 5758), RSA PKCS #1 v1.5 (RFC 4055 5) and
-/// PSS with equal hashes and a salt of the hash's length (RFC 4055 3) with the same, Ed25519 (RFC 8410).
+/// Accepted are Ed25519 (RFC 8410), and with SHA-256, SHA-384 or SHA-512: ECDSA (RFC 5758), RSA
+/// PKCS #1 v1.5 (RFC 4055 5), and RSASSA-PSS with equal hashes and a salt of the hash length
+/// (RFC 4055 3).
 ///
 /// # Errors
-/// [`SignatureError`] tells an algorithm that is not accepted from a signature that is wrong.
+/// [`SignatureError`] distinguishes an algorithm that is not accepted from an invalid signature.
 pub fn verify(
     key: &PublicKey,
     algorithm: &AlgorithmIdentifierOwned,
@@ -39,7 +40,7 @@ pub fn verify(
     signature: &[u8],
 ) -> Result<(), SignatureError> {
     let verifier = verifier(key.kind(), algorithm)?;
-    // aws-lc takes the key's own octets: for RSA the RSAPublicKey, for curves the point.
+    // aws-lc expects the subjectPublicKey bits: RSAPublicKey for RSA, the point for curves.
     lc::UnparsedPublicKey::new(verifier, key.bits())
         .verify(message, signature)
         .map_err(|_| SignatureError::Invalid)
@@ -68,7 +69,7 @@ fn verifier(
     };
     let found = found.ok_or_else(|| {
         SignatureError::Algorithm(format!(
-            "signature algorithm {} is not accepted with a key {kind}; required is one with SHA-256, SHA-384 or SHA-512",
+            "signature algorithm {} is not accepted with an {kind} key; use SHA-256, SHA-384 or SHA-512",
             name(algorithm.oid)
         ))
     })?;
@@ -86,13 +87,13 @@ fn require_parameters(kind: KeyKind, algorithm: &AlgorithmIdentifierOwned) -> Re
         return Ok(());
     }
     Err(SignatureError::Algorithm(format!(
-        "signature algorithm {} has wrong parameters: NULL for RSA (RFC 4055 5), none for others (RFC 5758 3.2, RFC 8410 3)",
+        "signature algorithm {} has wrong parameters; RSA requires NULL (RFC 4055 5), others none (RFC 5758 3.2, RFC 8410 3)",
         name(algorithm.oid)
     )))
 }
 
-/// RSASSA-PSS-params (RFC 4055 3.1) of the last hash arc (1, 2, 3 for SHA-256, -384, -512), with
-/// MGF1 over the same hash and a salt of the hash's length, in hexadecimal.
+/// Returns RSASSA-PSS-params (RFC 4055 3.1) in hexadecimal: the hash with this last arc (1, 2, 3
+/// for SHA-256, -384, -512), MGF1 with the same hash, and a salt of the hash length in octets.
 fn pss_parameters(arc: u8, salt: u8) -> String {
     let hash = format!("300d06096086480165030402{arc:02x}0500");
     format!("3034a00f{hash}a11c301a06092a864886f70d010108{hash}a2030201{salt:02x}")
@@ -109,7 +110,7 @@ fn pss(
     ];
     known.into_iter().find(|(der, _)| *der == parameters).map(|(_, verifier)| verifier).ok_or_else(|| {
         SignatureError::Algorithm(
-            "RSASSA-PSS parameters are not SHA-256, SHA-384 or SHA-512 for both hashes with a salt of that length".into(),
+            "RSASSA-PSS parameters are not SHA-256, SHA-384 or SHA-512 for both hashes, with a salt of the hash length".into(),
         )
     })
 }

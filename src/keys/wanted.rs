@@ -1,9 +1,9 @@
-//! Key pairs that a token can be asked for.
+//! Key pairs that a token can generate.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which key pair is wanted.
+/// The algorithm of a key pair to generate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyRequest {
@@ -22,7 +22,7 @@ pub enum KeyRequest {
 }
 
 impl std::fmt::Display for KeyRequest {
-    /// As scripts write it.
+    /// Writes the value used in scripts.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::EcdsaP256 => "ecdsa-p256",

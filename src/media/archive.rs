@@ -1,4 +1,5 @@
-//! One uncompressed tar (POSIX.1-1988 ustar, with GNU or pax long names) under the rules of folders.
+//! Uncompressed tar archives (POSIX.1-1988 ustar, with GNU or pax long names), read under the same
+//! rules as folders.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -11,16 +12,16 @@ use tar::{Archive, Entry, EntryType};
 use super::read::{Tally, bounded, not_a_file, open_file};
 use super::{Error, RelativePath, shown};
 
-/// Octets of a header, and the unit to which files are padded.
+/// Header size, and the unit to which files are padded, in octets.
 const BLOCK: u64 = 512;
 
-/// What may be read to find the next header, in octets: long names come in files of their own,
-/// which the crate reads whole.
+/// Maximum octets read to find the next header. Long names are separate entries, which the crate
+/// reads whole.
 const HEADERS: u64 = 1 << 20;
-/// What is read ahead, in octets.
+/// Read-ahead buffer, in octets.
 const AHEAD: usize = 1 << 20;
 
-/// A file of which no more is read than is expected.
+/// A file with a budget of octets to read, so that a hostile header cannot exhaust memory.
 struct Metered<'f> {
     file: &'f File,
     left: &'f Cell<u64>,
@@ -46,13 +47,13 @@ impl Seek for Metered<'_> {
 /// A regular file in a tar.
 pub struct Place {
     pub path: RelativePath,
-    /// Where its octets start.
+    /// Offset of its contents, in octets.
     pub offset: u64,
-    /// How many there are.
+    /// Size of its contents, in octets.
     pub size: u64,
 }
 
-/// Reads every file, front to back.
+/// Reads every file, in the order of the archive.
 pub fn read_each<E: From<Error>>(
     medium: &Path,
     tally: &mut Tally,
@@ -61,11 +62,11 @@ pub fn read_each<E: From<Error>>(
     let (file, _) = open_file(medium)?;
     let named = medium.display().to_string();
     let left = Cell::new(HEADERS + AHEAD as u64);
-    let mut archive = Archive::new(Near::new(AHEAD, Metered { file: &file, left: &left }));
+    let mut archive = Archive::new(Buffered::new(AHEAD, Metered { file: &file, left: &left }));
     let mut end = 0;
-    for entry in archive.entries_with_seek().map_err(|e| broken(&named, e))? {
+    for entry in archive.entries_with_seek().map_err(|e| malformed(&named, e))? {
         left.set(tally.file_limit() + HEADERS + AHEAD as u64);
-        let mut entry = entry.map_err(|e| broken(&named, e))?;
+        let mut entry = entry.map_err(|e| malformed(&named, e))?;
         end = end_of(&entry);
         let Some(place) = place(&entry)? else { continue };
         tally.admit(&place.path)?;
@@ -74,17 +75,17 @@ pub fn read_each<E: From<Error>>(
             return Err(too_large(&place.path, limit).into());
         }
         let octets =
-            bounded(&mut entry, place.path.as_str(), place.size, limit).map_err(|e| cut(&named, e))?;
+            bounded(&mut entry, place.path.as_str(), place.size, limit).map_err(|e| read_error(&named, e))?;
         if octets.len() as u64 != place.size {
-            return Err(cut_off(&named).into());
+            return Err(truncated(&named).into());
         }
-        tally.weigh(octets.len())?;
+        tally.add_size(octets.len())?;
         each(place.path, octets)?;
     }
     Ok(check_end(&file, &named, end)?)
 }
 
-/// Visits the header of every file, passing over the octets.
+/// Visits the header of every file and skips the contents.
 pub fn headers<E: From<Error>>(
     file: &File,
     named: &str,
@@ -93,11 +94,11 @@ pub fn headers<E: From<Error>>(
     let mut start = file;
     start.seek(SeekFrom::Start(0)).map_err(|e| Error::fault(named, e))?;
     let left = Cell::new(HEADERS + AHEAD as u64);
-    let mut archive = Archive::new(Near::new(1 << 16, Metered { file, left: &left }));
+    let mut archive = Archive::new(Buffered::new(1 << 16, Metered { file, left: &left }));
     let mut end = 0;
-    for entry in archive.entries_with_seek().map_err(|e| broken(named, e))? {
+    for entry in archive.entries_with_seek().map_err(|e| malformed(named, e))? {
         left.set(HEADERS + AHEAD as u64);
-        let entry = entry.map_err(|e| broken(named, e))?;
+        let entry = entry.map_err(|e| malformed(named, e))?;
         end = end_of(&entry);
         if let Some(place) = place(&entry)? {
             each(place)?;
@@ -106,19 +107,20 @@ pub fn headers<E: From<Error>>(
     Ok(check_end(file, named, end)?)
 }
 
-/// Passes over what is small within what was read ahead, and knows where it is without asking.
-struct Near<'f> {
+/// A buffered reader that seeks within its buffer where possible, and tracks its position without
+/// system calls.
+struct Buffered<'f> {
     reader: BufReader<Metered<'f>>,
     at: u64,
 }
 
-impl<'f> Near<'f> {
+impl<'f> Buffered<'f> {
     fn new(ahead: usize, file: Metered<'f>) -> Self {
         Self { reader: BufReader::with_capacity(ahead, file), at: 0 }
     }
 }
 
-impl Read for Near<'_> {
+impl Read for Buffered<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let read = self.reader.read(buffer)?;
         self.at += read as u64;
@@ -126,9 +128,9 @@ impl Read for Near<'_> {
     }
 }
 
-impl Seek for Near<'_> {
+impl Seek for Buffered<'_> {
     fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
-        // No file system has such a place: it is the tar that is wrong, and not the device.
+        // The offset is out of range: the tar is malformed; the device has not failed.
         let nowhere = |_| std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
         match to {
             SeekFrom::Current(octets) => {
@@ -149,7 +151,7 @@ fn end_of<R: Read>(entry: &Entry<'_, R>) -> u64 {
     entry.raw_file_position().saturating_add(entry.size().next_multiple_of(BLOCK))
 }
 
-/// Where a regular file lies; none for a folder.
+/// Returns path, offset and size of a regular file; `None` for a folder.
 fn place<R: Read>(entry: &Entry<'_, R>) -> Result<Option<Place>, Error> {
     let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
     let mut text = name.as_str();
@@ -167,8 +169,8 @@ fn place<R: Read>(entry: &Entry<'_, R>) -> Result<Option<Place>, Error> {
     }
 }
 
-/// After the last file a tar has two blocks of zeros, and nothing but zeros to the end of the file:
-/// without the first it may have lost files, with the second it may hide some.
+/// Requires two blocks of zeros after the last file, and only zeros to the end: without the blocks
+/// the tar may be truncated, and other data after them may hide files.
 fn check_end(file: &File, named: &str, end: u64) -> Result<(), Error> {
     let (mut at, mut buffer) = (end, [0; 1 << 13]);
     loop {
@@ -176,7 +178,7 @@ fn check_end(file: &File, named: &str, end: u64) -> Result<(), Error> {
         let (found, _) = buffer.split_at(read);
         if found.iter().any(|octet| *octet != 0) {
             return Err(Error::Refused(format!(
-                "{}: octets follow the end of the tar; make it anew [MEDIA-TYPE]",
+                "{}: data follows the end of the tar; create it again [MEDIA-TYPE]",
                 shown(named)
             )));
         }
@@ -185,32 +187,33 @@ fn check_end(file: &File, named: &str, end: u64) -> Result<(), Error> {
         }
         at += read as u64;
     }
-    if at < end.saturating_add(2 * BLOCK) { Err(cut_off(named)) } else { Ok(()) }
+    if at < end.saturating_add(2 * BLOCK) { Err(truncated(named)) } else { Ok(()) }
 }
 
-fn cut_off(named: &str) -> Error {
-    Error::Refused(format!("{}: the tar is cut off; copy it anew [MEDIA-TYPE]", shown(named)))
+fn truncated(named: &str) -> Error {
+    Error::Refused(format!("{}: the tar is truncated; copy it again [MEDIA-TYPE]", shown(named)))
 }
 
-fn cut(named: &str, error: Error) -> Error {
+fn read_error(named: &str, error: Error) -> Error {
     match error {
-        Error::Fault { source, .. } => broken(named, source),
+        Error::Fault { source, .. } => malformed(named, source),
         other => other,
     }
 }
 
-/// The crate tells broken archives by the same type as failing devices; only the latter have a number.
-fn broken(named: &str, error: std::io::Error) -> Error {
+/// The crate reports malformed archives and I/O errors with the same type; only the latter have an OS
+/// error code.
+fn malformed(named: &str, error: std::io::Error) -> Error {
     if error.raw_os_error().is_some() {
         return Error::fault(named, error);
     }
     let why = shown(&error.to_string());
-    // A header that is cut has no kind of its own.
+    // A truncated header has no separate error kind.
     if error.kind() == std::io::ErrorKind::UnexpectedEof || why == "failed to read entire block" {
-        return cut_off(named);
+        return truncated(named);
     }
     Error::Refused(format!(
-        "{}: neither a folder nor a sound, uncompressed tar: {why} [MEDIA-TYPE]",
+        "{}: neither a folder nor a valid uncompressed tar: {why} [MEDIA-TYPE]",
         shown(named)
     ))
 }

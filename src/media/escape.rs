@@ -1,14 +1,14 @@
-//! Text from outside, made safe to show: letters stay as people write them, and whatever could move a
-//! cursor, turn a line around, hide, or pass for something else becomes `\u{..}`.
+//! Escaping of untrusted text for display: letters are kept, and characters that could move the cursor,
+//! reverse a line, be invisible, or imitate others become `\u{..}`.
 
 use unicode_security::MixedScript;
 
-/// Characters that Rust prints and nobody sees: fillers and the blank Braille pattern.
+/// Invisible characters that `char::escape_debug` keeps: fillers and the blank Braille pattern.
 const UNSEEN: [char; 5] = ['\u{115f}', '\u{1160}', '\u{2800}', '\u{3164}', '\u{ffa0}'];
 
-/// Text from outside made safe to show. Controls, format characters (bidirectional marks among them),
-/// separators but the space, invisible, private and unassigned characters are escaped, and so are combining
-/// marks; in a word that mixes scripts (UTS #39 5.1) every letter beyond ASCII.
+/// Escapes untrusted text for display: control and format characters (including bidirectional marks),
+/// separators except the space, invisible, private-use and unassigned characters, combining marks, and
+/// every non-ASCII letter in a word that mixes scripts (UTS #39 5.1).
 pub fn shown(text: &str) -> String {
     if text.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
         return text.to_owned();
@@ -42,7 +42,7 @@ mod tests {
     use super::shown;
 
     #[test]
-    fn letters_stay_and_what_deceives_does_not() {
+    fn letters_are_kept_and_misleading_characters_escaped() {
         for same in [
             "O=Müller AG",
             "Jürgen Müller-Lüdenscheidt",

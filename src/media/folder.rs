@@ -1,4 +1,4 @@
-//! Folders: each regular file once, through one descriptor, below one root.
+//! Folders: each regular file below one root is opened once, relative to a directory descriptor.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -9,7 +9,7 @@ use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, ResolveFlags, fstat, openat, 
 use super::read::{bounded, not_a_file};
 use super::{Error, RelativePath, shown};
 
-/// A regular file below the root, open.
+/// An open regular file below the root.
 pub struct Found {
     pub path: RelativePath,
     pub file: File,
@@ -17,19 +17,19 @@ pub struct Found {
 }
 
 impl Found {
-    /// Its octets, at most so many.
+    /// Reads its contents, at most `limit` octets.
     pub fn read(&self, limit: u64) -> Result<Vec<u8>, Error> {
         bounded(&self.file, self.path.as_str(), self.size, limit)
     }
 }
 
-/// Opens the root. A link is not followed: the operator names the folder itself.
+/// Opens the root. A symbolic link is not followed: the operator must name the folder itself.
 pub fn open(root: &Path) -> Result<OwnedFd, Error> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(CWD, root, flags, Mode::empty()).map_err(|e| Error::fault(root.display(), e))
 }
 
-/// Visits every file below `folder`, in the order of the paths' octets.
+/// Visits every file below `folder`, in octet order of the paths.
 pub fn walk<E: From<Error>>(
     folder: &OwnedFd,
     prefix: &str,
@@ -38,7 +38,7 @@ pub fn walk<E: From<Error>>(
     walk_names(folder, prefix, names(folder, prefix)?, each)
 }
 
-/// As [`walk`], but the files at the top for which `first` holds come before all others.
+/// As [`walk`], but top-level names for which `first` returns true come before all others.
 pub fn walk_from<E: From<Error>>(
     folder: &OwnedFd,
     first: fn(&str) -> bool,
@@ -67,7 +67,8 @@ fn walk_names<E: From<Error>>(
     Ok(())
 }
 
-/// The names in a folder; those of folders end in a slash, by which they sort as their files do.
+/// Lists the names in a folder. Folder names end in a slash, so that they sort like the paths of
+/// their files.
 pub fn names(folder: &OwnedFd, prefix: &str) -> Result<Vec<Box<str>>, Error> {
     let fault = |e| Error::fault(if prefix.is_empty() { "." } else { prefix }, e);
     let mut names = Vec::new();
@@ -95,13 +96,12 @@ pub fn names(folder: &OwnedFd, prefix: &str) -> Result<Vec<Box<str>>, Error> {
     Ok(names)
 }
 
-/// What a name in a folder stands for.
 pub enum Entry {
     File(Found),
     Folder(OwnedFd),
 }
 
-/// Opens what a folder has under this name; `text` is the path below the root.
+/// Opens the file or folder with this name; `text` is its path below the root.
 pub fn below(folder: &OwnedFd, name: &str, text: &str) -> Result<Entry, Error> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
@@ -120,7 +120,7 @@ pub fn below(folder: &OwnedFd, name: &str, text: &str) -> Result<Entry, Error> {
     }
 }
 
-/// Opens one file below the root by its path, under the same rules as [`walk`].
+/// Opens a file by its path below the root, under the same rules as [`walk`].
 pub fn find(root: &OwnedFd, path: &RelativePath) -> Result<Found, Error> {
     match below(root, path.as_str(), path.as_str())? {
         Entry::File(found) => Ok(found),

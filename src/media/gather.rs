@@ -1,4 +1,4 @@
-//! Files of one ending, picked from a folder in which other things lie.
+//! Collects the files with a given suffix from a folder that may contain anything else.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -8,22 +8,22 @@ use rustix::fs::{AtFlags, FileType, statat};
 use super::folder::{self, Entry, below, names};
 use super::{Error, Limits, RelativePath, shown};
 
-/// What was found below a folder.
+/// The result of [`gather`].
 #[derive(Debug, Default)]
 pub struct Gathered {
-    /// The files of the ending, in the order of their paths.
+    /// The files with the suffix, in the order of their paths.
     pub files: Vec<(RelativePath, Vec<u8>)>,
-    /// Symbolic links, devices and the like, which are not followed.
+    /// Paths of symbolic links, devices and other special files, which were skipped.
     pub links: Vec<String>,
-    /// How many other files lie there.
+    /// Number of other regular files, which were not opened.
     pub left: usize,
     octets: u64,
 }
 
-/// Reads every file below a folder whose name ends so. Nothing else is opened.
+/// Reads every file below a folder whose name ends with `ending`. No other file is opened.
 ///
 /// # Errors
-/// [`Error::Refused`] for a name outside [`RelativePath`] and for more than the limits allow,
+/// [`Error::Refused`] for a name that is not a [`RelativePath`] and for exceeded limits,
 /// [`Error::Fault`] when the folder cannot be read.
 pub fn gather(root: &Path, ending: &str, limits: Limits) -> Result<Gathered, Error> {
     let mut found = Gathered::default();
@@ -67,7 +67,7 @@ impl Gathered {
         self.octets += octets.len() as u64;
         if self.files.len() >= limits.files || self.octets > limits.total {
             return Err(Error::Refused(format!(
-                "more than {} files or {} octets; make more bundles [MEDIA-SIZE]",
+                "more than {} files or {} octets; split them into several bundles [MEDIA-SIZE]",
                 limits.files, limits.total
             )));
         }

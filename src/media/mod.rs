@@ -1,8 +1,8 @@
-//! The boundary to removable media: names that cannot escape, bounded reads, files that are
-//! written new and read back. A medium is a folder or one tar of the same tree.
+//! Removable media: confined paths, bounded reads, and writes that never overwrite and are read
+//! back. A medium is a folder or one tar of the same tree.
 //!
-//! Nothing here follows a symbolic link, overwrites a file or reads an octet twice; memory does
-//! not grow with the medium but for eight octets or so a file.
+//! Nothing here follows a symbolic link below the root, overwrites a file or reads an octet twice;
+//! memory use is constant but for some eight octets per file.
 
 mod archive;
 mod escape;
@@ -29,18 +29,18 @@ pub use write::{spool, write_new};
 
 use read::Tally;
 
-/// What went wrong with a medium.
+/// Why a medium could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The content breaks a rule: nothing that was found there is used.
+    /// The content violates a rule; nothing of it is used.
     #[error("{0}")]
     Refused(String),
-    /// The medium or the file system failed.
+    /// I/O failed.
     #[error("{path}: {source}")]
     Fault {
-        /// What was being read or written.
+        /// The path that was read or written.
         path: String,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 }
@@ -60,14 +60,14 @@ impl Error {
     }
 }
 
-/// Reads every file of a medium once: of a folder the leading ones and then the others, in the
-/// order of the paths' octets, of a tar in the order of the archive. Returns how many there were.
+/// Reads every file of a medium once and returns their number. In a folder the leading files come
+/// first, then the others in octet order of their paths; a tar is read in archive order.
 ///
 /// # Errors
-/// [`Error::Refused`] for a name outside [`RelativePath`], for names that differ only in case,
-/// for anything but folders and regular files with one link on the same file system, for more
-/// than the limits allow, and for a tar that is cut off or goes on after its end;
-/// [`Error::Fault`] when the medium fails; whatever `each` returns.
+/// [`Error::Refused`] for a name that is not a [`RelativePath`], names that differ only in case,
+/// anything but folders and regular files with one link on the same file system, exceeded limits,
+/// and a tar that is truncated or followed by other data; [`Error::Fault`] when the medium fails;
+/// any error of `each`.
 pub fn read_each<E: From<Error>>(
     medium: &Path,
     limits: Limits,
@@ -80,7 +80,7 @@ pub fn read_each<E: From<Error>>(
         folder::walk_from(&root, leading.is, &mut |found| {
             tally.admit(&found.path)?;
             let octets = found.read(tally.limit_of(&found.path))?;
-            tally.weigh(octets.len())?;
+            tally.add_size(octets.len())?;
             each(found.path, octets)
         })?;
     } else {

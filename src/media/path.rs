@@ -1,4 +1,4 @@
-//! Paths on media: relative, portable, unable to leave their folder.
+//! Paths on media: relative, portable, and confined to their folder.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use super::{Error, shown};
 pub struct RelativePath(String);
 
 impl RelativePath {
-    /// Accepts a path that no file system can misread.
+    /// Validates a path.
     ///
     /// # Errors
     /// [`Error::Refused`] names the component and the rule.
@@ -35,7 +35,7 @@ impl RelativePath {
         Ok(Self(text.to_owned()))
     }
 
-    /// This path below a folder of this name.
+    /// Prepends a folder.
     ///
     /// # Errors
     /// As [`RelativePath::new`].
@@ -43,16 +43,16 @@ impl RelativePath {
         Self::new(&format!("{folder}/{}", self.0))
     }
 
-    /// The path as text.
+    /// Returns the path as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Where the certificate for the request at this path goes: the last `.csr`, `.req`, `.pem`
-    /// or `.der` gives way to `.crt`.
+    /// Returns the path of the certificate for the request at this path: a suffix `.csr`, `.req`,
+    /// `.pem` or `.der` is replaced by `.crt`.
     ///
     /// # Errors
-    /// As [`RelativePath::new`], when the result grows too long.
+    /// As [`RelativePath::new`], when the result is too long.
     pub fn certificate_path(&self) -> Result<Self, Error> {
         let stem = [".csr", ".req", ".pem", ".der"]
             .iter()

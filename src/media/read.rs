@@ -1,4 +1,4 @@
-//! Bounded reads, and what a medium may hold in all.
+//! Bounded reads of files and media.
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
@@ -12,45 +12,45 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 
 use super::{Error, RelativePath, shown};
 
-/// How much is read at most.
+/// Limits on reading a medium.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Octets of one file.
+    /// Maximum size of a file, in octets.
     pub file: u64,
-    /// Octets of all files together.
+    /// Maximum size of all files together, in octets.
     pub total: u64,
-    /// Number of files.
+    /// Maximum number of files.
     pub files: usize,
 }
 
-/// Files at the top of a medium that say what the others are: in a folder they are read first, in a
-/// tar they stand first where it was made for them.
+/// Top-level files that describe the others, such as an index. In a folder they are read first; a tar
+/// that has them should list them first.
 #[derive(Clone, Copy, Debug)]
 pub struct Leading {
-    /// Whether the file of this path is one.
+    /// Returns whether a path is one of them.
     pub is: fn(&str) -> bool,
-    /// Octets of one of them.
+    /// Maximum size of each, in octets.
     pub file: u64,
 }
 
-/// Names are kept apart by 64 bits of a hash that is keyed anew in each run: two of two million
-/// names fall together by chance once in ten million runs, and then the medium is refused.
+/// Identifies names by a 64-bit hash with a random key per run. Two of two million names collide by
+/// chance in one of ten million runs; the medium is then refused.
 #[derive(Debug, Default)]
 pub struct NameHasher(RandomState);
 
 impl NameHasher {
-    /// The hash of a name without its case.
+    /// Hashes a name regardless of case.
     pub fn folded(&self, path: &RelativePath) -> u64 {
         self.0.hash_one(path.as_str().to_ascii_lowercase())
     }
 
-    /// The hash of a name as it is.
+    /// Hashes a name exactly.
     pub fn exact(&self, path: &RelativePath) -> u64 {
         self.0.hash_one(path.as_str())
     }
 }
 
-/// What was found on a medium so far.
+/// Names and sizes read from a medium so far, checked against the limits.
 #[derive(Debug)]
 pub struct Tally {
     limits: Limits,
@@ -69,17 +69,17 @@ impl Tally {
         self.names.len()
     }
 
-    /// The limit of this file, in octets.
+    /// Returns the size limit of this file, in octets.
     pub fn limit_of(&self, path: &RelativePath) -> u64 {
         if (self.leading.is)(path.as_str()) { self.leading.file } else { self.limits.file }
     }
 
-    /// The limit of any file, in octets.
+    /// Returns the largest size limit of any file, in octets.
     pub fn file_limit(&self) -> u64 {
         self.limits.file.max(self.leading.file)
     }
 
-    /// Takes in a name.
+    /// Counts a file; refuses one too many and a duplicate name.
     pub fn admit(&mut self, path: &RelativePath) -> Result<(), Error> {
         if self.names.len() >= self.limits.files {
             return Err(Error::Refused(format!(
@@ -90,15 +90,15 @@ impl Tally {
         if self.names.insert(self.hasher.folded(path)) {
             return Ok(());
         }
-        Err(twin(path))
+        Err(duplicate_name(path))
     }
 
-    /// Takes in a size, in octets.
-    pub fn weigh(&mut self, length: usize) -> Result<(), Error> {
+    /// Adds a size in octets; refuses a total over the limit.
+    pub fn add_size(&mut self, length: usize) -> Result<(), Error> {
         self.total = self.total.saturating_add(length as u64);
         if self.total > self.limits.total {
             return Err(Error::Refused(format!(
-                "more than {} octets in all; split the bundle [MEDIA-SIZE]",
+                "more than {} octets in total; split the bundle [MEDIA-SIZE]",
                 self.limits.total
             )));
         }
@@ -106,20 +106,20 @@ impl Tally {
     }
 }
 
-pub fn twin(path: &RelativePath) -> Error {
+pub fn duplicate_name(path: &RelativePath) -> Error {
     Error::Refused(format!(
-        "{path}: another file of this medium has the same name, or one that differs only in case, which some media do not keep apart; rename one [MEDIA-NAME]"
+        "{path}: another file on this medium has the same name, or one that differs only in case, which some file systems do not distinguish; rename one [MEDIA-NAME]"
     ))
 }
 
 pub fn not_a_file(path: &str) -> Error {
     Error::Refused(format!(
-        "{}: neither a folder nor a regular file with one name on this medium; links and devices are not read [MEDIA-TYPE]",
+        "{}: neither a folder nor a regular file with a single link on this file system; links and devices are not read [MEDIA-TYPE]",
         shown(path)
     ))
 }
 
-/// Reads a file that claims to have `size` octets, and no more than `limit`.
+/// Reads a file with a declared size of `size` octets, and refuses more than `limit`.
 pub fn bounded(reader: impl Read, path: &str, size: u64, limit: u64) -> Result<Vec<u8>, Error> {
     let mut octets = Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or_default() + 1);
     reader.take(limit + 1).read_to_end(&mut octets).map_err(|e| Error::fault(path, e))?;
@@ -129,17 +129,17 @@ pub fn bounded(reader: impl Read, path: &str, size: u64, limit: u64) -> Result<V
     Ok(octets)
 }
 
-/// Reads one file named by the operator, of at most `limit` octets. A link is followed, for the
-/// operator named it; anything but a regular file is refused.
+/// Reads a file of at most `limit` octets that the operator named. A symbolic link is followed,
+/// because the operator named it; anything but a regular file is refused.
 ///
 /// # Errors
-/// [`Error::Fault`] when it cannot be read, [`Error::Refused`] when it is too large or no file.
+/// [`Error::Fault`] when it cannot be read, [`Error::Refused`] when it is too large or not a file.
 pub fn read_file(path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
     let (file, size) = open_file(path)?;
     bounded(file, &path.display().to_string(), size, limit as u64)
 }
 
-/// Opens a regular file named by the operator; returns its size in octets, too.
+/// Opens a regular file that the operator named; also returns its size in octets.
 ///
 /// # Errors
 /// As [`read_file`].

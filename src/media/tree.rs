@@ -1,5 +1,4 @@
-//! A medium whose files are asked for by name: each may be read once, and what nobody asked for
-//! can be told.
+//! A medium whose files are read by name: each at most once, and unread files can be detected.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,10 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::read::{NameHasher, bounded, open_file, twin};
+use super::read::{NameHasher, bounded, duplicate_name, open_file};
 use super::{Error, Limits, RelativePath, archive, folder, is_folder};
 
-/// A folder or a tar, with an index of its names.
+/// A folder or tar with an index of its names.
 #[derive(Debug)]
 pub struct Tree {
     medium: Medium,
@@ -35,7 +34,7 @@ struct Slot {
     read: AtomicBool,
 }
 
-/// One file, to be read from front to back.
+/// A sequential reader of one file.
 #[derive(Clone, Debug)]
 pub struct Member {
     file: Arc<File>,
@@ -73,7 +72,7 @@ impl Tree {
             total = total.saturating_add(size);
             if index.len() >= limits.files || size > limits.file || total > limits.total {
                 return Err(Error::Refused(format!(
-                    "{path}: more than {} octets, or more than {} octets or {} files in all [MEDIA-SIZE]",
+                    "{path}: more than {} octets, or more than {} octets or {} files in total [MEDIA-SIZE]",
                     limits.file, limits.total, limits.files
                 )));
             }
@@ -84,7 +83,7 @@ impl Tree {
         index.sort_unstable_by_key(|slot| slot.folded);
         tree.index = index;
         if tree.index.windows(2).any(|pair| matches!(pair, [a, b] if a.folded == b.folded)) {
-            return Err(tree.first_twin());
+            return Err(tree.first_duplicate());
         }
         Ok(tree)
     }
@@ -101,11 +100,11 @@ impl Tree {
         }
     }
 
-    fn first_twin(&self) -> Error {
+    fn first_duplicate(&self) -> Error {
         let mut seen = std::collections::HashSet::new();
         let found = self.each_name(&mut |path, _, _| match seen.insert(self.hasher.folded(path)) {
             true => Ok(()),
-            false => Err(twin(path)),
+            false => Err(duplicate_name(path)),
         });
         found.err().unwrap_or_else(|| Error::Refused("the medium changed while it was read".into()))
     }
@@ -116,10 +115,10 @@ impl Tree {
         self.index.get(at).filter(|slot| slot.exact == self.hasher.exact(path))
     }
 
-    /// Opens a file; its size in octets comes with it.
+    /// Opens a file; also returns its size in octets.
     ///
     /// # Errors
-    /// [`Error::Refused`] when there is none of this name, or when it was read before.
+    /// [`Error::Refused`] when it is missing or was read before.
     pub fn member(&self, path: &RelativePath) -> Result<(Member, u64), Error> {
         let slot = self.slot(path).ok_or_else(|| Error::Refused(format!("{path}: missing")))?;
         if slot.read.swap(true, Ordering::Relaxed) {
@@ -135,7 +134,7 @@ impl Tree {
     /// Reads a file of at most `limit` octets.
     ///
     /// # Errors
-    /// As [`Tree::member`]; [`Error::Refused`] when it is larger, or another size than before.
+    /// As [`Tree::member`]; [`Error::Refused`] when it is too large or its size has changed.
     pub fn read(&self, path: &RelativePath, limit: u64) -> Result<Vec<u8>, Error> {
         let (member, size) = self.member(path)?;
         let octets = bounded(member, path.as_str(), size, limit)?;
@@ -145,7 +144,7 @@ impl Tree {
         Ok(octets)
     }
 
-    /// A file that nobody asked for, if there is one.
+    /// Returns the first file that was not read, if any.
     ///
     /// # Errors
     /// [`Error::Fault`] when the medium fails.

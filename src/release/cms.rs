@@ -1,4 +1,4 @@
-//! The manifest's signature: detached CMS SignedData (RFC 5652) over the exact octets.
+//! The manifest's signature: detached CMS SignedData (RFC 5652) over its exact octets.
 
 use cms::cert::{CertificateChoices, IssuerAndSerialNumber};
 use cms::content_info::{CmsVersion, ContentInfo};
@@ -18,7 +18,7 @@ use crate::digest::Digest;
 use crate::issuance::{Certificate, signature_algorithm};
 use crate::keys::verify;
 
-/// The attributes of a manifest's signature, before they are signed.
+/// The signed attributes of a manifest's signature, before signing.
 #[derive(Debug)]
 pub struct Unsigned {
     content: Digest,
@@ -26,7 +26,7 @@ pub struct Unsigned {
 }
 
 impl Unsigned {
-    /// The attributes for a manifest of this digest, signed at this time.
+    /// Builds the attributes for a manifest with this digest, signed at this time.
     ///
     /// # Errors
     /// [`Error`] when they cannot be encoded.
@@ -34,7 +34,7 @@ impl Unsigned {
         Ok(Self { content, attributes: signed_attributes(&content, now)? })
     }
 
-    /// The octets that a manifest key signs: a SET OF in DER (RFC 5652 5.4).
+    /// Returns the octets to sign: a SET OF in DER (RFC 5652 5.4).
     ///
     /// # Errors
     /// [`Error`] when they cannot be encoded.
@@ -42,10 +42,10 @@ impl Unsigned {
         Ok(self.attributes.to_der()?)
     }
 
-    /// The detached signature: it holds the signer's certificate and not the content.
+    /// Builds the detached signature, which includes the signer's certificate.
     ///
     /// # Errors
-    /// [`Error`] when the signature does not verify.
+    /// [`Error`] when it does not verify.
     pub fn complete(self, certificate: &Certificate, signature: Vec<u8>) -> Result<Vec<u8>, Error> {
         let tbs = certificate.parsed().tbs_certificate();
         let signer = SignerInfo {
@@ -96,10 +96,11 @@ fn signed_attributes(content: &Digest, now: DateTime) -> Result<Attributes, Erro
     ])?)
 }
 
-/// Verifies a detached signature over content of this digest; returns the signer's certificate, whose own issuer the caller checks.
+/// Verifies a detached signature over content with this digest and returns the signer's certificate,
+/// whose issuer the caller must check.
 ///
 /// # Errors
-/// [`Error`] says what does not hold.
+/// [`Error`] describes the problem.
 pub fn verify_manifest(content: &Digest, der: &[u8]) -> Result<Certificate, Error> {
     let wrong = |what: &str| Error(format!("manifest signature: {what}"));
     let info = ContentInfo::from_der(der).map_err(|e| wrong(&format!("not CMS in strict DER: {e}")))?;
@@ -113,16 +114,16 @@ pub fn verify_manifest(content: &Digest, der: &[u8]) -> Result<Certificate, Erro
     let signers = signed.signer_infos.0.as_slice();
     let certificates = signed.certificates.as_ref().map(|set| set.0.as_slice()).unwrap_or_default();
     let ([signer], [CertificateChoices::Certificate(certificate)]) = (signers, certificates) else {
-        return Err(wrong("has not exactly one signer and one certificate"));
+        return Err(wrong("does not have exactly one signer and one certificate"));
     };
     let certificate = Certificate::from_der(&certificate.to_der()?)?;
     check_identity(signer, &certificate)
-        .ok_or_else(|| wrong("names another signer than the certificate in it"))?;
+        .ok_or_else(|| wrong("names a signer other than the included certificate"))?;
     let attributes = signer.signed_attrs.as_ref().ok_or_else(|| wrong("has no signed attributes"))?;
     check_attributes(attributes, content)?;
     let algorithm = signature_algorithm(certificate.key().kind())?;
     if signer.signature_algorithm != algorithm || signer.digest_alg.oid != ID_SHA_256 {
-        return Err(wrong("is by another algorithm than that of the signer's key with SHA-256"));
+        return Err(wrong("does not use the algorithm of the signer's key with SHA-256"));
     }
     verify(certificate.key(), &algorithm, &attributes.to_der()?, signer.signature.as_bytes())
         .map_err(|_| wrong("does not verify"))?;
@@ -141,15 +142,17 @@ fn check_attributes(attributes: &Attributes, content: &Digest) -> Result<(), Err
         match found.as_slice() {
             [attribute] => match attribute.values.as_slice() {
                 [value] => Ok(value),
-                _ => Err(Error(format!("manifest signature: attribute {oid} has not one value"))),
+                _ => {
+                    Err(Error(format!("manifest signature: attribute {oid} does not have exactly one value")))
+                }
             },
-            _ => Err(Error(format!("manifest signature: attribute {oid} is not there once"))),
+            _ => Err(Error(format!("manifest signature: attribute {oid} does not occur exactly once"))),
         }
     };
     let kind: ObjectIdentifier = one(ID_CONTENT_TYPE)?.decode_as()?;
     let digest: OctetString = one(ID_MESSAGE_DIGEST)?.decode_as()?;
     if kind != ID_DATA || digest.as_bytes() != content.as_bytes() {
-        return Err(Error("manifest signature: is over other octets than this manifest".into()));
+        return Err(Error("manifest signature: does not cover this manifest".into()));
     }
     Ok(())
 }

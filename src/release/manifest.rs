@@ -1,4 +1,4 @@
-//! The manifest's parts: what a release binds together. `ceremony/manifest.schema.json` describes it.
+//! The structure of a manifest, which `ceremony/manifest.schema.json` describes.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,57 +8,57 @@ use crate::media::RelativePath;
 use crate::record::Tool;
 use crate::request::Reason;
 
-/// The format that this version writes.
+/// The manifest format that this version writes.
 pub const FORMAT: &str = "keyrite-manifest-2";
-/// The formats that it reads; the first one names no manifest keys.
+/// The manifest formats that this version reads; the first one has no `manifest_keys`.
 pub const FORMATS: [&str; 2] = ["keyrite-manifest-1", FORMAT];
 
-/// Whether the release counts.
+/// Whether the release is for use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ManifestKind {
-    /// Made for trying: nothing in it may be used.
+    /// A rehearsal; nothing in it may be installed.
     Rehearsal,
-    /// The real thing.
+    /// For use.
     Production,
 }
 
-/// A manifest without its two lists, which may be long: certificates and refusals.
+/// A manifest without its two long lists, certificates and refusals.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Head {
-    /// [`FORMAT`], or the one before it, `keyrite-manifest-1`.
+    /// [`FORMAT`], or the earlier `keyrite-manifest-1`.
     pub format: String,
     /// Rehearsal or production.
     pub kind: ManifestKind,
-    /// Whether a file answered instead of people, at any time.
+    /// Whether an answers file answered any prompt instead of people.
     pub unattended: bool,
     /// Number of the release in its ledger, from 1.
     pub sequence: u64,
-    /// SHA-256 of the manifest before this one.
+    /// SHA-256 of the ledger's previous manifest.
     pub previous_manifest_sha256: Option<Digest>,
-    /// When it was made, UTC.
+    /// Time of creation, UTC.
     pub created: String,
-    /// What made it.
+    /// The program that made it.
     pub tool: Tool,
-    /// The plan that ran.
+    /// The plan of the ceremony.
     pub plan: Plan,
-    /// The bundle digest, when requests came in.
+    /// The bundle digest, if the ceremony had requests.
     pub bundle_sha256: Option<Digest>,
-    /// The token that signed.
+    /// The token that holds the keys.
     pub token: TokenEntry,
     /// The transcript.
     pub transcript: TranscriptEntry,
-    /// Who signed the manifest.
+    /// The key that signed the manifest.
     pub signer: Signer,
-    /// The keys that may sign this ledger's releases: the signer's, and those that may follow it.
+    /// The keys that may sign this ledger's releases: the signer's and its designated successors.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub manifest_keys: Vec<ManifestKeyEntry>,
     /// Every authority of the ledger.
     pub authorities: Vec<AuthorityEntry>,
 }
 
-/// The plan.
+/// The plan of a ceremony.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
@@ -70,41 +70,41 @@ pub struct Plan {
     pub sha256: Digest,
 }
 
-/// The token.
+/// A token, as it describes itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenEntry {
-    /// As the token says.
+    /// Manufacturer.
     pub manufacturer: String,
-    /// As the token says.
+    /// Model.
     pub model: String,
-    /// The token serial.
+    /// Token serial.
     pub serial: String,
-    /// Its label.
+    /// Label.
     pub label: String,
-    /// Its firmware version.
+    /// Firmware version.
     pub firmware: String,
 }
 
-/// The transcript.
+/// The release's copy of the transcript.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TranscriptEntry {
-    /// Where it is.
+    /// Path in the release.
     pub path: RelativePath,
     /// SHA-256 of the file.
     pub sha256: Digest,
-    /// SHA-256 of its last line.
+    /// SHA-256 of its last line, without the line feed.
     pub head: Digest,
 }
 
-/// Who signed the manifest.
+/// The key that signed the manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Signer {
     /// The authority that issued the signer's certificate.
     pub authority: String,
-    /// SHA-256 over the DER of that certificate, which stands in the signature.
+    /// SHA-256 of the DER octets of that certificate, which the signature includes.
     pub certificate_sha256: Digest,
 }
 
@@ -112,65 +112,65 @@ pub struct Signer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ManifestKeyEntry {
-    /// Its name.
+    /// Name in the ledger.
     pub name: String,
-    /// SHA-256 over the DER of its certificate.
+    /// SHA-256 of its certificate's DER octets.
     pub certificate_sha256: Digest,
 }
 
-/// An authority.
+/// An authority of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuthorityEntry {
-    /// Its name.
+    /// Name in the ledger.
     pub name: String,
-    /// Where its certificate is.
+    /// Path of its certificate in the release.
     pub path: RelativePath,
     /// SHA-256 of that file.
     pub file_sha256: Digest,
-    /// Where its chain is: its certificate and those above it, the root last.
+    /// Path of its chain: its certificate and those above it, the root last.
     pub chain_path: RelativePath,
     /// SHA-256 of that file.
     pub chain_file_sha256: Digest,
-    /// SHA-256 over the DER of the certificate, its fingerprint.
+    /// SHA-256 of the certificate's DER octets.
     pub sha256: Digest,
-    /// Serial number.
+    /// Serial number, lowercase hexadecimal digits.
     pub serial: String,
     /// Certificate profile.
     pub profile: String,
-    /// Subject.
+    /// Subject as an RFC 4514 string.
     pub subject: String,
-    /// Name of the issuing authority; its own for a root.
+    /// Name of the issuing authority; a root names itself.
     pub issuer: String,
     /// First second of validity.
     pub not_before: String,
     /// Last second of validity.
     pub not_after: String,
-    /// SHA-256 over the SubjectPublicKeyInfo.
+    /// SHA-256 of the SubjectPublicKeyInfo's DER octets.
     pub spki_sha256: Digest,
 }
 
-/// A certificate.
+/// A certificate issued for a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateEntry {
-    /// Where it is.
+    /// Path in the release.
     pub path: RelativePath,
     /// SHA-256 of that file.
     pub file_sha256: Digest,
-    /// Where the request was in the bundle.
+    /// Path of the request in the bundle.
     pub request_path: RelativePath,
     /// SHA-256 of the request's file.
     pub request_sha256: Digest,
-    /// SHA-256 over the DER of the certificate, its fingerprint.
+    /// SHA-256 of the certificate's DER octets.
     pub sha256: Digest,
-    /// Serial number.
+    /// Serial number, lowercase hexadecimal digits.
     pub serial: String,
     /// Certificate profile.
     pub profile: String,
     /// Name of the issuing authority.
     pub authority: String,
-    /// Subject.
+    /// Subject as an RFC 4514 string.
     pub subject: String,
     /// DNS names.
     pub dns: Vec<String>,
@@ -180,11 +180,11 @@ pub struct CertificateEntry {
     pub not_before: String,
     /// Last second of validity.
     pub not_after: String,
-    /// SHA-256 over the SubjectPublicKeyInfo.
+    /// SHA-256 of the SubjectPublicKeyInfo's DER octets.
     pub spki_sha256: Digest,
-    /// What the request asked for and did not get.
+    /// What the request asked for and was not granted.
     pub notes: Vec<String>,
-    /// Whether it is the certificate of an authority, whose key is outside the token.
+    /// Whether it is an authority whose key is outside the token.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub delegated: bool,
 }
@@ -193,10 +193,10 @@ pub struct CertificateEntry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RefusalEntry {
-    /// Where the request was in the bundle.
+    /// Path of the request in the bundle.
     pub request_path: RelativePath,
     /// SHA-256 of the request's file.
     pub request_sha256: Digest,
-    /// Every control that it failed.
+    /// The controls that it failed.
     pub reasons: Vec<Reason>,
 }

@@ -1,7 +1,7 @@
-//! Releases: what goes back to the cluster, its signed manifest, and the verification of both.
+//! Releases: the output of a ceremony with its signed manifest, and their verification.
 //!
-//! In: certificates, refusals and the transcript of a ceremony. Out: files, the last of them the
-//! manifest's signature, so that an incomplete release cannot pass for a whole one.
+//! Input: certificates, refusals and the transcript of a ceremony. Output: files. The manifest's
+//! signature is written last, so that an incomplete release cannot be mistaken for a complete one.
 
 mod cms;
 mod compose;
@@ -21,16 +21,16 @@ pub use manifest::{
 pub use stream::{ManifestWriter, Reader, TextReader, decode, entry, read, read_texts};
 pub use verify::{ManifestKey, Report, Root, Trust, verify};
 
-/// What a release may hold: the manifest and the transcript are its largest files.
+/// Limits of a release; the manifest and the transcript are its largest files.
 pub const LIMITS: Limits = Limits { file: 8 << 30, total: 32 << 30, files: 4_000_000 };
-/// Name of the manifest in a release.
+/// File name of the manifest.
 pub const MANIFEST: &str = "manifest.json";
-/// Name of its detached signature.
+/// File name of the manifest's detached signature.
 pub const SIGNATURE: &str = "manifest.json.p7s";
-/// Name of the transcript.
+/// File name of the transcript.
 pub const TRANSCRIPT: &str = "transcript.jsonl";
 
-/// Why a release was not made, or does not hold.
+/// Why a release was not written or does not verify.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Error(pub String);

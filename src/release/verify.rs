@@ -1,5 +1,5 @@
-//! Verification of a release against a root that the verifier knows: nothing is taken on trust
-//! but that root, and nothing may be missing or added.
+//! Verification of a release. The only trust anchor is the root that the verifier knows, and no file
+//! may be missing or added.
 
 mod authorities;
 mod certificates;
@@ -21,60 +21,60 @@ use crate::record::{Chain, lines};
 use authorities::Authorities;
 use serde::de::DeserializeOwned;
 
-/// The largest file but manifest and transcript, in octets.
+/// Maximum size of a file other than manifest and transcript, in octets.
 const FILE_LIMIT: u64 = 1 << 20;
-/// Certificates that one thread checks at a time.
+/// Certificates per work item of a thread.
 const GROUP: usize = 64;
-/// So many refusals are kept to be shown.
-const KEPT_REFUSALS: usize = 40;
+/// Maximum refusals in the report.
+const MAX_REFUSALS: usize = 40;
 
 /// The root that the verifier trusts.
 #[derive(Clone, Debug)]
 pub enum Root {
     /// Its certificate.
     Certificate(Box<Certificate>),
-    /// SHA-256 over the DER of its certificate.
+    /// SHA-256 of its certificate's DER octets.
     Sha256(Digest),
 }
 
-/// Whom the verifier trusts.
+/// What the verifier trusts.
 #[derive(Clone, Debug)]
 pub struct Trust {
     /// The root above the manifest key.
     pub root: Root,
-    /// SHA-256 over the DER of the manifest key's certificate, when the verifier knows it: then no other
-    /// may have signed.
+    /// SHA-256 of the DER octets of the manifest key's certificate, if the verifier knows it; no other key
+    /// is then accepted.
     pub manifest_key: Option<Digest>,
 }
 
 /// The key that signed a manifest.
 #[derive(Clone, Debug)]
 pub struct ManifestKey {
-    /// SHA-256 over the DER of its certificate.
+    /// SHA-256 of its certificate's DER octets.
     pub certificate_sha256: Digest,
-    /// Name of the authority that issued it.
+    /// Name of the authority that issued its certificate.
     pub issuer: String,
-    /// When its certificate is valid.
+    /// Validity of its certificate.
     pub validity: Validity,
-    /// Whether it and every authority between the root and it assert the policy
-    /// [`crate::issuance::MANIFEST_SIGNING`]. Older keys do not: nothing but its purpose tells such a one
-    /// from another key below the root, so it is accepted only directly under the root, or when it is the
-    /// one that the verifier knows.
+    /// Whether its certificate and every authority between it and the root assert the policy
+    /// [`crate::issuance::MANIFEST_SIGNING`]. Older keys do not: only the extended key usage distinguishes
+    /// them from other keys below the root, so they are accepted only directly under the root, or if the
+    /// verifier names them.
     pub bound: bool,
 }
 
-/// What was verified.
+/// The result of a successful verification.
 #[derive(Debug)]
 pub struct Report {
     /// The manifest without its lists.
     pub head: Head,
-    /// How many certificates there are.
+    /// Number of certificates.
     pub certificates: usize,
-    /// How many refusals there are.
+    /// Number of refusals.
     pub refusals: usize,
-    /// The first of them.
+    /// The first refusals, at most 40.
     pub first_refusals: Vec<RefusalEntry>,
-    /// SHA-256 of the manifest's octets.
+    /// SHA-256 of the manifest file.
     pub manifest_sha256: Digest,
     /// Name of the trusted root in the release.
     pub root: String,
@@ -82,28 +82,28 @@ pub struct Report {
     pub manifest_key: ManifestKey,
     /// The authorities, in the order of their names.
     pub authorities: Vec<(AuthorityEntry, Certificate)>,
-    /// The certificates that the caller wanted to keep, in the order of the manifest.
+    /// The certificates that `keep` selected, in the order of the manifest.
     pub kept: Vec<(CertificateEntry, Certificate)>,
 }
 
-/// A piece of the manifest's lists.
+/// A work item: JSON texts of manifest entries.
 enum Piece {
     Certificates(Vec<String>),
     Refusals(Vec<String>),
 }
 
-/// A piece after its check.
+/// A checked work item.
 enum Checked {
-    /// Hashes of authority and serial number; those to keep.
+    /// Hashes of authority and serial number; the selected certificates.
     Certificates(Vec<u64>, Vec<(CertificateEntry, Certificate)>),
     Refusals(Vec<RefusalEntry>),
 }
 
-/// Verifies all files of a release, in so many threads; the report has the certificates that
-/// `keep` asks for, as they were read and verified.
+/// Verifies all files of a release in up to `threads` threads; the report includes the certificates
+/// that `keep` selects.
 ///
 /// # Errors
-/// [`Error`] says the first thing that does not hold, in the order of the manifest.
+/// [`Error`] describes the first problem, in the order of the manifest.
 pub fn verify(
     tree: &Tree,
     trust: &Trust,
@@ -129,7 +129,7 @@ pub fn verify(
         };
         read_texts(&mut hashed, &mut feed)?;
         feed.flush()?;
-        // The signature was over octets that were read before.
+        // The signature was verified over the first read of the manifest; this is the second.
         match hashed.rest()? == digest {
             true => Ok(()),
             false => Err(Error(format!("{MANIFEST}: changed while it was read"))),
@@ -180,7 +180,7 @@ fn decoded<T: DeserializeOwned>(texts: &[String]) -> Result<Vec<T>, Error> {
     texts.iter().map(|text| decode(text)).collect()
 }
 
-/// The head, once authorities and signer are found to hold.
+/// The manifest's head, after authorities and signer were verified.
 struct Trusted {
     head: Head,
     authorities: Authorities,
@@ -188,7 +188,7 @@ struct Trusted {
     manifest_key: ManifestKey,
 }
 
-/// Hands the manifest on in pieces.
+/// Groups manifest entries into work items.
 struct Feed<'a> {
     tree: &'a Tree,
     trust: &'a Trust,
@@ -218,7 +218,7 @@ impl TextReader for Feed<'_> {
         let authorities = Authorities::read(self.tree, &head)?;
         let root = authorities.trusted_root(&head, &self.trust.root)?;
         let manifest_key = authorities.check_signer(&head, self.signer, &root, self.trust.manifest_key)?;
-        // It is set once, for there is one head.
+        // A manifest has one head, so this is set once.
         let _ = self.trusted.set(Trusted { head, authorities, root, manifest_key });
         Ok(())
     }
@@ -237,7 +237,7 @@ impl TextReader for Feed<'_> {
     }
 }
 
-/// What the lists amount to.
+/// The accumulated results of the lists.
 #[derive(Default)]
 struct Lists {
     certificates: usize,
@@ -253,7 +253,7 @@ impl Lists {
             Checked::Certificates(serials, kept) => {
                 self.certificates += serials.len();
                 self.kept.extend(kept);
-                // Two different ones of a million fall together once in ten million runs.
+                // Two of a million distinct serial numbers collide in one of ten million runs.
                 match serials.into_iter().all(|serial| self.serials.insert(serial)) {
                     true => Ok(()),
                     false => Err(Error("duplicate serial number under one authority".into())),
@@ -261,7 +261,7 @@ impl Lists {
             }
             Checked::Refusals(list) => {
                 self.refusals += list.len();
-                let room = KEPT_REFUSALS.saturating_sub(self.first_refusals.len());
+                let room = MAX_REFUSALS.saturating_sub(self.first_refusals.len());
                 self.first_refusals.extend(list.into_iter().take(room));
                 Ok(())
             }
@@ -269,7 +269,7 @@ impl Lists {
     }
 }
 
-/// Hashes what it reads.
+/// A reader that hashes what it reads.
 struct Hashed<'a> {
     member: &'a mut Member,
     hasher: Hasher,
@@ -284,7 +284,7 @@ impl Read for Hashed<'_> {
 }
 
 impl Hashed<'_> {
-    /// The digest of the whole file.
+    /// Reads to the end and returns the digest of the whole file.
     fn rest(mut self) -> Result<Digest, Error> {
         std::io::copy(&mut self, &mut std::io::sink()).map_err(unreadable)?;
         Ok(self.hasher.finish())
@@ -308,7 +308,7 @@ fn unreadable(error: std::io::Error) -> Error {
     Error(format!("release: {error}"))
 }
 
-/// Reads a file that the manifest names with its digest.
+/// Reads a file and compares it with its digest in the manifest.
 fn file(tree: &Tree, path: &RelativePath, digest: &Digest) -> Result<Vec<u8>, Error> {
     let octets = tree.read(path, FILE_LIMIT)?;
     let found = Digest::of(&octets);
@@ -324,7 +324,7 @@ fn check_transcript(tree: &Tree, head: &Head) -> Result<(), Error> {
         return Err(Error(format!("{}: transcript is not at {TRANSCRIPT}", entry.path)));
     }
     let (mut member, _) = tree.member(&entry.path)?;
-    // Octets that nobody signed are not taken apart.
+    // The digest is compared before parsing: unsigned data is not parsed.
     let same = |found: Digest| match found == entry.sha256 {
         true => Ok(()),
         false => Err(Error(format!("{TRANSCRIPT}: SHA-256 is {found}, the manifest says {}", entry.sha256))),

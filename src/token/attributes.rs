@@ -1,4 +1,4 @@
-//! Attributes: what is asked of a key, what the token says it did, and what else lies there.
+//! Object attributes: templates for new keys, verification after generation, and the inventory.
 
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 
@@ -8,7 +8,7 @@ use crate::digest::hex;
 use crate::media::shown;
 use crate::record::{InventoryObject, KeyAttributes};
 
-/// What must be so for a key to stay in its token and to do nothing but sign.
+/// The attribute values by which a key cannot leave its token and can only sign.
 const REQUIRED: [(&str, AttributeType, bool, Option<Omittable>); 13] = [
     ("CKA_TOKEN", AttributeType::Token, true, None),
     ("CKA_PRIVATE", AttributeType::Private, true, None),
@@ -27,7 +27,6 @@ const REQUIRED: [(&str, AttributeType, bool, Option<Omittable>); 13] = [
 const COPYABLE: (&str, AttributeType, bool, Option<Omittable>) =
     ("CKA_COPYABLE", AttributeType::Copyable, false, Some(Omittable::Copyable));
 
-/// The template of a private key.
 pub fn private_template(profile: &HsmProfile, label: &str, id: &[u8]) -> Vec<Attribute> {
     let mut template = vec![
         Attribute::Token(true),
@@ -63,7 +62,7 @@ pub fn public_template(label: &str, id: &[u8], kind: Attribute) -> Vec<Attribute
     ]
 }
 
-/// Reads a private key's attributes back and requires each to be as it must be.
+/// Reads back a private key's attributes and requires the values in [`REQUIRED`].
 pub fn read_back(
     session: &cryptoki::session::Session,
     profile: &HsmProfile,
@@ -72,9 +71,9 @@ pub fn read_back(
 ) -> Result<KeyAttributes, Error> {
     let mut found = std::collections::BTreeMap::new();
     let kinds = REQUIRED.map(|(_, kind, _, _)| kind);
-    let told = session.get_attributes(key, &[kinds.as_slice(), &[COPYABLE.1]].concat())?;
+    let response = session.get_attributes(key, &[kinds.as_slice(), &[COPYABLE.1]].concat())?;
     for (name, kind, wanted, omittable) in REQUIRED.into_iter().chain([COPYABLE]) {
-        let value = value(session, key, &told, kind)?.as_ref().and_then(boolean);
+        let value = value(session, key, &response, kind)?.as_ref().and_then(boolean);
         let omitted = omittable.is_some_and(|attribute| profile.omits(attribute));
         match value {
             Some(value) if value == wanted || omitted => {
@@ -82,23 +81,23 @@ pub fn read_back(
             }
             None if omitted => {}
             other => {
-                let is = other.map_or_else(|| "not told".to_owned(), |value| value.to_string());
-                return Err(Error::Fault(format!("key {label}: {name} is {is}, required is {wanted}")));
+                let is = other.map_or_else(|| "not reported".to_owned(), |value| value.to_string());
+                return Err(Error::Fault(format!("key {label}: {name} is {is}, must be {wanted}")));
             }
         }
     }
     Ok(KeyAttributes(found))
 }
 
-/// One attribute of several that were asked for together. A token that stops at the first one it
-/// does not know is asked again for each that it left out.
+/// Picks an attribute from the response to a joint query. Some tokens stop at the first attribute
+/// that they do not know; those they left out are queried one by one.
 pub fn value(
     session: &cryptoki::session::Session,
     object: ObjectHandle,
-    told: &[Attribute],
+    response: &[Attribute],
     kind: AttributeType,
 ) -> Result<Option<Attribute>, Error> {
-    match told.iter().find(|attribute| attribute.attribute_type() == kind) {
+    match response.iter().find(|attribute| attribute.attribute_type() == kind) {
         Some(attribute) => Ok(Some(attribute.clone())),
         None => Ok(session.get_attributes(object, &[kind])?.into_iter().next()),
     }
@@ -124,7 +123,7 @@ fn boolean(attribute: &Attribute) -> Option<bool> {
     }
 }
 
-/// Describes one object for the inventory.
+/// Builds the inventory entry of an object.
 pub fn describe<'a>(attributes: impl Iterator<Item = &'a Attribute>) -> InventoryObject {
     let mut object = InventoryObject { class: "unknown".into(), label: String::new(), id: String::new() };
     let mut kind = "";

@@ -1,30 +1,30 @@
-//! What can go wrong at the token, with the function and code that the module gave.
+//! Token errors, with the function and the return code of the PKCS#11 module.
 
 use crate::failure::Failure;
 use cryptoki::error::{Error as Pkcs11Error, Rv, RvError};
 
-/// An error at the token.
+/// A token error.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The HSM profile, the module's path or the choice of token is wrong: edit and try again.
+    /// The HSM profile, the module path or the token selection is wrong.
     #[error("{0}")]
     Setup(String),
-    /// The token or what is on it is not as it must be.
+    /// The token or an object on it is not as required.
     #[error("{0}")]
     Fault(String),
-    /// The token refused the PIN, and counts that; how many tries are left, as far as it says so.
+    /// The token rejected the PIN and counted the attempt; the message has what it reports about
+    /// remaining attempts.
     #[error("{0}")]
     WrongPin(String),
     /// A function of the module failed.
     #[error("{function}: {name} ({code:#010X}){hint}")]
     Pkcs11 {
-        /// The function, as C_Sign.
+        /// The function, such as `C_Sign`.
         function: String,
-        /// The code's name, as CKR_DEVICE_REMOVED.
+        /// The name of the return code, such as `CKR_DEVICE_REMOVED`.
         name: String,
-        /// The code.
         code: u64,
-        /// What to do, where that is known.
+        /// What to do, if known.
         hint: &'static str,
     },
 }
@@ -44,8 +44,8 @@ impl From<Pkcs11Error> for Error {
 }
 
 impl Error {
-    /// Whether it may be about one object, as one that a token was making when it was cut off, and not
-    /// about token or session.
+    /// Returns whether the error may concern a single object, such as one left incomplete by an
+    /// interruption, rather than the token or the session.
     pub fn is_of_one_object(&self) -> bool {
         let codes = [
             "CKR_ATTRIBUTE_VALUE_INVALID",
@@ -61,7 +61,7 @@ impl Error {
         }
     }
 
-    /// Whether the token refused what it was asked for, so that it made nothing.
+    /// Returns whether the token rejected the request and therefore created nothing.
     pub fn is_refusal(&self) -> bool {
         let codes = [
             "CKR_ATTRIBUTE_READ_ONLY",
@@ -81,13 +81,13 @@ impl Error {
         matches!(self, Self::Pkcs11 { name, .. } if codes.contains(&name.as_str()))
     }
 
-    /// Whether the module answered with this code.
+    /// Returns whether the module returned this code.
     pub fn is(&self, wanted: &str) -> bool {
         matches!(self, Self::Pkcs11 { name, .. } if name == wanted)
     }
 }
 
-/// CKR_PIN_INCORRECT from PinIncorrect.
+/// Converts `PinIncorrect` to `CKR_PIN_INCORRECT`.
 fn name(value: RvError) -> String {
     if let RvError::UnknownErrorCode(_) | RvError::VendorDefined(_) = value {
         return "CKR_VENDOR_DEFINED or unknown".to_owned();
@@ -102,7 +102,7 @@ fn name(value: RvError) -> String {
     name
 }
 
-/// The number of a code: cryptoki maps numbers to values, so the value is looked for among them.
+/// Returns the numeric code. cryptoki maps only numbers to values, so this searches for the number.
 fn code(value: RvError) -> u64 {
     if let RvError::UnknownErrorCode(code) | RvError::VendorDefined(code) = value {
         return code;
@@ -114,7 +114,9 @@ fn code(value: RvError) -> u64 {
 fn hint(value: RvError) -> &'static str {
     match value {
         RvError::PinLocked => "; the PIN is locked, the security officer must set a new one",
-        RvError::DeviceRemoved | RvError::TokenNotPresent => "; the token is gone, put it back and resume",
+        RvError::DeviceRemoved | RvError::TokenNotPresent => {
+            "; the token was removed, reconnect it and resume"
+        }
         RvError::DeviceError | RvError::DeviceMemory | RvError::GeneralError => {
             "; examine the token before it is used again"
         }

@@ -1,4 +1,4 @@
-//! Key pairs, generated in the token, read back, and destroyed when they are not as asked.
+//! Key pair generation in the token; a pair whose attributes or kind are wrong is destroyed.
 
 use const_oid::db::rfc5912::{ID_EC_PUBLIC_KEY, RSA_ENCRYPTION, SECP_256_R_1, SECP_384_R_1, SECP_521_R_1};
 use cryptoki::mechanism::Mechanism;
@@ -20,7 +20,7 @@ struct RsaPublicKey<'a> {
     exponent: UintRef<'a>,
 }
 
-/// Mechanism and parameters for a kind of key: named curves (RFC 5480), RSA with exponent 65537.
+/// Returns mechanism and parameters: named curves (RFC 5480), RSA with exponent 65537.
 fn generation(key: KeyRequest) -> Result<(Mechanism<'static>, Vec<Attribute>), Error> {
     let ec = |curve: const_oid::ObjectIdentifier| {
         let parameters = curve.to_der().map_err(|e| Error::Fault(e.to_string()))?;
@@ -39,13 +39,12 @@ fn generation(key: KeyRequest) -> Result<(Mechanism<'static>, Vec<Attribute>), E
     }
 }
 
-/// Why a key pair was not made.
+/// Why a key pair was not generated.
 #[derive(Debug)]
 pub struct NotMade {
-    /// The error.
     pub error: Error,
-    /// Whether the token may hold something of the pair all the same. A look in the same session does not
-    /// tell: an object half written can be hidden until the token is opened anew.
+    /// Whether the token may still contain objects of the pair. The same session cannot tell: a partially
+    /// written object can be invisible until the token is reopened.
     pub may_remain: bool,
 }
 
@@ -56,42 +55,38 @@ impl From<Error> for NotMade {
     }
 }
 
-/// What lies on a token under the label and ID of a key that was to be generated.
+/// The objects on a token that belong to a key whose generation was interrupted.
 #[derive(Debug)]
 pub struct Remains {
-    /// The objects.
     pub objects: Inventory,
-    /// The key pair, when they are one and as asked; why they are not, otherwise.
+    /// The key pair if the objects are exactly the requested one; otherwise why not.
     pub pair: Result<(PublicKey, KeyAttributes), String>,
     handles: Vec<ObjectHandle>,
 }
 
 impl Session {
-    /// Whether a key can be generated with this label and ID: neither may be on the token yet.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when label or ID is taken.
+    /// Requires that no object on the token has this label or ID.
     pub fn require_free(&self, label: &str, id: &[u8]) -> Result<(), Error> {
         let by_label = self.raw().find_objects(&[Attribute::Label(label.as_bytes().to_vec())])?;
         if !by_label.is_empty() {
             return Err(Error::Fault(format!(
-                "token {}: {} objects have the label {label:?} already; a label is never used again, choose another name",
+                "token {}: {} objects already have the label {label:?}; labels are never reused, choose another name",
                 self.token().serial,
                 by_label.len()
             )));
         }
         let by_id = self.raw().find_objects(&[Attribute::Id(id.to_vec())])?;
         if !by_id.is_empty() {
-            return Err(Error::Fault(format!("token {}: the ID {} is taken", self.token().serial, hex(id))));
+            return Err(Error::Fault(format!(
+                "token {}: ID {} is already in use",
+                self.token().serial,
+                hex(id)
+            )));
         }
         Ok(())
     }
 
-    /// Generates a key pair with this label and ID.
-    ///
-    /// # Errors
-    /// [`NotMade`] when the token fails, or when it did not make the key as asked: then the pair is
-    /// destroyed.
+    /// Generates a key pair with this label and ID, and destroys it if it is not as requested.
     pub fn generate(
         &self,
         request: KeyRequest,
@@ -118,12 +113,9 @@ impl Session {
         })
     }
 
-    /// Looks for what lies on the token of a key with this label and ID: a token that failed, or that was
-    /// cut off, may have made a pair, half of one, or objects without all their attributes. `is_of` tells
-    /// which objects are the key's.
-    ///
-    /// # Errors
-    /// [`Error::Pkcs11`] when the token fails.
+    /// Searches the token for objects of a key with this label and ID: a token that failed or was interrupted
+    /// may have created a pair, half of one, or objects that lack attributes. `is_of` selects the objects
+    /// of the key.
     pub fn remains(
         &self,
         request: KeyRequest,
@@ -146,15 +138,12 @@ impl Session {
             ([private], [public]) if objects.len() == 2 && named => {
                 self.examine(request, *private, *public, label).map_err(|error| error.to_string())
             }
-            _ => Err("is not one private key and one public key with the label and the ID of the key".into()),
+            _ => Err("is not exactly one private and one public key with the key's label and ID".into()),
         };
         Ok(Remains { objects, pair, handles })
     }
 
-    /// Destroys what was found.
-    ///
-    /// # Errors
-    /// [`Error::Pkcs11`] when the token keeps an object.
+    /// Destroys the objects that were found.
     pub fn destroy(&self, remains: &Remains) -> Result<(), Error> {
         Ok(remains.handles.iter().try_for_each(|handle| self.raw().destroy_object(*handle))?)
     }
@@ -177,15 +166,15 @@ impl Session {
         };
         if key.kind().to_string() != wanted {
             return Err(Error::Fault(format!(
-                "key {label}: the token made {}, asked was {wanted}",
+                "key {label}: the token generated {}, requested was {wanted}",
                 key.kind()
             )));
         }
         Ok((key, attributes))
     }
 
-    /// The public key of an object, built from CKA_EC_POINT or from modulus and exponent: not
-    /// every token fills CKA_PUBLIC_KEY_INFO.
+    /// Reads a public key from CKA_EC_POINT, or from modulus and exponent: not every token sets
+    /// CKA_PUBLIC_KEY_INFO.
     pub(super) fn public_key(&self, object: ObjectHandle) -> Result<PublicKey, Error> {
         let info = match self.attribute(object, AttributeType::EcPoint) {
             Ok(Attribute::EcPoint(point)) => self.elliptic(object, &point)?,
@@ -196,9 +185,9 @@ impl Session {
 
     fn elliptic(&self, object: ObjectHandle, point: &[u8]) -> Result<SubjectPublicKeyInfoOwned, Error> {
         let Attribute::EcParams(parameters) = self.attribute(object, AttributeType::EcParams)? else {
-            return Err(Error::Fault("CKA_EC_PARAMS is not what it should be".into()));
+            return Err(Error::Fault("CKA_EC_PARAMS has an unexpected type".into()));
         };
-        // PKCS#11 wants an OCTET STRING around the point; some tokens give the bare point.
+        // PKCS#11 requires the point in an OCTET STRING; some tokens return the bare point.
         let bare = <&OctetStringRef>::from_der(point).map(|octets| octets.as_bytes()).unwrap_or(point);
         let encode = || -> Result<_, der::Error> {
             Ok(SubjectPublicKeyInfoOwned {
@@ -216,7 +205,7 @@ impl Session {
         let modulus = self.attribute(object, AttributeType::Modulus)?;
         let exponent = self.attribute(object, AttributeType::PublicExponent)?;
         let (Attribute::Modulus(modulus), Attribute::PublicExponent(exponent)) = (modulus, exponent) else {
-            return Err(Error::Fault("CKA_MODULUS is not what it should be".into()));
+            return Err(Error::Fault("CKA_MODULUS or CKA_PUBLIC_EXPONENT has an unexpected type".into()));
         };
         let encode = || -> Result<_, der::Error> {
             let key = RsaPublicKey { modulus: UintRef::new(&modulus)?, exponent: UintRef::new(&exponent)? };

@@ -1,4 +1,4 @@
-//! Initialising a token: label, security officer's PIN, user PIN.
+//! Token initialisation: label, security officer's PIN, user PIN.
 
 use cryptoki::session::UserType;
 use secrecy::{ExposeSecret, SecretString};
@@ -7,8 +7,8 @@ use super::module::slot;
 use super::{Error, Module, Selector};
 use crate::record::TokenFacts;
 
-/// A token that holds nothing and can have this label, or one of this label that was never given a
-/// user PIN. A token that holds something is never initialised again.
+/// An uninitialised token, or one with this label whose user PIN was never set. Any other token is
+/// never initialised again.
 #[derive(Debug)]
 pub struct Blank<'m> {
     module: &'m Module,
@@ -17,11 +17,10 @@ pub struct Blank<'m> {
 }
 
 impl<'m> Blank<'m> {
-    /// The one that is meant: the only one, or the one with this serial.
+    /// Finds the only such token, or the one with this serial.
     ///
     /// # Errors
-    /// [`Error::Setup`] when no or several tokens could be meant or the label is taken;
-    /// [`Error::Pkcs11`] when the module fails.
+    /// [`Error::Setup`] when there is not exactly one, or the label is in use.
     pub fn find(module: &'m Module, serial: Option<&str>, label: &str) -> Result<Self, Error> {
         if label.is_empty() || label.len() > 32 || !label.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(Error::Setup(format!(
@@ -38,7 +37,7 @@ impl<'m> Blank<'m> {
             ([begun], _) => *begun,
             (_, Some(taken)) => {
                 return Err(Error::Setup(format!(
-                    "a token of that label is there already: {}",
+                    "a token with that label already exists: {}",
                     taken.line()
                 )));
             }
@@ -47,33 +46,27 @@ impl<'m> Blank<'m> {
         Ok(Self { module, token: token.clone(), label: label.to_owned() })
     }
 
-    /// Whether label and security officer's PIN are set already, and only the user PIN is missing.
+    /// Returns whether label and security officer's PIN are set and only the user PIN is missing.
     pub fn is_begun(&self) -> bool {
         self.token.initialised
     }
 
-    /// Whether the token takes this security officer's PIN. What a token tells of the longest one
-    /// is of the user's alone with some.
-    ///
-    /// # Errors
-    /// [`Error::Setup`] names the lengths that it takes.
+    /// Checks the minimum length of the security officer's PIN. The maximum is not checked, because
+    /// some tokens report the one of the user PIN.
     pub fn check_so_pin(&self, pin: &SecretString) -> Result<(), Error> {
         let shortest = self.token.shortest_pin.max(1);
         match pin.expose_secret().len() < shortest {
             true => Err(Error::Setup(format!(
-                "security officer's PIN: too short, this token takes at least {shortest} octets; nothing was changed"
+                "security officer's PIN: too short, this token requires at least {shortest} octets; nothing was changed"
             ))),
             false => Ok(()),
         }
     }
 
-    /// Whether the token takes this user PIN.
-    ///
-    /// # Errors
-    /// [`Error::Setup`] names the lengths that it takes.
+    /// Checks the length of the user PIN.
     pub fn check_user_pin(&self, pin: &SecretString) -> Result<(), Error> {
         let (shortest, longest) = (self.token.shortest_pin.max(1), self.token.longest_pin);
-        // Zero is how a token says nothing.
+        // Zero means that the token reports no maximum.
         let longest = if longest == 0 { usize::MAX } else { longest };
         let wrong = match pin.expose_secret().len() {
             length if length < shortest => "short",
@@ -81,15 +74,15 @@ impl<'m> Blank<'m> {
             _ => return Ok(()),
         };
         Err(Error::Setup(format!(
-            "user PIN: too {wrong}, this token takes {shortest} to {longest} octets; nothing was changed"
+            "user PIN: too {wrong}, this token accepts {shortest} to {longest} octets; nothing was changed"
         )))
     }
 
-    /// Gives the token its label and its PINs.
+    /// Sets the token's label and PINs.
     ///
     /// # Errors
-    /// [`Error::Setup`] for a PIN of the wrong length: nothing was changed. [`Error::Pkcs11`] when
-    /// the token refuses at first, [`Error::Fault`] when it has its label and no user PIN.
+    /// [`Error::Setup`] for a PIN of the wrong length and [`Error::Pkcs11`] when C_InitToken fails:
+    /// nothing was changed. [`Error::Fault`] when the label is set and the user PIN is not.
     pub fn initialise(self, so_pin: &SecretString, user_pin: &SecretString) -> Result<TokenFacts, Error> {
         self.check_so_pin(so_pin)?;
         self.check_user_pin(user_pin)?;
@@ -98,11 +91,11 @@ impl<'m> Blank<'m> {
         }
         self.set_user_pin(so_pin, user_pin).map_err(|error| {
             Error::Fault(format!(
-                "{error}\nThe token is there with label {:?} and the security officer's PIN, but without a user PIN; the same command again sets it.",
+                "{error}\nThe token has the label {:?} and the security officer's PIN, but no user PIN; run the same command again to set it.",
                 self.label
             ))
         })?;
-        // The serial, and in some libraries the slot, is new after C_InitToken.
+        // C_InitToken changes the serial, and in some modules the slot.
         self.module.choose(&Selector { serial: None, label: Some(self.label) })
     }
 
@@ -117,10 +110,10 @@ impl<'m> Blank<'m> {
 fn one_of(blank: Vec<&TokenFacts>) -> Result<&TokenFacts, Error> {
     match blank.as_slice() {
         [one] => Ok(*one),
-        [] => Err(Error::Setup("no token that is not initialised; keyrite never wipes one".into())),
+        [] => Err(Error::Setup("no uninitialised token found; keyrite never wipes one".into())),
         many => {
             let lines: Vec<String> = many.iter().map(|token| format!("  {}", token.line())).collect();
-            Err(Error::Setup(format!("choose one by --token-serial:\n{}", lines.join("\n"))))
+            Err(Error::Setup(format!("choose one with --token-serial:\n{}", lines.join("\n"))))
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The only door to PKCS#11: modules, tokens, keys that cannot leave them, signatures.
+//! The only module that uses PKCS#11: modules, tokens, non-extractable keys, signatures.
 //!
-//! In: an HSM profile, a PIN, a [`Reservation`](crate::ledger::Reservation). Out: signatures as
-//! X.509 wants them. An authority's key signs nothing but reservations and the challenge by
-//! which it is proved.
+//! Input: an HSM profile, a PIN, a [`Reservation`](crate::ledger::Reservation). Output: signatures
+//! in X.509 encoding. An authority's key signs nothing but reservations and the challenge that
+//! proves it.
 
 mod attributes;
 mod error;

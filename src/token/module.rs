@@ -1,4 +1,4 @@
-//! Modules and the tokens behind them.
+//! PKCS#11 modules, and the tokens that they present.
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::slot::Slot;
@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::media::shown;
 use crate::record::TokenFacts;
 
-/// A loaded module: one for each process, for two can crash some libraries.
+/// A loaded module. One per process, because some libraries crash when a second one is loaded.
 #[derive(Debug)]
 pub struct Module {
     context: Pkcs11,
@@ -21,7 +21,7 @@ impl Module {
     /// Loads and initialises the module that an HSM profile names.
     ///
     /// # Errors
-    /// [`Error::Setup`] when no file is there, when it is not the pinned one, or no module.
+    /// [`Error::Setup`] when the file is missing, does not match its pinned digest, or is not a module.
     pub fn load(profile: HsmProfile) -> Result<Self, Error> {
         let listed: Vec<String> = profile.module.iter().map(|path| path.display().to_string()).collect();
         let path = profile.module.iter().find(|path| path.is_file()).cloned().ok_or_else(|| {
@@ -45,7 +45,6 @@ impl Module {
         Ok(Self { context, profile, path, digest })
     }
 
-    /// The HSM profile.
     pub fn profile(&self) -> &HsmProfile {
         &self.profile
     }
@@ -64,10 +63,7 @@ impl Module {
         &self.context
     }
 
-    /// All tokens that are present.
-    ///
-    /// # Errors
-    /// [`Error::Pkcs11`] when the module fails.
+    /// Lists all tokens that are present.
     pub fn tokens(&self) -> Result<Vec<TokenFacts>, Error> {
         self.context.get_slots_with_token()?.into_iter().map(|slot| self.facts(slot)).collect()
     }
@@ -92,10 +88,10 @@ impl Module {
         })
     }
 
-    /// The one token that is meant.
+    /// Finds the token that a selector matches.
     ///
     /// # Errors
-    /// [`Error::Setup`] when several match, [`Error::Fault`] when none does; both list what is there.
+    /// [`Error::Setup`] when several match, [`Error::Fault`] when none does; both list the tokens.
     pub fn choose(&self, selector: &Selector) -> Result<TokenFacts, Error> {
         let all = self.tokens()?;
         let wanted = |token: &&TokenFacts| {
@@ -109,30 +105,27 @@ impl Module {
             [one] => Ok((*one).clone()),
             [] if all.is_empty() => Err(Error::Fault(format!("{named}: no token is present"))),
             [] => Err(Error::Fault(format!(
-                "{named}: no initialised token matches; present are:\n{}\na new one is made ready by `keyrite token init`",
+                "{named}: no initialised token matches; present tokens:\n{}\ninitialise a new one with `keyrite token init`",
                 listing(&all.iter().collect::<Vec<_>>())
             ))),
             many => Err(Error::Setup(format!(
-                "{named}: {} tokens match; choose one by --token-serial:\n{}",
+                "{named}: {} tokens match; choose one with --token-serial:\n{}",
                 many.len(),
                 listing(many)
             ))),
         }
     }
 
-    /// The token that a command line names, or else the one that the HSM profile means.
-    ///
-    /// # Errors
-    /// As [`Module::choose`].
+    /// Finds the token that the command line selects, or else the one that the HSM profile selects.
     pub fn choose_or_usual(&self, named: &Selector) -> Result<TokenFacts, Error> {
         self.choose(if *named == Selector::default() { &self.profile.token } else { named })
     }
 
-    /// Opens a session at the token and logs the user in, once.
+    /// Opens a session with the token and tries to log the user in once.
     ///
     /// # Errors
-    /// [`Error::Fault`] when the PIN is locked, not set, or at its final try without `final_try`;
-    /// [`Error::Pkcs11`] when the login fails.
+    /// [`Error::Fault`] when the PIN is locked, not set, or at its final attempt without `final_try`;
+    /// [`Error::WrongPin`] when the token rejects it.
     pub fn open(&self, token: &TokenFacts, pin: &Pin, final_try: bool) -> Result<Session, Error> {
         check_pin_state(token, final_try)?;
         let slot = slot(token)?;
@@ -147,12 +140,8 @@ impl Module {
         Ok(Session::new(session, self.profile.clone(), token.clone()))
     }
 
-    /// Opens sessions beside one whose user is logged in, until there are as many as the HSM profile
-    /// says, as there is work for, or as the token gives (PKCS#11 2.40, 5.6: a login holds for all
-    /// sessions).
-    ///
-    /// # Errors
-    /// [`Error::Pkcs11`] when the token fails otherwise.
+    /// Opens sessions in addition to one that is logged in, up to the limits of the HSM profile, the
+    /// amount of work and the token. A login applies to all sessions (PKCS#11 2.40, 5.6).
     pub fn further_sessions(&self, first: &Session, work: usize) -> Result<Vec<Session>, Error> {
         let slot = slot(first.token())?;
         let mut further = Vec::new();
@@ -168,14 +157,12 @@ impl Module {
         Ok(further)
     }
 
-    /// Whether the PIN comes from the device: the profile says so, and the token must agree.
-    ///
-    /// # Errors
-    /// [`Error::Setup`] when they disagree.
+    /// Returns whether the PIN is entered on the device: the HSM profile decides, and the token must
+    /// support it.
     pub fn wants_pinpad(&self, token: &TokenFacts) -> Result<bool, Error> {
         match (self.profile.pin, token.pinpad) {
             (PinEntry::Pinpad, false) => Err(Error::Setup(format!(
-                "token {}: has no PIN entry of its own, but the HSM profile says pin = \"pinpad\"",
+                "token {}: has no PIN pad, but the HSM profile says pin = \"pinpad\"",
                 token.serial
             ))),
             (entry, _) => Ok(entry == PinEntry::Pinpad),
@@ -187,20 +174,17 @@ impl Module {
             Ok(facts) if facts.pin_locked => "the PIN is locked now",
             Ok(facts) if facts.pin_final_try => "one more wrong PIN locks the token",
             Ok(facts) if facts.pin_count_low => {
-                "the token counts wrong PINs and has tries left, it does not say how many"
+                "the token has PIN attempts left, but does not report how many"
             }
-            _ => "the token does not tell the tries that are left",
+            _ => "the token does not report the remaining PIN attempts",
         };
         match error.is("CKR_PIN_INCORRECT") {
-            true => Error::WrongPin(format!(
-                "{error}; {state}; keyrite tries a PIN once and never again by itself"
-            )),
+            true => Error::WrongPin(format!("{error}; {state}; keyrite never retries a PIN by itself")),
             false => error,
         }
     }
 }
 
-/// The slot that a token is in.
 pub(super) fn slot(token: &TokenFacts) -> Result<Slot, Error> {
     let slot = token.slot.and_then(|slot| Slot::try_from(slot).ok());
     slot.ok_or_else(|| Error::Fault(format!("token {}: has no slot", token.serial)))
@@ -215,12 +199,12 @@ fn check_pin_state(token: &TokenFacts, final_try: bool) -> Result<(), Error> {
     }
     if !token.user_pin_set {
         return fault(
-            "no user PIN is set; `keyrite token init` with its label sets one, with the security officer's PIN",
+            "no user PIN is set; set one with `keyrite token init`, the token's label and the security officer's PIN",
         );
     }
     if token.pin_final_try && !final_try {
         return fault(
-            "one more wrong PIN locks it (CKF_USER_PIN_FINAL_TRY); make sure of the PIN, then add --accept-final-try",
+            "one more wrong PIN locks it (CKF_USER_PIN_FINAL_TRY); check the PIN, then add --accept-final-try",
         );
     }
     Ok(())

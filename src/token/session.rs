@@ -1,4 +1,4 @@
-//! A session at one token, with its user logged in.
+//! Logged-in sessions.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use crate::digest::hex;
 use crate::keys::PublicKey;
 use crate::record::{Inventory, InventoryObject, KeyAttributes, TokenFacts};
 
-/// A session at one token, with its user logged in.
+/// A session with a token, with its user logged in.
 #[derive(Debug)]
 pub struct Session {
     session: cryptoki::session::Session,
@@ -22,8 +22,8 @@ pub struct Session {
     proven: RefCell<HashMap<Vec<u8>, Proven>>,
 }
 
-/// A private key that was found in this session, read back and proved to be the one of a
-/// certificate: a handle is good as long as its session (PKCS#11 2.40, section 2.1).
+/// A private key whose attributes were verified in this session and which was proved to match a
+/// certificate. A handle is valid as long as its session (PKCS#11 2.40, section 2.1).
 #[derive(Clone, Debug)]
 pub(super) struct Proven {
     pub handle: ObjectHandle,
@@ -36,12 +36,11 @@ impl Session {
         Self { session, profile, token, proven: RefCell::default() }
     }
 
-    /// The token.
     pub fn token(&self) -> &TokenFacts {
         &self.token
     }
 
-    /// The key with this CKA_ID, when it was proved before.
+    /// Returns the key with this CKA_ID if it was proved in this session.
     pub(super) fn proven(&self, id: &[u8], public: &PublicKey) -> Option<Proven> {
         self.proven.borrow().get(id).filter(|proven| proven.public == *public).cloned()
     }
@@ -58,50 +57,44 @@ impl Session {
         &self.profile
     }
 
-    /// Random octets from the token's generator.
-    ///
-    /// # Errors
-    /// [`Error::Pkcs11`] when the token has none.
+    /// Returns random octets from the token's generator.
     pub fn random(&self, length: u32) -> Result<Vec<u8>, Error> {
         let octets = self.session.generate_random_vec(length)?;
         if octets.iter().all(|octet| *octet == 0) {
-            return Err(Error::Fault("C_GenerateRandom gave nothing but zeros".into()));
+            return Err(Error::Fault("C_GenerateRandom returned only zeros".into()));
         }
         Ok(octets)
     }
 
-    /// Gives the token another user PIN (C_SetPIN), and logs in with it.
+    /// Changes the user PIN (C_SetPIN) and logs in with the new one.
     ///
     /// # Errors
-    /// [`Error::Pkcs11`] when the token refuses: then the old PIN holds. [`Error::Fault`] when it
-    /// took the new one and then refused the login with it.
+    /// [`Error::Pkcs11`] when C_SetPIN fails: the old PIN remains valid. [`Error::Fault`] when it
+    /// succeeds and the login with the new PIN fails.
     pub fn change_pin(&self, old: &SecretString, new: &SecretString) -> Result<(), Error> {
         self.session.set_pin(old, new)?;
         let proved = self.session.logout().and_then(|()| self.session.login(UserType::User, Some(new)));
         proved.map_err(|e| {
             Error::Fault(format!(
-                "C_SetPIN went well, the login with the new PIN did not: {}",
+                "C_SetPIN succeeded, but the login with the new PIN failed: {}",
                 Error::from(e)
             ))
         })
     }
 
-    /// All objects that the user sees.
-    ///
-    /// # Errors
-    /// [`Error::Pkcs11`] when the token fails.
+    /// Lists all objects visible to the user.
     pub fn inventory(&self) -> Result<Inventory, Error> {
         let mut objects: Inventory = self.described()?.into_iter().map(|(_, object)| object).collect();
         objects.sort();
         Ok(objects)
     }
 
-    /// All objects that the user sees, with their handles.
+    /// Lists all objects visible to the user, with their handles.
     pub(super) fn described(&self) -> Result<Vec<(ObjectHandle, InventoryObject)>, Error> {
         let wanted = [AttributeType::Class, AttributeType::Label, AttributeType::Id, AttributeType::KeyType];
         let describe = |handle| {
-            let told = self.session.get_attributes(handle, &wanted)?;
-            let each = wanted.iter().map(|kind| attributes::value(&self.session, handle, &told, *kind));
+            let response = self.session.get_attributes(handle, &wanted)?;
+            let each = wanted.iter().map(|kind| attributes::value(&self.session, handle, &response, *kind));
             let described: Vec<Option<Attribute>> = each.collect::<Result<_, _>>()?;
             Ok(attributes::describe(described.iter().flatten()))
         };
@@ -113,13 +106,13 @@ impl Session {
         self.session.find_objects(&[])?.into_iter().map(described).collect()
     }
 
-    /// The one object of this class and CKA_ID.
+    /// Finds the only object of this class and CKA_ID.
     pub(super) fn one(&self, class: ObjectClass, id: &[u8], label: &str) -> Result<ObjectHandle, Error> {
         let found = self.find(class, id)?;
         match found.as_slice() {
             [one] => Ok(*one),
             many => Err(Error::Fault(format!(
-                "token {}: {} objects with the ID {} of key {label}, required is 1; is this the token that the ledger names?",
+                "token {}: {} objects with the ID {} of key {label}, expected 1; check that this is the ledger's token",
                 self.token.serial,
                 many.len(),
                 hex(id)
@@ -131,7 +124,7 @@ impl Session {
         Ok(self.session.find_objects(&[Attribute::Class(class), Attribute::Id(id.to_vec())])?)
     }
 
-    /// One attribute, which must be there.
+    /// Reads an attribute that must exist.
     pub(super) fn attribute(&self, object: ObjectHandle, kind: AttributeType) -> Result<Attribute, Error> {
         self.session
             .get_attributes(object, &[kind])?

@@ -1,4 +1,4 @@
-//! Signatures: by an authority's key over reservations, by a manifest key over manifests.
+//! Signatures by an authority's key over reservations and by a manifest key over manifests.
 
 use aws_lc_rs::digest as hash;
 use cryptoki::mechanism::Mechanism;
@@ -15,11 +15,11 @@ use crate::keys::{KeyKind, PublicKey, verify};
 use crate::ledger::{Reservation, StoredKey};
 use crate::record::{KeyAttributes, KeyRole};
 
-/// An authority's key that was proved to be the one in its certificate.
+/// An authority's private key, proved to match its certificate.
 #[derive(Debug)]
 pub struct AuthorityKey<'a>(Key<'a>);
 
-/// A manifest signer's key that was proved to be the one in its certificate.
+/// A manifest signer's private key, proved to match its certificate.
 #[derive(Debug)]
 pub struct ManifestKey<'a>(Key<'a>);
 
@@ -38,15 +38,15 @@ struct EcdsaSignature<'a> {
     s: UintRef<'a>,
 }
 
-/// What a challenge starts with: no DER structure starts so, hence no challenge is a certificate.
+/// Prefix of a challenge. No DER structure begins like this, so a challenge cannot be a certificate.
 const CHALLENGE: &[u8] = b"keyrite: proof that this token holds the key in the certificate\n";
 
 impl Session {
-    /// Finds an authority's key by its ID, reads its attributes back, and has it sign a challenge
-    /// that must verify with the key in the certificate: once in a session.
+    /// Finds an authority's key by its ID, verifies its attributes, and proves it by a challenge whose
+    /// signature must verify with `public`. Later calls in the session reuse the proof.
     ///
     /// # Errors
-    /// [`Error::Fault`] when the key is not there, not closed as it must be, or another one.
+    /// [`Error::Fault`] when the key is missing, has wrong attributes, or does not match.
     pub fn authority_key(
         &self,
         stored: &StoredKey,
@@ -56,18 +56,12 @@ impl Session {
         Ok((AuthorityKey(key), attributes))
     }
 
-    /// Proves a key of the ledger, whatever its role, and returns the attributes that were read back.
-    ///
-    /// # Errors
-    /// As [`Session::authority_key`].
+    /// Proves a key of the ledger in its stored role, and returns its attributes.
     pub fn prove_key(&self, stored: &StoredKey, public: &PublicKey) -> Result<KeyAttributes, Error> {
         self.prove(stored, public, stored.role).map(|(_, attributes)| attributes)
     }
 
     /// As [`Session::authority_key`], for a manifest signer.
-    ///
-    /// # Errors
-    /// As [`Session::authority_key`].
     pub fn manifest_key(
         &self,
         stored: &StoredKey,
@@ -114,10 +108,10 @@ impl Session {
 }
 
 impl AuthorityKey<'_> {
-    /// Signs reserved octets.
+    /// Signs the reserved octets.
     ///
     /// # Errors
-    /// [`Error::Pkcs11`] as C_Sign gave it; [`Error::Fault`] when the reservation is for another key.
+    /// [`Error::Pkcs11`] when C_Sign fails; [`Error::Fault`] when the reservation is for another key.
     pub fn sign(&self, reservation: &Reservation) -> Result<Vec<u8>, Error> {
         let tbs = reservation.tbs();
         if *tbs.issuer_key() != self.0.public {
@@ -132,10 +126,7 @@ impl AuthorityKey<'_> {
 }
 
 impl ManifestKey<'_> {
-    /// Signs the signed attributes of a manifest (RFC 5652 5.4), and verifies.
-    ///
-    /// # Errors
-    /// [`Error::Pkcs11`] as C_Sign gave it; [`Error::Fault`] when the signature does not verify.
+    /// Signs the signed attributes of a manifest (RFC 5652 5.4), and verifies the signature.
     pub fn sign_attributes(&self, attributes: &[u8]) -> Result<Vec<u8>, Error> {
         let signature = self.0.sign(attributes)?;
         self.0.require_valid(attributes, &signature)?;
@@ -179,7 +170,7 @@ fn mechanism(kind: KeyKind, in_token: bool) -> Result<Mechanism<'static>, Error>
     }
 }
 
-/// DigestInfo of SHA-256 up to the digest (RFC 8017 9.2, note 1).
+/// DigestInfo of SHA-256 without the digest itself (RFC 8017 9.2, note 1).
 const SHA256_DIGEST_INFO: [u8; 19] = [
     0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00,
     0x04, 0x20,
@@ -195,9 +186,9 @@ fn prepared(kind: KeyKind, message: &[u8]) -> Vec<u8> {
     }
 }
 
-/// PKCS#11 gives r and s side by side, each of half the length (2.40, section 2.3.1).
+/// Converts the PKCS#11 form, r and s concatenated in equal lengths (2.40, section 2.3.1), to DER.
 fn ecdsa_der(signature: &[u8]) -> Result<Vec<u8>, Error> {
     let (r, s) = signature.split_at(signature.len() / 2);
     let encode = || EcdsaSignature { r: UintRef::new(r)?, s: UintRef::new(s)? }.to_der();
-    encode().map_err(|e| Error::Fault(format!("C_Sign gave no ECDSA signature: {e}")))
+    encode().map_err(|e| Error::Fault(format!("C_Sign did not return an ECDSA signature: {e}")))
 }

@@ -49,7 +49,7 @@ fn changed_ledger_gives_no_release() {
         ),
         (
             "UPDATE release SET signature = (SELECT signature FROM release WHERE sequence = 1) WHERE sequence = 2",
-            "release 2: manifest signature: is over other octets",
+            "release 2: manifest signature: does not cover this manifest",
         ),
         (
             "UPDATE release SET (signature, manifest_sha256) = (SELECT signature, manifest_sha256 FROM release WHERE sequence = 1) WHERE sequence = 2",
@@ -89,7 +89,7 @@ fn changed_release_is_not_followed() {
     let edit = "UPDATE release SET signature = (SELECT signature FROM release WHERE sequence = 2) WHERE sequence = 3";
     lab.edit("ledger", edit);
     lab.csr("last/web/d.csr", "/CN=d", "DNS:d.example.test", P256);
-    lab.sign("last", "third").fails(3, &["manifest signature: is over other octets"]);
+    lab.sign("last", "third").fails(3, &["manifest signature: does not cover this manifest"]);
     assert!(!lab.path("third").exists());
 }
 

@@ -204,7 +204,7 @@ fn weak_and_unknown_keys() {
         "-algorithm EC -pkeyopt ec_paramgen_curve:P-256 -pkeyopt ec_param_enc:explicit",
         &[],
         "KEY-TYPE",
-        &["not given by name"],
+        &["not a named curve"],
     );
     refuse("-algorithm ED448", &[], "KEY-TYPE", &["1.3.101.113"]);
 }

@@ -54,7 +54,7 @@ fn token_absent_doubled_or_uninitialised() {
     lab.ceremony("root.toml", "--out out --token-label other")
         .fails(3, &["token with label \"other\"", "label \"lab\""]);
     lab.keyrite("token init --hsm hsm.toml --label lab --so-pin-file so-pin --pin-file pin")
-        .fails(2, &["is there already"]);
+        .fails(2, &["already exists"]);
     // Two with one label: only another program makes that.
     lab.run("softhsm2-util", &["--init-token", "--free", "--label", "lab", "--pin", PIN, "--so-pin", "1234"])
         .ok();
@@ -85,7 +85,7 @@ fn pins_that_a_new_token_does_not_take_change_nothing() {
     init("lab", "so-pin", "long").fails(2, &["user PIN: too long", "4 to 255 octets", unchanged]);
     init("lab", "so-pin", "pin").ok();
     // Whether the label is free is told before a PIN is asked for.
-    init("lab", "absent", "absent").fails(2, &["is there already"]);
+    init("lab", "absent", "absent").fails(2, &["already exists"]);
 }
 
 #[test]
@@ -94,14 +94,14 @@ fn a_token_that_was_left_without_a_user_pin_gets_one() {
     lab.faulty();
     let init = "token init --hsm hsm.toml --label lab --so-pin-file so-pin --pin-file pin";
     lab.set("FAULTY_TOKEN_MODE", "pinincorrect");
-    lab.keyrite(init).fails(3, &["C_Login", "but without a user PIN", "the same command again sets it"]);
+    lab.keyrite(init).fails(3, &["C_Login", "but no user PIN", "run the same command again to set it"]);
     lab.set("FAULTY_TOKEN_MODE", "none");
     lab.write_root_script();
     lab.ceremony("root.toml", "--out out").fails(3, &["no user PIN is set", "keyrite token init"]);
     let ran = lab.keyrite(init).ok();
     assert!(ran.out.contains("only that is set"), "{}", ran.out);
     lab.ceremony("root.toml", "--out out").ok();
-    lab.keyrite(init).fails(2, &["is there already"]);
+    lab.keyrite(init).fails(2, &["already exists"]);
 }
 
 #[test]
@@ -111,7 +111,12 @@ fn wrong_pin_is_tried_once() {
     lab.write("pin", "0000\n");
     lab.sign("in", "out").fails(
         3,
-        &["C_Login: CKR_PIN_INCORRECT (0x000000A0)", "tries left", "never again", "The ceremony is closed"],
+        &[
+            "C_Login: CKR_PIN_INCORRECT (0x000000A0)",
+            "PIN attempts left",
+            "never retries",
+            "The ceremony is closed",
+        ],
     );
     nothing_came_out(&lab);
     // What can be seen of a PIN file is seen before anything begins.
@@ -168,7 +173,7 @@ fn label_taken_is_never_used_again() {
     nothing_came_out(&lab);
     let text = lab.read("root.toml").replace("\"inventory\"", "\"inventory\"\nstrangers = \"report\"");
     lab.write("root.toml", text);
-    lab.ceremony("root.toml", "--out out").fails(3, &["2 objects have the label \"root-ca\" already"]);
+    lab.ceremony("root.toml", "--out out").fails(3, &["2 objects already have the label \"root-ca\""]);
     nothing_came_out(&lab);
     // In the ledger, too.
     let lab = ready();
@@ -183,7 +188,7 @@ fn key_with_other_attributes_is_destroyed() {
     lab.faulty();
     lab.set("FAULTY_TOKEN_MODE", "extractable");
     lab.ceremony("root.toml", "--out out")
-        .fails(3, &["CKA_EXTRACTABLE is true, required is false", "was destroyed"]);
+        .fails(3, &["CKA_EXTRACTABLE is true, must be false", "was destroyed"]);
     lab.set("FAULTY_TOKEN_MODE", "none");
     let left = lab.keyrite("token inspect --hsm hsm.toml --pin-file pin").ok();
     assert!(left.out.contains("holds no object"), "{}", left.out);

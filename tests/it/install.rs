@@ -173,7 +173,7 @@ fn a_release_that_is_not_as_it_was_signed_is_not_installed() {
         ("truncate -s -20 certificates/pki/etcd/peer.crt", "peer.crt"),
         ("rm certificates/scheduler.conf.crt", "scheduler.conf.crt"),
         ("cp certificates/pki/apiserver.crt certificates/pki/more.crt", "more.crt: is not in the manifest"),
-        ("sed -i s/unattended/Unattended/ manifest.json", "over other octets"),
+        ("sed -i s/unattended/Unattended/ manifest.json", "does not cover this manifest"),
     ] {
         lab.run("sh", &["-c", &format!("rm -rf bad && cp -r release bad && cd bad && {change}")]).ok();
         lab.install("bad", "node", "").fails(1, &[needle, "NOT VERIFIED"]);

@@ -173,14 +173,14 @@ fn keys_of_subordinates_are_not_believed() {
         .below(&signer)
         .below(&bound)
         .release(|_| {})
-        .refused("purpose 1.3.6.1.5.5.7.3.4 is not admitted");
-    forge.release(first).refused("purpose 1.3.6.1.5.5.7.3.4 is not admitted");
+        .refused("extended key usage 1.3.6.1.5.5.7.3.4 is not allowed");
+    forge.release(first).refused("extended key usage 1.3.6.1.5.5.7.3.4 is not allowed");
     forge
         .root()
         .below(&format!("{signer}{}", policy()))
         .below(&bound)
         .release(|_| {})
-        .refused("is not admitted");
+        .refused("is not allowed by the authorities above it");
     // Somebody else's, for any purpose: it lacks the policy, and cannot hand it on.
     for (leaf, edit) in [(&bound, false), (&bound, true), (&MAIL.to_owned(), true)] {
         forge.root().below(CA).below(leaf);
@@ -228,10 +228,10 @@ fn paths_that_do_not_hold_are_not_believed() {
         ),
         (vec![ca("1.2.3.4=critical,ASN1:NULL\n")], "critical extension 1.2.3.4"),
         (vec![ca("policyConstraints=critical,requireExplicitPolicy:0\n")], "critical extension 2.5.29.36"),
-        (vec![ca("extendedKeyUsage=clientAuth\n")], "is not admitted"),
+        (vec![ca("extendedKeyUsage=clientAuth\n")], "is not allowed by the authorities above it"),
         (
             vec![ca("extendedKeyUsage=emailProtection\n"), ca("extendedKeyUsage=clientAuth\n")],
-            "is not admitted",
+            "is not allowed by the authorities above it",
         ),
         (
             vec![ca("nameConstraints=critical,excluded;dirName:base\n[base]\nO=Forged\n")],
@@ -251,7 +251,7 @@ fn paths_that_do_not_hold_are_not_believed() {
                 ca("nameConstraints=critical,permitted;URI:.example.test\n"),
                 ca("subjectAltName=URI:https://a.example.test/\n"),
             ],
-            "does not process",
+            "does not support",
         ),
     ];
     for (authorities, why) in cases {
@@ -298,7 +298,7 @@ fn certificates_that_cannot_be_where_they_are_listed() {
     let cases: [(String, &str, bool, Option<&str>); 8] = [
         (CA.into(), server, false, None),
         (CA.into(), CA_0, true, None),
-        (format!("{CA}{mail}"), server, false, Some("purpose 1.3.6.1.5.5.7.3.1 is not admitted")),
+        (format!("{CA}{mail}"), server, false, Some("extended key usage 1.3.6.1.5.5.7.3.1 is not allowed")),
         (
             format!("{CA}nameConstraints=excluded;DNS:example.test\n"),
             server,

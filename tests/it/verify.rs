@@ -50,10 +50,10 @@ fn every_change_is_found() {
     broken("cp certificates/web/a.crt certificates/web/c.crt", "web/c.crt: is not in the manifest");
     broken("cp certificates/web/a.crt certificates/web/b.crt", "web/b.crt: SHA-256 is");
     broken("ln -sf /etc/hostname certificates/web/a.crt", "MEDIA-TYPE");
-    broken("sed -i s/NAME-DNS/NAME-IP/ manifest.json", "over other octets");
-    broken("sed -i s/production/rehearsal/ manifest.json", "over other octets");
+    broken("sed -i s/NAME-DNS/NAME-IP/ manifest.json", "does not cover this manifest");
+    broken("sed -i s/production/rehearsal/ manifest.json", "does not cover this manifest");
     broken("cd ../root && cp manifest.json manifest.json.p7s ../bad && cd ../bad", "");
-    broken("cp ../root/manifest.json.p7s .", "over other octets");
+    broken("cp ../root/manifest.json.p7s .", "does not cover this manifest");
     // What nobody signed is not taken apart, however it is made.
     let signed = "transcript.jsonl: SHA-256 is";
     broken("sed -i '2s/.*/{\"data\":/' transcript.jsonl", signed);

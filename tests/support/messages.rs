@@ -89,8 +89,8 @@ static PATTERNS: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
         ("[HEX]", r"\b\d{6}-(?<redacted>[0-9a-f]{12})\b"),
         ("[FINGERPRINT]", r"\b(([0-9A-F]{2}:){19,}[0-9A-F]{2}|SHA256:[A-Za-z0-9+/]{43})"),
         // What a set of shares is called.
-        ("[SET]", r"\bthe set (?<redacted>[a-z0-9]{4}), wanted\b"),
-        ("[SET]", r"\bwanted is one of (?<redacted>[a-z0-9]{4})\b"),
+        ("[SET]", r"\bset (?<redacted>[a-z0-9]{4}), expected\b"),
+        ("[SET]", r"\bexpected set (?<redacted>[a-z0-9]{4})\b"),
         // Which of many calls a fault is put at, and how long a signature is.
         ("[N]", r"\bwhen=(?<redacted>\d+)"),
         ("[N]", r"\bdecoded (?<redacted>\d+) bytes\b"),

@@ -1,4 +1,4 @@
-//! The authorities of a release, the trusted root among them, and the signer of the manifest.
+//! Verification of a release's authorities, including the trusted root, and of the manifest's signer.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use crate::media::{RelativePath, Tree};
 use crate::release::manifest::{AuthorityEntry, FORMAT, Head};
 use crate::release::{Error, SIGNATURE};
 
-/// Authorities by their names.
+/// Authorities by name.
 #[derive(Debug)]
 pub struct Authorities(BTreeMap<String, Listed>);
 
-/// An authority, and what it leaves to those below it.
+/// An authority, and what it allows below it.
 #[derive(Debug)]
 struct Listed {
     entry: AuthorityEntry,
@@ -23,7 +23,7 @@ struct Listed {
 }
 
 impl Authorities {
-    /// Reads and checks every authority of a release.
+    /// Reads and verifies every authority of a release.
     pub fn read(tree: &Tree, head: &Head) -> Result<Self, Error> {
         let mut found = Self(BTreeMap::new());
         let mut chains = Vec::new();
@@ -31,7 +31,7 @@ impl Authorities {
             let certificate = Certificate::from_pem(&file(tree, &entry.path, &entry.file_sha256)?)
                 .map_err(|e| Error(format!("{}: {e}", entry.path)))?;
             chains.push((entry, file(tree, &entry.chain_path, &entry.chain_file_sha256)?));
-            let told = IssuedFacts {
+            let recorded = IssuedFacts {
                 serial: entry.serial.clone(),
                 subject: entry.subject.clone(),
                 not_before: time(&entry.not_before)?,
@@ -39,9 +39,9 @@ impl Authorities {
                 sha256: entry.sha256,
                 spki_sha256: entry.spki_sha256,
             };
-            same_facts(&entry.path, &told, &certificate)?;
+            same_facts(&entry.path, &recorded, &certificate)?;
             let authority = Authority::new(&entry.name, certificate)?;
-            // Until the path above it is known; a root's is this.
+            // Replaced below, once the path to the root is known; for a root it is final.
             let scope = Scope::of_anchor(&authority)?;
             let listed = Listed { entry: entry.clone(), authority, scope };
             if found.0.insert(entry.name.clone(), listed).is_some() {
@@ -57,13 +57,13 @@ impl Authorities {
         Ok(found)
     }
 
-    /// Every authority with its certificate, in the order of their names.
+    /// Returns every authority with its certificate, in the order of names.
     pub fn into_list(self) -> Vec<(AuthorityEntry, Certificate)> {
         let authorities = self.0.into_values();
         authorities.map(|listed| (listed.entry, listed.authority.certificate().clone())).collect()
     }
 
-    /// A chain file is the certificates from the authority up to its root, and nothing else.
+    /// Requires that a chain file is exactly the certificates from the authority up to its root.
     fn check_chain(&self, entry: &AuthorityEntry, octets: &[u8]) -> Result<(), Error> {
         let mut text = String::new();
         for name in self.path_to_root(&entry.name)? {
@@ -81,17 +81,17 @@ impl Authorities {
             .ok_or_else(|| Error(format!("{of}: its authority {issuer} is not in the manifest")))
     }
 
-    /// The authority of this name.
+    /// Returns the authority with this name; `of` names what refers to it.
     pub fn issuer(&self, issuer: &str, of: &str) -> Result<&Authority, Error> {
         self.entry(issuer, of).map(|listed| &listed.authority)
     }
 
-    /// What the authority of this name leaves to those below it.
+    /// Returns the scope below the authority with this name.
     pub fn scope(&self, issuer: &str, of: &str) -> Result<&Scope, Error> {
         self.entry(issuer, of).map(|listed| &listed.scope)
     }
 
-    /// What an authority leaves, from its root down (RFC 5280 6.1).
+    /// Computes the scope below an authority, from its root down (RFC 5280 6.1).
     fn scope_of(&self, name: &str) -> Result<Scope, Error> {
         let path = self.path_to_root(name)?;
         let mut above = path.iter().rev().map(|name| self.entry(name, name));
@@ -103,7 +103,7 @@ impl Authorities {
         })
     }
 
-    /// The names from an authority up to its root, both included.
+    /// Returns the names from an authority up to its root, both inclusive.
     fn path_to_root(&self, from: &str) -> Result<Vec<String>, Error> {
         let mut path = vec![from.to_owned()];
         let mut current = from.to_owned();
@@ -115,10 +115,10 @@ impl Authorities {
             current = entry.issuer.clone();
             path.push(current.clone());
         }
-        Err(Error(format!("authority {from}: its issuers run in a circle")))
+        Err(Error(format!("authority {from}: its issuers form a loop")))
     }
 
-    /// The name of the root above the manifest's signer, which must be the trusted one.
+    /// Returns the name of the root above the manifest's signer, which must be the trusted one.
     pub fn trusted_root(&self, head: &Head, root: &Root) -> Result<String, Error> {
         let wanted = match root {
             Root::Certificate(certificate) => certificate.digest(),
@@ -136,7 +136,7 @@ impl Authorities {
         )))
     }
 
-    /// The signer's certificate is the one that the manifest names, and may sign manifests.
+    /// Checks that the signer's certificate is the one that the manifest names and may sign manifests.
     pub fn check_signer(
         &self,
         head: &Head,
@@ -147,7 +147,7 @@ impl Authorities {
         let wrong = |what: String| Error(format!("manifest signer: {what}"));
         let certificate_sha256 = signer.digest();
         if certificate_sha256 != head.signer.certificate_sha256 {
-            return Err(wrong("the manifest names another certificate".into()));
+            return Err(wrong("the manifest names a different certificate".into()));
         }
         if let Some(known) = known.filter(|known| *known != certificate_sha256) {
             return Err(wrong(format!(
@@ -162,7 +162,7 @@ impl Authorities {
         let validity = signer.validity();
         if created < validity.not_before || created > validity.not_after {
             return Err(wrong(format!(
-                "its certificate was not valid when the manifest was made, {created}, under {root}"
+                "its certificate was not valid when the manifest was created, {created}, under {root}"
             )));
         }
         let listed = head.manifest_keys.iter().any(|key| key.certificate_sha256 == certificate_sha256);
@@ -173,7 +173,7 @@ impl Authorities {
         }
         if !bound && name != root && known.is_none() {
             return Err(wrong(format!(
-                "it is under {name}, and its certificate or one above it lacks the certificate policy of manifest keys ({MANIFEST_SIGNING}): whoever holds a key below {root} could have made it; if the release is older than that policy, name by --manifest-key the SHA-256 of the manifest key's certificate that stands on the paper of the ceremony that made it (this one has {certificate_sha256})"
+                "it is under {name}, and its certificate or one above it lacks the certificate policy of manifest keys ({MANIFEST_SIGNING}): any key below {root} could have signed it; if the release is older than that policy, give --manifest-key the SHA-256 of the manifest key's certificate from the paper of the ceremony that created it (this one has {certificate_sha256})"
             )));
         }
         Ok(ManifestKey { certificate_sha256, issuer: name.clone(), validity, bound })

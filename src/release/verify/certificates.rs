@@ -1,4 +1,4 @@
-//! Certificates held against their manifest entries and their authorities.
+//! Verification of certificates against their manifest entries and authorities.
 
 use std::net::IpAddr;
 
@@ -14,11 +14,11 @@ use crate::media::Tree;
 use crate::release::Error;
 use crate::release::manifest::CertificateEntry;
 
-/// Checks one certificate: its file, what the manifest tells of it, its signature.
+/// Verifies one certificate: file digest, manifest entry, signature and path constraints.
 pub fn check(tree: &Tree, authorities: &Authorities, entry: &CertificateEntry) -> Result<Certificate, Error> {
     let certificate = Certificate::from_pem(&file(tree, &entry.path, &entry.file_sha256)?)
         .map_err(|e| Error(format!("{}: {e}", entry.path)))?;
-    let told = IssuedFacts {
+    let recorded = IssuedFacts {
         serial: entry.serial.clone(),
         subject: entry.subject.clone(),
         not_before: time(&entry.not_before)?,
@@ -26,7 +26,7 @@ pub fn check(tree: &Tree, authorities: &Authorities, entry: &CertificateEntry) -
         sha256: entry.sha256,
         spki_sha256: entry.spki_sha256,
     };
-    same_facts(&entry.path, &told, &certificate)?;
+    same_facts(&entry.path, &recorded, &certificate)?;
     same_names(entry, &certificate)?;
     signed_by(&entry.path, &certificate, authorities.issuer(&entry.authority, entry.path.as_str())?)?;
     let scope = authorities.scope(&entry.authority, entry.path.as_str())?;
@@ -34,15 +34,17 @@ pub fn check(tree: &Tree, authorities: &Authorities, entry: &CertificateEntry) -
     Ok(certificate)
 }
 
-/// Whether a certificate may stand where the manifest says: below its authority, as a leaf or as an
-/// authority of path length 0 outside the token, and never as a manifest key.
+/// Checks that a certificate is what the manifest says: a leaf, or a delegated authority with path
+/// length 0, allowed by its authority, and never a manifest key.
 fn place(scope: &Scope, entry: &CertificateEntry, certificate: &Certificate) -> Result<(), Error> {
     if certificate.asserts_manifest_signing()? {
-        return Err(Error("asserts the certificate policy of manifest keys, and its key is not one".into()));
+        return Err(Error(
+            "asserts the certificate policy of manifest keys, but is not a manifest key".into(),
+        ));
     }
     match (certificate.is_authority()?, entry.delegated) {
         (false, false) => Ok(scope.admits(certificate)?),
-        (true, false) => Err(Error("is a certificate of an authority".into())),
+        (true, false) => Err(Error("is an authority's certificate".into())),
         (_, true) => {
             let authority = Authority::new(entry.path.as_str(), certificate.clone())?;
             match authority.path_length() {
@@ -65,7 +67,7 @@ fn same_names(entry: &CertificateEntry, certificate: &Certificate) -> Result<(),
             GeneralName::IpAddress(octets) => ip.push(address(octets.as_bytes())?.to_string()),
             _ => {
                 return Err(Error(format!(
-                    "{}: holds a name that is neither DNS name nor IP address",
+                    "{}: has a name that is neither a DNS name nor an IP address",
                     entry.path
                 )));
             }
@@ -74,7 +76,7 @@ fn same_names(entry: &CertificateEntry, certificate: &Certificate) -> Result<(),
     if dns == entry.dns && ip == entry.ip {
         return Ok(());
     }
-    Err(Error(format!("{}: the manifest has other names than the certificate", entry.path)))
+    Err(Error(format!("{}: the names in manifest and certificate differ", entry.path)))
 }
 
 fn address(octets: &[u8]) -> Result<IpAddr, Error> {

@@ -1,4 +1,4 @@
-//! What authorities and certificates of a release are checked by alike.
+//! Checks common to authorities and certificates of a release.
 
 use crate::issuance::{Authority, Certificate, IssuedFacts};
 use crate::media::RelativePath;
@@ -8,14 +8,18 @@ pub fn time(text: &str) -> Result<der::DateTime, Error> {
     text.parse().map_err(|_| Error(format!("{MANIFEST}: {text:?} is not a time")))
 }
 
-pub fn same_facts(path: &RelativePath, told: &IssuedFacts, certificate: &Certificate) -> Result<(), Error> {
-    if *told == certificate.facts() {
+pub fn same_facts(
+    path: &RelativePath,
+    recorded: &IssuedFacts,
+    certificate: &Certificate,
+) -> Result<(), Error> {
+    if *recorded == certificate.facts() {
         return Ok(());
     }
-    Err(Error(format!("{path}: the manifest describes another certificate")))
+    Err(Error(format!("{path}: the manifest describes a different certificate")))
 }
 
-/// Issuer, signature and validity of a certificate fit the authority.
+/// Checks issuer, signature and validity of a certificate against its authority.
 pub fn signed_by(path: &RelativePath, certificate: &Certificate, issuer: &Authority) -> Result<(), Error> {
     if certificate.parsed().tbs_certificate().issuer() != issuer.subject() {
         return Err(Error(format!("{path}: its issuer is not the subject of {}", issuer.name())));
