@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use der::DateTime;
 
-use super::approval;
+use super::{Progress, approval};
 use crate::digest::{Digest, Hasher};
 use crate::failure::Failure;
 use crate::issuance::Certificate;
@@ -27,10 +27,10 @@ use crate::release::{
 
 /// A file that is too large to be held, without a name: it is gone with the program.
 #[derive(Debug)]
-pub struct Spool {
-    pub file: File,
-    pub size: u64,
-    pub digest: Digest,
+struct Spool {
+    file: File,
+    size: u64,
+    digest: Digest,
 }
 
 /// What a ceremony's release consists of, in its ledger.
@@ -125,7 +125,7 @@ pub fn check_seal(ledger: &Ledger, release: &ReleaseRow) -> Result<Head, Failure
 }
 
 /// The transcript as it was when the manifest's head was made: later lines are not in it.
-pub fn transcript_until(ledger: &Ledger, ceremony: i64, digest: Digest) -> Result<Spool, Failure> {
+fn transcript_until(ledger: &Ledger, ceremony: i64, digest: Digest) -> Result<Spool, Failure> {
     let file = spool(ledger.folder())?;
     let mut to = BufWriter::with_capacity(1 << 18, &file);
     let (mut hasher, mut size, mut found) = (Hasher::default(), 0, false);
@@ -184,20 +184,87 @@ fn check_signature(
     certificate.verify_by(issuer.key()).map_err(|e| wrong(e.to_string()))
 }
 
-/// Transcript, manifest, and the manifest's signature as the last of all files.
-pub fn put_last(
-    output: &mut Output,
-    transcript: &Spool,
-    manifest: &Spool,
-    signature: &[u8],
-) -> Result<(), crate::media::Error> {
-    output.put_file(&RelativePath::new(TRANSCRIPT)?, &transcript.file, transcript.size)?;
-    output.put_file(&RelativePath::new(MANIFEST)?, &manifest.file, manifest.size)?;
-    output.put(&RelativePath::new(SIGNATURE)?, signature)
+/// A release of which all but transcript, manifest and signature is on the medium.
+pub struct Written {
+    output: Output,
+    manifest: Spool,
+    out: PathBuf,
+}
+
+impl Export<'_> {
+    /// Writes authorities and certificates to the medium, and the manifest to a file without a name; `tell`
+    /// takes the progress.
+    pub fn write(
+        &mut self,
+        head: &Head,
+        out: &Path,
+        tell: &mut dyn FnMut(&Progress) -> Result<(), Failure>,
+    ) -> Result<Written, Failure> {
+        let created: DateTime = head
+            .created
+            .parse()
+            .map_err(|_| Failure::fault(format!("ledger: {:?} is not a time", head.created)))?;
+        let mut output = Output::open(out, created.unix_duration().as_secs()).map_err(as_fault)?;
+        for (path, octets) in &authorities(self.ledger, self.ceremony)?.files {
+            output.put(path, octets).map_err(as_fault)?;
+        }
+        let (approved, refused) = self.ledger.counts(self.ceremony)?;
+        let mut progress = Progress { doing: "written", done: 0, all: Some(approved), refused };
+        let folder = self.ledger.folder().to_owned();
+        let manifest = spooled(&folder, |to| {
+            let each = &mut |leaves: &[Leaf]| {
+                for leaf in leaves {
+                    output.put(&leaf.path, leaf.pem.as_bytes()).map_err(as_fault)?;
+                }
+                progress.done += leaves.len();
+                tell(&progress)
+            };
+            self.manifest(head, to, each).map(|_| ())
+        })?;
+        if progress.done != approved {
+            return Err(Failure::fault(format!(
+                "ledger: {} certificates are issued, {approved} requests are approved",
+                progress.done
+            )));
+        }
+        output.sync().map_err(as_fault)?;
+        Ok(Written { output, manifest, out: out.to_owned() })
+    }
+}
+
+impl Written {
+    /// SHA-256 of the manifest.
+    pub fn manifest(&self) -> Digest {
+        self.manifest.digest
+    }
+
+    /// Writes the rest of a release whose manifest is signed, the signature as the last of all files.
+    pub fn finish(mut self, ledger: &mut Ledger, head: &Head, release: &ReleaseRow) -> Result<(), Failure> {
+        if release.manifest != self.manifest.digest {
+            return Err(Failure::fault(format!(
+                "ledger: its rows give a manifest with SHA-256 {}, the one that was signed has {}; it was changed, and what lies in {} is not a release",
+                self.manifest.digest,
+                release.manifest,
+                self.out.display()
+            )));
+        }
+        let transcript = transcript_until(ledger, release.ceremony, head.transcript.sha256)?;
+        self.put_last(&transcript, &release.signature).map_err(as_fault)?;
+        // The last full pieces of a tar are still on their way to the device.
+        ledger.tidy_up();
+        self.output.finish().map_err(as_fault)
+    }
+
+    fn put_last(&mut self, transcript: &Spool, signature: &[u8]) -> Result<(), MediaError> {
+        let Self { output, manifest, .. } = self;
+        output.put_file(&RelativePath::new(TRANSCRIPT)?, &transcript.file, transcript.size)?;
+        output.put_file(&RelativePath::new(MANIFEST)?, &manifest.file, manifest.size)?;
+        output.put(&RelativePath::new(SIGNATURE)?, signature)
+    }
 }
 
 /// A manifest being written to a file without a name in this folder.
-pub fn spooled(
+fn spooled(
     folder: &Path,
     write: impl FnOnce(&mut Hashed<BufWriter<&File>>) -> Result<(), Failure>,
 ) -> Result<Spool, Failure> {
@@ -246,14 +313,8 @@ fn spooling(error: std::io::Error) -> Failure {
     Failure::fault(format!("temporary file in the ledger's folder: {error}"))
 }
 
-/// Seconds since 1970 of a time in the manifest.
-pub fn seconds(time: &str) -> Result<u64, Failure> {
-    let time: DateTime = time.parse().map_err(|_| Failure::fault(format!("{time:?} is not a time")))?;
-    Ok(time.unix_duration().as_secs())
-}
-
 /// At this stage everything has been signed: what the medium refuses is a fault to be resumed from.
-pub fn as_fault(error: crate::media::Error) -> Failure {
+fn as_fault(error: MediaError) -> Failure {
     Failure::fault(error.to_string())
 }
 

@@ -8,10 +8,7 @@ mod key;
 mod pipeline;
 mod reissue;
 
-pub(crate) use export::{
-    Export, Spool, as_fault, authorities, check_out, check_seal, manifest_keys, put_last, seconds, spooled,
-    transcript_until,
-};
+pub(crate) use export::{Export, authorities, check_out, check_seal, manifest_keys};
 pub(crate) use key::{is_certificate_of, subject, to_be_signed};
 pub(crate) use pipeline::{Batch, Event, Pipeline, Queues, Signers};
 pub(crate) use reissue::{Which, manifest_again, reissue};

@@ -4,15 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::export::{
-    Export, Hashed, as_fault, authorities, check_out, check_seal, put_last, seconds, spooled,
-    transcript_until,
-};
+use super::export::{Export, Hashed, check_out, check_seal};
 use super::{Progress, policy};
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::ledger::{Ledger, ReleaseRow};
-use crate::media::Output;
 use crate::plan::{Plan, Setup};
 use crate::record::KeyRole;
 use crate::release::Head;
@@ -54,40 +50,15 @@ pub fn reissue(
     }
     let head = check_seal(ledger, &release)?;
     let policy = policy(&Setup::read(&row.plan)?.plan()?, None)?;
-    let authorities = authorities(ledger, row.id)?;
-    let folder = ledger.folder().to_owned();
-    let mut output = Output::open(out, seconds(&head.created)?).map_err(as_fault)?;
-    for (path, octets) in &authorities.files {
-        output.put(path, octets).map_err(as_fault)?;
-    }
-    let mut told = Progress { doing: "written", done: 0, all: Some(row.approved), refused: row.refused };
     let keys = ledger.keys()?.into_iter().filter(|key| key.role == KeyRole::Authority);
     let issuers: BTreeMap<_, _> = keys.filter_map(|key| Some((key.name, key.certificate?))).collect();
     let mut export =
         Export { ledger, policy: &policy, ceremony: row.id, issuers: Some(&issuers), processors };
-    let manifest = spooled(&folder, |to| {
-        export.manifest(&head, to, &mut |leaves| {
-            for leaf in leaves {
-                output.put(&leaf.path, leaf.pem.as_bytes()).map_err(as_fault)?;
-            }
-            told.done += leaves.len();
-            progress(&told);
-            Ok(())
-        })?;
+    let written = export.write(&head, out, &mut |now| {
+        progress(now);
         Ok(())
     })?;
-    if release.manifest != manifest.digest {
-        return Err(Failure::fault(format!(
-            "ledger: its rows give a manifest with SHA-256 {}, the one that was signed has {}; it was changed, and what lies in {} is not a release",
-            manifest.digest,
-            release.manifest,
-            out.display()
-        )));
-    }
-    output.sync().map_err(as_fault)?;
-    let transcript = transcript_until(ledger, row.id, head.transcript.sha256)?;
-    put_last(&mut output, &transcript, &manifest, &release.signature).map_err(as_fault)?;
-    output.finish().map_err(as_fault)?;
+    written.finish(ledger, &head, &release)?;
     Ok(release)
 }
 

@@ -6,16 +6,13 @@ use crate::ceremony::conductor::Conductor;
 use crate::digest::{Digest, Hasher};
 use crate::failure::Failure;
 use crate::ledger::ReleaseRow;
-use crate::media::{Output, RelativePath};
+use crate::media::RelativePath;
 use crate::plan::step;
 use crate::record::{Compared, Event, Prompt, Release as Released, Seal};
 use crate::release::{
-    Authorities, FORMAT, Head, ManifestKind, Plan, Signer, TRANSCRIPT, TokenEntry, TranscriptEntry, Unsigned,
+    FORMAT, Head, ManifestKind, Plan, Signer, TRANSCRIPT, TokenEntry, TranscriptEntry, Unsigned,
 };
-use crate::signing::{
-    Export, Progress, Spool, as_fault, authorities, check_seal, manifest_keys, put_last, seconds, spooled,
-    transcript_until,
-};
+use crate::signing::{Export, authorities, check_seal, manifest_keys};
 
 impl Perform for step::Release {
     fn perform(&self, conductor: &mut Conductor<'_>) -> Result<(), Failure> {
@@ -28,71 +25,33 @@ impl Conductor<'_> {
         let Some(out) = self.setup.out.clone() else {
             return Err(Failure::fault("the ledger names no place for the release"));
         };
-        let authorities = authorities(&self.ledger, self.id)?;
         let sealed = self.ledger.release(self.id)?;
         let head = match &sealed {
             Some(release) => check_seal(&self.ledger, release)?,
-            None => self.head(manifest_key, &authorities)?,
+            None => self.head(manifest_key)?,
         };
-        let mut output = Output::open(&out, seconds(&head.created)?).map_err(as_fault)?;
-        for (path, octets) in &authorities.files {
-            output.put(path, octets).map_err(as_fault)?;
-        }
-        let manifest = self.write_certificates(&head, &mut output)?;
-        output.sync().map_err(as_fault)?;
+        let Self { ledger, policy, room, environment, id, .. } = self;
+        let (ceremony, processors) = (*id, environment.processors);
+        let mut export = Export { ledger, policy, ceremony, issuers: None, processors };
+        let written = export.write(&head, &out, &mut |progress| {
+            room.progress(progress);
+            match (environment.stopped)() {
+                true => Err(Failure::stopped("stopped while the release was written")),
+                false => Ok(()),
+            }
+        })?;
         let release = match sealed {
             Some(release) => release,
-            None => self.seal(manifest_key, &head, manifest.digest)?,
+            None => self.seal(manifest_key, &head, written.manifest())?,
         };
-        if release.manifest != manifest.digest {
-            return Err(Failure::fault(format!(
-                "ledger: its rows give a manifest with SHA-256 {}, the one that was signed has {}; it was changed",
-                manifest.digest, release.manifest
-            )));
-        }
-        let transcript = transcript_until(&self.ledger, self.id, head.transcript.sha256)?;
-        put_last(&mut output, &transcript, &manifest, &release.signature).map_err(as_fault)?;
-        // The last full pieces of a tar are still on their way to the device.
-        self.ledger.tidy_up();
-        output.finish().map_err(as_fault)?;
-        self.room.show(&format!("  release {} in {}", release.sequence, out.display(),));
+        written.finish(&mut self.ledger, &head, &release)?;
+        self.room.show(&format!("  release {} in {}", release.sequence, out.display()));
         let (sequence, sha256) = (release.sequence, release.manifest);
         self.record(Event::Released(Released { sequence, manifest_sha256: sha256 }))?;
         self.compare(sha256, |words| Prompt::Manifest(Compared { sha256, words }))?;
         // Not before: whoever stops at the prompt has the release looked at again by `resume`.
         self.room.show("  The release is complete. Its medium can be unmounted and taken out.");
         Ok(())
-    }
-
-    /// Writes the certificates out, and the manifest beside them.
-    fn write_certificates(&mut self, head: &Head, output: &mut Output) -> Result<Spool, Failure> {
-        let folder = self.ledger.folder().to_owned();
-        let mut progress =
-            Progress { doing: "written", done: 0, all: Some(self.approved), refused: self.refused };
-        let Conductor { ledger, policy, room, environment, id, .. } = self;
-        let processors = environment.processors;
-        let mut export = Export { ledger, policy, ceremony: *id, issuers: None, processors };
-        let manifest = spooled(&folder, |to| {
-            export.manifest(head, to, &mut |leaves| {
-                for leaf in leaves {
-                    output.put(&leaf.path, leaf.pem.as_bytes()).map_err(as_fault)?;
-                }
-                progress.done += leaves.len();
-                room.progress(&progress);
-                match (environment.stopped)() {
-                    true => Err(Failure::stopped("stopped while the release was written")),
-                    false => Ok(()),
-                }
-            })?;
-            Ok(())
-        })?;
-        match progress.done == self.approved {
-            true => Ok(manifest),
-            false => Err(Failure::fault(format!(
-                "ledger: {} certificates are issued, {} requests are approved",
-                progress.done, self.approved
-            ))),
-        }
     }
 
     /// Signs the manifest and writes down what gives the same octets again.
@@ -116,7 +75,7 @@ impl Conductor<'_> {
     }
 
     /// Everything of the manifest but its lists.
-    fn head(&mut self, manifest_key: &str, authorities: &Authorities) -> Result<Head, Failure> {
+    fn head(&mut self, manifest_key: &str) -> Result<Head, Failure> {
         let stored = self.stored_key(manifest_key)?;
         let certificate = stored
             .certificate
@@ -164,7 +123,7 @@ impl Conductor<'_> {
             },
             manifest_keys: manifest_keys(&self.ledger.keys()?, self.id, created),
             signer: Signer { authority: stored.issuer, certificate_sha256: certificate.digest() },
-            authorities: authorities.entries.clone(),
+            authorities: authorities(&self.ledger, self.id)?.entries,
         })
     }
 }
