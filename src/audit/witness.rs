@@ -4,11 +4,12 @@
 use crate::failure::Failure;
 use std::path::{Path, PathBuf};
 
-use ssh_key::{PublicKey, SshSig};
+use ssh_key::PublicKey;
 
 use super::{Kind, Order, Section};
 use crate::media::{RelativePath, Tree, read_file, shown};
 use crate::release::{LIMITS, TRANSCRIPT};
+use crate::request::{SshSignature, is_verifiable};
 
 /// The namespace of these signatures.
 pub const NAMESPACE: &str = "keyrite-transcript";
@@ -144,30 +145,22 @@ fn one(
 ) -> Result<(), Failure> {
     let name = path.display().to_string();
     let octets = read_file(path, SMALL).map_err(|e| Failure::usage(e.to_string()))?;
-    let signature: Result<SshSig, String> = match String::from_utf8(octets) {
-        Ok(text) => text.trim().parse().map_err(|e| format!("{name}: is not an SSH signature: {e}")),
-        Err(_) => Err(format!("{name}: is not an SSH signature")),
-    };
+    let signature = SshSignature::parse(&octets).and_then(|signature| {
+        signature.check(NAMESPACE).map_err(|why| format!("is signed {why}"))?;
+        Ok(signature)
+    });
     let signature = match signature {
         Ok(signature) => signature,
         Err(wrong) => {
-            section.compared("AUDIT-WITNESS", Err(wrong));
+            section.compared("AUDIT-WITNESS", Err(format!("{name}: {wrong}")));
             return Ok(());
         }
     };
-    if signature.namespace() != NAMESPACE {
-        let other = shown(signature.namespace());
-        section.compared(
-            "AUDIT-WITNESS",
-            Err(format!("{name}: is for the namespace {other:?}, required is {NAMESPACE:?}")),
-        );
-        return Ok(());
-    }
-    let key = PublicKey::from(signature.public_key().clone());
+    let key = signature.key();
     let print = key.fingerprint(Default::default());
-    let over = transcripts.iter().find(|(_, octets)| key.verify(NAMESPACE, octets, &signature).is_ok());
+    let over = transcripts.iter().find(|(_, octets)| signature.is_over(NAMESPACE, octets));
     let Some((source, _)) = over else {
-        match known(&key) {
+        match is_verifiable(&key) {
             true => section.compared(
                 "AUDIT-WITNESS",
                 Err(format!("{name}: is not a signature of {print} over a transcript that was given")),
@@ -181,16 +174,6 @@ fn one(
     };
     whose(&name, source, &key, &print.to_string(), signers, section);
     Ok(())
-}
-
-/// Whether signatures of such a key can be verified here.
-fn known(key: &PublicKey) -> bool {
-    use ssh_key::{Algorithm, EcdsaCurve};
-    match key.algorithm() {
-        Algorithm::Ed25519 | Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256 => true,
-        Algorithm::Ecdsa { curve } => curve != EcdsaCurve::NistP521,
-        _ => false,
-    }
 }
 
 fn whose(

@@ -2,16 +2,14 @@
 //! approvers that the script names.
 
 use serde::Deserialize;
-use ssh_key::{Algorithm, PublicKey, SshSig};
+use ssh_key::PublicKey;
 
 use super::index::INDEX;
+use super::ssh_signature::{SshSignature, is_verifiable};
 use crate::media::{RelativePath, shown};
 
 /// Signature namespace, as in `ssh-keygen -Y sign -n keyrite-bundle`.
 pub const NAMESPACE: &str = "keyrite-bundle";
-
-/// Length of the flags (1 octet) and counter (4 octets) that end a security key's signature.
-const SECURITY_KEY_TRAILER: usize = 5;
 
 /// Quorum of approvers for a bundle.
 #[derive(Clone, Debug, Deserialize)]
@@ -46,12 +44,12 @@ impl TryFrom<String> for SshKey {
             .trim()
             .parse()
             .map_err(|e| format!("{:?} is not an OpenSSH public key: {e}", shown(&text)))?;
-        match key.algorithm() {
-            Algorithm::Ed25519 | Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256 => Ok(Self(key)),
-            Algorithm::Ecdsa { curve } if curve != ssh_key::EcdsaCurve::NistP521 => Ok(Self(key)),
-            other => {
-                Err(format!("key type {other} is not accepted; use Ed25519, or ECDSA on P-256 or P-384"))
-            }
+        match is_verifiable(&key) {
+            true => Ok(Self(key)),
+            false => Err(format!(
+                "key type {} is not accepted; use Ed25519, or ECDSA on P-256 or P-384",
+                key.algorithm()
+            )),
         }
     }
 }
@@ -116,39 +114,17 @@ impl Approvals {
     }
 
     fn signer(&self, index: &[u8], octets: &[u8]) -> Result<&str, String> {
-        let text = std::str::from_utf8(octets).map_err(|_| "is not an SSH signature".to_owned())?;
-        let signature: SshSig = text.parse().map_err(|e| format!("is not an SSH signature: {e}"))?;
-        let found = self.signers.iter().find(|one| one.key.0.key_data() == signature.public_key());
-        let Some(approver) = found else {
-            let key = PublicKey::from(signature.public_key().clone());
-            return Err(format!(
-                "is signed by {}, who is not an approver",
-                key.fingerprint(Default::default())
-            ));
+        let signature = SshSignature::parse(octets)?;
+        let key = signature.key();
+        let found = self.signers.iter().find(|one| one.key.0.key_data() == key.key_data());
+        let Some(Approver { name, .. }) = found else {
+            let print = key.fingerprint(Default::default());
+            return Err(format!("is signed by {print}, who is not an approver"));
         };
-        if signature.namespace() != NAMESPACE {
-            return Err(format!(
-                "is signed by {} in the namespace {:?}, required is {NAMESPACE:?}",
-                approver.name,
-                shown(signature.namespace())
-            ));
+        signature.check(NAMESPACE).map_err(|why| format!("is signed by {name} {why}"))?;
+        match signature.is_over(NAMESPACE, index) {
+            true => Ok(name),
+            false => Err(format!("is not a valid signature by {name} over this {INDEX}")),
         }
-        if !user_present(&signature) {
-            return Err(format!("is signed by {} without touching the security key", approver.name));
-        }
-        let verified = approver.key.0.verify(NAMESPACE, index, &signature);
-        verified
-            .map(|()| approver.name.as_str())
-            .map_err(|_| format!("is not a valid signature by {} over this {INDEX}", approver.name))
     }
-}
-
-/// Whether a security key asserts user presence (bit 0 of the flags). True for any other key.
-fn user_present(signature: &SshSig) -> bool {
-    if !matches!(signature.algorithm(), Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256) {
-        return true;
-    }
-    let octets = signature.signature_bytes();
-    let at = octets.len().checked_sub(SECURITY_KEY_TRAILER);
-    at.and_then(|at| octets.get(at)).is_some_and(|flags| flags & 1 == 1)
 }

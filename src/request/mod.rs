@@ -11,6 +11,7 @@ mod extensions;
 mod index;
 mod parse;
 mod pem;
+mod ssh_signature;
 mod write;
 
 pub use approvals::{Approvals, Approver, NAMESPACE, SshKey};
@@ -20,4 +21,5 @@ pub use control::{Control, Reason, Violation};
 pub use extensions::Requested;
 pub use index::{Entry, INDEX, Index, IndexName, MAX_INDEX, Object, Sequence, Time};
 pub use parse::{CertificationRequest, Contents, Rejection};
+pub use ssh_signature::{SshSignature, is_verifiable};
 pub use write::{Requests, refuse_private_key, write_bundle};

@@ -1,6 +1,7 @@
 //! `keyrite audit`: what was edited, removed, put in another order, cut short, exchanged or left
 //! out is found, in ledgers, transcripts and releases.
 
+use crate::support::security_key::SecurityKey;
 use crate::support::{Lab, P256, Ran};
 
 const ROOT: &str = "--root root/authorities/root-ca.crt";
@@ -519,6 +520,15 @@ fn witnesses_sign_afterwards() {
     sign("anna", "keyrite-bundle", "first/transcript.jsonl", "bundle.sig");
     fails(&with("bundle.sig"), "AUDIT-WITNESS");
     fails(&with("allowed"), "AUDIT-WITNESS");
+    let dora = SecurityKey::generate();
+    lab.write("allowed", format!("{}dora@example {}\n", lab.read("allowed"), dora.line()));
+    let transcript = lab.read("first/transcript.jsonl");
+    lab.write("dora.sig", dora.sign("keyrite-transcript", transcript.as_bytes(), true));
+    assert!(with("dora.sig").ok().out.contains("dora@example signed the transcript of first"));
+    lab.write("dora.sig", dora.sign("keyrite-transcript", transcript.as_bytes(), false));
+    let untouched = with("dora.sig");
+    fails(&untouched, "AUDIT-WITNESS");
+    assert!(untouched.out.contains("without touching the security key"), "{}", untouched.out);
     with("absent.sig").fails(2, &["absent.sig"]);
     lab.write("odd", format!("anna@example valid-after=\"20200101\" {}\n", key("anna")));
     lab.keyrite("audit first --allowed-signers odd").fails(2, &["odd: line 1: option"]);

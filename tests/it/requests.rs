@@ -1,5 +1,6 @@
 //! Bundles with an index: what it lists is what travels, for one cluster, in one order.
 
+use crate::support::security_key::SecurityKey;
 use crate::support::{self, Lab, P256, WEB};
 use serde_json::{Value, json};
 
@@ -319,6 +320,16 @@ fn bundles_need_their_approvals() {
     lab.write("in/bundle.json", format!("{index}\n"));
     refused(&["bundle.json.alice.sig: is not a valid signature by alice over this bundle.json"]);
     lab.write("in/bundle.json", &index);
+    // A security key that nobody touched says nothing of anybody.
+    let dora = SecurityKey::generate();
+    lab.sign_script(&format!("{}{WEB}", approvals.replace(&keys[2], &dora.line())));
+    let signed = |touched| dora.sign("keyrite-bundle", index.as_bytes(), touched);
+    lab.write("in/bundle.json.dora.sig", signed(false));
+    refused(&["bundle.json.dora.sig: is signed by carol without touching the security key"]);
+    lab.write("in/bundle.json.dora.sig", signed(true));
+    lab.keyrite("request check in --script sign.toml").ok();
+    lab.run("rm", &["in/bundle.json.dora.sig"]).ok();
+    lab.sign_script(&format!("{approvals}{WEB}"));
     // As a tar: index, signatures, requests.
     lab.run("sh", &["-c", "tar -cf in.tar -C in bundle.json bundle.json.alice.sig bundle.json.bob.sig web"])
         .ok();

@@ -13,6 +13,7 @@ pub mod imports;
 pub mod database;
 pub mod messages;
 pub mod process;
+pub mod security_key;
 pub mod typist;
 
 use std::fs;
