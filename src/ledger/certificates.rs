@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::ceremonies::{Line, write_lines};
-use super::rows::token_key;
+use super::rows::{Row, token_key};
 use super::{Error, Ledger};
 use crate::digest::Digest;
 use crate::issuance::{Certificate, Signed, ToBeSigned};
@@ -16,14 +16,18 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// A reservation that is on disk already.
-    pub(super) fn again(row: i64, tbs: ToBeSigned) -> Self {
-        Self { row, tbs }
-    }
-
     /// The octets to be signed.
     pub fn tbs(&self) -> &ToBeSigned {
         &self.tbs
+    }
+}
+
+impl Row {
+    /// The reservation of this row, for `tbs`, which was built anew. None when other octets are reserved.
+    pub fn reservation(&self, tbs: ToBeSigned) -> Option<Reservation> {
+        let reserved = self.reserved.as_ref()?;
+        let same = tbs.octets() == reserved.tbs && tbs.serial().as_bytes() == reserved.serial;
+        same.then_some(Reservation { row: self.id, tbs })
     }
 }
 

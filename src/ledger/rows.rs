@@ -3,9 +3,8 @@
 use rusqlite::{Connection, Row as Columns};
 
 use super::paths::path;
-use super::{Error, Ledger, Reservation};
+use super::{Error, Ledger};
 use crate::digest::Digest;
-use crate::issuance::ToBeSigned;
 use crate::media::RelativePath;
 use crate::request::Reason;
 
@@ -111,13 +110,6 @@ impl Row {
     pub fn reasons(&self) -> Result<Vec<Reason>, Error> {
         let Some(refusal) = &self.refusal else { return Ok(Vec::new()) };
         serde_json::from_str(refusal).map_err(|e| self.damaged(e))
-    }
-
-    /// Its reservation for `tbs`, which was built anew. None when other octets are reserved.
-    pub fn reservation(&self, tbs: ToBeSigned) -> Option<Reservation> {
-        let reserved = self.reserved.as_ref()?;
-        let same = tbs.octets() == reserved.tbs && tbs.serial().as_bytes() == reserved.serial;
-        same.then(|| Reservation::again(self.id, tbs))
     }
 
     fn damaged(&self, why: impl std::fmt::Display) -> Error {
