@@ -64,9 +64,6 @@ pub struct Line {
 
 impl Ledger {
     /// The ceremony that is not done, if there is one.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn open_ceremony(&self) -> Result<Option<OpenCeremony>, Error> {
         Ok(self
             .db
@@ -77,9 +74,6 @@ impl Ledger {
     }
 
     /// The numbers of all ceremonies, in their order.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn ceremonies(&self) -> Result<Vec<i64>, Error> {
         let mut statement = self.db.prepare("SELECT id FROM ceremony ORDER BY id")?;
         Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
@@ -105,17 +99,11 @@ impl Ledger {
     }
 
     /// The number that the next ceremony gets.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn next_ceremony(&self) -> Result<i64, Error> {
         Ok(self.db.query_row("SELECT coalesce(max(id), 0) + 1 FROM ceremony", [], |row| row.get(0))?)
     }
 
     /// How many requests of a ceremony are approved, and how many refused.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn counts(&self, ceremony: i64) -> Result<(usize, usize), Error> {
         let sql = "SELECT approved, refused FROM ceremony WHERE id = ?1";
         let counts: (u32, u32) = self.db.query_row(sql, [ceremony], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -123,9 +111,6 @@ impl Ledger {
     }
 
     /// Appends lines to the transcript, all or none, synced.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn append(&mut self, lines: &[Line]) -> Result<(), Error> {
         if lines.is_empty() {
             return Ok(());
@@ -137,9 +122,6 @@ impl Ledger {
     }
 
     /// How many lines a ceremony's transcript has.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn transcript_length(&self, ceremony: i64) -> Result<u64, Error> {
         let sql = "SELECT count(*) FROM transcript WHERE ceremony = ?1";
         let count: i64 = self.db.query_row(sql, [ceremony], |row| row.get(0))?;
@@ -211,18 +193,12 @@ impl Ledger {
     }
 
     /// The last line of the last transcript, to which a new one is chained.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn last_line(&self) -> Result<Option<String>, Error> {
         let sql = "SELECT line FROM transcript ORDER BY ceremony DESC, number DESC LIMIT 1";
         Ok(self.db.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?)
     }
 
     /// Marks a ceremony as done, with the last lines of its transcript.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn finish(&mut self, ceremony: i64, lines: &[Line]) -> Result<(), Error> {
         let transaction = self.db.transaction()?;
         write_lines(&transaction, lines)?;
@@ -232,25 +208,16 @@ impl Ledger {
     }
 
     /// The last release.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn last_release(&self) -> Result<Option<ReleaseRow>, Error> {
         self.release_where("1 = 1 OR ceremony = ?1", 0)
     }
 
     /// The release of a ceremony.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn release(&self, ceremony: i64) -> Result<Option<ReleaseRow>, Error> {
         self.release_where("ceremony = ?1", ceremony)
     }
 
     /// The release of this number.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn release_number(&self, sequence: u64) -> Result<Option<ReleaseRow>, Error> {
         self.release_where("sequence = ?1", i64::try_from(sequence).unwrap_or(i64::MAX))
     }
@@ -274,9 +241,6 @@ impl Ledger {
     }
 
     /// Writes down a release before it goes out, with the record of its signature.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn record_release(
         &mut self,
         ceremony: i64,

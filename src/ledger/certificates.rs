@@ -46,9 +46,6 @@ pub struct Advance {
 impl Ledger {
     /// From now on what was written is moved to its final place as it comes: while certificates are
     /// signed there is time for it.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn tidy(&mut self) -> Result<(), Error> {
         if self.tidying {
             return Ok(());
@@ -89,9 +86,6 @@ impl Ledger {
     }
 
     /// Reserves the certificate of a key in the token, with what the transcript says of it, synced.
-    ///
-    /// # Errors
-    /// As [`Ledger::advance`].
     pub fn reserve_for_key(
         &mut self,
         ceremony: i64,
@@ -113,9 +107,6 @@ impl Ledger {
 
     /// Records the certificate of a key in the token: its signature, the key's certificate and what the
     /// transcript says of it, all or none, synced.
-    ///
-    /// # Errors
-    /// As [`Ledger::advance`].
     pub fn certify_key(
         &mut self,
         name: &str,
@@ -134,27 +125,18 @@ impl Ledger {
     }
 
     /// The row before a ceremony's first request.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn before(&self, ceremony: i64) -> Result<i64, Error> {
         let sql = "SELECT first_request - 1 FROM ceremony WHERE id = ?1";
         Ok(self.db.query_row(sql, [ceremony], |row| row.get(0))?)
     }
 
     /// The last row of a ceremony's requests: those of the next one come after it.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn last_row(&self, ceremony: i64) -> Result<i64, Error> {
         let sql = "SELECT coalesce(min(first_request) - 1, 9223372036854775807) FROM ceremony WHERE id > ?1";
         Ok(self.db.query_row(sql, [ceremony], |row| row.get(0))?)
     }
 
     /// The last row for which there is a reservation; requests are reserved in their order.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn last_reserved_request(&self, ceremony: i64) -> Result<i64, Error> {
         let before = self.before(ceremony)?;
         let sql = "SELECT c.id FROM certificate c JOIN request r ON r.id = c.id WHERE c.id > ?1 AND r.approval IS NOT NULL ORDER BY c.id DESC LIMIT 1";
@@ -163,9 +145,6 @@ impl Ledger {
     }
 
     /// How many reservations a ceremony has made: more than none means that something may be signed.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn reservations(&self, ceremony: i64) -> Result<u64, Error> {
         let sql = "SELECT count(*) FROM certificate WHERE id > ?1";
         let count: i64 = self.db.query_row(sql, [self.before(ceremony)?], |row| row.get(0))?;
@@ -173,9 +152,6 @@ impl Ledger {
     }
 
     /// How many requests of a ceremony have their certificate.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn answered(&self, ceremony: i64) -> Result<usize, Error> {
         let sql = "SELECT count(*) FROM issued i JOIN request r ON r.id = i.id WHERE i.id > ?1 AND r.approval IS NOT NULL";
         let count: u32 = self.db.query_row(sql, [self.before(ceremony)?], |row| row.get(0))?;

@@ -118,17 +118,11 @@ pub struct Imported {
 
 impl Ledger {
     /// The row that the next request gets, or the next key in the token.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn next_row(&self) -> Result<i64, Error> {
         Ok(self.db.query_row("SELECT coalesce(max(id), 0) + 1 FROM request", [], |row| row.get(0))?)
     }
 
     /// The highest sequence number of each cluster and part that came to a release.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn sequences(&self) -> Result<HashMap<(String, String), u64>, Error> {
         // A ceremony without release signed nothing: its bundle may come again.
         let mut statement = self.db.prepare(
@@ -142,9 +136,6 @@ impl Ledger {
     }
 
     /// Begins the import of a new ceremony. Nothing is written until [`Import::commit`].
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn import(&mut self) -> Result<Import<'_>, Error> {
         let ceremony = self.next_ceremony()?;
         let first = self.next_row()?;
@@ -166,9 +157,6 @@ impl Ledger {
 
 impl Import<'_> {
     /// Takes in one file with what policy says of it by itself.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn add(&mut self, judgement: &Judgement, file: &BundleFile) -> Result<(), Error> {
         let path = judgement.path.as_str();
         self.sorted &= self.last_path.as_str() <= path;
@@ -198,9 +186,6 @@ impl Import<'_> {
     }
 
     /// Takes in the index of a medium, with the signatures over it.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn bundle(&self, index: &KeptIndex) -> Result<(), Error> {
         self.transaction.execute(
             "INSERT INTO bundle (ceremony, number, cluster, part, sequence, index_sha256, octets) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -225,9 +210,6 @@ impl Import<'_> {
 
     /// Puts the requests in the order of their paths and holds them against one another and
     /// against earlier ceremonies.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn settle(&mut self, policy: &Policy) -> Result<Imported, Error> {
         self.outputs.sort_unstable();
         let twice = self.outputs.windows(2).filter(|pair| matches!(pair, [a, b] if a == b));
@@ -306,18 +288,12 @@ impl Import<'_> {
     }
 
     /// Up to so many refusals, to be shown.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn refusals(&self, limit: usize) -> Result<Vec<Row>, Error> {
         Rows::Refused.page(&self.transaction, (self.first - 1, i64::MAX), limit)
     }
 
     /// Writes everything down, with the first lines of its transcript: the ceremony has begun.
     /// Returns its number.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn commit(
         self,
         plan: &str,

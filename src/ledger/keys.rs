@@ -74,9 +74,6 @@ impl Ledger {
     }
 
     /// Withdraws an intention, with the record that says so: the token holds nothing of it.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn withdraw_key(&mut self, name: &str, lines: &[Line]) -> Result<(), Error> {
         let transaction = self.db.transaction()?;
         write_lines(&transaction, lines)?;
@@ -85,18 +82,12 @@ impl Ledger {
     }
 
     /// The key of this name.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn key(&self, name: &str) -> Result<Option<StoredKey>, Error> {
         let sql = format!("SELECT {COLUMNS} FROM token_key WHERE name = ?1");
         self.db.query_row(&sql, [name], |row| Ok(read(row))).optional()?.transpose()
     }
 
     /// Every key, in the order in which they were made.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn keys(&self) -> Result<Vec<StoredKey>, Error> {
         let sql = format!("SELECT {COLUMNS} FROM token_key ORDER BY rowid");
         let mut statement = self.db.prepare_cached(&sql)?;

@@ -2,7 +2,8 @@
 //!
 //! A folder with one SQLite database, synchronised in full at each commit and locked by the one
 //! program that uses it. A serial number and the octets that carry it are on disk before a token
-//! is asked to sign them: a [`Reservation`] can be had from nowhere else.
+//! is asked to sign them: a [`Reservation`] can be had from nowhere else. Every method that asks
+//! the database returns [`Error::Fault`] when it fails.
 
 mod ceremonies;
 mod certificates;
@@ -108,9 +109,6 @@ impl Ledger {
     }
 
     /// A ledger that is gone with the program: what does not fit in memory goes to a nameless file.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn scratch() -> Result<Self, Error> {
         let db = schema::open(Path::new(""), OpenFlags::default())?;
         schema::create(&db, true)?;
@@ -119,9 +117,6 @@ impl Ledger {
     }
 
     /// Opens an existing ledger.
-    ///
-    /// # Errors
-    /// As [`Ledger::open_or_create`].
     pub fn open(folder: &Path) -> Result<Self, Error> {
         if !Self::is_in(folder) {
             return Err(Error::Refused(format!("{}: holds no ledger", folder.display())));

@@ -119,9 +119,6 @@ fn earlier(
 impl Ledger {
     /// The controls that requests of a ceremony fail beyond themselves, by their rows: found again,
     /// whatever the rows say.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn objections(&self, ceremony: i64, policy: &Policy) -> Result<HashMap<i64, Vec<Control>>, Error> {
         let rows = (self.before(ceremony)? + 1, self.last_row(ceremony)?);
         let by = RandomState::new();

@@ -89,9 +89,6 @@ impl Ledger {
 
     /// A copy of a ledger in a new folder below `scratch`, on which something can be tried. The ledger itself
     /// is held as by [`Ledger::read`].
-    ///
-    /// # Errors
-    /// As [`Ledger::read`].
     pub fn trial(folder: &Path, scratch: &Path) -> Result<Self, Error> {
         Self::read_as(folder, scratch, true)
     }
@@ -126,9 +123,6 @@ impl Ledger {
     }
 
     /// The indexes of a ceremony's media, as they are kept.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn indexes(&self, ceremony: i64) -> Result<Vec<KeptIndex>, Error> {
         let sql = "SELECT number, cluster, part, sequence, octets, index_sha256 FROM bundle WHERE ceremony = ?1 ORDER BY number";
         let mut statement = self.db.prepare(sql)?;

@@ -86,9 +86,6 @@ ORDER BY cluster, c.not_after, r.path, c.id";
 impl Ledger {
     /// Visits every certificate that ends by `until`, cluster by cluster, the first to end first;
     /// those that name no cluster come first. Memory stays flat, whatever the ledger holds.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails; whatever `each` returns.
     pub fn endings<E: From<Error>>(
         &self,
         until: DateTime,

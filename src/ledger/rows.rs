@@ -181,9 +181,6 @@ impl Ledger {
     }
 
     /// Reads the rows of a ceremony to their end. Borrows the ledger mutably so that another thread can do it.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails; whatever `each` fails with.
     pub fn rows<E: From<Error>>(
         &mut self,
         rows: Rows,

@@ -62,9 +62,6 @@ impl Ledger {
     }
 
     /// Writes down that this ledger is a copy of an older one: one line, a transcript of its own.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn note_upgrade(&mut self, line: Line) -> Result<(), Error> {
         let transaction = self.db.transaction()?;
         transaction.execute(

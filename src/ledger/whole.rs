@@ -78,9 +78,6 @@ const CHECKS: [(&str, &str); 18] = [
 
 impl Ledger {
     /// The first thing by which rows do not belong together: how many, and what they are.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database fails.
     pub fn amiss(&self) -> Result<Option<(u64, &'static str)>, Error> {
         for (what, sql) in CHECKS {
             let count: i64 = self.db.query_row(sql, [], |row| row.get(0))?;

@@ -20,9 +20,6 @@ fn fault(error: impl std::fmt::Display) -> Failure {
 }
 
 /// Reads the ceremony of this number, or the last one, from a ledger.
-///
-/// # Errors
-/// [`Failure`] when there is none, or the ledger is damaged.
 pub fn from_ledger(folder: &Path, scratch: &Path, ceremony: Option<i64>) -> Result<Report, Failure> {
     let mut ledger = Ledger::read(folder, scratch)?;
     let all = ledger.ceremonies()?;
@@ -84,9 +81,6 @@ fn row(row: &Row, report: &mut Report) -> Result<(), Failure> {
 }
 
 /// Reads a release.
-///
-/// # Errors
-/// [`Failure::fault`] when it is damaged.
 pub fn from_release(path: &Path) -> Result<Report, Failure> {
     let tree = Tree::open(path, LIMITS).map_err(fault)?;
     let mut report = Report::new(format!("the release {}", path.display()));
@@ -100,9 +94,6 @@ pub fn from_release(path: &Path) -> Result<Report, Failure> {
 }
 
 /// Reads a transcript.
-///
-/// # Errors
-/// [`Failure::fault`] when it is damaged.
 pub fn from_transcript(path: &Path) -> Result<Report, Failure> {
     let (file, _) = open_file(path).map_err(fault)?;
     let mut report = Report::new(format!("the transcript {}", path.display()));

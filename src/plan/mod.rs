@@ -83,9 +83,6 @@ impl Plan {
     }
 
     /// The plan of files that were read before.
-    ///
-    /// # Errors
-    /// As [`Plan::read`].
     pub fn from_files(files: PlanFiles) -> Result<Self, Failure> {
         let mut parts = files.0.iter();
         let (name, text) = parts.next().ok_or_else(|| Failure::usage("plan is empty"))?;

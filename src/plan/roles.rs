@@ -107,9 +107,6 @@ impl Seats {
     }
 
     /// Checks the table.
-    ///
-    /// # Errors
-    /// What is wrong.
     pub fn check(&self) -> Result<(), String> {
         if self.operator == 0 {
             return Err("operator is 0, somebody must type; required is at least 1".into());
@@ -132,9 +129,6 @@ impl Seats {
     }
 
     /// Checks how many people are to confirm: they must be there, and be different people.
-    ///
-    /// # Errors
-    /// What is wrong.
     pub fn check_confirm(&self, confirm: &Count) -> Result<(), String> {
         let asked: Vec<Role> = Role::ALL.into_iter().filter(|role| confirm.of(*role) > 0).collect();
         if asked.is_empty() {

@@ -39,9 +39,6 @@ impl Setup {
     }
 
     /// The plan of its texts.
-    ///
-    /// # Errors
-    /// As [`Plan::from_files`].
     pub fn plan(&self) -> Result<Plan, Failure> {
         Plan::from_files(self.plan.clone())
     }
