@@ -1,4 +1,4 @@
-//! What several sources say together: one history, nothing missing, nothing told twice.
+//! Cross-checks all sources: one history without gaps and duplicates.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::RandomState;
@@ -10,13 +10,13 @@ use crate::plan::Plan;
 use crate::record::FIRST;
 use crate::release::Head;
 
-/// One transcript, from wherever it was read.
+/// One transcript of any source.
 #[derive(Debug)]
 pub struct Chapter {
     pub source: String,
-    /// Its number, when a ledger told it.
+    /// Number of the ceremony, if it comes from a ledger.
     pub ceremony: Option<i64>,
-    /// Whether it lies in a release, whose manifest is signed.
+    /// Whether it is part of a release, whose manifest is signed.
     pub released: bool,
     pub plan: Option<Digest>,
     pub previous: Digest,
@@ -25,7 +25,6 @@ pub struct Chapter {
 }
 
 impl Chapter {
-    /// What others need of a transcript.
     pub fn of(source: String, ceremony: Option<i64>, reading: Reading) -> Self {
         Self {
             source,
@@ -38,7 +37,7 @@ impl Chapter {
         }
     }
 
-    /// As part of a release.
+    /// A transcript that is part of a release.
     pub fn of_release(source: String, reading: Reading) -> Self {
         Self { released: true, ..Self::of(source, None, reading) }
     }
@@ -51,7 +50,7 @@ impl Chapter {
     }
 }
 
-/// A release, from a medium or from a ledger's rows.
+/// A release, on a medium or in a ledger.
 #[derive(Clone, Debug)]
 pub struct Told {
     pub source: String,
@@ -59,12 +58,11 @@ pub struct Told {
     pub sequence: u64,
     pub manifest: Digest,
     pub previous: Option<Digest>,
-    /// The ledger that it comes from: its first authority.
+    /// Its ledger, identified by the certificate of the first authority.
     pub lineage: Option<Digest>,
 }
 
 impl Told {
-    /// What others need of a release.
     pub fn of(source: String, in_ledger: bool, manifest: Digest, head: &Head) -> Self {
         Self {
             source,
@@ -77,7 +75,7 @@ impl Told {
     }
 }
 
-/// All that was read.
+/// Data of all sources.
 #[derive(Debug, Default)]
 pub struct History {
     chapters: Vec<Chapter>,
@@ -89,41 +87,41 @@ pub struct History {
 }
 
 impl History {
-    /// Takes in a transcript.
+    /// Adds a transcript.
     pub fn tell(&mut self, chapter: Chapter) {
         self.chapters.push(chapter);
     }
 
+    /// Adds a plan that a ledger keeps.
     #[cfg(feature = "token")]
-    /// Takes in a plan that a ledger keeps.
     pub fn keep(&mut self, plan: Plan) {
         self.plans.push(plan);
     }
 
-    /// The plan of this transcript, when a ledger keeps it.
+    /// Returns the plan of this transcript if a ledger keeps it.
     pub fn plan(&self, reading: &Reading) -> Option<&Plan> {
         approved(reading, &self.plans)
     }
 
-    /// Takes in a release; whether its certificates are new to the history.
+    /// Adds a release, and returns whether its certificates are new.
     pub fn release(&mut self, told: Told) -> bool {
         let new = !self.releases.iter().any(|known| !known.in_ledger && known.manifest == told.manifest);
         self.releases.push(told);
         new
     }
 
-    /// By what serial numbers are told apart.
+    /// Returns the hasher of serial numbers.
     pub fn hasher(&self) -> RandomState {
         self.hasher.clone()
     }
 
-    /// Takes in the certificates of a medium, hashes of authority and serial number.
+    /// Adds the certificates of a medium: hashes of ledger, authority and serial number.
     pub fn serials(&mut self, serials: &[u64]) {
-        // Two different ones of a million fall together once in ten million audits.
+        // Two of a million collide once in ten million audits.
         self.twice += serials.iter().filter(|serial| !self.serials.insert(**serial)).count();
     }
 
-    /// What all of it says together.
+    /// Returns the claims about all sources together.
     pub fn close(&self, order: &Order) -> Section {
         let mut section = Section::new("all together".to_owned());
         self.scripts(order, &mut section);
@@ -147,7 +145,7 @@ impl History {
         section
     }
 
-    /// Each script that was given is the plan of some ceremony.
+    /// Checks that each given script is the plan of a ceremony.
     fn scripts(&self, order: &Order, section: &mut Section) {
         for plan in &order.plans {
             let (name, digest) = (plan.name(), plan.digest());
@@ -171,7 +169,7 @@ impl History {
         if plans.is_empty() { "none".into() } else { plans.into_iter().collect::<Vec<_>>().join(", ") }
     }
 
-    /// Transcripts on media are those of the ledger, and follow one another.
+    /// Checks that transcripts outside a ledger are in the given ledger, or else follow one another.
     fn transcripts(&self, section: &mut Section) {
         let (ledger, media): (Vec<_>, Vec<_>) =
             self.chapters.iter().partition(|chapter| chapter.ceremony.is_some());
@@ -196,7 +194,7 @@ impl History {
         }
     }
 
-    /// Whether a transcript that was given by itself is one that was sealed.
+    /// Checks whether a transcript given by itself is sealed by a given release.
     fn signed(&self, chapter: &Chapter, section: &mut Section) {
         match self.chapters.iter().find(|known| known.released && chapter.tells(known)) {
             Some(release) => section.compared(
@@ -213,7 +211,7 @@ impl History {
         }
     }
 
-    /// What came before a transcript, where no ledger tells it.
+    /// Checks what came before a transcript if no ledger was given.
     fn before(&self, chapter: &Chapter, section: &mut Section) {
         let name = chapter.name();
         if chapter.previous == FIRST {
@@ -235,7 +233,7 @@ impl History {
         }
     }
 
-    /// The releases of one ledger: numbers without a gap, each naming the manifest before it.
+    /// Checks the releases of one ledger: no gap in the numbers, each naming the previous manifest.
     fn sequence(&self, lineage: Option<Digest>, section: &mut Section) {
         let mut given: BTreeMap<u64, Vec<&Told>> = BTreeMap::new();
         let of = |told: &&Told| told.lineage == lineage;
@@ -279,7 +277,7 @@ impl History {
 }
 
 impl Chapter {
-    /// Whether this transcript of a ledger begins with that one, or is it.
+    /// Whether the other transcript is this one, or this one up to its seal.
     fn tells(&self, other: &Self) -> bool {
         let sealed = |seal: &Option<Sealed>| seal.as_ref().map(|seal| seal.file);
         self.head == other.head || (other.seal.is_some() && sealed(&self.seal) == sealed(&other.seal))

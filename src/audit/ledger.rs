@@ -1,5 +1,5 @@
-//! One ledger: every ceremony's transcript, rows, keys and release, held against one another. It
-//! is not signed, but its transcripts are chained, and its manifests are.
+//! One ledger: cross-checks transcript, rows, keys and release of every ceremony. The ledger itself
+//! is not signed, but its transcripts are chained and its manifests are signed.
 
 mod bundles;
 mod found;
@@ -46,7 +46,7 @@ pub fn audit(
     Ok(())
 }
 
-/// Examines a ledger that is about to be used.
+/// Examines a ledger before it is used.
 pub fn examine(ledger: &mut Ledger, order: &Order, section: &mut Section) -> Result<(), Failure> {
     let name = ledger.folder().display().to_string();
     let mut history = History::default();
@@ -60,9 +60,9 @@ struct Book<'a> {
     order: &'a Order,
     section: &'a mut Section,
     history: &'a mut History,
-    /// The release before.
+    /// Previous release.
     last: Option<ReleaseRow>,
-    /// Whether the rows of ceremonies that are done are left out.
+    /// Whether to skip the rows of finished ceremonies.
     only_open: bool,
 }
 
@@ -108,7 +108,7 @@ impl Book<'_> {
         self.missing(ledger)
     }
 
-    /// Releases are numbered without a gap.
+    /// Checks that releases are numbered without a gap.
     fn missing(&mut self, ledger: &Ledger) -> Result<(), Failure> {
         let last = ledger.last_release()?.map_or(0, |last| last.sequence);
         for number in 1..=last {
@@ -180,8 +180,8 @@ impl Book<'_> {
         Ok(Chapter::of(self.name.clone(), Some(id), reading))
     }
 
-    /// The plan whose texts the ledger keeps, and what is wrong with it. The script is looked at only
-    /// when its digest is the one that the transcript names.
+    /// Returns the plan that the ledger keeps, and what is wrong with it. A script is parsed only if its
+    /// digest is the one that the transcript names.
     fn plan(&self, row: &CeremonyRow, reading: &Reading) -> (Option<Plan>, Option<String>) {
         match kept_plan(row, reading) {
             Ok((plan, setup)) => (Some(plan), setup.err()),
@@ -233,7 +233,7 @@ impl Book<'_> {
         Ok(())
     }
 
-    /// The rows give the manifest that was signed, by a manifest key of the ledger.
+    /// Checks that the rows yield the signed manifest and that a manifest key of the ledger signed it.
     fn same_manifest(
         &self,
         release: &ReleaseRow,
@@ -280,7 +280,7 @@ impl Book<'_> {
     }
 }
 
-/// The plan of a ceremony's row, and whether the rest of what is kept with it fits the transcript.
+/// Returns the plan of a ceremony's row, and whether the rest of its setup matches the transcript.
 fn kept_plan(row: &CeremonyRow, reading: &Reading) -> Result<(Plan, Result<(), String>), String> {
     let what = format!("ceremony {}", row.id);
     let begin = reading.state.begin.as_ref().ok_or_else(|| format!("{what}: no record begins it"))?;
@@ -293,7 +293,6 @@ fn kept_plan(row: &CeremonyRow, reading: &Reading) -> Result<(Plan, Result<(), S
         ));
     }
     let plan = setup.plan().map_err(|e| format!("{what}: the ledger's plan is malformed: {e}"))?;
-    // What is kept of the run besides its plan is what the transcript begins with.
     let differs = setup.differs(begin);
     let same = differs.map_or(Ok(()), |name| {
         Err(format!("{what}: the ledger's {name} is not the one that the transcript begins with"))
@@ -301,7 +300,7 @@ fn kept_plan(row: &CeremonyRow, reading: &Reading) -> Result<(Plan, Result<(), S
     Ok((plan, same))
 }
 
-/// What the ledger says of the ceremony's end is what the transcript says.
+/// Checks that ledger and transcript agree on the end of the ceremony.
 fn ended(row: &CeremonyRow, reading: &Reading) -> Result<String, String> {
     let (state, made) = (&reading.state, reading.state.made());
     if state.abandoned && !made.is_empty() {
@@ -318,7 +317,7 @@ fn ended(row: &CeremonyRow, reading: &Reading) -> Result<String, String> {
     }
 }
 
-/// The record of an upgrade stands alone, and names the head of what came before it.
+/// Checks that the record of an upgrade is the only one and carries the head of the older ledger.
 fn upgraded(row: &CeremonyRow, reading: &Reading, what: &str) -> Result<String, String> {
     let older = reading.state.upgraded.map(|older| older.head);
     match &reading.broken {

@@ -1,5 +1,4 @@
-//! The people that a transcript tells of, held against the script: who signed in, and who approved
-//! bundles.
+//! Compares the people of a transcript with the script: who signed in, and who approved bundles.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -7,8 +6,8 @@ use super::reading::Reading;
 use crate::plan::Plan;
 use crate::record::{Event, Person, Role, State};
 
-/// Whenever a step begins, everybody whom the script wants is signed in, and no one fills two seats that
-/// must be distinct.
+/// Checks that everyone whom the script requires is signed in when a step begins, and that nobody has two
+/// roles that must be distinct.
 pub fn present(reading: &Reading, plan: &Plan) -> Result<String, String> {
     let seats = &plan.script().people;
     let mut state = State::default();
@@ -43,13 +42,13 @@ pub fn present(reading: &Reading, plan: &Plan) -> Result<String, String> {
             }
             _ => {}
         }
-        // Whether it follows from those before it is another claim.
+        // AUDIT-CHAIN reports a record that does not follow.
         let _ = state.apply(record);
     }
     Ok(format!("signed in as the script wants ({}): {}", seats.count().text(), names.join(", ")))
 }
 
-/// Bundles came in with the approvals that the script names; nothing to say where it names none.
+/// Checks that bundles have the approvals that the script requires; None if it requires none.
 pub fn approvals(reading: &Reading, plan: &Plan) -> Option<Result<String, String>> {
     let approvals = plan.script().approvals.as_ref()?;
     reading.state.imported?;

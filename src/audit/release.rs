@@ -1,4 +1,4 @@
-//! One release: what `verify` checks, and its manifest held against its transcript.
+//! One release: the checks of `verify`, and its manifest compared with its transcript.
 
 use crate::failure::Failure;
 use std::hash::{BuildHasher, RandomState};
@@ -73,7 +73,7 @@ fn read(tree: &Tree, manifest: &mut Manifest<'_>) -> Result<Digest, String> {
     Ok(hashed.hasher.finish())
 }
 
-/// Hashes what it reads.
+/// Hashes the octets that are read through it.
 struct Tee {
     from: media::Member,
     hasher: Hasher,
@@ -87,12 +87,12 @@ impl std::io::Read for Tee {
     }
 }
 
-/// All that `verify` checks, under the release's own root.
+/// Performs all checks of `verify` under the root that the release itself names.
 fn verified(path: &Path, head: &Head, order: &Order, section: &mut Section) -> Result<(), Failure> {
     let Some(tree) = open(path, section)? else { return Ok(()) };
     let result = match own_root(head) {
         Some((_, root)) => {
-            // Whether both are to be trusted is said by claims of their own.
+            // AUDIT-ROOT and AUDIT-SIGNER say whether both can be trusted.
             let trust =
                 Trust { root: Root::Sha256(root), manifest_key: Some(head.signer.certificate_sha256) };
             release::verify(&tree, &trust, order.processors, &|_| false).map_err(|e| e.0)
@@ -135,7 +135,7 @@ fn verified(path: &Path, head: &Head, order: &Order, section: &mut Section) -> R
     Ok(())
 }
 
-/// Name and fingerprint of the root above the manifest's signer.
+/// Returns name and fingerprint of the root above the manifest's signer.
 fn own_root(head: &Head) -> Option<(&str, Digest)> {
     let mut name = head.signer.authority.as_str();
     for _ in 0..=head.authorities.len() {
@@ -148,7 +148,7 @@ fn own_root(head: &Head) -> Option<(&str, Digest)> {
     None
 }
 
-/// Whether the root is the one that the auditor trusts.
+/// Checks that the root is one that the auditor trusts.
 pub fn anchored(head: &Head, roots: &[Digest], what: &str, section: &mut Section) {
     let Some((name, own)) = own_root(head) else { return };
     if roots.is_empty() {
@@ -170,7 +170,7 @@ pub fn anchored(head: &Head, roots: &[Digest], what: &str, section: &mut Section
     );
 }
 
-/// The transcript's head stands in the manifest.
+/// Checks that the manifest states the transcript's head.
 pub fn sealed(reading: &Reading, head: &Head, whose: &str) -> Result<String, String> {
     let entry = &head.transcript;
     let Some(seal) = &reading.seal else { return Err("the transcript was never sealed".into()) };
@@ -189,7 +189,7 @@ pub fn sealed(reading: &Reading, head: &Head, whose: &str) -> Result<String, Str
     Ok(format!("the transcript's head {} stands in {whose} of release {}", entry.head, head.sequence))
 }
 
-/// Manifest and transcript say the same of plan, program, bundle and kind.
+/// Checks that manifest and transcript agree on plan, program, bundle, token, kind and authorities.
 pub fn same_facts(reading: &Reading, head: &Head) -> Result<String, String> {
     let Some(begin) = &reading.state.begin else { return Err("the transcript has no beginning".into()) };
     let differ = |what: &str, manifest: String, transcript: String| {
@@ -238,7 +238,7 @@ pub fn same_facts(reading: &Reading, head: &Head) -> Result<String, String> {
     ))
 }
 
-/// The lists of a manifest, held against the transcript as they pass.
+/// Compares the lists of a manifest with the transcript as they are read.
 struct Manifest<'s> {
     reading: &'s Reading,
     head: Option<Head>,
@@ -275,7 +275,7 @@ impl<'s> Manifest<'s> {
     }
 }
 
-/// What the transcript says of certificates is what `whose` has.
+/// Checks that `whose` has the certificates of the transcript.
 pub fn issued(
     runs: Result<u64, String>,
     reading: &Reading,
@@ -293,7 +293,7 @@ pub fn issued(
     }
 }
 
-/// What the transcript says of refusals is what `whose` has.
+/// Checks that `whose` has the refusals of the transcript.
 pub fn refused(found: &Refusals, reading: &Reading, whose: &str) -> Result<String, String> {
     let told = &reading.state.refusals;
     if found.count() == told.count() && found.digest() == told.digest() {

@@ -1,11 +1,11 @@
-//! The steps that a transcript tells, held against the script of the plan.
+//! Compares the steps of a transcript with the script.
 
 use super::reading::Reading;
 use crate::plan::Plan;
 use crate::record::Event;
 
-/// Steps run in the script's order, each once those before it are done. After an interruption a
-/// ceremony goes on at the first step that was not done, and looks at machine and token again.
+/// Checks that steps ran in the script's order, each after those before it were done. After an
+/// interruption a ceremony continues at the first step not done, and inspects machine and token again.
 pub fn order(reading: &Reading, plan: &Plan) -> Result<String, String> {
     let steps = &plan.script().step;
     let (mut done, mut last) = (0, 0);
@@ -56,8 +56,8 @@ pub fn order(reading: &Reading, plan: &Plan) -> Result<String, String> {
     }
 }
 
-/// Each key that the script creates has its certificate in the transcript, in the step that
-/// creates it, and no other key has one.
+/// Checks that each key that the script creates has its certificate in the transcript, in the step
+/// that creates it, and that no other key has one.
 pub fn keys(reading: &Reading, plan: &Plan) -> Result<String, String> {
     let mut number = 0;
     for record in &reading.acts {
@@ -86,7 +86,7 @@ pub fn keys(reading: &Reading, plan: &Plan) -> Result<String, String> {
     }
 }
 
-/// What lay on the token, as far as the transcript goes: nothing that nobody expected.
+/// Checks that no inventory of the token left an unexpected object.
 pub fn objects(reading: &Reading) -> Result<String, String> {
     let looks = &reading.looks;
     if let Some(other) = &reading.other_token {

@@ -11,7 +11,7 @@ use crate::media::open_file;
 use crate::plan::Plan;
 use crate::record::count;
 
-/// Audits a transcript that was given by itself.
+/// Audits a transcript given by itself.
 pub fn audit(
     path: &Path,
     order: &Order,
@@ -30,7 +30,7 @@ pub fn audit(
     Ok(())
 }
 
-/// What can be claimed of a transcript and its plan.
+/// Adds the claims about a transcript and its plan.
 pub fn claims(
     reading: &Reading,
     plan: Option<&Plan>,
@@ -58,7 +58,7 @@ pub fn claims(
             plan.name()
         )),
     );
-    // A rehearsal claims nothing of people; of production, a file that answered proves nobody.
+    // A rehearsal claims nothing about people; in production, answers from a file prove nobody's presence.
     let alone = reading.state.unattended && !begin.rehearsal;
     let mut held = |id, result: Result<String, String>| {
         match result {
@@ -83,7 +83,7 @@ fn told(what: &str) -> impl Fn(String) -> String {
     move |text| format!("{what}: {text}")
 }
 
-/// The chain of one transcript, and that its clock never ran backwards.
+/// Adds the claims about chain and clock.
 fn chain(reading: &Reading, what: &str, section: &mut Section) {
     let said = |text: &Option<String>| text.clone().unwrap_or_default();
     let result = match (&reading.broken, &reading.state.begin) {

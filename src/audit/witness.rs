@@ -1,5 +1,5 @@
-//! Witnesses' own signatures over a transcript, made afterwards with `ssh-keygen -Y sign`
-//! (PROTOCOL.sshsig), held against a file of allowed signers (ssh-keygen, ALLOWED SIGNERS).
+//! Witnesses' signatures over a transcript, made afterwards with `ssh-keygen -Y sign`
+//! (PROTOCOL.sshsig), checked against a file of allowed signers (ssh-keygen(1), ALLOWED SIGNERS).
 
 use crate::failure::Failure;
 use std::path::{Path, PathBuf};
@@ -10,15 +10,15 @@ use super::{Kind, Order, Section};
 use crate::media::{RelativePath, Tree, read_file, shown};
 use crate::release::{LIMITS, TRANSCRIPT};
 
-/// The namespace of these signatures.
+/// Namespace of these signatures.
 pub const NAMESPACE: &str = "keyrite-transcript";
 
-/// The largest transcript that is held to be verified, in octets.
+/// Maximum size in octets of a transcript, which is held in memory.
 const LIMIT: usize = 256 << 20;
-/// The largest signature or file of allowed signers, in octets.
+/// Maximum size in octets of a signature or of a file of allowed signers.
 const SMALL: usize = 1 << 20;
 
-/// One who may sign.
+/// An allowed signer.
 #[derive(Clone, Debug)]
 pub struct Signer {
     name: String,
@@ -29,7 +29,7 @@ pub struct Signer {
 /// Reads a file of allowed signers.
 ///
 /// # Errors
-/// [`Failure::usage`] names the line and what is wrong with it.
+/// [`Failure::usage`] names the line and the problem.
 pub fn allowed_signers(path: &Path) -> Result<Vec<Signer>, Failure> {
     let octets = read_file(path, SMALL).map_err(|e| Failure::usage(e.to_string()))?;
     let text = String::from_utf8(octets).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?;
@@ -46,7 +46,7 @@ pub fn allowed_signers(path: &Path) -> Result<Vec<Signer>, Failure> {
     Ok(found)
 }
 
-/// One line: who, options, key.
+/// Parses one line: principal, options, key.
 fn signer(line: &str) -> Result<Signer, String> {
     let (name, rest) = line.split_once([' ', '\t']).ok_or("has no key")?;
     if let Some(mark) = name.chars().find(|c| "!*?".contains(*c)) {
@@ -79,7 +79,7 @@ fn signer(line: &str) -> Result<Signer, String> {
     Ok(Signer { name: name.trim_matches('"').to_owned(), key, namespaces })
 }
 
-/// The signatures that lie beside a source: its name, a dot, anything, and `.sig`.
+/// Returns the signature files next to a source: `SOURCE.*.sig`.
 pub fn beside(source: &Path) -> Vec<PathBuf> {
     let Some(name) = source.file_name().and_then(|name| name.to_str()) else { return Vec::new() };
     let folder = source.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -97,7 +97,7 @@ pub fn beside(source: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Claims of every signature over the transcripts of these sources.
+/// Adds a claim for every signature over the transcripts of these sources.
 pub fn audit(order: &Order, sources: &[(Kind, &PathBuf)], section: &mut Section) -> Result<(), Failure> {
     let mut signatures = order.signatures.clone();
     for (_, source) in sources {
@@ -183,7 +183,7 @@ fn one(
     Ok(())
 }
 
-/// Whether signatures of such a key can be verified here.
+/// Whether ssh-key can verify signatures of this key.
 fn known(key: &PublicKey) -> bool {
     use ssh_key::{Algorithm, EcdsaCurve};
     match key.algorithm() {

@@ -1,4 +1,4 @@
-//! The indexes of bundles that a ledger keeps: their facts, derived again, are those of the transcript.
+//! Bundle indexes kept in a ledger: compares their facts, derived again, with the transcript.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ fn one(kept: &KeptIndex, facts: &[BundleFacts], plan: &Plan) -> Result<(), Strin
     let index = Index::parse(&kept.octets).map_err(|e| e.to_string())?;
     let told =
         facts.iter().find(|facts| facts.bundle == kept.number).ok_or("the transcript does not have it")?;
-    // Their signatures are verified by [`approved`].
+    // [`approved`] verifies their signatures.
     let approvers = told.approvers.clone();
     let cluster = plan.script().cluster.as_ref();
     let again = BundleFacts::new(kept.number, (&index, &kept.octets), cluster, approvers);
@@ -34,8 +34,8 @@ fn one(kept: &KeptIndex, facts: &[BundleFacts], plan: &Plan) -> Result<(), Strin
     }
 }
 
-/// Verifies the signatures over the kept indexes under the keys of the script's approvers, who are those of the
-/// transcript; None when the script requires no approvals.
+/// Verifies the signatures over the kept indexes under the keys of the script's approvers, and that the
+/// transcript names the same approvers; None when the script requires no approvals.
 pub fn approved(kept: &[KeptIndex], facts: &[BundleFacts], plan: &Plan) -> Option<Result<String, String>> {
     let approvals = plan.script().approvals.as_ref()?;
     let one = |kept: &KeptIndex| {

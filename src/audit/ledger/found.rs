@@ -1,4 +1,4 @@
-//! What the rows of a ceremony amount to, held against its transcript.
+//! Totals of the rows of a ceremony, compared with its transcript.
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -12,13 +12,13 @@ use crate::media::RelativePath;
 use crate::record::Refusals;
 use crate::request::Reason;
 
-/// What was seen of a ledger's rows so far: serial numbers, and the last row.
+/// Serial numbers of a ledger's rows so far, and the last row.
 #[derive(Debug)]
 pub struct Seen {
     hasher: RandomState,
     seen: HashSet<u64>,
     twice: Option<String>,
-    /// None when rows were passed over.
+    /// Last row; None once rows were skipped.
     last: Option<i64>,
 }
 
@@ -29,20 +29,20 @@ impl Default for Seen {
 }
 
 impl Seen {
-    /// Takes in that the rows of a ceremony were not looked at.
+    /// Notes that the rows of a ceremony were skipped.
     pub fn lose(&mut self) {
         self.last = None;
     }
 
-    /// Takes in a reserved serial number.
+    /// Adds a reserved serial number.
     pub fn serial(&mut self, authority: &str, serial: &str) {
-        // Two different ones of a million fall together once in ten million audits.
+        // Two of a million collide once in ten million audits.
         if !self.seen.insert(self.hasher.hash_one((authority, serial))) {
             self.twice.get_or_insert_with(|| format!("serial number {serial} under {authority}"));
         }
     }
 
-    /// Whether each stands there once.
+    /// Checks that there is no duplicate.
     pub fn told(&self) -> Result<String, String> {
         match &self.twice {
             None => Ok(format!(
@@ -54,27 +54,29 @@ impl Seen {
     }
 }
 
-/// A row after its check: path and digest of what came in, and what was made of it.
+/// A row after its check.
 pub struct Checked {
+    /// Path and digest of the request; None for a key in the token.
     pub came: Option<(RelativePath, Digest)>,
     pub made: Made,
-    /// The serial number that is reserved, and the digest of the octets.
+    /// Reserved serial number, and digest of the reserved octets.
     pub reserved: Option<(String, Digest)>,
-    /// Number of the medium, when that has an index.
+    /// Number of the medium, if it has an index.
     pub bundle: Option<i64>,
 }
 
+/// Result of a row.
 pub enum Made {
-    /// A certificate: serial number and fingerprint.
+    /// Serial number and fingerprint of the certificate.
     Issued(String, Digest),
-    /// A certificate of a key in the token.
+    /// Certificate of a key in the token.
     Key,
     Refused(Vec<Reason>),
-    /// Nothing was issued yet.
+    /// Not issued yet.
     Waiting,
 }
 
-/// What the rows amount to.
+/// Totals over the rows of one ceremony.
 pub struct Found<'s> {
     runs: Runs<'s>,
     reserved: Runs<'s>,
@@ -82,16 +84,16 @@ pub struct Found<'s> {
     refusals: Refusals,
     listing: Hasher,
     waiting: usize,
-    /// So many requests came on each medium with an index.
+    /// Number of requests of each medium with an index.
     media: BTreeMap<i64, usize>,
     wrong: Option<String>,
-    /// The row before the first one, and whether the next row is the first.
+    /// Last row of the previous ceremonies.
     before: i64,
+    /// Whether the next row is the first.
     first: bool,
 }
 
 impl<'s> Found<'s> {
-    /// Nothing found yet.
     pub fn new(reading: &'s Reading, before: i64) -> Self {
         Self {
             runs: Runs::new(&reading.runs),
@@ -107,7 +109,7 @@ impl<'s> Found<'s> {
         }
     }
 
-    /// Takes in the next row.
+    /// Adds the next row.
     pub fn take(&mut self, row: i64, checked: Result<Checked, String>, seen: &mut Seen) {
         if std::mem::take(&mut self.first) && row != self.before + 1 {
             self.wrong.get_or_insert(format!("its first row is {row}, the ledger says {}", self.before + 1));
@@ -141,7 +143,7 @@ impl<'s> Found<'s> {
         }
     }
 
-    /// What can be claimed of the rows.
+    /// Adds the claims about the rows to the section.
     pub fn claims(
         mut self,
         row: &CeremonyRow,

@@ -1,11 +1,10 @@
-//! The ledger's keys in tokens, held against what the transcripts tell of them.
+//! Compares the ledger's token keys with the transcripts.
 
 use crate::audit::reading::Reading;
 use crate::ledger::{CeremonyRow, StoredKey};
 use crate::record::KeyCertificate;
 
-/// The keys of a ceremony and their certificates, in ledger and transcript: the same ones, in the
-/// order in which they were made.
+/// Compares keys and certificates of one ceremony in ledger and transcript, including their order.
 pub fn told(keys: &[StoredKey], row: &CeremonyRow, reading: &Reading, what: &str) -> Result<String, String> {
     let own: Vec<&StoredKey> = keys.iter().filter(|key| key.ceremony == row.id).collect();
     for key in &own {
@@ -24,7 +23,7 @@ pub fn told(keys: &[StoredKey], row: &CeremonyRow, reading: &Reading, what: &str
     }
 }
 
-/// One key; in a ceremony that waits, its certificate may be written down before the transcript has it.
+/// Checks one key. In an unfinished ceremony the ledger may have its certificate before the transcript does.
 fn one(key: &StoredKey, keys: &[StoredKey], reading: &Reading, done: bool) -> Result<(), String> {
     let name = &key.name;
     let Some(certificate) = &key.certificate else {
@@ -55,7 +54,8 @@ fn one(key: &StoredKey, keys: &[StoredKey], reading: &Reading, done: bool) -> Re
     certificate.verify_by(issuer.key()).map_err(|e| format!("{name} under {}: {e}", key.issuer))
 }
 
-/// Keys stand in the order of their ceremonies: the first authority names the ledger's releases.
+/// Checks that keys are in the order of their ceremonies: the first authority identifies the ledger in its
+/// releases.
 pub fn in_order(keys: &[StoredKey]) -> Result<String, String> {
     let pairs = keys.iter().zip(keys.iter().skip(1));
     match pairs.into_iter().find(|(one, next)| next.ceremony < one.ceremony) {

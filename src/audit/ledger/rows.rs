@@ -1,4 +1,4 @@
-//! The rows of a ceremony: requests, what policy said, what was reserved, signed and recorded.
+//! The rows of a ceremony: requests, decisions, reservations, signatures.
 
 use crate::failure::Failure;
 use std::collections::{BTreeMap, HashMap};
@@ -19,14 +19,14 @@ use crate::record::KeyState;
 use crate::request::{Control, Reason};
 use crate::signing::is_certificate_of;
 
-/// What else the ledger says of the ceremony.
+/// Other data of the ceremony.
 pub struct Held<'a> {
     pub plan: &'a Plan,
     pub keys: &'a [StoredKey],
     pub reading: &'a Reading,
 }
 
-/// What the rows are held against.
+/// Checks rows one by one.
 struct Bench<'a> {
     plan: &'a Plan,
     ceremony: i64,
@@ -36,13 +36,12 @@ struct Bench<'a> {
     authorities: BTreeMap<String, Authority>,
     templates: Templates,
     reserved_keys: &'a [KeyState],
-    /// What stands against requests beyond themselves, by their rows.
+    /// Controls that requests fail because of other requests, by row.
     beyond: HashMap<i64, Vec<Control>>,
     keys: BTreeMap<String, Certificate>,
     /// First and last time of the ceremony.
     times: (&'a str, &'a str),
     done: bool,
-    /// Whether it was given up, with nothing made.
     abandoned: bool,
 }
 
@@ -165,7 +164,7 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// An approved request: what is kept of it is what policy and template make of it again.
+    /// Checks that policy and template yield the kept approval and certificate again.
     fn approved(&self, path: &RelativePath, row: &Row, again: Judgement, kept: &str) -> Result<Made, String> {
         let approval = again.outcome.map_err(|violations| {
             let first = violations.first().map(|v| format!("{} [{}]", shown(&v.message), v.control.id()));
@@ -234,7 +233,7 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// What reserved octets were made of, as the ledger says it beside them.
+    /// Checks the reserved octets against the other columns, and returns their parts.
     fn reserved(&self, reserved: &ReservedRow) -> Result<Reserved, String> {
         let made = Reserved::of(&reserved.tbs).map_err(|e| e.to_string())?;
         if made.serial.as_bytes() != reserved.serial {
@@ -252,8 +251,8 @@ impl<'a> Bench<'a> {
         Ok(made)
     }
 
-    /// The certificate of a reservation, whose signature verifies under the authority that it
-    /// names; none when it was not signed yet.
+    /// Returns the certificate of a reservation after verifying its signature under the authority it
+    /// names; None if it is not signed yet.
     fn certificate(&self, reserved: &ReservedRow) -> Result<Option<Certificate>, String> {
         let signature = match &reserved.signature {
             Some(signature) => signature,
@@ -270,8 +269,8 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// A refused request: every control that it fails stands there, by itself or beyond itself, and no
-/// other.
+/// Checks that the kept reasons are exactly the controls that the request fails, alone or because of
+/// other requests.
 fn refused(kept: &str, again: &Judgement, beyond: &[Control]) -> Result<Made, String> {
     let reasons: Vec<Reason> = serde_json::from_str(kept).map_err(|e| e.to_string())?;
     let none = Vec::new();
@@ -279,7 +278,7 @@ fn refused(kept: &str, again: &Judgement, beyond: &[Control]) -> Result<Made, St
     let own = |control: &str| violations.iter().any(|violation| violation.control.id() == control);
     let known = |control: &str| own(control) || beyond.iter().any(|beyond| beyond.id() == control);
     let absent = |control: &&Control| !reasons.iter().any(|reason| reason.control == control.id());
-    // A long list is cut short; what stands against a request beyond itself comes after it.
+    // A long list is truncated; controls failed because of other requests come after it.
     let cut = violations.len() > reasons.len();
     let all = violations.iter().map(|violation| &violation.control).filter(|_| !cut);
     let missing = all.chain(beyond).find(absent);
