@@ -1,4 +1,4 @@
-//! Giving up a ceremony that waits to be resumed and in which nothing was made.
+//! Abandons an unfinished ceremony in which nothing was made.
 
 use super::Environment;
 use super::checks::{check_clock, check_ledger};
@@ -7,10 +7,10 @@ use crate::failure::Failure;
 use crate::ledger::Ledger;
 use crate::record::{Abandoned, Event, Person, Role};
 
-/// Closes the ledger's unfinished ceremony; returns its number.
+/// Closes the ledger's unfinished ceremony and returns its number.
 ///
 /// # Errors
-/// [`Failure::usage`] when there is none, or when something was made in it.
+/// [`Failure::usage`] when there is none or something was made in it.
 pub fn abandon(
     ledger: &mut Ledger,
     by: &str,

@@ -1,5 +1,5 @@
-//! Whether a bundle may be used at all, told by its index before any of its requests is looked at:
-//! cluster, time, sequence, approvals.
+//! Admission of a bundle as a whole, decided by its index before any request is read: cluster, time,
+//! sequence, approvals.
 
 use std::collections::HashMap;
 
@@ -12,20 +12,20 @@ use crate::plan::Script;
 use crate::record::BundleFacts;
 use crate::request::{Approvals, Gate, INDEX, Index, IndexName, Opened, Time};
 
-/// A bundle may be dated so many seconds ahead of the clock, which no two machines have alike.
+/// Maximum seconds by which a bundle may be dated ahead of the clock: clocks of two machines differ.
 const AHEAD: u64 = 300;
 
-/// The last sequence number of each cluster and part.
+/// Last sequence number of each cluster and part.
 pub type Sequences = HashMap<(String, String), u64>;
 
-/// Judges bundles as a whole.
+/// Admits or refuses bundles as a whole.
 pub struct Gatekeeper<'s> {
     script: &'s Script,
     now: DateTime,
     sequences: Sequences,
-    /// Who must approve, unless approvals are left aside.
+    /// Required approvals, unless they are ignored.
     approvals: Option<&'s Approvals>,
-    /// The bundles with an index that were let in: what is written down of it, and it.
+    /// Facts and index of each admitted bundle that has an index.
     pub accepted: Vec<(BundleFacts, KeptIndex)>,
 }
 

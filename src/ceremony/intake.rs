@@ -1,4 +1,4 @@
-//! Taking in bundles: read once, judged in threads, noted in the order in which they came.
+//! Reads bundles once, judges their requests in worker threads and stores them in their order.
 
 use std::path::PathBuf;
 
@@ -13,21 +13,21 @@ use crate::record::BundleFacts;
 use crate::request::{BundleFile, read_bundles};
 use crate::signing::Progress;
 
-/// Requests that one thread judges at a time.
+/// Requests that one worker judges at a time.
 const GROUP: usize = 64;
 
-/// What bundles are judged by, and whom to tell.
+/// Judges bundles.
 pub struct Intake<'a> {
     pub script: &'a Script,
     pub policy: &'a Policy,
-    /// Whether the approvals that the script wants must be there.
+    /// Whether the script's approvals are required.
     pub approved: bool,
     pub environment: &'a Environment<'a>,
     pub tell: &'a mut dyn FnMut(&Progress),
 }
 
 impl Intake<'_> {
-    /// Takes in every file of the bundles; returns what their indexes say.
+    /// Imports every file of the bundles; returns the facts of their indexes.
     pub fn take_in(
         &mut self,
         bundles: &[PathBuf],
