@@ -1,4 +1,4 @@
-//! The login: a PIN that somebody types, that the token's own pad takes, or that custodians' shares give.
+//! The login: with a typed PIN, the token's PIN pad, or a PIN combined from custodians' shares.
 
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
@@ -11,12 +11,12 @@ use crate::record::{Custody, Event, Login, Person, PinChange, Role, ShareSource,
 use crate::shares::{Collected, Share};
 use crate::token::{self, Pin, Session};
 
-/// Shorter PINs are worth no custody: 8 characters are 40 bits.
+/// Minimum length of a PIN in split custody: 8 characters are 40 bits.
 const SHORTEST_PIN: usize = 8;
 
 impl Conductor<'_> {
-    /// Opens the token with the PIN as the script says it comes in, or as an interrupted change of
-    /// custody left it.
+    /// Opens the token with the PIN that the script specifies, or the one that an interrupted change of
+    /// custody left.
     pub(super) fn log_in(&mut self, rule: PinRule) -> Result<OpenToken, Failure> {
         if self.module.wants_pinpad(&self.token)? {
             if rule == PinRule::Shares {
@@ -46,22 +46,22 @@ impl Conductor<'_> {
         };
         let session = self.try_pin(Some(&pin))??;
         if let Some(set) = tried {
-            // Only now is it sure that nothing but paper is lost with them.
+            // The old PIN works, so the new shares are worthless.
             self.void(&set)?;
         }
-        // Kept only for a step that changes it.
+        // Keep the PIN only for a step that changes it.
         let changes = !changed && self.plan.script().has("custody");
         Ok(OpenToken { session, pin: changes.then_some(pin) })
     }
 
-    /// The PIN, as somebody types it or a file has it.
+    /// Returns the PIN, typed or from a file.
     fn typed_pin(&mut self) -> Result<SecretString, Failure> {
         let token = self.token.clone();
         let pin = self.secret(Secret::Pin(&token))?;
         pin.ok_or_else(|| Failure::stopped("no PIN was given"))
     }
 
-    /// The set of shares whose PIN this token took last, in any ceremony of the ledger.
+    /// Returns the set of shares of this token's current PIN, according to all ceremonies of the ledger.
     fn set_of_token(&self) -> Result<Option<String>, Failure> {
         let records = self.ledger.records_of("custody")?;
         let set = |(_, record): (i64, crate::record::Record)| match record.event {
@@ -73,7 +73,7 @@ impl Conductor<'_> {
         Ok(records.into_iter().rev().find_map(set))
     }
 
-    /// A set that the token never took.
+    /// Voids a set of shares whose PIN was never set.
     pub(super) fn void(&mut self, set: &str) -> Result<(), Failure> {
         self.record(Event::Custody(Custody::Void { set: set.to_owned() }))?;
         self.write_down()?;
@@ -83,8 +83,8 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    /// Tries a PIN that is needed afterwards, or the token's own pad; what the token says of it is for the
-    /// caller.
+    /// Tries a PIN that is still needed afterwards, or the PIN pad if None; the inner result is the token's
+    /// answer.
     fn try_pin(&mut self, pin: Option<&SecretString>) -> Result<Result<Session, token::Error>, Failure> {
         self.record(Event::Login(Login { token: self.token.clone() }))?;
         self.write_down()?;
@@ -92,8 +92,8 @@ impl Conductor<'_> {
         Ok(self.module.open(&self.token, &pin, self.final_try))
     }
 
-    /// After an interruption between handing out and the end: the new shares, if the token took
-    /// the PIN that they give.
+    /// Tries the new shares after an interruption during a change of custody; None if the token does not
+    /// accept their PIN.
     fn try_new_shares(&mut self, set: &str) -> Result<Option<Session>, Failure> {
         self.room.show(&format!(
             "  A change of the PIN was under way when the ceremony was interrupted. If the token took the new PIN, the shares of set {set} open it. They are tried once, then the old PIN."
@@ -106,7 +106,7 @@ impl Conductor<'_> {
                 Ok(Some(session))
             }
             Err(token::Error::WrongPin(_)) => {
-                // What the token says of its PIN has changed.
+                // The token's PIN flags have changed.
                 self.look_at_token()?;
                 self.record(Event::Custody(Custody::NotTaken { set: set.to_owned() }))?;
                 self.room.show(&format!(
@@ -124,12 +124,12 @@ impl Conductor<'_> {
         self.write_down()
     }
 
-    /// Those who may hold shares.
+    /// Returns the custodians who signed in.
     pub(super) fn custodians(&self) -> Vec<Person> {
         self.state().present.iter().filter(|person| person.role == Role::Custodian).cloned().collect()
     }
 
-    /// The PIN out of the shares that custodians type, each told at once what is wrong with it.
+    /// Collects shares from custodians and combines the PIN; an invalid share is reported at once.
     fn pin_of_shares(&mut self, set: Option<String>) -> Result<SecretString, Failure> {
         let custodians = self.custodians();
         if let Some(set) = &set {
@@ -189,7 +189,7 @@ impl Conductor<'_> {
         }
     }
 
-    /// The secret of a set, as long as the token takes it.
+    /// Combines the secret and truncates it to the length that the token accepts.
     pub(super) fn pin(&self, collected: &Collected) -> Result<SecretString, Failure> {
         let secret = collected.secret()?;
         let longest = match self.token.longest_pin {

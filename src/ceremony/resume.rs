@@ -1,4 +1,4 @@
-//! Resuming: a ceremony that was interrupted goes on from its ledger alone.
+//! Resumes an interrupted ceremony from its ledger alone.
 
 use der::DateTime;
 
@@ -15,7 +15,7 @@ use crate::record::{Event, State};
 use crate::signing::policy;
 use crate::token::{HsmProfile, Module, Selector};
 
-/// Takes up the ledger's unfinished ceremony. Plan, requests and HSM profile come from the ledger.
+/// Resumes the ledger's unfinished ceremony. Plan, requests and HSM profile come from the ledger.
 ///
 /// # Errors
 /// [`Failure::usage`] when there is nothing to resume; otherwise as [`super::Start::prepare`].
@@ -41,7 +41,7 @@ pub fn resume<'a>(
     let state = transcript.state();
     let begin =
         state.begin.as_ref().ok_or_else(|| Failure::fault("ledger: the ceremony has no transcript"))?;
-    // The module gets the PIN: it must be the very file that the ceremony began with.
+    // The module receives the PIN: it must be the same file as at the beginning.
     let begun = begin.module.sha256;
     hsm.module_sha256 = Some(begun);
     check_time_left(&ledger, &setup, &plan, state, now)?;
@@ -66,8 +66,8 @@ pub fn resume<'a>(
     Ok(conductor)
 }
 
-/// What may have ended while a ceremony waited: bundles, as long as nothing of them is reserved, and the keys
-/// that it uses, as long as its manifest is not signed.
+/// Checks what may have expired since the interruption: bundles, unless something is already reserved, and
+/// the keys in use, unless the manifest is already signed.
 fn check_time_left(
     ledger: &Ledger,
     setup: &Setup,

@@ -1,4 +1,4 @@
-//! The beginning: what will be performed or goes on, who is there, and that it is the plan.
+//! The beginning: shows the plan, has people sign in and confirm the plan digest.
 
 use super::ask::ALWAYS;
 use super::conductor::Conductor;
@@ -33,7 +33,7 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    /// Where an interrupted ceremony stands.
+    /// Shows the progress of an interrupted ceremony.
     fn tell_where(&mut self) -> Result<(), Failure> {
         let mut lines = vec!["\nThis ceremony was interrupted and goes on.".to_owned()];
         let steps = &self.plan.script().step;
@@ -63,7 +63,7 @@ impl Conductor<'_> {
         lines
             .push(format!("  manifest                   {}", release.map_or("not signed yet", |_| "signed")));
         lines.extend(self.tell_medium());
-        // Nothing of this run is written yet.
+        // This run has not written a record yet.
         if let Some(last) = self.ledger.last_line()? {
             let head = Digest::of(last.as_bytes());
             lines
@@ -73,7 +73,7 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    /// Where the release will go, and whether the medium is there that was there before.
+    /// Describes the destination of the release, and whether its medium is the same as before.
     fn tell_medium(&self) -> Option<String> {
         let out = self.setup.out.as_deref()?;
         let (now, before) = (Output::medium(out), self.setup.medium.as_deref());
@@ -91,8 +91,8 @@ impl Conductor<'_> {
         Some(text)
     }
 
-    /// Has everybody whom the script wants sign in by name. Names are written down once they are
-    /// read back, so that what was mistyped, or was no name at all, stays nowhere.
+    /// Has everyone whom the script requires sign in by name. Names are recorded only after they were
+    /// read back, so that a mistyped name, or a secret typed by mistake, is stored nowhere.
     pub(super) fn sign_in(&mut self) -> Result<(), Failure> {
         let seats = self.plan.script().people.clone();
         self.room.show(&format!("\nWho is there: the script wants {}", seats.count().text()));
@@ -110,7 +110,7 @@ impl Conductor<'_> {
         there.into_iter().try_for_each(|person| self.record(Event::Present(person)))
     }
 
-    /// Reads the names back; the index of one that is to be typed again, if any.
+    /// Reads the names back; returns the index of one to correct, if any.
     fn misnamed(&mut self, there: &[Person]) -> Result<Option<usize>, Failure> {
         if self.room.unattended() {
             return Ok(None);
@@ -138,7 +138,6 @@ impl Conductor<'_> {
         let which = if of > 1 { format!(" {number} of {of}") } else { String::new() };
         let text = format!("{}{which}: type your name", role.as_str());
         let question = Question { text, wanted: Answer::Name(role, number) };
-        // A name that cannot sit down is told, and another one is asked for.
         loop {
             let name = self.listen(&question)?;
             let wrong = match Person::new(role, &name) {

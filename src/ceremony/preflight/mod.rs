@@ -1,5 +1,5 @@
-//! Before the PIN: everything that can fail without the token is tried, and found all at once. `check` lists
-//! what it finds; a run is "no findings, then go".
+//! Preflight: tries everything that can fail without the token and collects all findings. `check` lists them;
+//! a run requires that there are none.
 
 mod bound;
 mod room;
@@ -25,28 +25,27 @@ use crate::record::{Event, TokenFacts};
 use crate::signing::{check_out, policy};
 use crate::token::{HsmProfile, Module, Selector};
 
-/// What a run is told on the command line; for a check, as far as it is known.
+/// Command-line parameters of a run; a check may know only some of them.
 #[derive(Clone, Debug)]
 pub struct Start {
     /// The plan.
     pub plan: Plan,
-    /// The HSM profile: its file, and its text.
+    /// Path and text of the HSM profile.
     pub hsm: Option<(PathBuf, String)>,
-    /// Which token is meant, when the command line says so.
+    /// Selects the token.
     pub token: Selector,
-    /// The ledger's folder.
+    /// Folder of the ledger.
     pub ledger: Option<PathBuf>,
-    /// Media of requests: folders or tars.
+    /// Bundles: folders or tars.
     pub bundles: Vec<PathBuf>,
-    /// Where the release goes.
+    /// Destination of the release.
     pub out: Option<PathBuf>,
     /// Whether it is a rehearsal.
     pub rehearsal: bool,
-    /// Whether a PIN is tried although it is the last try.
+    /// Whether to try a PIN even if only one attempt is left.
     pub final_try: bool,
 }
 
-/// What was found so far.
 #[derive(Debug, Default)]
 struct Findings(Vec<Failure>);
 
@@ -55,7 +54,7 @@ impl Findings {
         result.map_err(|failure| self.0.push(failure.into())).ok()
     }
 
-    /// Nothing was found; otherwise all of it as one failure, of the kind of the first.
+    /// Returns all findings as one failure of the kind of the first.
     fn none(self) -> Result<(), Failure> {
         let kind = self.0.first().map(|first| first.kind);
         let texts: Vec<String> = self.0.into_iter().map(|failure| failure.text).collect();
@@ -64,11 +63,12 @@ impl Findings {
 }
 
 impl Start {
-    /// Everything that would fail when it is run, as far as it is known. Nothing is changed: where bundles
-    /// come in, they are tried on a copy of the ledger below `scratch`.
+    /// Returns everything that is known to fail in a run. Nothing is changed: bundles are imported into a copy
+    /// of the ledger below `scratch`.
     ///
     /// # Errors
-    /// The ledger cannot be read, or is not as it was written, which makes everything else void.
+    /// [`Failure`] when the ledger cannot be read or was modified, which makes all other findings
+    /// meaningless.
     pub fn check(
         &self,
         scratch: &Path,
@@ -101,7 +101,7 @@ impl Start {
     /// Checks everything and begins the ceremony in the ledger.
     ///
     /// # Errors
-    /// Whatever was found; ledger, output and token are as they were.
+    /// All findings as one [`Failure`]; ledger, output and token are unchanged.
     pub fn prepare<'a>(
         self,
         environment: &'a Environment<'a>,
@@ -146,7 +146,7 @@ impl Start {
         }
     }
 
-    /// Takes the bundles in and begins the ceremony, in one transaction with its first record.
+    /// Imports the bundles and begins the ceremony in one transaction with its first record.
     fn begin(
         &self,
         ledger: &mut Ledger,
@@ -170,7 +170,7 @@ impl Start {
         Ok((id, setup, transcript))
     }
 
-    /// The ledger that is there. One that is not as it was written makes everything else void.
+    /// Opens the ledger if it exists. A modified ledger makes all other findings meaningless.
     fn ledger(
         &self,
         open: impl FnOnce(&Path) -> Result<Ledger, crate::ledger::Error>,
@@ -190,7 +190,7 @@ impl Start {
         Ok(Some(ledger))
     }
 
-    /// What the script needs and the command line does not name.
+    /// Finds arguments that the script needs and the command line lacks.
     fn named(&self, found: &mut Findings) {
         if self.bundles.is_empty() {
             found.take(check_bundles(&self.plan, &[]));
@@ -201,7 +201,7 @@ impl Start {
         }
     }
 
-    /// Everything but module, token and bundles.
+    /// Checks everything except module, token and bundles.
     fn survey(
         &self,
         ledger: Option<&Ledger>,
@@ -225,7 +225,7 @@ impl Start {
         Ok(())
     }
 
-    /// What the command line names and the script has no use for.
+    /// Finds arguments that the script does not use.
     fn unneeded(&self, found: &mut Findings) {
         if !self.bundles.is_empty() {
             found.take(check_bundles(&self.plan, &self.bundles));
@@ -237,10 +237,10 @@ impl Start {
     }
 }
 
-/// Whether bundles are named where the script imports some, and only there.
+/// Checks that bundles are named if and only if the script imports some.
 ///
 /// # Errors
-/// [`Failure::usage`] says what to add or to leave out.
+/// [`Failure::usage`] says what to add or omit.
 pub fn check_bundles(plan: &Plan, bundles: &[PathBuf]) -> Result<(), Failure> {
     let what = match (plan.script().has("import"), bundles.is_empty()) {
         (true, true) => "the script imports bundles; name one or more by --in",
@@ -250,13 +250,13 @@ pub fn check_bundles(plan: &Plan, bundles: &[PathBuf]) -> Result<(), Failure> {
     Err(Failure::usage(format!("{}: {what}", plan.name())))
 }
 
-/// The module that an HSM profile names.
+/// Loads the module of an HSM profile.
 fn load((path, text): &(PathBuf, String)) -> Result<Module, Failure> {
     let loaded = HsmProfile::parse(text).and_then(Module::load);
     loaded.map_err(|error| Failure::from(error).map(|text| format!("{}: {text}", path.display())))
 }
 
-/// No ceremony of the ledger waits to be resumed.
+/// Checks that the ledger has no unfinished ceremony.
 fn check_open(ledger: &Ledger) -> Result<Result<(), Failure>, Failure> {
     let Some(open) = ledger.open_ceremony()? else { return Ok(Ok(())) };
     let folder = ledger.folder().display();
@@ -266,7 +266,7 @@ fn check_open(ledger: &Ledger) -> Result<Result<(), Failure>, Failure> {
     ))))
 }
 
-/// The keys that the plan uses are in this token.
+/// Checks that the keys that the plan uses are in this token.
 fn check_token(plan: &Plan, ledger: Option<&Ledger>, token: &TokenFacts) -> Result<(), Failure> {
     let uses = plan.script().keys();
     let keys = ledger.map(Ledger::keys).transpose()?.unwrap_or_default();

@@ -1,14 +1,11 @@
-//! What a file may answer for people, and what it may not.
+//! Checks that those in the room can answer what the plan asks, and which answers a file may give.
 
 use crate::ceremony::{Room, Wanted};
 use crate::failure::Failure;
 use crate::plan::Plan;
 
-/// Checks that those who answer can answer what this plan asks: at the beginning, and again
-/// whenever others take a ceremony up.
-///
-/// # Errors
-/// [`Failure::usage`] with what they lack.
+/// Checks that the room can answer what this plan asks from `next_step` on; performed at the beginning
+/// and at each resumption.
 pub fn check_room(plan: &Plan, rehearsal: bool, next_step: usize, room: &dyn Room) -> Result<(), Failure> {
     let script = plan.script();
     let wrong = |message: &str| Err(Failure::usage(format!("{}: {message}", plan.name())));
