@@ -114,7 +114,7 @@ impl Conductor<'_> {
         Ok(Some(Intention { name: key.name.clone(), id: key.id.clone(), alone }))
     }
 
-    /// Withdraws an intention of which the token holds nothing more.
+    /// Withdraws an intention of which the token has no object any more.
     fn withdraw(&mut self, stored: &StoredKey, destroyed: &[InventoryObject]) -> Result<(), Failure> {
         let withdrawn = KeyWithdrawn {
             name: stored.name.clone(),

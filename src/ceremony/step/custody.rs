@@ -1,9 +1,9 @@
-//! `custody`: a PIN that nobody knows, in shares that custodians hold.
+//! `custody`: a PIN that nobody knows, split into shares for custodians.
 //!
-//! Order of a change, so that the token never has a PIN that nobody can give: the shares are handed
-//! out and typed back, that is written down, the token gets the new PIN, the login with it is tried,
-//! and that is written down. After an interruption in between, either the old PIN or the new shares
-//! open the token, and both are tried, the shares first.
+//! A change is ordered so that the token never has a PIN that nobody can recover: the shares are
+//! handed out and typed back, that is written to disk, the token's PIN is changed, a login with it is
+//! tried, and that is written to disk. After an interruption in between, either the old PIN or the new
+//! shares open the token; both are tried, the shares first.
 
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
@@ -30,14 +30,14 @@ impl From<shares::Error> for Failure {
 }
 
 impl Conductor<'_> {
-    /// Makes a new PIN, hands out its shares, and gives the token that PIN.
+    /// Makes a new PIN, hands out its shares, and sets it.
     fn change_custody(&mut self, threshold: usize, count: usize) -> Result<(), Failure> {
         match self.state().pin.clone() {
             Some(PinChange::Changed(_)) => {
                 self.room.show("  The token has its new PIN already.");
                 return Ok(());
             }
-            // Stopped before all of it was out: some custodians hold papers of it.
+            // Interrupted while shares were handed out: some custodians have papers of this set.
             Some(PinChange::Begun(set)) => self.void(&set)?,
             _ => {}
         }
@@ -81,7 +81,7 @@ impl Conductor<'_> {
 
     fn new_shares(&self, threshold: usize, count: usize) -> Result<Vec<Share>, Failure> {
         let session = self.session()?;
-        // Octets of token and system together: as good as the better of the two.
+        // Random octets of token and system combined: as good as the better of the two.
         shares::split(threshold, count, &mut |octets: &mut [u8]| -> Result<(), Failure> {
             let token = Zeroizing::new(session.random(32)?);
             let system = Zeroizing::new(self.environment.random()?);
@@ -92,7 +92,7 @@ impl Conductor<'_> {
         })
     }
 
-    /// Who gets the shares: all custodians, or those whom people choose when there are more.
+    /// Returns who gets the shares: all custodians, or a choice if there are more than shares.
     fn holders(&mut self, count: usize) -> Result<Vec<Person>, Failure> {
         let mut left = self.custodians();
         if left.len() == count || self.room.unattended() {
@@ -123,7 +123,7 @@ impl Conductor<'_> {
         Ok(chosen)
     }
 
-    /// Nobody's share goes to a file, but in a rehearsal.
+    /// Checks that no share goes to a file, except in a rehearsal.
     fn people_take_shares(&self) -> Result<(), Failure> {
         match self.room.unattended() && !self.ledger.is_rehearsal() {
             false => Ok(()),
@@ -133,7 +133,7 @@ impl Conductor<'_> {
         }
     }
 
-    /// Shows one share to one custodian, and has it typed back.
+    /// Shows one share to one custodian and has it typed back.
     fn hand_out(&mut self, share: &Share, person: &Person) -> Result<(), Failure> {
         self.people_take_shares()?;
         let title = person.title();

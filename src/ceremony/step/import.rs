@@ -1,4 +1,4 @@
-//! `import`: what came in, and whether it is what was sent.
+//! `import`: shows what was imported and has its digest compared with the sender's.
 
 use super::Perform;
 use crate::ceremony::conductor::Conductor;

@@ -1,5 +1,5 @@
-//! `issue`: what was reserved is signed, verified and recorded while the next is being built, in batches that
-//! keep their order.
+//! `issue`: signs, verifies and records reserved batches while the next ones are built; batches keep their
+//! order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,19 +16,19 @@ use crate::record::{Event as Happened, Issued, Run, count};
 use crate::signing::{Batch, Event, Pipeline, Progress, Queues, Signers, approval};
 use crate::token::Session;
 
-/// So many certificates are a batch, at most and at least: what one thread works at before it hands on.
+/// Maximum and minimum certificates in a batch.
 const BATCH: (usize, usize) = (64, 4);
-/// Batches grow smaller towards the end, so that no session signs long after the others have nothing
-/// left: what is left makes so many times the batches that may be under way.
+/// The remaining requests are divided into this many times the batches that may be in flight: batches shrink
+/// towards the end, so that no session signs long after the others are idle.
 const BATCHES_LEFT: usize = 2;
 
-/// As long as enough waits to be signed, what the pipeline have done is gathered, up to this time, and
-/// written down together.
+/// While enough is queued for signing, finished work is collected for up to this time and written in one
+/// transaction.
 const GATHER: Duration = Duration::from_millis(20);
 
 impl Perform for step::Issue {
     fn perform(&self, conductor: &mut Conductor<'_>) -> Result<(), Failure> {
-        // Sessions go to threads of their own while the ledger is written to.
+        // Each session moves to a separate thread while this one writes the ledger.
         let open = conductor.open.take().ok_or_else(|| Failure::fault("no token is open"))?;
         let mut sessions = vec![open.session];
         let result = conductor.issue_with(&mut sessions);
@@ -76,7 +76,7 @@ impl Conductor<'_> {
         })
     }
 
-    /// The authorities that the roster names, with what the ledger knows of their keys.
+    /// Returns the authorities that the roster names, with their keys.
     fn signers(&self) -> Result<Signers, Failure> {
         let mut found = Signers::new();
         for line in &self.plan.script().roster {
@@ -89,25 +89,25 @@ impl Conductor<'_> {
     }
 }
 
-/// Where the ledger is written: takes in what the pipeline have done, and gives them the next.
+/// Writes the ledger: collects the work that the pipeline finished and dispatches the next.
 struct Coordinator<'d, 'c> {
     conductor: &'d mut Conductor<'c>,
     pipeline: &'d Pipeline<'d>,
     /// Random octets of the token.
     seed: Vec<u8>,
-    /// The last request that was handed out.
+    /// Last request dispatched.
     row: i64,
     done: usize,
     next_batch: u64,
     next_reserve: u64,
     built: BTreeMap<u64, Vec<(i64, ToBeSigned)>>,
     next_record: u64,
-    /// Signed before one that comes first: what is recorded is a run of rows without a gap.
+    /// Batches signed out of order: only a run of rows without a gap is recorded.
     signed: BTreeMap<u64, Vec<(Reservation, Signed)>>,
     under_way: usize,
     failure: Option<(u64, Failure)>,
     halt: &'d AtomicBool,
-    /// Requests that were handed out in this run, or answered before it.
+    /// Number of requests dispatched in this run or answered before it.
     handed_out: usize,
 }
 
@@ -120,7 +120,7 @@ impl Coordinator<'_, '_> {
                 self.halt.store(true, Ordering::Relaxed);
             }
             while self.failure.is_none() && self.under_way < link.most() && self.hand_out(link)? {}
-            // What waits for a batch that was kept or failed stays reserved, and is signed again.
+            // Batches behind one that was kept or failed stay reserved and are signed again on resumption.
             if self.under_way == self.signed.len() {
                 break;
             }
@@ -146,7 +146,7 @@ impl Coordinator<'_, '_> {
         }
     }
 
-    /// Has signed what an interrupted run reserved: the same octets, the same serial numbers.
+    /// Signs what an interrupted run reserved: the same octets with the same serial numbers.
     fn sign_reserved(&mut self, link: &Queues) -> Result<(), Failure> {
         let mut row = self.conductor.ledger.before(self.conductor.id)?;
         loop {
@@ -169,7 +169,7 @@ impl Coordinator<'_, '_> {
         }
     }
 
-    /// A reservation that was made before the interruption: what was approved gives the very octets.
+    /// Restores a reservation made before the interruption: the approval must yield the same octets.
     fn reserved(&self, row: &Row) -> Result<Reservation, Failure> {
         let approval = approval(&self.conductor.policy, row)?;
         let other = || {
@@ -183,7 +183,7 @@ impl Coordinator<'_, '_> {
         row.reservation(tbs).ok_or_else(other)
     }
 
-    /// Hands the next requests out to be built; false when there are none, or people want to stop.
+    /// Dispatches the next batch to be built; false if there is none or cancellation was requested.
     fn hand_out(&mut self, link: &Queues) -> Result<bool, Failure> {
         if self.halt.load(Ordering::Relaxed) {
             return Ok(false);
@@ -232,10 +232,10 @@ impl Coordinator<'_, '_> {
         }
     }
 
-    /// Writes down what was signed, and reserves the batches whose turn it is.
+    /// Records what was signed, and reserves the batches that are next in order.
     fn advance(&mut self, mut advance: Advance, link: &Queues) -> Result<(), Failure> {
         if self.failure.is_some() {
-            // Nothing new is begun, so batches that were only built are put away.
+            // Nothing new is started: drop batches that were built but not reserved.
             self.under_way -= self.built.len();
             self.built.clear();
         }
@@ -265,7 +265,7 @@ impl Coordinator<'_, '_> {
             link.sign(Batch { number, items: reserved.by_ref().take(size).collect() })?;
         }
         if batches > 0 && self.next_reserve > link.most() as u64 {
-            // From now on the sessions have enough to sign while the ledger is tidied up.
+            // From now on the sessions have enough to sign during a checkpoint of the ledger.
             self.conductor.ledger.tidy()?;
         }
         self.done += signed;

@@ -1,4 +1,4 @@
-//! `machine`: what the machine looks like, and whether its clock is right.
+//! `machine`: records facts about the machine and has its clock confirmed.
 
 use super::Perform;
 use crate::ceremony::conductor::Conductor;

@@ -1,4 +1,4 @@
-//! `record`: what somebody says or reads off, a number twice.
+//! `record`: a statement, or a value read off and typed twice.
 
 use super::Perform;
 use crate::ceremony::conductor::Conductor;
@@ -15,7 +15,7 @@ impl Perform for Record {
 }
 
 impl Record {
-    /// Has it said or read off, and writes it down; returns it.
+    /// Asks for the value, records and returns it.
     pub(super) fn stated(&self, conductor: &mut Conductor<'_>) -> Result<String, Failure> {
         let Self { kind, label, by, .. } = self;
         let person = conductor.seat(*by)?;
