@@ -2,14 +2,14 @@
 //! is not signed, but its transcripts are chained and its manifests are signed.
 
 mod bundles;
-mod found;
+mod totals;
 mod keys;
 mod rows;
 
 use crate::failure::Failure;
 use std::path::Path;
 
-use super::history::{Chapter, History, Told};
+use super::cross_check::{Chapter, History, Told};
 use super::reading::{Reading, approved};
 use super::{Order, Section, release, transcript};
 use crate::digest::Digest;
@@ -71,7 +71,7 @@ impl Book<'_> {
         let ids = ledger.ceremonies()?;
         let mut head = FIRST;
         let mut linked = Ok(());
-        let mut seen = found::Seen::default();
+        let mut seen = totals::Seen::default();
         for (at, id) in ids.iter().enumerate() {
             let chapter = self.ceremony(ledger, *id, &mut seen)?;
             if linked.is_ok() && *id != at as i64 + 1 {
@@ -127,7 +127,12 @@ impl Book<'_> {
         Ok(())
     }
 
-    fn ceremony(&mut self, ledger: &mut Ledger, id: i64, seen: &mut found::Seen) -> Result<Chapter, Failure> {
+    fn ceremony(
+        &mut self,
+        ledger: &mut Ledger,
+        id: i64,
+        seen: &mut totals::Seen,
+    ) -> Result<Chapter, Failure> {
         let what = format!("ceremony {id}");
         let row = ledger.ceremony(id)?;
         let mut reading = Reading::default();

@@ -7,7 +7,7 @@
 mod answers;
 mod certificates;
 mod claim;
-mod history;
+mod cross_check;
 mod key_events;
 #[cfg(feature = "token")]
 mod ledger;
@@ -58,7 +58,7 @@ pub struct Order {
 /// claim that fails.
 pub fn audit(order: &Order) -> Result<Report, Failure> {
     let mut report = Report::default();
-    let mut history = history::History::default();
+    let mut history = cross_check::History::default();
     let kinds = order.sources.iter().map(|source| Ok((kind(source)?, source)));
     let mut sources = kinds.collect::<Result<Vec<_>, Failure>>()?;
     // Ledgers first: they keep the plans of transcripts and releases.

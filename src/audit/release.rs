@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 
 use super::certificates::Runs;
-use super::history::{Chapter, History, Told};
+use super::cross_check::{Chapter, History, Told};
 use super::reading::{Reading, approved};
 use super::{Order, Section, transcript};
 use crate::digest::{Digest, Hasher};

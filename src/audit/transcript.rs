@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::history::{Chapter, History};
+use super::cross_check::{Chapter, History};
 use super::reading::{Reading, approved};
 use super::{Order, Section, answers, people, steps};
 use crate::digest::Digest;

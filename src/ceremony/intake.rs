@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Environment;
-use super::gate::{Gatekeeper, Sequences};
+use super::admission::{Gatekeeper, Sequences};
 use crate::failure::Failure;
 use crate::ledger::Import;
 use crate::parallel;

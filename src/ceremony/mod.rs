@@ -11,7 +11,7 @@ mod checks;
 mod conductor;
 mod create_key;
 mod facts;
-mod gate;
+mod admission;
 mod import;
 mod intake;
 mod key_pair;
@@ -24,7 +24,7 @@ mod step;
 mod transcript;
 mod upgrade;
 mod verdict;
-mod welcome;
+mod sign_in;
 
 use std::sync::{Arc, OnceLock};
 

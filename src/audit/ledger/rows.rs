@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::found::{Checked, Found, Made, Seen};
+use super::totals::{Checked, Found, Made, Seen};
 use crate::audit::Section;
 use crate::audit::reading::Reading;
 use crate::digest::{Digest, hex};
