@@ -91,9 +91,10 @@ impl<'s> Check<'s> {
     /// Returns the person of this role and name, who must have signed in.
     fn person(&self, role: Role, name: &str, what: &str) -> Result<Person, String> {
         let person = Person::new(role, name)?;
-        match self.state.present.iter().any(|other| other.is(&person) && other.role == role) {
-            true => Ok(person),
-            false => Err(format!("{} {what} and had not signed in", person.title())),
+        if self.state.present.iter().any(|other| other.is(&person) && other.role == role) {
+            Ok(person)
+        } else {
+            Err(format!("{} {what} and had not signed in", person.title()))
         }
     }
 

@@ -173,9 +173,10 @@ impl Book<'_> {
             }
             let order = self.order;
             let held = rows::Held { plan, keys: &keys, reading: &reading };
-            match self.only_open && row.done {
-                true => seen.lose(),
-                false => rows::audit(ledger, &row, &held, (seen, order.processors), self.section)?,
+            if self.only_open && row.done {
+                seen.lose()
+            } else {
+                rows::audit(ledger, &row, &held, (seen, order.processors), self.section)?
             }
             self.release(ledger, &row, plan, &keys, &reading)?;
             self.history.keep(plan.clone());
@@ -225,9 +226,10 @@ impl Book<'_> {
         let whose = "the manifest";
         self.section.compared("AUDIT-SEAL", release::sealed(reading, &head, whose).map(told).map_err(told));
         self.section.compared("AUDIT-MANIFEST", release::same_facts(reading, &head).map(told).map_err(told));
-        let again = match self.only_open && row.done {
-            true => Ok(release.manifest),
-            false => manifest_again(ledger, row.id, &head, plan, self.order.processors),
+        let again = if self.only_open && row.done {
+            Ok(release.manifest)
+        } else {
+            manifest_again(ledger, row.id, &head, plan, self.order.processors)
         };
         let again = again.map_err(|e| e.to_string());
         let same = again.and_then(|again| self.same_manifest(&release, &head, again, keys, reading));

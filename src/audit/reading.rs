@@ -136,9 +136,10 @@ impl Reading {
                     }
                     _ => {}
                 }
-                match self.acts.len() < MOST_ACTS {
-                    true => self.acts.push(record),
-                    false => self.too_many("acts of people and steps", MOST_ACTS),
+                if self.acts.len() < MOST_ACTS {
+                    self.acts.push(record)
+                } else {
+                    self.too_many("acts of people and steps", MOST_ACTS)
                 }
             }
         }

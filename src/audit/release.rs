@@ -160,12 +160,13 @@ pub fn anchored(head: &Head, roots: &[Digest], what: &str, section: &mut Section
     let listed = || roots.iter().map(Digest::to_string).collect::<Vec<_>>().join(" or ");
     section.compared(
         "AUDIT-ROOT",
-        match roots.contains(&own) {
-            true => Ok(format!("{what}: is under the root you trust, {name} with SHA-256 {own}")),
-            false => Err(format!(
+        if roots.contains(&own) {
+            Ok(format!("{what}: is under the root you trust, {name} with SHA-256 {own}"))
+        } else {
+            Err(format!(
                 "{what}: is under the root {name} with SHA-256 {own}, the root you trust has {}",
                 listed()
-            )),
+            ))
         },
     );
 }
@@ -285,11 +286,10 @@ pub fn issued(
     runs.map_err(|wrong| format!("{whose}: {wrong}"))?;
     let told =
         reading.state.issued.or(reading.state.reviewed.map(|review| review.approved)).unwrap_or_default();
-    match told == count {
-        true => {
-            Ok(format!("{whose} has the {count} certificates of the transcript, in its order and no other"))
-        }
-        false => Err(format!("{whose} has {count} certificates, the transcript has {told}")),
+    if told == count {
+        Ok(format!("{whose} has the {count} certificates of the transcript, in its order and no other"))
+    } else {
+        Err(format!("{whose} has {count} certificates, the transcript has {told}"))
     }
 }
 

@@ -167,15 +167,16 @@ fn one(
     let print = key.fingerprint(Default::default());
     let over = transcripts.iter().find(|(_, octets)| key.verify(NAMESPACE, octets, &signature).is_ok());
     let Some((source, _)) = over else {
-        match known(&key) {
-            true => section.compared(
+        if known(&key) {
+            section.compared(
                 "AUDIT-WITNESS",
                 Err(format!("{name}: is not a signature of {print} over a transcript that was given")),
-            ),
-            false => section.untold(
+            )
+        } else {
+            section.untold(
                 "AUDIT-WITNESS",
                 format!("{name}: is by a key of {}, which only ssh-keygen can verify", key.algorithm()),
-            ),
+            )
         }
         return Ok(());
     };

@@ -51,9 +51,10 @@ impl Intake<'_> {
                 }
                 progress.done += group.len();
                 tell(&progress);
-                match (environment.stopped)() {
-                    true => Err(Failure::stopped("stopped while requests were checked; nothing was signed")),
-                    false => Ok(()),
+                if (environment.stopped)() {
+                    Err(Failure::stopped("stopped while requests were checked; nothing was signed"))
+                } else {
+                    Ok(())
                 }
             },
         )?;
@@ -74,9 +75,10 @@ fn groups(
     let mut group = Vec::with_capacity(GROUP);
     read_bundles(bundles, gate, &mut |file| {
         group.push(file);
-        match group.len() < GROUP {
-            true => Ok(()),
-            false => each(std::mem::replace(&mut group, Vec::with_capacity(GROUP))),
+        if group.len() < GROUP {
+            Ok(())
+        } else {
+            each(std::mem::replace(&mut group, Vec::with_capacity(GROUP)))
         }
     })?;
     each(group)

@@ -169,9 +169,10 @@ impl Conductor<'_> {
                 Ok(index) => {
                     let (have, need) = collected.count();
                     let need = need.unwrap_or_default();
-                    let (from, whence) = match self.room.shares_from_file() {
-                        true => (ShareSource::File, " It came from a file, nobody typed it."),
-                        false => (ShareSource::Terminal, ""),
+                    let (from, whence) = if self.room.shares_from_file() {
+                        (ShareSource::File, " It came from a file, nobody typed it.")
+                    } else {
+                        (ShareSource::Terminal, "")
                     };
                     self.room.show(&format!("  Share {index} is right: {have} of {need}.{whence}"));
                     return self.record(Event::Custody(Custody::Share {

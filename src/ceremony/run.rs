@@ -61,9 +61,10 @@ impl Conductor<'_> {
         // People who confirmed the plan should not have to start over; a file can.
         let untouched = !made && (!self.agreed || self.room.unattended());
         let reason = failure.to_string();
-        let event = match untouched {
-            true => Event::Abandoned(Abandoned { reason, by: None }),
-            false => Event::Interrupted(Interruption { reason }),
+        let event = if untouched {
+            Event::Abandoned(Abandoned { reason, by: None })
+        } else {
+            Event::Interrupted(Interruption { reason })
         };
         let before = self.transcript.clone();
         let noted = self.record(event);

@@ -239,12 +239,13 @@ impl Pipeline<'_> {
         events: &Sender<Event>,
     ) -> bool {
         let number = batch.number;
-        match self.halt.load(Ordering::Relaxed) {
-            true => events.send(Event::Kept).is_ok(),
-            false => match guarded(|| sign_batch(keys, batch)) {
+        if self.halt.load(Ordering::Relaxed) {
+            events.send(Event::Kept).is_ok()
+        } else {
+            match guarded(|| sign_batch(keys, batch)) {
                 Ok(batch) => signed.send(Task::Check(batch)).is_ok(),
                 Err(error) => events.send(Event::Failed(number, error)).is_ok(),
-            },
+            }
         }
     }
 

@@ -28,9 +28,10 @@ fn one(kept: &KeptIndex, facts: &[BundleFacts], plan: &Plan) -> Result<(), Strin
     if let Some((field, again, told)) = again.difference(told) {
         return Err(format!("{field} is {again} in the ledger, {told} in the transcript"));
     }
-    match KeptIndex::new(&again, kept.octets.clone(), kept.signatures.clone()) == *kept {
-        true => Ok(()),
-        false => Err("cluster, part or sequence number of its row was modified".into()),
+    if KeptIndex::new(&again, kept.octets.clone(), kept.signatures.clone()) == *kept {
+        Ok(())
+    } else {
+        Err("cluster, part or sequence number of its row was modified".into())
     }
 }
 
@@ -42,12 +43,13 @@ pub fn approved(kept: &[KeptIndex], facts: &[BundleFacts], plan: &Plan) -> Optio
         let names = approvals.verify(&kept.octets, &kept.signatures)?;
         let names: BTreeSet<&String> = names.iter().collect();
         let told = facts.iter().find(|facts| facts.bundle == kept.number);
-        match told.is_some_and(|told| told.approvers.iter().collect::<BTreeSet<_>>() == names) {
-            true => Ok(()),
-            false => Err(format!(
+        if told.is_some_and(|told| told.approvers.iter().collect::<BTreeSet<_>>() == names) {
+            Ok(())
+        } else {
+            Err(format!(
                 "the approvers of the index of medium {} differ from those of the transcript",
                 kept.number
-            )),
+            ))
         }
     };
     Some(kept.iter().try_for_each(one).map(|()| {

@@ -13,13 +13,14 @@ pub fn told(keys: &[StoredKey], row: &CeremonyRow, reading: &Reading, what: &str
     let certified = own.iter().filter(|key| key.certificate.is_some()).map(|key| key.name.as_str());
     let (certified, told): (Vec<&str>, Vec<&str>) =
         (certified.collect(), reading.state.certificates().map(|told| told.name.as_str()).collect());
-    match certified == told || (!row.done && certified.starts_with(&told)) {
-        true => Ok(format!("{what}: {} keys made, as in the transcript", own.len())),
-        false => Err(format!(
+    if certified == told || (!row.done && certified.starts_with(&told)) {
+        Ok(format!("{what}: {} keys made, as in the transcript", own.len()))
+    } else {
+        Err(format!(
             "{what}: the ledger has certificates of {}, the transcript has {}",
             listed(&certified),
             listed(&told)
-        )),
+        ))
     }
 }
 
@@ -27,9 +28,10 @@ pub fn told(keys: &[StoredKey], row: &CeremonyRow, reading: &Reading, what: &str
 fn one(key: &StoredKey, keys: &[StoredKey], reading: &Reading, done: bool) -> Result<(), String> {
     let name = &key.name;
     let Some(certificate) = &key.certificate else {
-        return match done {
-            true => Err(format!("the ledger has no certificate of {name}, and the ceremony is done")),
-            false => Ok(()),
+        return if done {
+            Err(format!("the ledger has no certificate of {name}, and the ceremony is done"))
+        } else {
+            Ok(())
         };
     };
     let own = key.certified(certificate);

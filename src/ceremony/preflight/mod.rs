@@ -76,9 +76,12 @@ impl Start {
         room: Option<&dyn Room>,
     ) -> Result<Vec<Failure>, Failure> {
         let mut found = Findings::default();
-        let open = |folder: &Path| match self.bundles.is_empty() {
-            true => Ledger::read(folder, scratch),
-            false => Ledger::trial(folder, scratch),
+        let open = |folder: &Path| {
+            if self.bundles.is_empty() {
+                Ledger::read(folder, scratch)
+            } else {
+                Ledger::trial(folder, scratch)
+            }
         };
         let mut ledger = self.ledger(open, environment, &mut found)?;
         self.survey(ledger.as_ref(), environment, room, &mut found)?;

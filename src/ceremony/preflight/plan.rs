@@ -71,14 +71,15 @@ pub fn keys_from_before(plan: &Plan) -> Vec<(String, KeyRole)> {
 pub fn keys_are_there(plan: &Plan, folder: &Path) -> Result<(), Failure> {
     let needed = keys_from_before(plan);
     let names: Vec<&str> = needed.iter().map(|(name, _)| name.as_str()).collect();
-    match names.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::usage(format!(
+    if names.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::usage(format!(
             "{}: no ledger is there, and {} needs one with {}; name the ledger of the ceremony that made them",
             folder.display(),
             plan.name(),
             names.join(", ")
-        ))),
+        )))
     }
 }
 

@@ -125,11 +125,12 @@ impl Conductor<'_> {
 
     /// Checks that no share goes to a file, except in a rehearsal.
     fn people_take_shares(&self) -> Result<(), Failure> {
-        match self.room.unattended() && !self.ledger.is_rehearsal() {
-            false => Ok(()),
-            true => Err(Failure::usage(
+        if self.room.unattended() && !self.ledger.is_rehearsal() {
+            Err(Failure::usage(
                 "a file answers, and shares go to a file in a rehearsal only; resume at a terminal where custodians are",
-            )),
+            ))
+        } else {
+            Ok(())
         }
     }
 

@@ -129,10 +129,7 @@ impl Coordinator<'_, '_> {
             let end = Instant::now() + GATHER;
             while let Some(one) = event {
                 self.take(one, &mut advance);
-                event = match link.enough_to_sign() {
-                    true => link.wait_until(end),
-                    false => link.more(),
-                };
+                event = if link.enough_to_sign() { link.wait_until(end) } else { link.more() };
             }
             self.advance(advance, link)?;
         }
