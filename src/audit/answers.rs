@@ -53,7 +53,7 @@ impl<'s> Check<'s> {
         match &record.event {
             Event::Begin(_) | Event::Resume(_) => {
                 self.agreed.clear();
-                self.keys.run();
+                self.keys.start_run();
                 self.waits = true;
             }
             Event::Step(_) if std::mem::take(&mut self.waits) => {
@@ -61,7 +61,7 @@ impl<'s> Check<'s> {
                     format!("step {number} began before the plan digest was confirmed: {few}")
                 })?;
             }
-            Event::Confirmed(said) => self.said(said)?,
+            Event::Confirmed(said) => self.confirmation(said)?,
             Event::Statement(found) => {
                 self.person(found.role, &found.by, "stated something")?;
                 self.allowed(&record.event)?;
@@ -98,13 +98,16 @@ impl<'s> Check<'s> {
         }
     }
 
-    fn said(&mut self, said: &'s Confirmed) -> Result<(), String> {
+    fn confirmation(&mut self, said: &'s Confirmed) -> Result<(), String> {
         let (prompt, step) = (said.asked.id(), self.state.step);
         let person = self.person(said.role, &said.by, &format!("confirmed {prompt}"))?;
         self.count += 1;
         match &said.asked {
             Prompt::FoundKey(asked) => {
-                return self.keys.said(asked, said, person).map_err(|wrong| format!("step {step}: {wrong}"));
+                return self
+                    .keys
+                    .decide(asked, said, person)
+                    .map_err(|wrong| format!("step {step}: {wrong}"));
             }
             Prompt::Plan(asked) if asked.sha256 == self.plan.digest() => self.agreed.push(person.clone()),
             asked if self.scripted().is_some_and(|step| step.is_asked(asked, &self.state)) => {}

@@ -74,7 +74,7 @@ impl Section {
     }
 
     /// Adds a comparison that lacks one side.
-    pub fn untold(&mut self, id: &'static str, text: impl AsRef<str>) {
+    pub fn unknown(&mut self, id: &'static str, text: impl AsRef<str>) {
         self.claim(id, Outcome::CannotBeTold, text.as_ref());
     }
 }

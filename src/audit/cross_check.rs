@@ -12,7 +12,7 @@ use crate::release::Head;
 
 /// One transcript of any source.
 #[derive(Debug)]
-pub struct Chapter {
+pub struct TranscriptSource {
     pub source: String,
     /// Number of the ceremony, if it comes from a ledger.
     pub ceremony: Option<i64>,
@@ -24,7 +24,7 @@ pub struct Chapter {
     pub seal: Option<Sealed>,
 }
 
-impl Chapter {
+impl TranscriptSource {
     pub fn of(source: String, ceremony: Option<i64>, reading: Reading) -> Self {
         Self {
             source,
@@ -52,7 +52,7 @@ impl Chapter {
 
 /// A release, on a medium or in a ledger.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct ReleaseSource {
     pub source: String,
     pub in_ledger: bool,
     pub sequence: u64,
@@ -62,7 +62,7 @@ pub struct Told {
     pub lineage: Option<Digest>,
 }
 
-impl Told {
+impl ReleaseSource {
     pub fn of(source: String, in_ledger: bool, manifest: Digest, head: &Head) -> Self {
         Self {
             source,
@@ -77,24 +77,24 @@ impl Told {
 
 /// Data of all sources.
 #[derive(Debug, Default)]
-pub struct History {
-    chapters: Vec<Chapter>,
+pub struct CrossCheck {
+    transcripts: Vec<TranscriptSource>,
     plans: Vec<Plan>,
-    releases: Vec<Told>,
+    releases: Vec<ReleaseSource>,
     serials: HashSet<u64>,
     hasher: RandomState,
-    twice: usize,
+    duplicates: usize,
 }
 
-impl History {
+impl CrossCheck {
     /// Adds a transcript.
-    pub fn tell(&mut self, chapter: Chapter) {
-        self.chapters.push(chapter);
+    pub fn add_transcript(&mut self, transcript: TranscriptSource) {
+        self.transcripts.push(transcript);
     }
 
     /// Adds a plan that a ledger keeps.
     #[cfg(feature = "token")]
-    pub fn keep(&mut self, plan: Plan) {
+    pub fn add_plan(&mut self, plan: Plan) {
         self.plans.push(plan);
     }
 
@@ -104,9 +104,9 @@ impl History {
     }
 
     /// Adds a release, and returns whether its certificates are new.
-    pub fn release(&mut self, told: Told) -> bool {
-        let new = !self.releases.iter().any(|known| !known.in_ledger && known.manifest == told.manifest);
-        self.releases.push(told);
+    pub fn add_release(&mut self, release: ReleaseSource) -> bool {
+        let new = !self.releases.iter().any(|known| !known.in_ledger && known.manifest == release.manifest);
+        self.releases.push(release);
         new
     }
 
@@ -116,9 +116,9 @@ impl History {
     }
 
     /// Adds the certificates of a medium: hashes of ledger, authority and serial number.
-    pub fn serials(&mut self, serials: &[u64]) {
+    pub fn add_serials(&mut self, serials: &[u64]) {
         // Two of a million collide once in ten million audits.
-        self.twice += serials.iter().filter(|serial| !self.serials.insert(**serial)).count();
+        self.duplicates += serials.iter().filter(|serial| !self.serials.insert(**serial)).count();
     }
 
     /// Returns the claims about all sources together.
@@ -126,15 +126,16 @@ impl History {
         let mut section = Section::new("all together".to_owned());
         self.scripts(order, &mut section);
         self.transcripts(&mut section);
-        let lineages: BTreeSet<Option<Digest>> = self.releases.iter().map(|told| told.lineage).collect();
+        let lineages: BTreeSet<Option<Digest>> =
+            self.releases.iter().map(|release| release.lineage).collect();
         for lineage in lineages {
             self.sequence(lineage, &mut section);
         }
-        if self.releases.iter().any(|told| !told.in_ledger) {
+        if self.releases.iter().any(|release| !release.in_ledger) {
             let count = self.serials.len();
             section.compared(
                 "AUDIT-SERIALS",
-                match self.twice {
+                match self.duplicates {
                     0 => Ok(format!("{count} certificates on the given releases, no serial number twice under one authority")),
                     twice => Err(format!(
                         "{twice} certificates on the given releases have a serial number that another one of the same authority has"
@@ -149,11 +150,11 @@ impl History {
     fn scripts(&self, order: &Order, section: &mut Section) {
         for plan in &order.plans {
             let (name, digest) = (plan.name(), plan.digest());
-            let ran = self.chapters.iter().find(|chapter| chapter.plan == Some(digest));
+            let ran = self.transcripts.iter().find(|transcript| transcript.plan == Some(digest));
             section.compared(
                 "AUDIT-SCRIPT",
                 match ran {
-                    Some(chapter) => Ok(format!("the given script {name} is the plan of {}: {digest}", chapter.name())),
+                    Some(transcript) => Ok(format!("the given script {name} is the plan of {}: {digest}", transcript.name())),
                     None => Err(format!(
                         "the given script {name} has the plan digest {digest}, no ceremony here ran it; they ran {}",
                         self.plans()
@@ -165,69 +166,69 @@ impl History {
 
     fn plans(&self) -> String {
         let plans: BTreeSet<String> =
-            self.chapters.iter().filter_map(|chapter| Some(chapter.plan?.to_string())).collect();
+            self.transcripts.iter().filter_map(|transcript| Some(transcript.plan?.to_string())).collect();
         if plans.is_empty() { "none".into() } else { plans.into_iter().collect::<Vec<_>>().join(", ") }
     }
 
     /// Checks that transcripts outside a ledger are in the given ledger, or else follow one another.
     fn transcripts(&self, section: &mut Section) {
         let (ledger, media): (Vec<_>, Vec<_>) =
-            self.chapters.iter().partition(|chapter| chapter.ceremony.is_some());
-        for chapter in media {
-            if !chapter.released {
-                self.signed(chapter, section);
+            self.transcripts.iter().partition(|transcript| transcript.ceremony.is_some());
+        for transcript in media {
+            if !transcript.released {
+                self.signed(transcript, section);
             }
-            let same = ledger.iter().find(|known| known.tells(chapter));
+            let same = ledger.iter().find(|known| known.is_same_as(transcript));
             if let Some(same) = same {
                 section.compared(
                     "AUDIT-HISTORY",
-                    Ok(format!("the transcript in {} is that of {}", chapter.source, same.name())),
+                    Ok(format!("the transcript in {} is that of {}", transcript.source, same.name())),
                 );
             } else if !ledger.is_empty() {
                 section.compared(
                     "AUDIT-HISTORY",
-                    Err(format!("the transcript in {} is in no ledger that was given", chapter.source)),
+                    Err(format!("the transcript in {} is in no ledger that was given", transcript.source)),
                 );
             } else {
-                self.before(chapter, section);
+                self.before(transcript, section);
             }
         }
     }
 
     /// Checks whether a transcript given by itself is sealed by a given release.
-    fn signed(&self, chapter: &Chapter, section: &mut Section) {
-        match self.chapters.iter().find(|known| known.released && chapter.tells(known)) {
+    fn signed(&self, transcript: &TranscriptSource, section: &mut Section) {
+        match self.transcripts.iter().find(|known| known.released && transcript.is_same_as(known)) {
             Some(release) => section.compared(
                 "AUDIT-SEAL",
-                Ok(format!("the transcript in {} is the one that {} seals", chapter.source, release.source)),
+                Ok(format!("the transcript in {} is the one that {} seals", transcript.source, release.source)),
             ),
-            None => section.untold(
+            None => section.unknown(
                 "AUDIT-SEAL",
                 format!(
                     "whether the transcript in {} is as it was written: no release here seals it; compare its head {} with the paper, or name its release",
-                    chapter.source, chapter.head
+                    transcript.source, transcript.head
                 ),
             ),
         }
     }
 
     /// Checks what came before a transcript if no ledger was given.
-    fn before(&self, chapter: &Chapter, section: &mut Section) {
-        let name = chapter.name();
-        if chapter.previous == FIRST {
+    fn before(&self, transcript: &TranscriptSource, section: &mut Section) {
+        let name = transcript.name();
+        if transcript.previous == FIRST {
             return section
                 .compared("AUDIT-HISTORY", Ok(format!("{name}: the first transcript of its ledger")));
         }
-        match self.chapters.iter().find(|before| before.head == chapter.previous) {
+        match self.transcripts.iter().find(|before| before.head == transcript.previous) {
             Some(before) => section.compared(
                 "AUDIT-HISTORY",
                 Ok(format!("{name}: carries the head of {}, which came before it", before.name())),
             ),
-            None => section.untold(
+            None => section.unknown(
                 "AUDIT-HISTORY",
                 format!(
                     "{name}: carries {} as the head of the transcript before it, whose last record no source here has; name the ledger",
-                    chapter.previous
+                    transcript.previous
                 ),
             ),
         }
@@ -235,17 +236,17 @@ impl History {
 
     /// Checks the releases of one ledger: no gap in the numbers, each naming the previous manifest.
     fn sequence(&self, lineage: Option<Digest>, section: &mut Section) {
-        let mut given: BTreeMap<u64, Vec<&Told>> = BTreeMap::new();
-        let of = |told: &&Told| told.lineage == lineage;
-        for told in self.releases.iter().filter(of).filter(|told| !told.in_ledger) {
-            given.entry(told.sequence).or_default().push(told);
+        let mut given: BTreeMap<u64, Vec<&ReleaseSource>> = BTreeMap::new();
+        let of = |release: &&ReleaseSource| release.lineage == lineage;
+        for release in self.releases.iter().filter(of).filter(|release| !release.in_ledger) {
+            given.entry(release.sequence).or_default().push(release);
         }
-        let ledger: BTreeMap<u64, &Told> = self
+        let ledger: BTreeMap<u64, &ReleaseSource> = self
             .releases
             .iter()
             .filter(of)
-            .filter(|told| told.in_ledger)
-            .map(|told| (told.sequence, told))
+            .filter(|release| release.in_ledger)
+            .map(|release| (release.sequence, release))
             .collect();
         if given.is_empty() {
             return;
@@ -255,17 +256,17 @@ impl History {
             let first = given.keys().next().copied().unwrap_or_default();
             let last = given.keys().last().copied().unwrap_or_default();
             let before = if first > 1 { format!("before release {first} and ") } else { String::new() };
-            section.untold(
+            section.unknown(
                 "AUDIT-SEQUENCE",
                 format!("whether there are releases {before}after release {last}; name the ledger"),
             );
             return;
         }
-        section.compared("AUDIT-SEQUENCE", known(&given, &ledger));
+        section.compared("AUDIT-SEQUENCE", in_ledger(&given, &ledger));
         let missing: Vec<String> =
             ledger.keys().filter(|number| !given.contains_key(number)).map(u64::to_string).collect();
         if !missing.is_empty() {
-            section.untold(
+            section.unknown(
                 "AUDIT-SEQUENCE",
                 format!(
                     "whether the media of the releases {} hold: the ledger has them, they were not given",
@@ -276,19 +277,19 @@ impl History {
     }
 }
 
-impl Chapter {
+impl TranscriptSource {
     /// Whether the other transcript is this one, or this one up to its seal.
-    fn tells(&self, other: &Self) -> bool {
+    fn is_same_as(&self, other: &Self) -> bool {
         let sealed = |seal: &Option<Sealed>| seal.as_ref().map(|seal| seal.file);
         self.head == other.head || (other.seal.is_some() && sealed(&self.seal) == sealed(&other.seal))
     }
 }
 
-fn linked(given: &BTreeMap<u64, Vec<&Told>>) -> Result<String, String> {
-    let mut last: Option<&Told> = None;
-    for (number, told) in given {
-        let Some(one) = told.first() else { continue };
-        if let Some(other) = told.iter().find(|other| other.manifest != one.manifest) {
+fn linked(given: &BTreeMap<u64, Vec<&ReleaseSource>>) -> Result<String, String> {
+    let mut last: Option<&ReleaseSource> = None;
+    for (number, release) in given {
+        let Some(one) = release.first() else { continue };
+        if let Some(other) = release.iter().find(|other| other.manifest != one.manifest) {
             return Err(format!(
                 "{} and {} are both release {number}, with the manifests {} and {}",
                 one.source, other.source, one.manifest, other.manifest
@@ -323,20 +324,23 @@ fn linked(given: &BTreeMap<u64, Vec<&Told>>) -> Result<String, String> {
     Ok(format!("the given releases {} follow one another without a gap", numbers.join(", ")))
 }
 
-fn known(given: &BTreeMap<u64, Vec<&Told>>, ledger: &BTreeMap<u64, &Told>) -> Result<String, String> {
-    for told in given.values().flatten() {
-        match ledger.get(&told.sequence) {
-            Some(row) if row.manifest == told.manifest => {}
+fn in_ledger(
+    given: &BTreeMap<u64, Vec<&ReleaseSource>>,
+    ledger: &BTreeMap<u64, &ReleaseSource>,
+) -> Result<String, String> {
+    for release in given.values().flatten() {
+        match ledger.get(&release.sequence) {
+            Some(row) if row.manifest == release.manifest => {}
             Some(row) => {
                 return Err(format!(
                     "{}: is release {} with the manifest {}, the ledger has {}",
-                    told.source, told.sequence, told.manifest, row.manifest
+                    release.source, release.sequence, release.manifest, row.manifest
                 ));
             }
             None => {
                 return Err(format!(
                     "{}: is release {}, which the ledger does not have; it is an older copy, or was cut short",
-                    told.source, told.sequence
+                    release.source, release.sequence
                 ));
             }
         }

@@ -31,7 +31,7 @@ struct Undecided<'s> {
 
 impl<'s> KeyEvents<'s> {
     /// Starts a run: decisions of an earlier run do not count in it.
-    pub fn run(&mut self) {
+    pub fn start_run(&mut self) {
         self.intended.clear();
         self.found = None;
     }
@@ -54,7 +54,7 @@ impl<'s> KeyEvents<'s> {
     }
 
     /// A person decided about the found objects.
-    pub fn said(&mut self, asked: &FoundKey, said: &Confirmed, person: Person) -> Result<(), String> {
+    pub fn decide(&mut self, asked: &FoundKey, said: &Confirmed, person: Person) -> Result<(), String> {
         let Some(Undecided { key, typed }) = &mut self.found else {
             return Err("found-key was confirmed, and nothing of a key was found in this run".into());
         };

@@ -9,7 +9,7 @@ mod rows;
 use crate::failure::Failure;
 use std::path::Path;
 
-use super::cross_check::{Chapter, History, Told};
+use super::cross_check::{CrossCheck, ReleaseSource, TranscriptSource};
 use super::reading::{Reading, approved};
 use super::{Order, Section, release, transcript};
 use crate::digest::Digest;
@@ -25,7 +25,7 @@ pub fn audit(
     path: &Path,
     order: &Order,
     section: &mut Section,
-    history: &mut History,
+    cross_check: &mut CrossCheck,
 ) -> Result<(), Failure> {
     let mut ledger = match Ledger::read(path, &order.scratch) {
         Ok(ledger) => ledger,
@@ -39,9 +39,9 @@ pub fn audit(
         section.note("a rehearsal's ledger: nothing in it counts");
     }
     let name = path.display().to_string();
-    let mut book = Book { name, order, section, history, last: None, only_open: false };
-    if let Err(error) = book.read(&mut ledger) {
-        book.section.compared("AUDIT-LEDGER", Err(error.to_string()));
+    let mut ledger_audit = LedgerAudit { name, order, section, cross_check, last: None, only_open: false };
+    if let Err(error) = ledger_audit.read(&mut ledger) {
+        ledger_audit.section.compared("AUDIT-LEDGER", Err(error.to_string()));
     }
     Ok(())
 }
@@ -49,42 +49,43 @@ pub fn audit(
 /// Examines a ledger before it is used.
 pub fn examine(ledger: &mut Ledger, order: &Order, section: &mut Section) -> Result<(), Failure> {
     let name = ledger.folder().display().to_string();
-    let mut history = History::default();
-    let mut book = Book { name, order, section, history: &mut history, last: None, only_open: true };
-    book.read(ledger)
+    let mut cross_check = CrossCheck::default();
+    let mut ledger_audit =
+        LedgerAudit { name, order, section, cross_check: &mut cross_check, last: None, only_open: true };
+    ledger_audit.read(ledger)
 }
 
 /// A ledger being audited.
-struct Book<'a> {
+struct LedgerAudit<'a> {
     name: String,
     order: &'a Order,
     section: &'a mut Section,
-    history: &'a mut History,
+    cross_check: &'a mut CrossCheck,
     /// Previous release.
     last: Option<ReleaseRow>,
     /// Whether to skip the rows of finished ceremonies.
     only_open: bool,
 }
 
-impl Book<'_> {
+impl LedgerAudit<'_> {
     fn read(&mut self, ledger: &mut Ledger) -> Result<(), Failure> {
         let ids = ledger.ceremonies()?;
         let mut head = FIRST;
         let mut linked = Ok(());
-        let mut seen = totals::Seen::default();
+        let mut serials = totals::SerialSet::default();
         for (at, id) in ids.iter().enumerate() {
-            let chapter = self.ceremony(ledger, *id, &mut seen)?;
+            let transcript = self.ceremony(ledger, *id, &mut serials)?;
             if linked.is_ok() && *id != at as i64 + 1 {
                 linked = Err(format!("ceremony {} is missing: ceremony {id} is in its place", at + 1));
             }
-            if linked.is_ok() && chapter.previous != head {
+            if linked.is_ok() && transcript.previous != head {
                 linked = Err(format!(
                     "ceremony {id}: carries {} as the head of the transcript before it, which is {head}",
-                    chapter.previous
+                    transcript.previous
                 ));
             }
-            head = chapter.head;
-            self.history.tell(chapter);
+            head = transcript.head;
+            self.cross_check.add_transcript(transcript);
         }
         let count = ids.len();
         self.section.compared(
@@ -94,7 +95,7 @@ impl Book<'_> {
             }),
         );
         self.section.note(format!("the records after the last seal are signed with the next release; until then compare the head {head} with the paper"));
-        self.section.compared("AUDIT-SERIALS", seen.told());
+        self.section.compared("AUDIT-SERIALS", serials.check());
         self.section.compared("AUDIT-KEYS", keys::in_order(&ledger.keys()?));
         let amiss = ledger.amiss()?;
         let amiss = amiss.map(|(count, what)| format!("{count} {what}"));
@@ -131,8 +132,8 @@ impl Book<'_> {
         &mut self,
         ledger: &mut Ledger,
         id: i64,
-        seen: &mut totals::Seen,
-    ) -> Result<Chapter, Failure> {
+        serials: &mut totals::SerialSet,
+    ) -> Result<TranscriptSource, Failure> {
         let what = format!("ceremony {id}");
         let row = ledger.ceremony(id)?;
         let mut reading = Reading::default();
@@ -141,13 +142,13 @@ impl Book<'_> {
             Ok(())
         })?;
         if let Some(older) = reading.state.upgraded {
-            seen.lose();
+            serials.skip_rows();
             self.section.compared("AUDIT-CHAIN", upgraded(&row, &reading, &what));
             self.section.note(format!(
                 "{what}: is none, the ledger was copied then from one of version {}, whose database had SHA-256 {}; compare it with the older ledger, which is kept",
                 older.from_version, older.database_sha256
             ));
-            return Ok(Chapter::of(self.name.clone(), Some(id), reading));
+            return Ok(TranscriptSource::of(self.name.clone(), Some(id), reading));
         }
         let (plan, wrong) = self.plan(&row, &reading);
         let cluster = plan.as_ref().map(|plan| plan.script().cluster.as_ref().map(IndexName::as_str));
@@ -159,31 +160,31 @@ impl Book<'_> {
         transcript::claims(&reading, plan.as_ref(), wrong, &what, self.section);
         self.section.compared("AUDIT-END", ended(&row, &reading).map_err(|wrong| format!("{what}: {wrong}")));
         let keys = ledger.keys()?;
-        self.section.compared("AUDIT-KEYS", keys::told(&keys, &row, &reading, &what));
+        self.section.compared("AUDIT-KEYS", keys::compare(&keys, &row, &reading, &what));
         let kept = ledger.indexes(id)?;
         if let Some(plan) = &plan {
-            let told = |text| format!("{what}: {text}");
+            let about = |text| format!("{what}: {text}");
             let facts =
                 reading.state.begin.as_ref().map(|begin| begin.indexes.as_slice()).unwrap_or_default();
             if let Err(wrong) = bundles::compare(&kept, facts, plan) {
-                self.section.compared("AUDIT-REQUESTS", Err(told(wrong)));
+                self.section.compared("AUDIT-REQUESTS", Err(about(wrong)));
             }
             if let Some(approved) = bundles::approved(&kept, facts, plan) {
-                self.section.compared("AUDIT-APPROVALS", approved.map(told).map_err(told));
+                self.section.compared("AUDIT-APPROVALS", approved.map(about).map_err(about));
             }
             let order = self.order;
-            let held = rows::Held { plan, keys: &keys, reading: &reading };
+            let context = rows::Context { plan, keys: &keys, reading: &reading };
             if self.only_open && row.done {
-                seen.lose()
+                serials.skip_rows()
             } else {
-                rows::audit(ledger, &row, &held, (seen, order.processors), self.section)?
+                rows::audit(ledger, &row, &context, (serials, order.processors), self.section)?
             }
             self.release(ledger, &row, plan, &keys, &reading)?;
-            self.history.keep(plan.clone());
+            self.cross_check.add_plan(plan.clone());
         } else {
-            seen.lose();
+            serials.skip_rows();
         }
-        Ok(Chapter::of(self.name.clone(), Some(id), reading))
+        Ok(TranscriptSource::of(self.name.clone(), Some(id), reading))
     }
 
     /// Returns the plan that the ledger keeps, and what is wrong with it. A script is parsed only if its
@@ -222,10 +223,11 @@ impl Book<'_> {
                 return Ok(());
             }
         };
-        let told = |wrong| format!("{what}: {wrong}");
+        let about = |wrong| format!("{what}: {wrong}");
         let whose = "the manifest";
-        self.section.compared("AUDIT-SEAL", release::sealed(reading, &head, whose).map(told).map_err(told));
-        self.section.compared("AUDIT-MANIFEST", release::same_facts(reading, &head).map(told).map_err(told));
+        self.section.compared("AUDIT-SEAL", release::sealed(reading, &head, whose).map(about).map_err(about));
+        self.section
+            .compared("AUDIT-MANIFEST", release::same_facts(reading, &head).map(about).map_err(about));
         let again = if self.only_open && row.done {
             Ok(release.manifest)
         } else {
@@ -233,9 +235,9 @@ impl Book<'_> {
         };
         let again = again.map_err(|e| e.to_string());
         let same = again.and_then(|again| self.same_manifest(&release, &head, again, keys, reading));
-        self.section.compared("AUDIT-SIGNATURE", same.map(told).map_err(told));
+        self.section.compared("AUDIT-SIGNATURE", same.map(about).map_err(about));
         release::anchored(&head, &self.order.roots, &what, self.section);
-        self.history.release(Told::of(self.name.clone(), true, release.manifest, &head));
+        self.cross_check.add_release(ReleaseSource::of(self.name.clone(), true, release.manifest, &head));
         self.last = Some(release);
         Ok(())
     }

@@ -24,6 +24,8 @@ use std::path::{Path, PathBuf};
 pub use claim::{Claim, Outcome, Report, Section};
 pub use witness::{NAMESPACE, Signer, allowed_signers};
 
+use cross_check::CrossCheck;
+
 use crate::digest::Digest;
 use crate::failure::Failure;
 #[cfg(feature = "token")]
@@ -58,7 +60,7 @@ pub struct Order {
 /// claim that fails.
 pub fn audit(order: &Order) -> Result<Report, Failure> {
     let mut report = Report::default();
-    let mut history = cross_check::History::default();
+    let mut cross_check = CrossCheck::default();
     let kinds = order.sources.iter().map(|source| Ok((kind(source)?, source)));
     let mut sources = kinds.collect::<Result<Vec<_>, Failure>>()?;
     // Ledgers first: they keep the plans of transcripts and releases.
@@ -67,7 +69,7 @@ pub fn audit(order: &Order) -> Result<Report, Failure> {
         let mut section = Section::new(source.display().to_string());
         match kind {
             #[cfg(feature = "token")]
-            Kind::Ledger => ledger::audit(source, order, &mut section, &mut history)?,
+            Kind::Ledger => ledger::audit(source, order, &mut section, &mut cross_check)?,
             #[cfg(not(feature = "token"))]
             Kind::Ledger => {
                 return Err(Failure::usage(format!(
@@ -75,12 +77,12 @@ pub fn audit(order: &Order) -> Result<Report, Failure> {
                     source.display()
                 )));
             }
-            Kind::Release => release::audit(source, order, &mut section, &mut history)?,
-            Kind::Transcript => transcript::audit(source, order, &mut section, &mut history)?,
+            Kind::Release => release::audit(source, order, &mut section, &mut cross_check)?,
+            Kind::Transcript => transcript::audit(source, order, &mut section, &mut cross_check)?,
         }
         report.sections.push(section);
     }
-    report.sections.push(history.close(order));
+    report.sections.push(cross_check.close(order));
     let mut witnesses = Section::new("witnesses".to_owned());
     witness::audit(order, &sources, &mut witnesses)?;
     report.sections.push(witnesses);

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 
 use super::certificates::Runs;
-use super::cross_check::{Chapter, History, Told};
+use super::cross_check::{CrossCheck, ReleaseSource, TranscriptSource};
 use super::reading::{Reading, approved};
 use super::{Order, Section, transcript};
 use crate::digest::{Digest, Hasher};
@@ -21,7 +21,7 @@ pub fn audit(
     path: &Path,
     order: &Order,
     section: &mut Section,
-    history: &mut History,
+    cross_check: &mut CrossCheck,
 ) -> Result<(), Failure> {
     let name = path.display().to_string();
     let Some(tree) = open(path, section)? else { return Ok(()) };
@@ -32,21 +32,21 @@ pub fn audit(
             return Ok(());
         }
     };
-    let mut manifest = Manifest::new(&reading, history.hasher());
+    let mut manifest = Manifest::new(&reading, cross_check.hasher());
     match read(&tree, &mut manifest) {
         Ok(digest) => manifest.digest = Some(digest),
         Err(wrong) => section.compared("AUDIT-RELEASE", Err(wrong)),
     }
-    let plan = approved(&reading, &order.plans).or_else(|| history.plan(&reading));
+    let plan = approved(&reading, &order.plans).or_else(|| cross_check.plan(&reading));
     transcript::claims(&reading, plan, None, "the transcript", section);
     if let Some(head) = manifest.head.take() {
         verified(path, &head, order, section)?;
         anchored(&head, &order.roots, "the release", section);
         section.compared("AUDIT-SEAL", sealed(&reading, &head, "the manifest"));
         section.compared("AUDIT-MANIFEST", same_facts(&reading, &head));
-        manifest.close(&head, section, history, &name);
+        manifest.close(&head, section, cross_check, &name);
     }
-    history.tell(Chapter::of_release(name, reading));
+    cross_check.add_transcript(TranscriptSource::of_release(name, reading));
     Ok(())
 }
 
@@ -114,7 +114,7 @@ fn verified(path: &Path, head: &Head, order: &Order, section: &mut Section) -> R
                 key.certificate_sha256, key.issuer
             )),
         ),
-        Ok((key, _)) => section.untold(
+        Ok((key, _)) => section.unknown(
             "AUDIT-SIGNER",
             format!(
                 "the manifest key under {}, SHA-256 {}, is not bound by the certificate policy of manifest keys: compare it with the paper of the ceremony that made it",
@@ -152,7 +152,7 @@ fn own_root(head: &Head) -> Option<(&str, Digest)> {
 pub fn anchored(head: &Head, roots: &[Digest], what: &str, section: &mut Section) {
     let Some((name, own)) = own_root(head) else { return };
     if roots.is_empty() {
-        return section.untold(
+        return section.unknown(
             "AUDIT-ROOT",
             format!("{what}: whether the root {name} with SHA-256 {own} is the one you trust; compare it with the paper, or name yours by --root"),
         );
@@ -264,14 +264,14 @@ impl<'s> Manifest<'s> {
         }
     }
 
-    fn close(self, head: &Head, section: &mut Section, history: &mut History, name: &str) {
+    fn close(self, head: &Head, section: &mut Section, cross_check: &mut CrossCheck, name: &str) {
         let Self { reading, digest, runs, refusals, serials, .. } = self;
         let Some(digest) = digest else { return };
         let count = runs.count();
         section.compared("AUDIT-CERTIFICATES", issued(runs.finish(), reading, count, "the manifest"));
         section.compared("AUDIT-REFUSALS", refused(&refusals, reading, "the manifest"));
-        if history.release(Told::of(name.to_owned(), false, digest, head)) {
-            history.serials(&serials);
+        if cross_check.add_release(ReleaseSource::of(name.to_owned(), false, digest, head)) {
+            cross_check.add_serials(&serials);
         }
     }
 }
@@ -284,19 +284,19 @@ pub fn issued(
     whose: &str,
 ) -> Result<String, String> {
     runs.map_err(|wrong| format!("{whose}: {wrong}"))?;
-    let told =
+    let recorded =
         reading.state.issued.or(reading.state.reviewed.map(|review| review.approved)).unwrap_or_default();
-    if told == count {
+    if recorded == count {
         Ok(format!("{whose} has the {count} certificates of the transcript, in its order and no other"))
     } else {
-        Err(format!("{whose} has {count} certificates, the transcript has {told}"))
+        Err(format!("{whose} has {count} certificates, the transcript has {recorded}"))
     }
 }
 
 /// Checks that `whose` has the refusals of the transcript.
 pub fn refused(found: &Refusals, reading: &Reading, whose: &str) -> Result<String, String> {
-    let told = &reading.state.refusals;
-    if found.count() == told.count() && found.digest() == told.digest() {
+    let recorded = &reading.state.refusals;
+    if found.count() == recorded.count() && found.digest() == recorded.digest() {
         return Ok(format!(
             "{whose} has the {} refusals of the transcript, with the same reasons",
             found.count()
@@ -306,8 +306,8 @@ pub fn refused(found: &Refusals, reading: &Reading, whose: &str) -> Result<Strin
         "{whose} has {} refusals whose list is {}, the transcript has {} whose list is {}",
         found.count(),
         found.digest(),
-        told.count(),
-        told.digest()
+        recorded.count(),
+        recorded.digest()
     ))
 }
 

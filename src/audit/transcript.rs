@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::cross_check::{Chapter, History};
+use super::cross_check::{CrossCheck, TranscriptSource};
 use super::reading::{Reading, approved};
 use super::{Order, Section, answers, people, steps};
 use crate::digest::Digest;
@@ -16,7 +16,7 @@ pub fn audit(
     path: &Path,
     order: &Order,
     section: &mut Section,
-    history: &mut History,
+    cross_check: &mut CrossCheck,
 ) -> Result<(), Failure> {
     let name = path.display().to_string();
     let (file, _) = open_file(path).map_err(|e| Failure::fault(e.to_string()))?;
@@ -24,9 +24,9 @@ pub fn audit(
     if reading.head.is_none() {
         return Err(Failure::usage(format!("{name}: empty; name a ledger, a transcript or a release")));
     }
-    let plan = approved(&reading, &order.plans).or_else(|| history.plan(&reading));
+    let plan = approved(&reading, &order.plans).or_else(|| cross_check.plan(&reading));
     claims(&reading, plan, None, "the transcript", section);
-    history.tell(Chapter::of(name, None, reading));
+    cross_check.add_transcript(TranscriptSource::of(name, None, reading));
     Ok(())
 }
 
@@ -45,7 +45,7 @@ pub fn claims(
         section.compared("AUDIT-PLAN", Err(wrong));
     }
     let Some(plan) = plan else {
-        section.untold(
+        section.unknown(
             "AUDIT-ORDER",
             format!("{what}: whether the steps ran in the script's order; the plan of digest {digest} was not given, name its script by --script"),
         );
@@ -60,26 +60,26 @@ pub fn claims(
     );
     // A rehearsal claims nothing about people; in production, answers from a file prove nobody's presence.
     let alone = reading.state.unattended && !begin.rehearsal;
-    let mut held = |id, result: Result<String, String>| {
+    let mut add = |id, result: Result<String, String>| {
         match result {
-        Ok(text) if alone && ["AUDIT-PEOPLE", "AUDIT-CONFIRMED"].contains(&id) => section.untold(
+        Ok(text) if alone && ["AUDIT-PEOPLE", "AUDIT-CONFIRMED"].contains(&id) => section.unknown(
             id,
             format!("{what}: a file answered at least once, and nobody is shown to have been there; written down is: {text}"),
         ),
-        result => section.compared(id, result.map(told(what)).map_err(told(what))),
+        result => section.compared(id, result.map(about(what)).map_err(about(what))),
     }
     };
-    held("AUDIT-ORDER", steps::order(reading, plan));
-    held("AUDIT-PEOPLE", people::present(reading, plan));
-    held("AUDIT-CONFIRMED", answers::confirmed(reading, plan));
+    add("AUDIT-ORDER", steps::order(reading, plan));
+    add("AUDIT-PEOPLE", people::present(reading, plan));
+    add("AUDIT-CONFIRMED", answers::confirmed(reading, plan));
     if let Some(approvals) = people::approvals(reading, plan) {
-        held("AUDIT-APPROVALS", approvals);
+        add("AUDIT-APPROVALS", approvals);
     }
-    held("AUDIT-KEYS", steps::keys(reading, plan));
-    held("AUDIT-OBJECTS", steps::objects(reading));
+    add("AUDIT-KEYS", steps::keys(reading, plan));
+    add("AUDIT-OBJECTS", steps::objects(reading));
 }
 
-fn told(what: &str) -> impl Fn(String) -> String {
+fn about(what: &str) -> impl Fn(String) -> String {
     move |text| format!("{what}: {text}")
 }
 

@@ -80,7 +80,7 @@ fn signer(line: &str) -> Result<Signer, String> {
 }
 
 /// Returns the signature files next to a source: `SOURCE.*.sig`.
-pub fn beside(source: &Path) -> Vec<PathBuf> {
+pub fn signatures_of(source: &Path) -> Vec<PathBuf> {
     let Some(name) = source.file_name().and_then(|name| name.to_str()) else { return Vec::new() };
     let folder = source.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
@@ -101,7 +101,7 @@ pub fn beside(source: &Path) -> Vec<PathBuf> {
 pub fn audit(order: &Order, sources: &[(Kind, &PathBuf)], section: &mut Section) -> Result<(), Failure> {
     let mut signatures = order.signatures.clone();
     for (_, source) in sources {
-        signatures.extend(beside(source).into_iter().filter(|path| !order.signatures.contains(path)));
+        signatures.extend(signatures_of(source).into_iter().filter(|path| !order.signatures.contains(path)));
     }
     if signatures.is_empty() {
         return Ok(());
@@ -111,18 +111,18 @@ pub fn audit(order: &Order, sources: &[(Kind, &PathBuf)], section: &mut Section)
         let octets = match kind {
             Kind::Ledger => continue,
             Kind::Transcript => read_file(source, LIMIT).map_err(|e| e.to_string()),
-            Kind::Release => of_release(source),
+            Kind::Release => transcript_of(source),
         };
         match octets {
             Ok(octets) => transcripts.push((source.display().to_string(), octets)),
-            Err(why) => section.untold(
+            Err(why) => section.unknown(
                 "AUDIT-WITNESS",
                 format!("signatures over the transcript of {}: {why}", source.display()),
             ),
         }
     }
     for path in &signatures {
-        one(path, &transcripts, order.signers.as_deref(), section)?;
+        check(path, &transcripts, order.signers.as_deref(), section)?;
     }
     section.note(format!(
         "the same by  ssh-keygen -Y verify -f ALLOWED -I WHO -n {NAMESPACE} -s SIGNATURE < {TRANSCRIPT}"
@@ -130,13 +130,13 @@ pub fn audit(order: &Order, sources: &[(Kind, &PathBuf)], section: &mut Section)
     Ok(())
 }
 
-fn of_release(source: &Path) -> Result<Vec<u8>, String> {
+fn transcript_of(source: &Path) -> Result<Vec<u8>, String> {
     let tree = Tree::open(source, LIMITS).map_err(|e| e.to_string())?;
     let path = RelativePath::new(TRANSCRIPT).map_err(|e| e.to_string())?;
     tree.read(&path, LIMIT as u64).map_err(|e| e.to_string())
 }
 
-fn one(
+fn check(
     path: &Path,
     transcripts: &[(String, Vec<u8>)],
     signers: Option<&[Signer]>,
@@ -167,25 +167,25 @@ fn one(
     let print = key.fingerprint(Default::default());
     let over = transcripts.iter().find(|(_, octets)| key.verify(NAMESPACE, octets, &signature).is_ok());
     let Some((source, _)) = over else {
-        if known(&key) {
+        if is_supported(&key) {
             section.compared(
                 "AUDIT-WITNESS",
                 Err(format!("{name}: is not a signature of {print} over a transcript that was given")),
             )
         } else {
-            section.untold(
+            section.unknown(
                 "AUDIT-WITNESS",
                 format!("{name}: is by a key of {}, which only ssh-keygen can verify", key.algorithm()),
             )
         }
         return Ok(());
     };
-    whose(&name, source, &key, &print.to_string(), signers, section);
+    check_signer(&name, source, &key, &print.to_string(), signers, section);
     Ok(())
 }
 
 /// Whether ssh-key can verify signatures of this key.
-fn known(key: &PublicKey) -> bool {
+fn is_supported(key: &PublicKey) -> bool {
     use ssh_key::{Algorithm, EcdsaCurve};
     match key.algorithm() {
         Algorithm::Ed25519 | Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256 => true,
@@ -194,7 +194,7 @@ fn known(key: &PublicKey) -> bool {
     }
 }
 
-fn whose(
+fn check_signer(
     name: &str,
     source: &str,
     key: &PublicKey,
@@ -203,7 +203,7 @@ fn whose(
     section: &mut Section,
 ) {
     let Some(signers) = signers else {
-        return section.untold(
+        return section.unknown(
             "AUDIT-WITNESS",
             format!("{name}: is over the transcript of {source}, by the key {print}; whose that is, tell by --allowed-signers"),
         );

@@ -39,6 +39,6 @@ pub fn abandon(
     }
     let abandoned = Abandoned { reason: reason.to_owned(), by: Some(by.to_owned()) };
     transcript.note(now, Event::Abandoned(abandoned))?;
-    ledger.finish(open.id, transcript.noted())?;
+    ledger.finish(open.id, transcript.pending())?;
     Ok(open.id)
 }

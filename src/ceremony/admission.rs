@@ -19,7 +19,7 @@ const AHEAD: u64 = 300;
 pub type Sequences = HashMap<(String, String), u64>;
 
 /// Admits or refuses bundles as a whole.
-pub struct Gatekeeper<'s> {
+pub struct BundleAdmission<'s> {
     script: &'s Script,
     now: DateTime,
     sequences: Sequences,
@@ -29,7 +29,7 @@ pub struct Gatekeeper<'s> {
     pub accepted: Vec<(BundleFacts, KeptIndex)>,
 }
 
-impl<'s> Gatekeeper<'s> {
+impl<'s> BundleAdmission<'s> {
     pub fn new(script: &'s Script, approved: bool, now: DateTime, sequences: Sequences) -> Self {
         let approvals = script.approvals.as_ref().filter(|_| approved);
         Self { script, now, sequences, approvals, accepted: Vec::new() }
@@ -88,7 +88,7 @@ impl<'s> Gatekeeper<'s> {
     }
 }
 
-impl Gate for Gatekeeper<'_> {
+impl Gate for BundleAdmission<'_> {
     type Error = Failure;
 
     fn open(&mut self, opened: &Opened) -> Result<(), Failure> {

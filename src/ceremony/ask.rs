@@ -97,7 +97,7 @@ impl Conductor<'_> {
     pub(super) fn confirmers(&self) -> Result<Vec<Person>, Failure> {
         let mut found: Vec<Person> = Vec::new();
         for role in Role::ALL {
-            let mut wanted = self.asking.of(role);
+            let mut wanted = self.confirm_count.of(role);
             for person in self.state().present.iter().filter(|person| person.role == role) {
                 if wanted > 0 && !found.iter().any(|other| other.is(person)) {
                     found.push(person.clone());
@@ -175,8 +175,8 @@ impl Conductor<'_> {
     /// Asks for an exception and writes it down at once.
     pub(super) fn exception(&mut self) -> Result<(), Failure> {
         self.room.show("\n  Exception. An empty line goes back without one. No PIN and no share here.");
-        let Some(by) = self.tell("Who reports it? Type the name")? else { return Ok(()) };
-        let Some(text) = self.tell("What happened, and why? Type one line")? else { return Ok(()) };
+        let Some(by) = self.free_text("Who reports it? Type the name")? else { return Ok(()) };
+        let Some(text) = self.free_text("What happened, and why? Type one line")? else { return Ok(()) };
         let text: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_EXCEPTION).collect();
         let by: String = by.chars().filter(|c| !c.is_control()).take(60).collect();
         let step = self.state().step;
@@ -186,7 +186,7 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    fn tell(&mut self, question: &str) -> Result<Option<String>, Failure> {
+    fn free_text(&mut self, question: &str) -> Result<Option<String>, Failure> {
         match self.room.ask(&Question { text: question.to_owned(), wanted: Answer::Text })? {
             Reply::Text(text) if text.is_empty() => Ok(None),
             Reply::Text(text) => Ok(Some(text)),

@@ -47,9 +47,9 @@ pub struct Conductor<'a> {
     /// Whether it continues after an interruption.
     pub(super) resumed: bool,
     /// Number of people of each role who confirm the prompts of the current step.
-    pub(super) asking: Count,
+    pub(super) confirm_count: Count,
     /// Whether the plan was confirmed.
-    pub(super) agreed: bool,
+    pub(super) plan_confirmed: bool,
 }
 
 /// An open token.
@@ -91,8 +91,8 @@ impl<'a> Conductor<'a> {
             final_try,
             transcript,
             resumed,
-            asking: Count::default(),
-            agreed: resumed,
+            confirm_count: Count::default(),
+            plan_confirmed: resumed,
         })
     }
 
@@ -115,7 +115,7 @@ impl<'a> Conductor<'a> {
     ) -> Result<T, Failure> {
         let before = self.transcript.clone();
         self.record(event)?;
-        let written = write(&mut self.ledger, self.transcript.noted());
+        let written = write(&mut self.ledger, self.transcript.pending());
         self.transcript.settle(before, written)
     }
 
@@ -137,7 +137,7 @@ impl<'a> Conductor<'a> {
     }
 
     /// Refreshes the facts about the token.
-    pub(super) fn look_at_token(&mut self) -> Result<(), Failure> {
+    pub(super) fn refresh_token(&mut self) -> Result<(), Failure> {
         let serial = Some(self.token.serial.clone());
         self.token = self.module.choose(&Selector { serial, label: None })?;
         Ok(())

@@ -112,8 +112,8 @@ impl Conductor<'_> {
         if spec.role == KeyRole::Authority {
             Authority::new(&spec.name, certificate.clone())?;
         }
-        let told = self.stored_key(&spec.name)?.certified(&certificate);
-        self.record_with(Event::Certificate(told), |ledger, lines| {
+        let certified = self.stored_key(&spec.name)?.certified(&certificate);
+        self.record_with(Event::Certificate(certified), |ledger, lines| {
             ledger.certify_key(&spec.name, reservation, (&signed, &certificate), lines)
         })?;
         Ok(certificate)

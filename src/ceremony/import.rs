@@ -30,14 +30,14 @@ pub fn admit<'l>(
     ledger: &'l mut Ledger,
     policy: &Policy,
     environment: &Environment<'_>,
-    tell: &mut dyn FnMut(&Progress),
+    report: &mut dyn FnMut(&Progress),
 ) -> Result<Admitted<'l>, Failure> {
     let sequences = ledger.sequences()?;
     let mut import = ledger.import()?;
     if bundles.is_empty() {
         return Ok(Admitted { import, imported: None, indexes: Vec::new() });
     }
-    let mut intake = Intake { script: plan.script(), policy, approved: true, environment, tell };
+    let mut intake = Intake { script: plan.script(), policy, approved: true, environment, report };
     let indexes = intake.take_in(bundles, &mut import, sequences)?;
     let imported = import.settle(policy)?;
     check(plan, &import, imported)?;

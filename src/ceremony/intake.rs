@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Environment;
-use super::admission::{Gatekeeper, Sequences};
+use super::admission::{BundleAdmission, Sequences};
 use crate::failure::Failure;
 use crate::ledger::Import;
 use crate::parallel;
@@ -23,7 +23,7 @@ pub struct Intake<'a> {
     /// Whether the script's approvals are required.
     pub approved: bool,
     pub environment: &'a Environment<'a>,
-    pub tell: &'a mut dyn FnMut(&Progress),
+    pub report: &'a mut dyn FnMut(&Progress),
 }
 
 impl Intake<'_> {
@@ -34,11 +34,12 @@ impl Intake<'_> {
         import: &mut Import<'_>,
         sequences: Sequences,
     ) -> Result<Vec<BundleFacts>, Failure> {
-        let Self { script, policy, approved, environment, tell } = self;
-        let mut gate = Gatekeeper::new(script, *approved, (environment.now)(), sequences);
+        let Self { script, policy, approved, environment, report } = self;
+        let mut admission = BundleAdmission::new(script, *approved, (environment.now)(), sequences);
         let mut progress = Progress { doing: "checked", done: 0, all: None, refused: 0 };
-        let source =
-            |each: &mut dyn FnMut(Vec<BundleFile>) -> Result<(), Failure>| groups(bundles, &mut gate, each);
+        let source = |each: &mut dyn FnMut(Vec<BundleFile>) -> Result<(), Failure>| {
+            groups(bundles, &mut admission, each)
+        };
         parallel::ordered(
             environment.processors,
             source,
@@ -50,7 +51,7 @@ impl Intake<'_> {
                     progress.refused += usize::from(judgement.outcome.is_err());
                 }
                 progress.done += group.len();
-                tell(&progress);
+                report(&progress);
                 if (environment.stopped)() {
                     Err(Failure::stopped("stopped while requests were checked; nothing was signed"))
                 } else {
@@ -58,7 +59,7 @@ impl Intake<'_> {
                 }
             },
         )?;
-        let Gatekeeper { accepted, .. } = gate;
+        let BundleAdmission { accepted, .. } = admission;
         let keep = |(facts, index)| {
             import.bundle(&index)?;
             Ok(facts)
@@ -69,11 +70,11 @@ impl Intake<'_> {
 
 fn groups(
     bundles: &[PathBuf],
-    gate: &mut Gatekeeper<'_>,
+    admission: &mut BundleAdmission<'_>,
     each: &mut dyn FnMut(Vec<BundleFile>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut group = Vec::with_capacity(GROUP);
-    read_bundles(bundles, gate, &mut |file| {
+    read_bundles(bundles, admission, &mut |file| {
         group.push(file);
         if group.len() < GROUP {
             Ok(())

@@ -135,20 +135,20 @@ impl Conductor<'_> {
     ) -> Result<Option<(PublicKey, StoredKey)>, Failure> {
         let session = self.session()?;
         let mut remains = self.remains(spec, &stored)?;
-        let told = self.generated(&stored.key_id);
-        let pair = remains.pair.clone().and_then(|(key, attributes)| match told {
-            Some(told) if told != key.digest() => {
-                Err(format!("is not the pair that was generated, which had the SPKI SHA-256 {told}"))
+        let recorded = self.generated(&stored.key_id);
+        let pair = remains.pair.clone().and_then(|(key, attributes)| match recorded {
+            Some(recorded) if recorded != key.digest() => {
+                Err(format!("is not the pair that was generated, which had the SPKI SHA-256 {recorded}"))
             }
             _ => match session.prove_key(&stored, &key) {
                 Ok(_) => Ok((key, attributes)),
                 Err(error) => Err(error.to_string()),
             },
         });
-        match (&pair, told) {
+        match (&pair, recorded) {
             (Ok((key, _)), Some(_)) => return Ok(Some((key.clone(), stored))),
-            (Err(_), told) if remains.objects.is_empty() => {
-                if told.is_some() {
+            (Err(_), recorded) if remains.objects.is_empty() => {
+                if recorded.is_some() {
                     let name = &stored.name;
                     self.room.show(&format!(
                         "  The key of {name} that was generated is not on the token any more."
@@ -160,7 +160,7 @@ impl Conductor<'_> {
             _ => {}
         }
         remains.pair = pair;
-        self.tell_found(&stored, &remains)?;
+        self.show_found(&stored, &remains)?;
         if self.is_kept(&stored.name, remains.pair.is_ok())?
             && let Ok((key, attributes)) = &remains.pair
         {
@@ -173,7 +173,7 @@ impl Conductor<'_> {
         Ok(None)
     }
 
-    fn tell_found(&mut self, stored: &StoredKey, remains: &Remains) -> Result<(), Failure> {
+    fn show_found(&mut self, stored: &StoredKey, remains: &Remains) -> Result<(), Failure> {
         let (name, id) = (&stored.name, hex(&stored.key_id));
         self.room.show(&format!(
             "  The key of {name} was about to be made when the ceremony was interrupted, with the ID {id}.\n  The token holds of it: {}",

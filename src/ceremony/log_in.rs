@@ -107,7 +107,7 @@ impl Conductor<'_> {
             }
             Err(token::Error::WrongPin(_)) => {
                 // The token's PIN flags have changed.
-                self.look_at_token()?;
+                self.refresh_token()?;
                 self.record(Event::Custody(Custody::NotTaken { set: set.to_owned() }))?;
                 self.room.show(&format!(
                     "  The token does not take them. Keep the shares of set {set} until the old PIN has opened it."

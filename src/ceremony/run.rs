@@ -59,7 +59,7 @@ impl Conductor<'_> {
         let signed = self.state().may_have_signed();
         let made = !self.state().made().is_empty() || !written;
         // People who confirmed the plan should not have to start over; a file can.
-        let untouched = !made && (!self.agreed || self.room.unattended());
+        let untouched = !made && (!self.plan_confirmed || self.room.unattended());
         let reason = failure.to_string();
         let event = if untouched {
             Event::Abandoned(Abandoned { reason, by: None })
@@ -76,7 +76,7 @@ impl Conductor<'_> {
     }
 
     fn perform(&mut self) -> Result<Outcome, Failure> {
-        self.welcome()?;
+        self.begin()?;
         let steps = self.plan.script().step.clone();
         let done = self.state().done;
         for (at, step) in steps.iter().enumerate().filter(|(at, step)| is_to_come(step, *at, done)) {
@@ -97,7 +97,7 @@ impl Conductor<'_> {
 
     fn step(&mut self, step: &Step, number: usize, again: bool) -> Result<(), Failure> {
         let act = step.act.name();
-        self.asking = *step.confirm(&self.plan.script().people);
+        self.confirm_count = *step.confirm(&self.plan.script().people);
         self.record(Event::Step(StepStarted { number, act: act.to_owned(), again }))?;
         if matches!(step.act, Act::Release(_)) {
             self.inventory_after()?;
@@ -116,7 +116,7 @@ impl Conductor<'_> {
 
     /// Closes the ceremony together with the last record.
     fn finish(&mut self, before: Transcript) -> Result<(), Failure> {
-        let finished = self.ledger.finish(self.id, self.transcript.noted());
+        let finished = self.ledger.finish(self.id, self.transcript.pending());
         self.transcript.settle(before, finished)
     }
 

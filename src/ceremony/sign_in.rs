@@ -10,7 +10,7 @@ use crate::record::{Compared, Event, Person, Prompt, Role};
 
 impl Conductor<'_> {
     /// Shows the plan, has people sign in, and has the plan digest confirmed.
-    pub(super) fn welcome(&mut self) -> Result<(), Failure> {
+    pub(super) fn begin(&mut self) -> Result<(), Failure> {
         let kind = if self.ledger.is_rehearsal() { "REHEARSAL: " } else { "" };
         let script = self.plan.script();
         self.room.show(&format!(
@@ -22,19 +22,19 @@ impl Conductor<'_> {
             script.step.len(),
         ));
         if self.resumed {
-            self.tell_where()?;
+            self.show_resumption()?;
         }
         self.sign_in()?;
-        self.asking = self.plan.script().people.confirm;
+        self.confirm_count = self.plan.script().people.confirm;
         self.room.show("\nThe plan");
         let sha256 = self.plan.digest();
         self.compare(sha256, |words| Prompt::Plan(Compared { sha256, words }))?;
-        self.agreed = true;
+        self.plan_confirmed = true;
         Ok(())
     }
 
     /// Shows the progress of an interrupted ceremony.
-    fn tell_where(&mut self) -> Result<(), Failure> {
+    fn show_resumption(&mut self) -> Result<(), Failure> {
         let mut lines = vec!["\nThis ceremony was interrupted and goes on.".to_owned()];
         let steps = &self.plan.script().step;
         let done = self.state().done;
@@ -62,7 +62,7 @@ impl Conductor<'_> {
         let release = self.ledger.release(self.id)?;
         lines
             .push(format!("  manifest                   {}", release.map_or("not signed yet", |_| "signed")));
-        lines.extend(self.tell_medium());
+        lines.extend(self.describe_medium());
         // This run has not written a record yet.
         if let Some(last) = self.ledger.last_line()? {
             let head = Digest::of(last.as_bytes());
@@ -74,7 +74,7 @@ impl Conductor<'_> {
     }
 
     /// Describes the destination of the release, and whether its medium is the same as before.
-    fn tell_medium(&self) -> Option<String> {
+    fn describe_medium(&self) -> Option<String> {
         let out = self.setup.out.as_deref()?;
         let (now, before) = (Output::medium(out), self.setup.medium.as_deref());
         let mut text = format!(

@@ -14,7 +14,7 @@ pub struct Transcript {
     ceremony: i64,
     number: u64,
     head: Digest,
-    noted: Vec<Line>,
+    pending: Vec<Line>,
     state: State,
 }
 
@@ -23,7 +23,7 @@ impl Transcript {
     pub fn open(ledger: &Ledger, ceremony: i64) -> Result<Self, Failure> {
         let head = ledger.last_line()?.map_or(FIRST, |line| Digest::of(line.as_bytes()));
         let (state, number) = ledger.state(ceremony)?;
-        Ok(Self { ceremony, number, head, noted: Vec::new(), state })
+        Ok(Self { ceremony, number, head, pending: Vec::new(), state })
     }
 
     /// Adds a pending record, written by [`Transcript::write`] or with another write to the ledger.
@@ -34,7 +34,7 @@ impl Transcript {
         self.state.apply(&record).map_err(|e| Failure::fault(format!("internal: record {number} {e}")))?;
         self.number = number;
         self.head = Digest::of(text.as_bytes());
-        self.noted.push(Line { ceremony: self.ceremony, number, text });
+        self.pending.push(Line { ceremony: self.ceremony, number, text });
         Ok(())
     }
 
@@ -43,21 +43,21 @@ impl Transcript {
         &self.state
     }
 
-    /// Returns the pending records; they stay pending until [`Transcript::wrote`].
-    pub fn noted(&self) -> &[Line] {
-        &self.noted
+    /// Returns the pending records; they stay pending until [`Transcript::mark_written`].
+    pub fn pending(&self) -> &[Line] {
+        &self.pending
     }
 
     /// Notes that all pending records are on disk.
-    pub fn wrote(&mut self) {
-        self.noted.clear();
+    pub fn mark_written(&mut self) {
+        self.pending.clear();
     }
 
     /// Ends a write to the ledger that included the pending records: on failure the transcript is rolled back
     /// to `before`.
     pub fn settle<T>(&mut self, before: Self, result: Result<T, LedgerError>) -> Result<T, Failure> {
         match &result {
-            Ok(_) => self.wrote(),
+            Ok(_) => self.mark_written(),
             Err(_) => *self = before,
         }
         Ok(result?)
@@ -65,8 +65,8 @@ impl Transcript {
 
     /// Writes and syncs the pending records.
     pub fn write(&mut self, ledger: &mut Ledger) -> Result<(), Failure> {
-        ledger.append(&self.noted)?;
-        self.wrote();
+        ledger.append(&self.pending)?;
+        self.mark_written();
         Ok(())
     }
 

@@ -46,7 +46,7 @@ fn note(ledger: &mut Ledger, older: &Older, environment: &Environment<'_>) -> Re
             head,
         }),
     )?;
-    for line in transcript.noted() {
+    for line in transcript.pending() {
         ledger.note_upgrade(line.clone())?;
     }
     Ok(())

@@ -48,7 +48,7 @@ pub fn judge_bundles(
     bundles: &[PathBuf],
     approved: bool,
     environment: &Environment<'_>,
-    tell: &mut dyn FnMut(&Progress),
+    report: &mut dyn FnMut(&Progress),
     each: &mut dyn FnMut(Judged) -> Result<(), Failure>,
 ) -> Result<Verdict, Failure> {
     if !plan.script().has("import") {
@@ -57,7 +57,7 @@ pub fn judge_bundles(
     let policy = policy(plan, None)?;
     let mut ledger = Ledger::scratch()?;
     let mut import = ledger.import()?;
-    let mut intake = Intake { script: plan.script(), policy: &policy, approved, environment, tell };
+    let mut intake = Intake { script: plan.script(), policy: &policy, approved, environment, report };
     let indexes = intake.take_in(bundles, &mut import, Default::default())?;
     let imported = import.settle(&policy)?;
     let id = import.commit("", None, Some(imported), &[])?;

@@ -80,7 +80,7 @@ pub struct Queues {
     tasks: Sender<Task>,
     to_sign: Sender<Batch<Reservation>>,
     events: Receiver<Event>,
-    most: usize,
+    capacity: usize,
 }
 
 fn gone<E>(_: E) -> Failure {
@@ -89,8 +89,8 @@ fn gone<E>(_: E) -> Failure {
 
 impl Queues {
     /// Maximum batches in flight: enough to keep every thread busy, few enough to bound memory.
-    pub fn most(&self) -> usize {
-        self.most
+    pub fn capacity(&self) -> usize {
+        self.capacity
     }
 
     pub fn build(&self, batch: Batch<(Serial, Row)>, now: DateTime) -> Result<(), Failure> {
@@ -107,7 +107,7 @@ impl Queues {
 
     /// Whether enough is queued for signing that a slow write to the ledger does not matter.
     pub fn enough_to_sign(&self) -> bool {
-        2 * self.to_sign.len() >= self.most
+        2 * self.to_sign.len() >= self.capacity
     }
 
     /// Waits for the next result until `end`.
@@ -116,7 +116,7 @@ impl Queues {
     }
 
     /// Returns the next result if there is one already.
-    pub fn more(&self) -> Option<Event> {
+    pub fn try_next(&self) -> Option<Event> {
         self.events.try_recv().ok()
     }
 }
@@ -130,11 +130,11 @@ impl Pipeline<'_> {
         processors: usize,
         coordinate: impl FnOnce(&Queues) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let most = 8 * (sessions.len() + processors);
+        let capacity = 8 * (sessions.len() + processors);
         // No queue can fill up, so a thread only ever waits for work.
-        let (tasks, task_queue) = bounded(most);
-        let (to_sign, sign_queue) = bounded(most);
-        let (events, event_queue) = bounded(most);
+        let (tasks, task_queue) = bounded(capacity);
+        let (to_sign, sign_queue) = bounded(capacity);
+        let (events, event_queue) = bounded(capacity);
         let (ready, readiness) = bounded(sessions.len());
         let signing = AtomicUsize::new(0);
         std::thread::scope(|scope| {
@@ -177,12 +177,12 @@ impl Pipeline<'_> {
                 let _ = Builder::new().spawn_scoped(scope, compute);
             }
             drop((task_queue, sign_queue, events));
-            let link = Queues { tasks, to_sign, events: event_queue, most };
-            let result = coordinate(&link);
+            let queues = Queues { tasks, to_sign, events: event_queue, capacity };
+            let result = coordinate(&queues);
             // After an error, queued batches are not signed; they stay reserved.
             self.halt.store(true, Ordering::Relaxed);
             // Closes the queues: each thread finishes its batch, drops the result and ends.
-            drop(link);
+            drop(queues);
             result
         })
     }

@@ -19,14 +19,14 @@ pub fn compare(kept: &[KeptIndex], facts: &[BundleFacts], plan: &Plan) -> Result
 
 fn one(kept: &KeptIndex, facts: &[BundleFacts], plan: &Plan) -> Result<(), String> {
     let index = Index::parse(&kept.octets).map_err(|e| e.to_string())?;
-    let told =
+    let recorded =
         facts.iter().find(|facts| facts.bundle == kept.number).ok_or("the transcript does not have it")?;
     // [`approved`] verifies their signatures.
-    let approvers = told.approvers.clone();
+    let approvers = recorded.approvers.clone();
     let cluster = plan.script().cluster.as_ref();
     let again = BundleFacts::new(kept.number, (&index, &kept.octets), cluster, approvers);
-    if let Some((field, again, told)) = again.difference(told) {
-        return Err(format!("{field} is {again} in the ledger, {told} in the transcript"));
+    if let Some((field, again, recorded)) = again.difference(recorded) {
+        return Err(format!("{field} is {again} in the ledger, {recorded} in the transcript"));
     }
     if KeptIndex::new(&again, kept.octets.clone(), kept.signatures.clone()) == *kept {
         Ok(())
@@ -42,8 +42,8 @@ pub fn approved(kept: &[KeptIndex], facts: &[BundleFacts], plan: &Plan) -> Optio
     let one = |kept: &KeptIndex| {
         let names = approvals.verify(&kept.octets, &kept.signatures)?;
         let names: BTreeSet<&String> = names.iter().collect();
-        let told = facts.iter().find(|facts| facts.bundle == kept.number);
-        if told.is_some_and(|told| told.approvers.iter().collect::<BTreeSet<_>>() == names) {
+        let recorded = facts.iter().find(|facts| facts.bundle == kept.number);
+        if recorded.is_some_and(|recorded| recorded.approvers.iter().collect::<BTreeSet<_>>() == names) {
             Ok(())
         } else {
             Err(format!(

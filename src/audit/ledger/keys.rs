@@ -5,21 +5,26 @@ use crate::ledger::{CeremonyRow, StoredKey};
 use crate::record::KeyCertificate;
 
 /// Compares keys and certificates of one ceremony in ledger and transcript, including their order.
-pub fn told(keys: &[StoredKey], row: &CeremonyRow, reading: &Reading, what: &str) -> Result<String, String> {
+pub fn compare(
+    keys: &[StoredKey],
+    row: &CeremonyRow,
+    reading: &Reading,
+    what: &str,
+) -> Result<String, String> {
     let own: Vec<&StoredKey> = keys.iter().filter(|key| key.ceremony == row.id).collect();
     for key in &own {
         one(key, keys, reading, row.done).map_err(|wrong| format!("{what}: {wrong}"))?;
     }
     let certified = own.iter().filter(|key| key.certificate.is_some()).map(|key| key.name.as_str());
-    let (certified, told): (Vec<&str>, Vec<&str>) =
-        (certified.collect(), reading.state.certificates().map(|told| told.name.as_str()).collect());
-    if certified == told || (!row.done && certified.starts_with(&told)) {
+    let (certified, recorded): (Vec<&str>, Vec<&str>) =
+        (certified.collect(), reading.state.certificates().map(|recorded| recorded.name.as_str()).collect());
+    if certified == recorded || (!row.done && certified.starts_with(&recorded)) {
         Ok(format!("{what}: {} keys made, as in the transcript", own.len()))
     } else {
         Err(format!(
             "{what}: the ledger has certificates of {}, the transcript has {}",
             listed(&certified),
-            listed(&told)
+            listed(&recorded)
         ))
     }
 }
@@ -35,13 +40,13 @@ fn one(key: &StoredKey, keys: &[StoredKey], reading: &Reading, done: bool) -> Re
         };
     };
     let own = key.certified(certificate);
-    let of_name = |told: &&KeyCertificate| told.name == *name && told.sha256 == own.sha256;
-    match reading.state.certificates().find(of_name).map(|told| own.difference(told)) {
+    let of_name = |recorded: &&KeyCertificate| recorded.name == *name && recorded.sha256 == own.sha256;
+    match reading.state.certificates().find(of_name).map(|recorded| own.difference(recorded)) {
         Some(None) => {}
-        Some(Some((field, own, told))) => {
-            return Err(format!("{name}: {field} is {own} in the ledger, {told} in the transcript"));
+        Some(Some((field, own, recorded))) => {
+            return Err(format!("{name}: {field} is {own} in the ledger, {recorded} in the transcript"));
         }
-        None if !done && !reading.state.certificates().any(|told| told.name == *name) => {}
+        None if !done && !reading.state.certificates().any(|recorded| recorded.name == *name) => {}
         None => {
             return Err(format!(
                 "{name}: the transcript does not have its certificate, SHA-256 {}",

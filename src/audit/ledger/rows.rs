@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::totals::{Checked, Found, Made, Seen};
+use super::totals::{CheckedRow, Derived, SerialSet, Totals};
 use crate::audit::Section;
 use crate::audit::reading::Reading;
 use crate::digest::{Digest, hex};
@@ -20,14 +20,14 @@ use crate::request::{Control, Reason};
 use crate::signing::is_certificate_of;
 
 /// Other data of the ceremony.
-pub struct Held<'a> {
+pub struct Context<'a> {
     pub plan: &'a Plan,
     pub keys: &'a [StoredKey],
     pub reading: &'a Reading,
 }
 
 /// Checks rows one by one.
-struct Bench<'a> {
+struct RowChecker<'a> {
     plan: &'a Plan,
     ceremony: i64,
     rehearsal: bool,
@@ -37,7 +37,7 @@ struct Bench<'a> {
     templates: Templates,
     reserved_keys: &'a [KeyState],
     /// Controls that requests fail because of other requests, by row.
-    beyond: HashMap<i64, Vec<Control>>,
+    conflicts: HashMap<i64, Vec<Control>>,
     keys: BTreeMap<String, Certificate>,
     /// First and last time of the ceremony.
     times: (&'a str, &'a str),
@@ -49,47 +49,52 @@ struct Bench<'a> {
 pub fn audit(
     ledger: &mut Ledger,
     row: &CeremonyRow,
-    held: &Held<'_>,
-    (seen, processors): (&mut Seen, usize),
+    context: &Context<'_>,
+    (serials, processors): (&mut SerialSet, usize),
     section: &mut Section,
 ) -> Result<(), Failure> {
-    let (what, reading) = (format!("ceremony {}", row.id), held.reading);
+    let (what, reading) = (format!("ceremony {}", row.id), context.reading);
     let entries = ledger.entries(row.id)?;
     let media = entries.counts();
-    let bench = match Bench::new(held, entries, ledger, row) {
-        Ok(bench) => bench,
+    let checker = match RowChecker::new(context, entries, ledger, row) {
+        Ok(checker) => checker,
         Err(wrong) => {
             section.compared("AUDIT-REQUESTS", Err(format!("{what}: {wrong}")));
-            seen.lose();
+            serials.skip_rows();
             return Ok(());
         }
     };
-    let mut found = Found::new(reading, ledger.before(row.id)?);
+    let mut totals = Totals::new(reading, ledger.before(row.id)?);
     let source = |give: &mut dyn FnMut(Vec<Row>) -> Result<(), Failure>| ledger.rows(Rows::All, row.id, give);
     parallel::ordered(
         processors,
         source,
         |group: Vec<Row>| {
-            let one = |row: Row| (bench.check(&row), row.id, row.reserved);
+            let one = |row: Row| (checker.check(&row), row.id, row.reserved);
             group.into_iter().map(one).collect::<Vec<_>>()
         },
         |group| {
             for (checked, row, reserved) in group {
                 if let Some(reserved) = reserved {
-                    seen.serial(&reserved.authority, &hex(&reserved.serial));
+                    serials.add(&reserved.authority, &hex(&reserved.serial));
                 }
-                found.take(row, checked, seen);
+                totals.add(row, checked, serials);
             }
             Ok(())
         },
     )?;
-    found.claims(row, reading, &what, (seen, &media), section);
+    totals.claims(row, reading, &what, (serials, &media), section);
     Ok(())
 }
 
-impl<'a> Bench<'a> {
-    fn new(held: &Held<'a>, entries: Entries, ledger: &Ledger, row: &CeremonyRow) -> Result<Self, String> {
-        let Held { plan, keys, reading } = *held;
+impl<'a> RowChecker<'a> {
+    fn new(
+        context: &Context<'a>,
+        entries: Entries,
+        ledger: &Ledger,
+        row: &CeremonyRow,
+    ) -> Result<Self, String> {
+        let Context { plan, keys, reading } = *context;
         let certified = keys.iter().filter_map(|key| Some((key.name.clone(), key.certificate.clone()?)));
         let keys: BTreeMap<_, _> = certified.collect();
         let own = keys.iter().map(|(name, certificate)| (certificate.key().digest(), name.clone()));
@@ -102,7 +107,7 @@ impl<'a> Bench<'a> {
         let templates = Templates::new(&policy, authority).map_err(|e| e.to_string())?;
         let time = |time: &'a Option<String>| time.as_deref().unwrap_or_default();
         let times = (time(&reading.first_time), reading.state.time.as_str());
-        let beyond = ledger.objections(row.id, &policy).map_err(|e| e.to_string())?;
+        let conflicts = ledger.objections(row.id, &policy).map_err(|e| e.to_string())?;
         let (ceremony, abandoned, rehearsal) = (row.id, reading.state.abandoned, ledger.is_rehearsal());
         let done = row.done && !abandoned;
         Ok(Self {
@@ -114,7 +119,7 @@ impl<'a> Bench<'a> {
             authorities,
             templates,
             reserved_keys: &reading.state.keys,
-            beyond,
+            conflicts,
             keys,
             times,
             done,
@@ -122,7 +127,7 @@ impl<'a> Bench<'a> {
         })
     }
 
-    fn check(&self, row: &Row) -> Result<Checked, String> {
+    fn check(&self, row: &Row) -> Result<CheckedRow, String> {
         let wrong = |what: &str| Err(format!("{}: {what}", shown(&row.path)));
         if row.ceremony != self.ceremony {
             return wrong("is among the rows of this ceremony and belongs to another");
@@ -133,15 +138,20 @@ impl<'a> Bench<'a> {
         let reserved = |of: &ReservedRow| (hex(&of.serial), Digest::of(&of.tbs));
         let reserved = row.reserved.as_ref().map(reserved);
         if let Some(name) = row.token_key() {
-            return self.key(name, row).map(|made| Checked { came: None, made, reserved, bundle: None });
+            return self.key(name, row).map(|derived| CheckedRow {
+                request: None,
+                derived,
+                reserved,
+                bundle: None,
+            });
         }
         let path = RelativePath::new(&row.path).map_err(|e| e.to_string())?;
-        let made = self.request(&path, row).map_err(|wrong| format!("{path}: {wrong}"))?;
-        let came = Some((path, Digest::of(&row.octets)));
-        Ok(Checked { came, made, reserved, bundle: row.bundle })
+        let derived = self.request(&path, row).map_err(|wrong| format!("{path}: {wrong}"))?;
+        let request = Some((path, Digest::of(&row.octets)));
+        Ok(CheckedRow { request, derived, reserved, bundle: row.bundle })
     }
 
-    fn request(&self, path: &RelativePath, row: &Row) -> Result<Made, String> {
+    fn request(&self, path: &RelativePath, row: &Row) -> Result<Derived, String> {
         let found = Digest::of(&row.octets);
         if row.sha256 != found.as_bytes() {
             return Err(format!("the request has SHA-256 {found}, not the one that the ledger says"));
@@ -152,20 +162,26 @@ impl<'a> Bench<'a> {
             return Err("the digest of its key is not the one that the ledger says".into());
         }
         match (&row.approval, &row.refusal) {
-            (Some(_), None) if self.beyond.contains_key(&row.id) => Err(format!(
+            (Some(_), None) if self.conflicts.contains_key(&row.id) => Err(format!(
                 "was approved, and other requests stand against it [{}]",
-                self.beyond(row).first().map_or("", |control| control.id())
+                self.conflicts(row).first().map_or("", |control| control.id())
             )),
             (Some(kept), None) => self.approved(path, row, again, kept),
             (None, Some(_)) if row.reserved.is_some() => Err("was refused and has a certificate".into()),
             (None, Some(_)) if row.spki.is_some() => Err("was refused and has a key to be certified".into()),
-            (None, Some(kept)) => refused(kept, &again, self.beyond(row)),
+            (None, Some(kept)) => refused(kept, &again, self.conflicts(row)),
             _ => Err("is neither approved nor refused".into()),
         }
     }
 
     /// Checks that policy and template yield the kept approval and certificate again.
-    fn approved(&self, path: &RelativePath, row: &Row, again: Judgement, kept: &str) -> Result<Made, String> {
+    fn approved(
+        &self,
+        path: &RelativePath,
+        row: &Row,
+        again: Judgement,
+        kept: &str,
+    ) -> Result<Derived, String> {
         let approval = again.outcome.map_err(|violations| {
             let first = violations.first().map(|v| format!("{} [{}]", shown(&v.message), v.control.id()));
             format!("was approved, and the script refuses it: {}", first.unwrap_or_default())
@@ -179,76 +195,81 @@ impl<'a> Bench<'a> {
         let reserved = match &row.reserved {
             Some(reserved) => reserved,
             None if self.done => return Err("was approved and has no certificate".into()),
-            None => return Ok(Made::Waiting),
+            None => return Ok(Derived::Waiting),
         };
-        let made = self.reserved(reserved)?;
+        let derived = self.reserved(reserved)?;
         let template = self.templates.get(&approval).ok_or_else(|| {
             format!("is under {}, which is not an authority of the ledger", approval.authority())
         })?;
-        let tbs = template.fill(&approval, made.serial, made.start).map_err(|e| e.to_string())?;
+        let tbs = template.fill(&approval, derived.serial, derived.start).map_err(|e| e.to_string())?;
         if tbs.octets() != reserved.tbs || approval.authority() != reserved.authority {
             return Err("the certificate is not what the script makes of the request".into());
         }
-        let Some(certificate) = self.certificate(reserved)? else { return Ok(Made::Waiting) };
-        Ok(Made::Issued(made.serial.hex(), certificate.digest()))
+        let Some(certificate) = self.certificate(reserved)? else { return Ok(Derived::Waiting) };
+        Ok(Derived::Issued(derived.serial.hex(), certificate.digest()))
     }
 
-    fn beyond(&self, row: &Row) -> &[Control] {
-        self.beyond.get(&row.id).map(Vec::as_slice).unwrap_or_default()
+    fn conflicts(&self, row: &Row) -> &[Control] {
+        self.conflicts.get(&row.id).map(Vec::as_slice).unwrap_or_default()
     }
 
-    fn key(&self, name: &str, row: &Row) -> Result<Made, String> {
+    fn key(&self, name: &str, row: &Row) -> Result<Derived, String> {
         let wrong = |what: String| format!("key {name}: {what}");
         let reserved = match &row.reserved {
             Some(reserved) => reserved,
             None if self.done => return Err(wrong("has no certificate".into())),
-            None => return Ok(Made::Waiting),
+            None => return Ok(Derived::Waiting),
         };
-        let made = self.reserved(reserved).map_err(wrong)?;
+        let derived = self.reserved(reserved).map_err(wrong)?;
         let bare = row.sha256.is_empty() && row.octets.is_empty() && row.spki.is_none();
         let bare = bare && row.approval.is_none() && row.refusal.is_none() && row.bundle.is_none();
-        if !bare || row.spki_sha256.as_deref() != Some(made.key.digest().as_bytes().as_slice()) {
+        if !bare || row.spki_sha256.as_deref() != Some(derived.key.digest().as_bytes().as_slice()) {
             return Err(wrong("its row is not as it was written".into()));
         }
-        let (serial, tbs) = (made.serial.hex(), Digest::of(&reserved.tbs));
+        let (serial, tbs) = (derived.serial.hex(), Digest::of(&reserved.tbs));
         let reserved_for = |key: &&KeyState| {
             key.name == name && key.reserved.iter().any(|one| one.serial == serial && one.tbs_sha256 == tbs)
         };
-        let mut told = self.reserved_keys.iter().filter(reserved_for);
-        let (Some(told), None) = (told.next(), told.next()) else {
+        let mut recorded = self.reserved_keys.iter().filter(reserved_for);
+        let (Some(recorded), None) = (recorded.next(), recorded.next()) else {
             return Err(wrong(format!("serial number {serial} is reserved, and no record says so")));
         };
         let fits = is_certificate_of(self.plan, self.rehearsal, name, &self.authorities, &reserved.tbs);
         if !fits.map_err(|e| wrong(e.to_string()))? {
             return Err(wrong("its certificate is not what the script wants".into()));
         }
-        if told.withdrawn && reserved.signature.is_none() {
-            return Ok(Made::Key);
+        if recorded.withdrawn && reserved.signature.is_none() {
+            return Ok(Derived::Key);
         }
-        let Some(certificate) = self.certificate(reserved).map_err(wrong)? else { return Ok(Made::Waiting) };
+        let Some(certificate) = self.certificate(reserved).map_err(wrong)? else {
+            return Ok(Derived::Waiting);
+        };
         match self.keys.get(name) {
-            Some(own) if own.der() == certificate.der() => Ok(Made::Key),
-            None if !self.done => Ok(Made::Waiting),
+            Some(own) if own.der() == certificate.der() => Ok(Derived::Key),
+            None if !self.done => Ok(Derived::Waiting),
             _ => Err(wrong("what was signed is not the certificate that the ledger has of it".into())),
         }
     }
 
     /// Checks the reserved octets against the other columns, and returns their parts.
     fn reserved(&self, reserved: &ReservedRow) -> Result<Reserved, String> {
-        let made = Reserved::of(&reserved.tbs).map_err(|e| e.to_string())?;
-        if made.serial.as_bytes() != reserved.serial {
+        let derived = Reserved::of(&reserved.tbs).map_err(|e| e.to_string())?;
+        if derived.serial.as_bytes() != reserved.serial {
             return Err("its certificate has another serial number than was reserved".into());
         }
-        if i64::try_from(made.end.unix_duration().as_secs()) != Ok(reserved.not_after) {
-            return Err(format!("its certificate ends at {}, which is not what the ledger says", made.end));
+        if i64::try_from(derived.end.unix_duration().as_secs()) != Ok(reserved.not_after) {
+            return Err(format!(
+                "its certificate ends at {}, which is not what the ledger says",
+                derived.end
+            ));
         }
-        let start = made.start.to_string();
+        let start = derived.start.to_string();
         if start.as_str() < self.times.0 || start.as_str() > self.times.1 {
             return Err(format!(
                 "its certificate is valid from {start}, which is not a time of the ceremony"
             ));
         }
-        Ok(made)
+        Ok(derived)
     }
 
     /// Returns the certificate of a reservation after verifying its signature under the authority it
@@ -271,17 +292,17 @@ impl<'a> Bench<'a> {
 
 /// Checks that the kept reasons are exactly the controls that the request fails, alone or because of
 /// other requests.
-fn refused(kept: &str, again: &Judgement, beyond: &[Control]) -> Result<Made, String> {
+fn refused(kept: &str, again: &Judgement, conflicts: &[Control]) -> Result<Derived, String> {
     let reasons: Vec<Reason> = serde_json::from_str(kept).map_err(|e| e.to_string())?;
     let none = Vec::new();
     let violations = again.outcome.as_ref().err().unwrap_or(&none);
     let own = |control: &str| violations.iter().any(|violation| violation.control.id() == control);
-    let known = |control: &str| own(control) || beyond.iter().any(|beyond| beyond.id() == control);
+    let known = |control: &str| own(control) || conflicts.iter().any(|conflicts| conflicts.id() == control);
     let absent = |control: &&Control| !reasons.iter().any(|reason| reason.control == control.id());
     // A long list is truncated; controls failed because of other requests come after it.
     let cut = violations.len() > reasons.len();
     let all = violations.iter().map(|violation| &violation.control).filter(|_| !cut);
-    let missing = all.chain(beyond).find(absent);
+    let missing = all.chain(conflicts).find(absent);
     let strange = reasons.iter().find(|reason| !known(&reason.control));
     match (missing, strange) {
         (Some(control), _) => Err(format!("was refused, and not for {}, which it fails", control.id())),
@@ -289,6 +310,6 @@ fn refused(kept: &str, again: &Judgement, beyond: &[Control]) -> Result<Made, St
             Err(format!("was refused for {}, and the script does not", shown(&reason.control)))
         }
         (None, None) if reasons.is_empty() => Err("was refused for nothing".into()),
-        (None, None) => Ok(Made::Refused(reasons)),
+        (None, None) => Ok(Derived::Refused(reasons)),
     }
 }

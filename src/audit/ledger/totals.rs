@@ -14,51 +14,51 @@ use crate::request::Reason;
 
 /// Serial numbers of a ledger's rows so far, and the last row.
 #[derive(Debug)]
-pub struct Seen {
+pub struct SerialSet {
     hasher: RandomState,
-    seen: HashSet<u64>,
-    twice: Option<String>,
+    hashes: HashSet<u64>,
+    duplicate: Option<String>,
     /// Last row; None once rows were skipped.
     last: Option<i64>,
 }
 
-impl Default for Seen {
+impl Default for SerialSet {
     fn default() -> Self {
-        Self { hasher: RandomState::new(), seen: HashSet::new(), twice: None, last: Some(0) }
+        Self { hasher: RandomState::new(), hashes: HashSet::new(), duplicate: None, last: Some(0) }
     }
 }
 
-impl Seen {
+impl SerialSet {
     /// Notes that the rows of a ceremony were skipped.
-    pub fn lose(&mut self) {
+    pub fn skip_rows(&mut self) {
         self.last = None;
     }
 
     /// Adds a reserved serial number.
-    pub fn serial(&mut self, authority: &str, serial: &str) {
+    pub fn add(&mut self, authority: &str, serial: &str) {
         // Two of a million collide once in ten million audits.
-        if !self.seen.insert(self.hasher.hash_one((authority, serial))) {
-            self.twice.get_or_insert_with(|| format!("serial number {serial} under {authority}"));
+        if !self.hashes.insert(self.hasher.hash_one((authority, serial))) {
+            self.duplicate.get_or_insert_with(|| format!("serial number {serial} under {authority}"));
         }
     }
 
     /// Checks that there is no duplicate.
-    pub fn told(&self) -> Result<String, String> {
-        match &self.twice {
+    pub fn check(&self) -> Result<String, String> {
+        match &self.duplicate {
             None => Ok(format!(
                 "{} certificates, signed or reserved, no serial number twice under one authority",
-                self.seen.len()
+                self.hashes.len()
             )),
-            Some(twice) => Err(format!("duplicate {twice}")),
+            Some(duplicate) => Err(format!("duplicate {duplicate}")),
         }
     }
 }
 
 /// A row after its check.
-pub struct Checked {
+pub struct CheckedRow {
     /// Path and digest of the request; None for a key in the token.
-    pub came: Option<(RelativePath, Digest)>,
-    pub made: Made,
+    pub request: Option<(RelativePath, Digest)>,
+    pub derived: Derived,
     /// Reserved serial number, and digest of the reserved octets.
     pub reserved: Option<(String, Digest)>,
     /// Number of the medium, if it has an index.
@@ -66,7 +66,7 @@ pub struct Checked {
 }
 
 /// Result of a row.
-pub enum Made {
+pub enum Derived {
     /// Serial number and fingerprint of the certificate.
     Issued(String, Digest),
     /// Certificate of a key in the token.
@@ -77,7 +77,7 @@ pub enum Made {
 }
 
 /// Totals over the rows of one ceremony.
-pub struct Found<'s> {
+pub struct Totals<'s> {
     runs: Runs<'s>,
     reserved: Runs<'s>,
     reserved_keys: usize,
@@ -93,7 +93,7 @@ pub struct Found<'s> {
     first: bool,
 }
 
-impl<'s> Found<'s> {
+impl<'s> Totals<'s> {
     pub fn new(reading: &'s Reading, before: i64) -> Self {
         Self {
             runs: Runs::new(&reading.runs),
@@ -110,19 +110,19 @@ impl<'s> Found<'s> {
     }
 
     /// Adds the next row.
-    pub fn take(&mut self, row: i64, checked: Result<Checked, String>, seen: &mut Seen) {
+    pub fn add(&mut self, row: i64, checked: Result<CheckedRow, String>, serials: &mut SerialSet) {
         if std::mem::take(&mut self.first) && row != self.before + 1 {
             self.wrong.get_or_insert(format!("its first row is {row}, the ledger says {}", self.before + 1));
         }
-        seen.last = seen.last.map(|_| row);
-        let Checked { came, made, reserved, bundle } = match checked {
+        serials.last = serials.last.map(|_| row);
+        let CheckedRow { request, derived, reserved, bundle } = match checked {
             Ok(checked) => checked,
             Err(wrong) => {
                 self.wrong.get_or_insert(wrong);
                 return;
             }
         };
-        match (&came, reserved) {
+        match (&request, reserved) {
             (Some(_), Some((serial, tbs))) => self.reserved.take(&serial, &tbs),
             (None, Some(_)) => self.reserved_keys += 1,
             (_, None) => {}
@@ -130,16 +130,16 @@ impl<'s> Found<'s> {
         if let Some(medium) = bundle {
             *self.media.entry(medium).or_default() += 1;
         }
-        if let Some((path, request)) = &came {
+        if let Some((path, request)) = &request {
             self.listing.list(path.as_str(), request);
         }
-        match (came, made) {
-            (_, Made::Issued(serial, digest)) => self.runs.take(&serial, &digest),
-            (Some((path, request)), Made::Refused(reasons)) => {
+        match (request, derived) {
+            (_, Derived::Issued(serial, digest)) => self.runs.take(&serial, &digest),
+            (Some((path, request)), Derived::Refused(reasons)) => {
                 self.refusals.take(path.as_str(), &request, &reasons);
             }
-            (Some(_), Made::Waiting) => self.waiting += 1,
-            (None, _) | (_, Made::Key) => {}
+            (Some(_), Derived::Waiting) => self.waiting += 1,
+            (None, _) | (_, Derived::Key) => {}
         }
     }
 
@@ -149,11 +149,11 @@ impl<'s> Found<'s> {
         row: &CeremonyRow,
         reading: &Reading,
         what: &str,
-        (seen, media): (&Seen, &BTreeMap<i64, usize>),
+        (serials, media): (&SerialSet, &BTreeMap<i64, usize>),
         section: &mut Section,
     ) {
         let reserved_keys: usize = reading.state.keys.iter().map(|key| key.reserved.len()).sum();
-        if self.first && seen.last.is_some_and(|last| last != self.before) {
+        if self.first && serials.last.is_some_and(|last| last != self.before) {
             let text = format!("it has no row, the ledger says that {} is its first", self.before + 1);
             self.wrong.get_or_insert(text);
         }
@@ -168,7 +168,7 @@ impl<'s> Found<'s> {
                 .get_or_insert("not every request of an index is there as one of its medium".to_owned());
         }
         let Self { runs, reserved, refusals, listing, waiting, wrong, .. } = self;
-        let told = |text| format!("{what}: {text}");
+        let about = |text| format!("{what}: {text}");
         let (count, refused_count) = (runs.count(), refusals.count());
         let approved = count + waiting as u64;
         let all = approved + refused_count;
@@ -180,36 +180,37 @@ impl<'s> Found<'s> {
         section.compared(
             "AUDIT-REQUESTS",
             match (wrong, reading.state.imported.filter(|imported| *imported != found)) {
-                (Some(wrong), _) => Err(told(wrong)),
-                (None, Some(imported)) => Err(told(format!(
+                (Some(wrong), _) => Err(about(wrong)),
+                (None, Some(imported)) => Err(about(format!(
                     "the bundle digest of the requests is {found}, the transcript has {imported}"
                 ))),
-                (None, None) if counted != (approved, refused_count) => Err(told(format!(
+                (None, None) if counted != (approved, refused_count) => Err(about(format!(
                     "{approved} requests are approved and {refused_count} refused, the ledger says {} and {}",
                     counted.0, counted.1
                 ))),
-                (None, None) => Ok(told(format!(
+                (None, None) => Ok(about(format!(
                     "{all} requests, each with the octets that came in, judged again by the script; {count} certificates are, octet for octet, what it makes of the approved ones, and their signatures verify",
                 ))),
             },
         );
         let whose = "the ledger";
-        let reserved = reserved.finish().map_err(|wrong| told(format!("reserved octets: {wrong}")));
+        let reserved = reserved.finish().map_err(|wrong| about(format!("reserved octets: {wrong}")));
         if reserved.is_err() || runs.count() > 0 || !reading.reserved.is_empty() {
-            let text = |count| told(format!("the octets of {count} certificates, as they were reserved"));
+            let text = |count| about(format!("the octets of {count} certificates, as they were reserved"));
             section.compared("AUDIT-CERTIFICATES", reserved.map(text));
         }
         if !row.done {
-            let signed = runs.finish().map_err(|wrong| told(format!("{whose}: {wrong}")));
-            let text = |count| told(format!("{whose} has the {count} certificates of the transcript so far"));
+            let signed = runs.finish().map_err(|wrong| about(format!("{whose}: {wrong}")));
+            let text =
+                |count| about(format!("{whose} has the {count} certificates of the transcript so far"));
             section.compared("AUDIT-CERTIFICATES", signed.map(text));
         } else if !reading.state.abandoned {
             let runs = release::issued(runs.finish(), reading, count, whose);
-            section.compared("AUDIT-CERTIFICATES", runs.map(told).map_err(told));
+            section.compared("AUDIT-CERTIFICATES", runs.map(about).map_err(about));
         }
         if reading.state.reviewed.is_some() {
             let refusals = release::refused(&refusals, reading, whose);
-            section.compared("AUDIT-REFUSALS", refusals.map(told).map_err(told));
+            section.compared("AUDIT-REFUSALS", refusals.map(about).map_err(about));
         }
     }
 }

@@ -55,7 +55,7 @@ impl Findings {
     }
 
     /// Returns all findings as one failure of the kind of the first.
-    fn none(self) -> Result<(), Failure> {
+    fn into_result(self) -> Result<(), Failure> {
         let kind = self.0.first().map(|first| first.kind);
         let texts: Vec<String> = self.0.into_iter().map(|failure| failure.text).collect();
         kind.map_or(Ok(()), |kind| Err(Failure::new(kind, texts.join("\n"))))
@@ -83,7 +83,7 @@ impl Start {
                 Ledger::trial(folder, scratch)
             }
         };
-        let mut ledger = self.ledger(open, environment, &mut found)?;
+        let mut ledger = self.open_ledger(open, environment, &mut found)?;
         self.survey(ledger.as_ref(), environment, room, &mut found)?;
         if let Some(hsm) = &self.hsm {
             found.take(load(hsm));
@@ -114,11 +114,11 @@ impl Start {
             return Err(Failure::usage("a ceremony needs a ledger and an HSM profile"));
         };
         let mut found = Findings::default();
-        self.named(&mut found);
-        let existing = self.ledger(Ledger::open, environment, &mut found)?;
+        self.missing_arguments(&mut found);
+        let existing = self.open_ledger(Ledger::open, environment, &mut found)?;
         self.survey(existing.as_ref(), environment, Some(&*room), &mut found)?;
         let module = found.take(load(hsm));
-        found.none()?;
+        found.into_result()?;
         let Some(module) = module else { return Err(Failure::fault("no module is loaded")) };
         let token = module.choose_or_usual(&self.token)?;
         module.wants_pinpad(&token)?;
@@ -168,13 +168,13 @@ impl Start {
         setup.bundle = admitted.imported.map(|imported| imported.digest);
         let facts = facts(&self.plan, &setup, rehearsal, module, environment, room)?;
         transcript.note((environment.now)(), Event::Begin(facts))?;
-        let id = admitted.commit(&setup, &self.plan, transcript.noted())?;
-        transcript.wrote();
+        let id = admitted.commit(&setup, &self.plan, transcript.pending())?;
+        transcript.mark_written();
         Ok((id, setup, transcript))
     }
 
     /// Opens the ledger if it exists. A modified ledger makes all other findings meaningless.
-    fn ledger(
+    fn open_ledger(
         &self,
         open: impl FnOnce(&Path) -> Result<Ledger, crate::ledger::Error>,
         environment: &Environment<'_>,
@@ -183,7 +183,7 @@ impl Start {
         let Some(folder) = &self.ledger else { return Ok(None) };
         if !Ledger::is_in(folder) {
             if found.take(Ledger::check_place(folder)).is_some() {
-                found.take(plan::keys_are_there(&self.plan, folder));
+                found.take(plan::check_new_ledger(&self.plan, folder));
             }
             return Ok(None);
         }
@@ -194,7 +194,7 @@ impl Start {
     }
 
     /// Finds arguments that the script needs and the command line lacks.
-    fn named(&self, found: &mut Findings) {
+    fn missing_arguments(&self, found: &mut Findings) {
         if self.bundles.is_empty() {
             found.take(check_bundles(&self.plan, &[]));
         }
@@ -217,7 +217,7 @@ impl Start {
             found.take(check_open(ledger)?);
             found.take(check_clock(ledger, now));
         }
-        self.unneeded(found);
+        self.unused_arguments(found);
         if let Some(out) = self.out.as_deref().filter(|_| self.plan.script().has("release")) {
             found.take(check_out(out, self.ledger.as_deref()));
         }
@@ -229,7 +229,7 @@ impl Start {
     }
 
     /// Finds arguments that the script does not use.
-    fn unneeded(&self, found: &mut Findings) {
+    fn unused_arguments(&self, found: &mut Findings) {
         if !self.bundles.is_empty() {
             found.take(check_bundles(&self.plan, &self.bundles));
         }

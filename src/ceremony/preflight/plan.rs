@@ -26,7 +26,7 @@ struct Issuer {
 /// ceremonies are unknown.
 pub fn findings(plan: &Plan, ledger: Option<&Ledger>, now: DateTime) -> Result<Vec<Failure>, Failure> {
     let keys = ledger.map(Ledger::keys).transpose()?.unwrap_or_default();
-    let mut texts = names(plan, &keys, ledger.is_some());
+    let mut texts = key_names(plan, &keys, ledger.is_some());
     texts.extend(lifetimes(plan, &keys, now));
     texts.extend(unbound(plan, &keys));
     texts.extend(profiles(plan));
@@ -68,7 +68,7 @@ pub fn keys_from_before(plan: &Plan) -> Vec<(String, KeyRole)> {
 }
 
 /// Checks that a plan can run without an existing ledger.
-pub fn keys_are_there(plan: &Plan, folder: &Path) -> Result<(), Failure> {
+pub fn check_new_ledger(plan: &Plan, folder: &Path) -> Result<(), Failure> {
     let needed = keys_from_before(plan);
     let names: Vec<&str> = needed.iter().map(|(name, _)| name.as_str()).collect();
     if names.is_empty() {
@@ -84,7 +84,7 @@ pub fn keys_are_there(plan: &Plan, folder: &Path) -> Result<(), Failure> {
 }
 
 /// Finds key names that are already used, missing, or used for the wrong role.
-fn names(plan: &Plan, keys: &[StoredKey], complete: bool) -> Vec<String> {
+fn key_names(plan: &Plan, keys: &[StoredKey], complete: bool) -> Vec<String> {
     let mut known: BTreeMap<&str, KeyRole> = keys.iter().map(|key| (key.name.as_str(), key.role)).collect();
     let uses = plan.script().keys();
     let made: Vec<&str> = uses.iter().filter(|key| key.makes).map(|key| key.name).collect();

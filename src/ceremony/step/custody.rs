@@ -14,7 +14,7 @@ use crate::ceremony::room::{Answer, Question, Reply, Secret};
 use crate::failure::Failure;
 use crate::media::shown;
 use crate::plan::step;
-use crate::record::{Custody, Event, NewPin, Person, PinChange, Prompt, Share as Held};
+use crate::record::{Custody, Event, NewPin, Person, PinChange, Prompt, Share as ShareRecord};
 use crate::shares::{self, Collected, Share};
 
 impl Perform for step::Custody {
@@ -46,7 +46,7 @@ impl Conductor<'_> {
                 "this token takes its PIN at its own pad; split custody needs one that keyrite can give it",
             ));
         };
-        self.people_take_shares()?;
+        self.check_attended()?;
         let holders = self.holders(count)?;
         let shares = self.new_shares(threshold, count)?;
         let set = shares.first().map(Share::identifier).unwrap_or_default();
@@ -59,7 +59,7 @@ impl Conductor<'_> {
         let mut list = Vec::new();
         for (share, person) in shares.iter().zip(&holders) {
             self.hand_out(share, person)?;
-            list.push(Held { share: share.index(), custodian: person.name.clone() });
+            list.push(ShareRecord { share: share.index(), custodian: person.name.clone() });
             if !collected.is_complete() {
                 collected.add(share.clone())?;
             }
@@ -124,7 +124,7 @@ impl Conductor<'_> {
     }
 
     /// Checks that no share goes to a file, except in a rehearsal.
-    fn people_take_shares(&self) -> Result<(), Failure> {
+    fn check_attended(&self) -> Result<(), Failure> {
         if self.room.unattended() && !self.ledger.is_rehearsal() {
             Err(Failure::usage(
                 "a file answers, and shares go to a file in a rehearsal only; resume at a terminal where custodians are",
@@ -136,9 +136,9 @@ impl Conductor<'_> {
 
     /// Shows one share to one custodian and has it typed back.
     fn hand_out(&mut self, share: &Share, person: &Person) -> Result<(), Failure> {
-        self.people_take_shares()?;
+        self.check_attended()?;
         let title = person.title();
-        self.seen_by(share, &title)?;
+        self.show_share(share, &title)?;
         if self.room.unattended() {
             return Ok(());
         }
@@ -147,7 +147,7 @@ impl Conductor<'_> {
                 self.room.show("  Once more on the screen; correct the paper.");
                 let again = Custody::ShownAgain { share: share.index(), to: person.name.clone() };
                 self.record(Event::Custody(again))?;
-                self.seen_by(share, &title)?;
+                self.show_share(share, &title)?;
                 continue;
             };
             match Share::read(typed.expose_secret()) {
@@ -162,7 +162,7 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    fn seen_by(&mut self, share: &Share, title: &str) -> Result<(), Failure> {
+    fn show_share(&mut self, share: &Share, title: &str) -> Result<(), Failure> {
         loop {
             match self.room.hand_out(title, &share.grouped())? {
                 Reply::Text(_) => return Ok(()),

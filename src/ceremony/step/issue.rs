@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::issuance::{Reserved, Serial, Signed, Templates, ToBeSigned};
 use crate::ledger::{Advance, Reservation, Row, Rows};
 use crate::plan::step;
-use crate::record::{Event as Happened, Issued, Run, count};
+use crate::record::{Event as RecordEvent, Issued, Run, count};
 use crate::signing::{Batch, Event, Pipeline, Progress, Queues, Signers, approval};
 use crate::token::Session;
 
@@ -38,7 +38,7 @@ impl Perform for step::Issue {
         conductor
             .room
             .show(&format!("  {} issued, each signature verified", count(certificates, "certificate")));
-        conductor.record(Happened::Issued(Issued { certificates }))
+        conductor.record(RecordEvent::Issued(Issued { certificates }))
     }
 }
 
@@ -55,7 +55,7 @@ impl Conductor<'_> {
         let halt = AtomicBool::new(false);
         let pipeline = Pipeline { signers: &signers, templates: &templates, policy: &policy, halt: &halt };
         let processors = self.environment.processors.min(self.approved);
-        pipeline.run(sessions, processors, |link| {
+        pipeline.run(sessions, processors, |queues| {
             let mut coordinator = Coordinator {
                 pipeline: &pipeline,
                 row: self.ledger.last_reserved_request(self.id)?,
@@ -70,9 +70,9 @@ impl Conductor<'_> {
                 under_way: 0,
                 failure: None,
                 halt: &halt,
-                handed_out: 0,
+                dispatched: 0,
             };
-            coordinator.work(link)
+            coordinator.work(queues)
         })
     }
 
@@ -108,30 +108,30 @@ struct Coordinator<'d, 'c> {
     failure: Option<(u64, Failure)>,
     halt: &'d AtomicBool,
     /// Number of requests dispatched in this run or answered before it.
-    handed_out: usize,
+    dispatched: usize,
 }
 
 impl Coordinator<'_, '_> {
-    fn work(&mut self, link: &Queues) -> Result<(), Failure> {
-        self.sign_reserved(link)?;
-        self.handed_out = self.done;
+    fn work(&mut self, queues: &Queues) -> Result<(), Failure> {
+        self.sign_reserved(queues)?;
+        self.dispatched = self.done;
         loop {
             if (self.conductor.environment.stopped)() {
                 self.halt.store(true, Ordering::Relaxed);
             }
-            while self.failure.is_none() && self.under_way < link.most() && self.hand_out(link)? {}
+            while self.failure.is_none() && self.under_way < queues.capacity() && self.dispatch(queues)? {}
             // Batches behind one that was kept or failed stay reserved and are signed again on resumption.
             if self.under_way == self.signed.len() {
                 break;
             }
             let mut advance = Advance::default();
-            let mut event = Some(link.wait()?);
+            let mut event = Some(queues.wait()?);
             let end = Instant::now() + GATHER;
             while let Some(one) = event {
                 self.take(one, &mut advance);
-                event = if link.enough_to_sign() { link.wait_until(end) } else { link.more() };
+                event = if queues.enough_to_sign() { queues.wait_until(end) } else { queues.try_next() };
             }
-            self.advance(advance, link)?;
+            self.advance(advance, queues)?;
         }
         match self.failure.take() {
             Some((_, error)) => Err(error),
@@ -144,7 +144,7 @@ impl Coordinator<'_, '_> {
     }
 
     /// Signs what an interrupted run reserved: the same octets with the same serial numbers.
-    fn sign_reserved(&mut self, link: &Queues) -> Result<(), Failure> {
+    fn sign_reserved(&mut self, queues: &Queues) -> Result<(), Failure> {
         let mut row = self.conductor.ledger.before(self.conductor.id)?;
         loop {
             let reserved = self.conductor.ledger.rows_after(Rows::Reserved, row, BATCH.0)?;
@@ -154,12 +154,12 @@ impl Coordinator<'_, '_> {
             let again = reserved.iter().map(|row| self.reserved(row));
             let batch = again.collect::<Result<_, Failure>>()?;
             self.under_way += 1;
-            link.sign(Batch { number: self.next_batch, items: batch })?;
+            queues.sign(Batch { number: self.next_batch, items: batch })?;
             self.next_batch += 1;
             self.next_reserve += 1;
             let mut advance = Advance::default();
-            self.take(link.wait()?, &mut advance);
-            self.advance(advance, link)?;
+            self.take(queues.wait()?, &mut advance);
+            self.advance(advance, queues)?;
             if self.failure.is_some() || (self.conductor.environment.stopped)() {
                 return Ok(());
             }
@@ -181,20 +181,20 @@ impl Coordinator<'_, '_> {
     }
 
     /// Dispatches the next batch to be built; false if there is none or cancellation was requested.
-    fn hand_out(&mut self, link: &Queues) -> Result<bool, Failure> {
+    fn dispatch(&mut self, queues: &Queues) -> Result<bool, Failure> {
         if self.halt.load(Ordering::Relaxed) {
             return Ok(false);
         }
-        let left = self.conductor.approved.saturating_sub(self.handed_out);
-        let batch = (left / (BATCHES_LEFT * link.most())).clamp(BATCH.1, BATCH.0);
+        let left = self.conductor.approved.saturating_sub(self.dispatched);
+        let batch = (left / (BATCHES_LEFT * queues.capacity())).clamp(BATCH.1, BATCH.0);
         let approved = self.conductor.ledger.rows_after(Rows::Approved, self.row, batch)?;
         let Some(last) = approved.last() else { return Ok(false) };
         self.row = last.id;
-        self.handed_out += approved.len();
+        self.dispatched += approved.len();
         let now = self.conductor.now()?;
         let items = approved.into_iter().map(|row| Ok((self.serial(row.id)?, row)));
         let items = items.collect::<Result<_, Failure>>()?;
-        link.build(Batch { number: self.next_batch, items }, now)?;
+        queues.build(Batch { number: self.next_batch, items }, now)?;
         self.next_batch += 1;
         self.under_way += 1;
         Ok(true)
@@ -230,7 +230,7 @@ impl Coordinator<'_, '_> {
     }
 
     /// Records what was signed, and reserves the batches that are next in order.
-    fn advance(&mut self, mut advance: Advance, link: &Queues) -> Result<(), Failure> {
+    fn advance(&mut self, mut advance: Advance, queues: &Queues) -> Result<(), Failure> {
         if self.failure.is_some() {
             // Nothing new is started: drop batches that were built but not reserved.
             self.under_way -= self.built.len();
@@ -249,19 +249,19 @@ impl Coordinator<'_, '_> {
         let before = self.conductor.transcript.clone();
         let certificates = advance.signed.iter().map(|(of, signed)| (of.tbs().serial(), signed.digest()));
         if let Some(run) = Run::of(certificates) {
-            self.conductor.record(Happened::Signed(run))?;
+            self.conductor.record(RecordEvent::Signed(run))?;
         }
         if let Some(run) = Run::of(advance.reserve.iter().map(|(_, tbs)| (tbs.serial(), tbs.digest()))) {
-            self.conductor.record(Happened::Reserved(run))?;
+            self.conductor.record(RecordEvent::Reserved(run))?;
         }
-        advance.lines = self.conductor.transcript.noted().to_vec();
+        advance.lines = self.conductor.transcript.pending().to_vec();
         let advanced = self.conductor.ledger.advance(advance);
         let mut reserved = self.conductor.transcript.settle(before, advanced)?.into_iter();
         let batches = sizes.len() as u64;
         for (number, size) in sizes {
-            link.sign(Batch { number, items: reserved.by_ref().take(size).collect() })?;
+            queues.sign(Batch { number, items: reserved.by_ref().take(size).collect() })?;
         }
-        if batches > 0 && self.next_reserve > link.most() as u64 {
+        if batches > 0 && self.next_reserve > queues.capacity() as u64 {
             // From now on the sessions have enough to sign during a checkpoint of the ledger.
             self.conductor.ledger.tidy()?;
         }
