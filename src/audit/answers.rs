@@ -69,7 +69,7 @@ impl<'s> Check<'s> {
             Event::Custody(Custody::HandedOut { shares, .. }) => {
                 self.allowed(&record.event)?;
                 for share in shares {
-                    self.person(Role::Custodian, &share.custodian, "got a share")?;
+                    self.person(Role::Custodian, &share.custodian, "received a share")?;
                 }
             }
             event => self.key(event)?,
@@ -94,7 +94,7 @@ impl<'s> Check<'s> {
         if self.state.present.iter().any(|other| other.is(&person) && other.role == role) {
             Ok(person)
         } else {
-            Err(format!("{} {what} and had not signed in", person.title()))
+            Err(format!("{} {what} but had not signed in", person.title()))
         }
     }
 
@@ -153,7 +153,10 @@ impl<'s> Check<'s> {
             enough(by, step.confirm(&script.people))
                 .map_err(|few| format!("step {number} ({act}): {prompt} was not confirmed: {few}"))?;
         }
-        Ok(format!("{} confirmations, each what was asked, by those of whom the script asks it", self.count))
+        Ok(format!(
+            "{} confirmations, each with an expected answer, by the people whom the script requires",
+            self.count
+        ))
     }
 }
 

@@ -38,9 +38,8 @@ impl<'s> Runs<'s> {
         }
         if self.open.is_none() {
             let Some(run) = self.left.next() else {
-                self.wrong = Some(format!(
-                    "the certificate of serial number {serial} is in no run that the transcript has"
-                ));
+                self.wrong =
+                    Some(format!("the certificate of serial number {serial} is in no run of the transcript"));
                 return;
             };
             self.open = Some(Open { run, hasher: Hasher::default(), taken: 0 });
@@ -61,14 +60,14 @@ impl<'s> Runs<'s> {
         }
         if let Some(open) = self.open {
             return Err(format!(
-                "of {} certificates from serial number {} the transcript has, {} are there",
+                "the transcript has {} certificates from serial number {}, {} were found",
                 open.run.certificates, open.run.first_serial, open.taken
             ));
         }
         match self.left.next() {
             None => Ok(self.count),
             Some(run) => Err(format!(
-                "the transcript has {} certificates from serial number {} to {} that are not there",
+                "the transcript has {} certificates from serial number {} to {} that are missing",
                 run.certificates, run.first_serial, run.last_serial
             )),
         }
@@ -82,7 +81,7 @@ impl Open<'_> {
             return Ok(());
         }
         Err(format!(
-            "the {} certificates that end with serial number {last} have the list {found}; the transcript has {} from serial number {} to {}, of which the list is {}",
+            "the {} certificates that end with serial number {last} have the list digest {found}; the transcript has {} from serial number {} to {} with the list digest {}",
             self.taken, run.certificates, run.first_serial, run.last_serial, run.listing_sha256
         ))
     }

@@ -136,9 +136,9 @@ impl CrossCheck {
             section.compared(
                 "AUDIT-SERIALS",
                 match self.duplicates {
-                    0 => Ok(format!("{count} certificates on the given releases, no serial number twice under one authority")),
+                    0 => Ok(format!("{count} certificates on the given releases, no duplicate serial number under one authority")),
                     twice => Err(format!(
-                        "{twice} certificates on the given releases have a serial number that another one of the same authority has"
+                        "{twice} certificates on the given releases have a duplicate serial number under the same authority"
                     )),
                 },
             );
@@ -187,7 +187,7 @@ impl CrossCheck {
             } else if !ledger.is_empty() {
                 section.compared(
                     "AUDIT-HISTORY",
-                    Err(format!("the transcript in {} is in no ledger that was given", transcript.source)),
+                    Err(format!("the transcript in {} is not in any given ledger", transcript.source)),
                 );
             } else {
                 self.before(transcript, section);
@@ -205,7 +205,7 @@ impl CrossCheck {
             None => section.unknown(
                 "AUDIT-SEAL",
                 format!(
-                    "whether the transcript in {} is as it was written: no release here seals it; compare its head {} with the paper, or name its release",
+                    "whether the transcript in {} was modified: no given release seals it; compare its head {} with the paper, or name its release",
                     transcript.source, transcript.head
                 ),
             ),
@@ -227,7 +227,7 @@ impl CrossCheck {
             None => section.unknown(
                 "AUDIT-HISTORY",
                 format!(
-                    "{name}: carries {} as the head of the transcript before it, whose last record no source here has; name the ledger",
+                    "{name}: carries {} as the head of the previous transcript, which no given source has; name the ledger",
                     transcript.previous
                 ),
             ),
@@ -269,7 +269,7 @@ impl CrossCheck {
             section.unknown(
                 "AUDIT-SEQUENCE",
                 format!(
-                    "whether the media of the releases {} hold: the ledger has them, they were not given",
+                    "whether the media of the releases {} are intact: the ledger has them, they were not given",
                     missing.join(", ")
                 ),
             );
@@ -296,12 +296,12 @@ fn linked(given: &BTreeMap<u64, Vec<&ReleaseSource>>) -> Result<String, String> 
             ));
         }
         if *number == 1 && one.previous.is_some() {
-            return Err(format!("{}: is release 1 and names a release before it", one.source));
+            return Err(format!("{}: is release 1 and names a previous release", one.source));
         }
         if let Some(last) = last {
             if *number != last.sequence + 1 {
                 return Err(format!(
-                    "release {} is missing between {} and {}; have it written again from the ledger: keyrite release again --ledger LEDGER --out RELEASE --sequence {}",
+                    "release {} is missing between {} and {}; write it again from the ledger: keyrite release again --ledger LEDGER --out RELEASE --sequence {}",
                     last.sequence + 1,
                     last.source,
                     one.source,
@@ -310,7 +310,7 @@ fn linked(given: &BTreeMap<u64, Vec<&ReleaseSource>>) -> Result<String, String> 
             }
             if one.previous != Some(last.manifest) {
                 return Err(format!(
-                    "{}: names {} as the manifest before it, {} has {}",
+                    "{}: names {} as the previous manifest, {} has {}",
                     one.source,
                     one.previous.map_or_else(|| "none".into(), |previous| previous.to_string()),
                     last.source,
@@ -339,7 +339,7 @@ fn in_ledger(
             }
             None => {
                 return Err(format!(
-                    "{}: is release {}, which the ledger does not have; it is an older copy, or was cut short",
+                    "{}: is release {}, which the ledger does not have; it is an older copy, or was truncated",
                     release.source, release.sequence
                 ));
             }

@@ -56,7 +56,7 @@ impl<'s> KeyEvents<'s> {
     /// A person decided about the found objects.
     pub fn decide(&mut self, asked: &FoundKey, said: &Confirmed, person: Person) -> Result<(), String> {
         let Some(Undecided { key, typed }) = &mut self.found else {
-            return Err("found-key was confirmed, and nothing of a key was found in this run".into());
+            return Err("found-key was confirmed, but no object of a key was found in this run".into());
         };
         let keeps = asked.options.contains(&Decision::Keep);
         match asked
@@ -67,7 +67,7 @@ impl<'s> KeyEvents<'s> {
                 typed.push((person, decision));
                 Ok(())
             }
-            None => Err(format!("{:?} was typed for found-key, which does not take it", said.answer)),
+            None => Err(format!("{:?} was typed for found-key, which does not accept it", said.answer)),
         }
     }
 
@@ -77,11 +77,13 @@ impl<'s> KeyEvents<'s> {
         let id = key.key_id.as_str();
         if let Some(found) = self.found.take_if(|found| found.key.key_id == id) {
             if found.key.spki_sha256 != Some(key.spki_sha256) {
-                return Err(format!("the pair of {name} that was kept is another one than was found"));
+                return Err(format!("the kept pair of {name} is not the one that was found"));
             }
             found.decided(Decision::Keep, enough)?;
         } else if !self.intended.remove(id) {
-            return Err(format!("the key of {name} was generated, and no record of its run names it before"));
+            return Err(format!(
+                "the key of {name} was generated, but no earlier record of the run announces it"
+            ));
         }
         self.generated.insert(name, key);
         Ok(())
@@ -112,7 +114,7 @@ impl<'s> KeyEvents<'s> {
             Some(generated) if !same(generated) => {
                 let (certified, made): (Digest, Digest) = (key.spki_sha256, generated.spki_sha256);
                 Err(format!(
-                    "the certificate of {} is for the key with SPKI SHA-256 {certified}, generated was {made}",
+                    "the certificate of {} is for the key with SPKI SHA-256 {certified}, the generated key has {made}",
                     key.name
                 ))
             }

@@ -80,7 +80,7 @@ impl LedgerAudit<'_> {
             }
             if linked.is_ok() && transcript.previous != head {
                 linked = Err(format!(
-                    "ceremony {id}: carries {} as the head of the transcript before it, which is {head}",
+                    "ceremony {id}: carries {} as the head of the previous transcript, which is {head}",
                     transcript.previous
                 ));
             }
@@ -91,7 +91,7 @@ impl LedgerAudit<'_> {
         self.section.compared(
             "AUDIT-HISTORY",
             linked.map(|()| {
-                format!("{count} ceremonies, each transcript begins with the head of the one before; the last has {head}")
+                format!("{count} ceremonies, each transcript begins with the head of the previous one; the last head is {head}")
             }),
         );
         self.section.note(format!("the records after the last seal are signed with the next release; until then compare the head {head} with the paper"));
@@ -102,7 +102,7 @@ impl LedgerAudit<'_> {
         self.section.compared(
             "AUDIT-LEDGER",
             amiss.map_or_else(
-                || Ok("the database is intact, every row belongs to a ceremony, and certified keys, places and renewals are looked up as the requests have them".to_owned()),
+                || Ok("the database is intact, every row belongs to a ceremony, and the lookup tables of certified keys, places and renewals match the requests".to_owned()),
                 Err,
             ),
         );
@@ -145,7 +145,7 @@ impl LedgerAudit<'_> {
             serials.skip_rows();
             self.section.compared("AUDIT-CHAIN", upgraded(&row, &reading, &what));
             self.section.note(format!(
-                "{what}: is none, the ledger was copied then from one of version {}, whose database had SHA-256 {}; compare it with the older ledger, which is kept",
+                "{what}: is an upgrade, the ledger was copied from one of version {}, whose database had SHA-256 {}; compare it with the older ledger, which is kept",
                 older.from_version, older.database_sha256
             ));
             return Ok(TranscriptSource::of(self.name.clone(), Some(id), reading));
@@ -253,7 +253,7 @@ impl LedgerAudit<'_> {
     ) -> Result<String, String> {
         if again != release.manifest {
             return Err(format!(
-                "the ledger's rows give a manifest with SHA-256 {again}, the one that was signed has {}",
+                "the ledger's rows yield a manifest with SHA-256 {again}, the one that was signed has {}",
                 release.manifest
             ));
         }
@@ -263,7 +263,7 @@ impl LedgerAudit<'_> {
                 && key.certificate.as_ref().is_some_and(|own| own.der() == signer.der())
         });
         let key = key.ok_or("the manifest was signed by a key that the ledger does not have")?;
-        let created = head.created.parse().map_err(|_| "the manifest's time is none".to_owned())?;
+        let created = head.created.parse().map_err(|_| "the manifest's time is malformed".to_owned())?;
         let listed = manifest_keys(keys, release.ceremony, created);
         if !head.manifest_keys.is_empty() && head.manifest_keys != listed {
             return Err("the manifest lists other manifest keys than the ledger has".into());
@@ -280,10 +280,10 @@ impl LedgerAudit<'_> {
         let previous = self.last.as_ref().map(|last| last.manifest);
         let next = self.last.as_ref().map_or(1, |last| last.sequence + 1);
         if head.previous_manifest_sha256 != previous || release.sequence != next || head.sequence != next {
-            return Err(format!("release {} does not follow the release before it", release.sequence));
+            return Err(format!("release {} does not follow the previous release", release.sequence));
         }
         Ok(format!(
-            "the ledger's rows give the very manifest {again} that the key {} signed as release {}",
+            "the ledger's rows yield exactly the manifest {again} that the key {} signed as release {}",
             key.name, release.sequence
         ))
     }
@@ -297,7 +297,7 @@ fn kept_plan(row: &CeremonyRow, reading: &Reading) -> Result<(Plan, Result<(), S
     let (kept, begun) = (setup.plan.digest(), begin.plan.sha256);
     if kept != begun {
         return Err(format!(
-            "{what}: the ledger's plan {} has the digest {kept}, people confirmed {begun}; the script was exchanged",
+            "{what}: the ledger's plan {} has the digest {kept}, people confirmed {begun}; the script was replaced",
             setup.plan.name()
         ));
     }
@@ -313,16 +313,18 @@ fn kept_plan(row: &CeremonyRow, reading: &Reading) -> Result<(Plan, Result<(), S
 fn ended(row: &CeremonyRow, reading: &Reading) -> Result<String, String> {
     let (state, made) = (&reading.state, reading.state.made());
     if state.abandoned && !made.is_empty() {
-        return Err(format!("it was given up, and there is something of it: {}", made.join(", ")));
+        return Err(format!("it was abandoned, but something was made in it: {}", made.join(", ")));
     }
     match (row.done, state.ended, state.abandoned) {
         (true, true, _) => Ok(format!("ceremony {} was finished", row.id)),
-        (true, false, true) => Ok(format!("ceremony {} was given up before anything was made", row.id)),
-        (true, false, false) => Err("the ledger says it is done, the transcript has no end".into()),
-        (false, true, _) | (false, _, true) => {
-            Err("the transcript has its end, the ledger says it is not done".into())
+        (true, false, true) => Ok(format!("ceremony {} was abandoned before anything was made", row.id)),
+        (true, false, false) => {
+            Err("the ledger says it is finished, the transcript has no end record".into())
         }
-        (false, false, _) => Ok(format!("ceremony {} is not finished: it waits to be resumed", row.id)),
+        (false, true, _) | (false, _, true) => {
+            Err("the transcript has an end record, the ledger says it is not finished".into())
+        }
+        (false, false, _) => Ok(format!("ceremony {} is not finished; it can be resumed", row.id)),
     }
 }
 
@@ -334,7 +336,9 @@ fn upgraded(row: &CeremonyRow, reading: &Reading, what: &str) -> Result<String, 
         None if older != reading.previous || reading.lines != 1 => {
             Err(format!("{what}: the record of an upgrade does not follow the older ledger"))
         }
-        None if !row.done || !row.plan.is_empty() => Err(format!("{what}: is more than an upgrade")),
+        None if !row.done || !row.plan.is_empty() => {
+            Err(format!("{what}: has more than the record of an upgrade"))
+        }
         None => Ok(format!("{what}: 1 record, which carries the head of the older ledger")),
     }
 }

@@ -73,7 +73,7 @@ pub fn audit(order: &Order) -> Result<Report, Failure> {
             #[cfg(not(feature = "token"))]
             Kind::Ledger => {
                 return Err(Failure::usage(format!(
-                    "{}: is a ledger, which the cluster's side of keyrite does not read; audit it on the signing machine",
+                    "{}: is a ledger, which the cluster's side of keyrite cannot read; audit it on the signing machine",
                     source.display()
                 )));
             }

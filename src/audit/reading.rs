@@ -71,7 +71,7 @@ impl Reading {
         let mut reading = Self::default();
         lines(from, &mut |line, whole| {
             if !whole {
-                reading.breaks(format!("record {} is cut off", reading.lines + 1));
+                reading.breaks(format!("record {} is truncated", reading.lines + 1));
             }
             reading.line(line);
         })?;
@@ -94,7 +94,7 @@ impl Reading {
         }
         match previous {
             Some(previous) if previous != record.previous => self.breaks(format!(
-                "record {number} carries {} as the SHA-256 of the record before it, which has {previous}",
+                "record {number} carries {} as the SHA-256 of the previous record, which is {previous}",
                 record.previous
             )),
             None => self.previous = Some(record.previous),
@@ -102,7 +102,7 @@ impl Reading {
         }
         let last = self.state.time.clone();
         if last > record.time {
-            let text = format!("record {number} is of {}, the one before of {last}", record.time);
+            let text = format!("record {number} is dated {}, the previous one {last}", record.time);
             self.backwards.get_or_insert(text);
         }
         self.first_time.get_or_insert_with(|| record.time.clone());
@@ -146,7 +146,7 @@ impl Reading {
     }
 
     fn too_many(&mut self, what: &str, most: usize) {
-        self.breaks(format!("record {}: there are more than {most} {what}", self.lines));
+        self.breaks(format!("record {}: more than {most} {what}", self.lines));
     }
 
     fn began(&mut self, facts: &Facts) {
@@ -165,7 +165,7 @@ impl Reading {
     fn at_token(&mut self, event: &Event) {
         let (Some(serial), Some(token)) = (event.token_serial(), self.token()) else { return };
         if serial != token {
-            let text = format!("record {} is of the token {serial}, the ceremony is of {token}", self.lines);
+            let text = format!("record {} names the token {serial}, the ceremony uses {token}", self.lines);
             self.other_token.get_or_insert(text);
         }
     }

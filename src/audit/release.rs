@@ -110,7 +110,7 @@ fn verified(path: &Path, head: &Head, order: &Order, section: &mut Section) -> R
         Ok((key, root)) if key.issuer != *root => section.compared(
             "AUDIT-SIGNER",
             Err(format!(
-                "the manifest key, SHA-256 {}, is under {} and not bound by the certificate policy of manifest keys: whoever holds a key below {root} could have made it",
+                "the manifest key, SHA-256 {}, is under {} and not bound by the certificate policy of manifest keys: any holder of a key below {root} could have made it",
                 key.certificate_sha256, key.issuer
             )),
         ),
@@ -177,7 +177,7 @@ pub fn sealed(reading: &Reading, head: &Head, whose: &str) -> Result<String, Str
     let Some(seal) = &reading.seal else { return Err("the transcript was never sealed".into()) };
     if seal.file != entry.sha256 || seal.head != entry.head {
         return Err(format!(
-            "the transcript has the head {} and SHA-256 {} where it was sealed, {whose} says {} and {}",
+            "the transcript has the head {} and SHA-256 {} at its seal, {whose} states {} and {}",
             seal.head, seal.file, entry.head, entry.sha256
         ));
     }
@@ -187,7 +187,7 @@ pub fn sealed(reading: &Reading, head: &Head, whose: &str) -> Result<String, Str
             seal.sequence, head.sequence
         ));
     }
-    Ok(format!("the transcript's head {} stands in {whose} of release {}", entry.head, head.sequence))
+    Ok(format!("the transcript's head {} is in {whose} of release {}", entry.head, head.sequence))
 }
 
 /// Checks that manifest and transcript agree on plan, program, bundle, token, kind and authorities.
@@ -303,7 +303,7 @@ pub fn refused(found: &Refusals, reading: &Reading, whose: &str) -> Result<Strin
         ));
     }
     Err(format!(
-        "{whose} has {} refusals whose list is {}, the transcript has {} whose list is {}",
+        "{whose} has {} refusals with the list digest {}, the transcript has {} with the list digest {}",
         found.count(),
         found.digest(),
         recorded.count(),

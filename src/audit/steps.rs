@@ -19,7 +19,7 @@ pub fn order(reading: &Reading, plan: &Plan) -> Result<String, String> {
                 if expected != Some(act.as_str()) {
                     return Err(format!(
                         "step {number} is {act}, in the script it is {}",
-                        expected.unwrap_or("not there")
+                        expected.unwrap_or("absent")
                     ));
                 }
                 if *number <= last {
@@ -30,7 +30,7 @@ pub fn order(reading: &Reading, plan: &Plan) -> Result<String, String> {
                 }
                 let again = scripted.is_some_and(|step| step.act.rules().is_performed_again());
                 if *number <= done && !again {
-                    return Err(format!("step {number} ({act}) ran again and was done already"));
+                    return Err(format!("step {number} ({act}) ran again after it was done"));
                 }
                 last = *number;
             }
@@ -93,11 +93,11 @@ pub fn objects(reading: &Reading) -> Result<String, String> {
         return Err(other.clone());
     }
     match (looks.count, looks.accepted) {
-        (0, _) => Ok("nobody looked at the token's objects".to_owned()),
+        (0, _) => Ok("no inventory of the token".to_owned()),
         (count, true) => Ok(format!(
-            "{count} looks at the token, {} objects at first and {} at last, none that neither ledger nor script expect",
+            "inventories of the token: {count}, {} objects in the first and {} in the last, none unexpected",
             looks.first, looks.last
         )),
-        (_, false) => Err("the last look at the token found an object that nobody expected".to_owned()),
+        (_, false) => Err("the last inventory of the token found an unexpected object".to_owned()),
     }
 }

@@ -47,7 +47,7 @@ pub fn claims(
     let Some(plan) = plan else {
         section.unknown(
             "AUDIT-ORDER",
-            format!("{what}: whether the steps ran in the script's order; the plan of digest {digest} was not given, name its script by --script"),
+            format!("{what}: whether the steps ran in the script's order; the plan with digest {digest} was not given, name its script by --script"),
         );
         return;
     };
@@ -64,7 +64,7 @@ pub fn claims(
         match result {
         Ok(text) if alone && ["AUDIT-PEOPLE", "AUDIT-CONFIRMED"].contains(&id) => section.unknown(
             id,
-            format!("{what}: a file answered at least once, and nobody is shown to have been there; written down is: {text}"),
+            format!("{what}: a file answered at least once, so the record does not prove that anyone was present; it states: {text}"),
         ),
         result => section.compared(id, result.map(about(what)).map_err(about(what))),
     }
@@ -90,7 +90,7 @@ fn chain(reading: &Reading, what: &str, section: &mut Section) {
         (Some(broken), _) => Err(format!("{what}: {broken}")),
         (None, None) => Err(format!("{what}: no record begins a ceremony")),
         (None, Some(_)) => Ok(format!(
-            "{what}: {} records, each carrying the SHA-256 of the one before; the last has {}",
+            "{what}: {} records, each carrying the SHA-256 of the previous one; the last has {}",
             reading.lines,
             reading.head.unwrap_or(Digest::ZERO)
         )),
@@ -116,11 +116,11 @@ fn chain(reading: &Reading, what: &str, section: &mut Section) {
     };
     section.note(format!("{what}: {}, {kind}{who}", begin.title));
     if let Some(other) = &reading.other_tool {
-        section.note(format!("{what}: another program took the ceremony up; {other}"));
+        section.note(format!("{what}: another program continued the ceremony; {other}"));
     }
     if reading.state.exceptions > 0 {
         section.note(format!(
-            "{what}: {} written down; read the report",
+            "{what}: {} recorded; read the report",
             count(reading.state.exceptions as u64, "exception")
         ));
     }

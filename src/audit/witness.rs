@@ -51,7 +51,7 @@ fn signer(line: &str) -> Result<Signer, String> {
     let (name, rest) = line.split_once([' ', '\t']).ok_or("has no key")?;
     if let Some(mark) = name.chars().find(|c| "!*?".contains(*c)) {
         return Err(format!(
-            "{:?} is a pattern, for it has {mark:?}, and no name; give each signer a line with a name, or check this signature by ssh-keygen -Y verify",
+            "{:?} is a pattern (it contains {mark:?}), expected a name; give each signer a line with a name, or check this signature with ssh-keygen -Y verify",
             shown(name)
         ));
     }
@@ -67,13 +67,13 @@ fn signer(line: &str) -> Result<Signer, String> {
                     }
                     _ => {
                         return Err(format!(
-                            "option {:?} is not known here; check this signature by ssh-keygen -Y verify",
+                            "option {:?} is not supported; check this signature with ssh-keygen -Y verify",
                             shown(option)
                         ));
                     }
                 }
             }
-            key.trim_start().parse().map_err(|e| format!("no public key of OpenSSH: {e}"))?
+            key.trim_start().parse().map_err(|e| format!("not an OpenSSH public key: {e}"))?
         }
     };
     Ok(Signer { name: name.trim_matches('"').to_owned(), key, namespaces })
@@ -125,7 +125,7 @@ pub fn audit(order: &Order, sources: &[(Kind, &PathBuf)], section: &mut Section)
         check(path, &transcripts, order.signers.as_deref(), section)?;
     }
     section.note(format!(
-        "the same by  ssh-keygen -Y verify -f ALLOWED -I WHO -n {NAMESPACE} -s SIGNATURE < {TRANSCRIPT}"
+        "the same check:  ssh-keygen -Y verify -f ALLOWED -I WHO -n {NAMESPACE} -s SIGNATURE < {TRANSCRIPT}"
     ));
     Ok(())
 }
@@ -159,7 +159,7 @@ fn check(
         let other = shown(signature.namespace());
         section.compared(
             "AUDIT-WITNESS",
-            Err(format!("{name}: is for the namespace {other:?}, required is {NAMESPACE:?}")),
+            Err(format!("{name}: is for the namespace {other:?}, expected {NAMESPACE:?}")),
         );
         return Ok(());
     }
@@ -170,12 +170,12 @@ fn check(
         if is_supported(&key) {
             section.compared(
                 "AUDIT-WITNESS",
-                Err(format!("{name}: is not a signature of {print} over a transcript that was given")),
+                Err(format!("{name}: is not a signature of {print} over a given transcript")),
             )
         } else {
             section.unknown(
                 "AUDIT-WITNESS",
-                format!("{name}: is by a key of {}, which only ssh-keygen can verify", key.algorithm()),
+                format!("{name}: is by a {} key, which only ssh-keygen can verify", key.algorithm()),
             )
         }
         return Ok(());
@@ -205,7 +205,7 @@ fn check_signer(
     let Some(signers) = signers else {
         return section.unknown(
             "AUDIT-WITNESS",
-            format!("{name}: is over the transcript of {source}, by the key {print}; whose that is, tell by --allowed-signers"),
+            format!("{name}: is over the transcript of {source}, by the key {print}; name its owner with --allowed-signers"),
         );
     };
     let found = signers.iter().find(|signer| {
@@ -219,7 +219,7 @@ fn check_signer(
                 Ok(format!("{} signed the transcript of {source} ({name}, key {print})", signer.name))
             }
             None => Err(format!(
-                "{name}: is over the transcript of {source}, by the key {print}, who is not an allowed signer"
+                "{name}: is over the transcript of {source}, by the key {print}, which is not an allowed signer"
             )),
         },
     );

@@ -20,10 +20,10 @@ pub fn abandon(
     let now = (environment.now)();
     let open = ledger
         .open_ceremony()?
-        .ok_or_else(|| Failure::usage(format!("{}: no ceremony is unfinished", ledger.folder().display())))?;
+        .ok_or_else(|| Failure::usage(format!("{}: no unfinished ceremony", ledger.folder().display())))?;
     Person::new(Role::Operator, by).map_err(Failure::usage)?;
     if reason.trim().is_empty() || reason.chars().count() > 1000 || reason.chars().any(char::is_control) {
-        return Err(Failure::usage("the reason is 1 to 1000 characters in one line"));
+        return Err(Failure::usage("the reason must be 1 to 1000 characters on one line"));
     }
     check_clock(ledger, now)?;
     check_ledger(ledger, environment.processors)?;
@@ -31,7 +31,7 @@ pub fn abandon(
     let made = transcript.state().made();
     if !made.is_empty() {
         return Err(Failure::usage(format!(
-            "ceremony {}: there is something of it already ({}), so it can only be resumed: `keyrite ceremony resume --ledger {}`",
+            "ceremony {}: something was already made in it ({}), so it can only be resumed: `keyrite ceremony resume --ledger {}`",
             open.id,
             made.join(", "),
             ledger.folder().display()

@@ -50,7 +50,7 @@ impl<'s> BundleAdmission<'s> {
     fn check_cluster(&self, index: &Index) -> Result<(), String> {
         match (&index.cluster, &self.script.cluster) {
             (Some(named), Some(wanted)) if named != wanted => Err(format!(
-                "cluster is {}, the script signs for {}; name the other script or the other bundle [BUNDLE-CLUSTER]",
+                "cluster is {}, the script signs for {}; name the matching script or bundle [BUNDLE-CLUSTER]",
                 named.as_str(),
                 wanted.as_str()
             )),
@@ -62,14 +62,14 @@ impl<'s> BundleAdmission<'s> {
         let (now, created) = (self.now, index.created.0);
         if created.unix_duration().as_secs() > now.unix_duration().as_secs() + AHEAD {
             return Err(format!(
-                "was made at {created}, the clock says {now}; set the clock right (UTC) here or where the bundle was made [BUNDLE-TIME]"
+                "was created at {created}, the clock says {now}; set the clock right (UTC) here or where the bundle was made [BUNDLE-TIME]"
             ));
         }
         match index.expires.filter(|expires| expires.0 < now) {
             None => Ok(()),
-            Some(Time(expires)) => Err(format!(
-                "was to be used until {expires}, the clock says {now}; make the bundle anew [BUNDLE-TIME]"
-            )),
+            Some(Time(expires)) => {
+                Err(format!("expired at {expires}, the clock says {now}; make a new bundle [BUNDLE-TIME]"))
+            }
         }
     }
 
@@ -77,11 +77,11 @@ impl<'s> BundleAdmission<'s> {
         let part = index.part.as_ref().map(IndexName::as_str).unwrap_or_default();
         let key = (cluster.as_str().to_owned(), part.to_owned());
         let number = index.sequence.number();
-        let of = if part.is_empty() { String::new() } else { format!(", part {part},") };
+        let of = if part.is_empty() { String::new() } else { format!(", part {part}") };
         match self.sequences.get(&key).filter(|last| number <= **last) {
             None => Ok(()),
             Some(last) => Err(format!(
-                "sequence is {number}, the ledger has {last} of cluster {}{of} already; make the bundle anew with a higher one [BUNDLE-SEQUENCE]",
+                "sequence is {number}, the ledger already has {last} of cluster {}{of}; make a new bundle with a higher one [BUNDLE-SEQUENCE]",
                 cluster.as_str()
             )),
         }
@@ -109,7 +109,7 @@ impl Gate for BundleAdmission<'_> {
     fn open_without_index(&mut self, medium: &str) -> Result<(), Failure> {
         if self.approvals.is_some() {
             let why = format!(
-                "{medium}: has no {INDEX}, and the script wants it approved; make the bundle with `keyrite request` and have its index signed [BUNDLE-APPROVAL]"
+                "{medium}: has no {INDEX}, but the script requires approvals; make the bundle with `keyrite request` and have its index signed [BUNDLE-APPROVAL]"
             );
             return Err(MediaError::Refused(why).into());
         }

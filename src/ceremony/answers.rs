@@ -68,7 +68,7 @@ impl Answers {
         };
         let wanted = prompt.whole().unwrap_or_else(|| options.join(" or "));
         chosen.map(Reply::Text).ok_or_else(|| {
-            Failure::stopped(format!("answers: {id} is {given:?}, the ceremony asks for {wanted:?}"))
+            Failure::stopped(format!("answers: {id} is {given:?}, the ceremony expects {wanted:?}"))
         })
     }
 
@@ -88,7 +88,7 @@ impl Answers {
         for (role, number) in wanted.seats.all() {
             let Some(name) = self.name(role, number) else {
                 return Some(format!(
-                    "the script wants {} {}, the answers file names {} in [people]",
+                    "the script requires {} {}, the answers file names {} in [people]",
                     wanted.seats.of(role),
                     role.as_str(),
                     number - 1

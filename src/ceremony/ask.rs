@@ -18,7 +18,7 @@ const LONGEST_EXCEPTION: usize = 1000;
 
 /// Tells people what can be typed at every prompt.
 pub const ALWAYS: &str =
-    "At every prompt: \"stop\" ends here, to go on later; \"exception\" writes one down.";
+    "At every prompt: \"stop\" interrupts the ceremony, to be resumed later; \"exception\" records one.";
 
 impl Conductor<'_> {
     /// Has each confirmer answer the prompt, and records the answers.
@@ -105,7 +105,7 @@ impl Conductor<'_> {
                 }
             }
             if wanted > 0 {
-                return Err(Failure::fault(format!("{wanted} {} too few are there", role.as_str())));
+                return Err(Failure::fault(format!("{wanted} {} missing", role.as_str())));
             }
         }
         Ok(found)
@@ -114,7 +114,7 @@ impl Conductor<'_> {
     /// Returns the first person of a role.
     pub(super) fn seat(&self, role: Role) -> Result<Person, Failure> {
         let found = self.state().present.iter().find(|person| person.role == role).cloned();
-        found.ok_or_else(|| Failure::fault(format!("no {} is there", role.as_str())))
+        found.ok_or_else(|| Failure::fault(format!("no {} has signed in", role.as_str())))
     }
 
     /// Asks until the answer is accepted; "again" shows `read` once more.
@@ -130,15 +130,15 @@ impl Conductor<'_> {
                 continue;
             }
             if typed.is_empty() {
-                self.room.show("  Empty input, which is not counted as an attempt.");
+                self.room.show("  Empty input; not counted as an attempt.");
                 continue;
             }
             left -= 1;
             match left {
-                0 => return Err(Failure::stopped(format!("not confirmed in {TRIES} tries"))),
-                1 => self.room.show("  That is not what was asked for. Type it again: one try is left."),
+                0 => return Err(Failure::stopped(format!("not confirmed in {TRIES} attempts"))),
+                1 => self.room.show("  That is not the expected answer. Type it again: one attempt is left."),
                 _ => self.room.show(&format!(
-                    "  That is not what was asked for. Type it again: {left} tries are left."
+                    "  That is not the expected answer. Type it again: {left} attempts are left."
                 )),
             }
         }
@@ -174,7 +174,7 @@ impl Conductor<'_> {
 
     /// Asks for an exception and writes it down at once.
     pub(super) fn exception(&mut self) -> Result<(), Failure> {
-        self.room.show("\n  Exception. An empty line goes back without one. No PIN and no share here.");
+        self.room.show("\n  Exception. An empty line returns to the prompt without one. Never type a PIN or a share here.");
         let Some(by) = self.free_text("Who reports it? Type the name")? else { return Ok(()) };
         let Some(text) = self.free_text("What happened, and why? Type one line")? else { return Ok(()) };
         let text: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_EXCEPTION).collect();
@@ -182,7 +182,7 @@ impl Conductor<'_> {
         let step = self.state().step;
         self.record(Event::Exception(Exception { text: text.clone(), by: by.clone(), step }))?;
         self.write_down()?;
-        self.room.show(&format!("  written down as reported by {}: {}\n", shown(&by), shown(&text)));
+        self.room.show(&format!("  recorded as reported by {}: {}\n", shown(&by), shown(&text)));
         Ok(())
     }
 

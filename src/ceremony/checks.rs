@@ -11,7 +11,7 @@ use crate::ledger::{Ledger, StoredKey};
 pub fn check_ledger(ledger: &mut Ledger, processors: usize) -> Result<(), Failure> {
     examine(ledger, processors).map_err(|why| {
         Failure::fault(format!(
-            "{}: {why}\nThe ledger is not as it was written, and nothing is done with it. Keep it as it is, look for who could write to it, and see what `keyrite audit` says.",
+            "{}: {why}\nThe ledger was modified and is not used. Keep it unchanged, find out who could write to it, and run `keyrite audit`.",
             ledger.folder().display()
         ))
     })
@@ -22,7 +22,7 @@ pub fn check_clock(ledger: &Ledger, now: DateTime) -> Result<(), Failure> {
     match ledger.last_time()?.filter(|last| now < *last) {
         None => Ok(()),
         Some(last) => Err(Failure::fault(format!(
-            "the clock says {now}, the ledger's last entry is of {last}; set the clock right (UTC)"
+            "the clock says {now}, the ledger's last record is dated {last}; set the clock right (UTC)"
         ))),
     }
 }

@@ -79,7 +79,7 @@ impl Conductor<'_> {
         if let Some(row) = self.ledger.reserved_for_key(self.id, &spec.name, key.digest())? {
             let other = || {
                 Failure::fault(format!(
-                    "ledger: {}: other octets are reserved than the script gives",
+                    "ledger: {}: the reserved octets are not those that the script yields",
                     spec.name
                 ))
             };

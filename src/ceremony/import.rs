@@ -64,9 +64,9 @@ fn check(
     }
     let all = approved + refused;
     let what = match approved {
-        0 => format!("every request is refused ({refused} of {all}), nothing was signed"),
+        0 => format!("every request is refused ({refused} of {all}); nothing was signed"),
         _ => format!(
-            "{refused} of {all} requests are refused and the script then issues none, nothing was signed"
+            "{refused} of {all} requests are refused and the script then issues none; nothing was signed"
         ),
     };
     Err(Failure::refused(format!("{what}:\n{}", refusal_lines(&import.refusals(SHOWN)?, refused)?)))

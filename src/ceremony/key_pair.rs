@@ -93,7 +93,7 @@ impl Conductor<'_> {
             return Err(error.into());
         }
         Err(Failure::fault(format!(
-            "{error}\nthe token may hold something of the key of {} all the same; `keyrite ceremony resume` looks, and asks what is to become of what it finds",
+            "{error}\nthe token may still have objects of the key of {}; `keyrite ceremony resume` looks for them and asks whether to keep or destroy them",
             spec.name
         )))
     }
@@ -138,7 +138,7 @@ impl Conductor<'_> {
         let recorded = self.generated(&stored.key_id);
         let pair = remains.pair.clone().and_then(|(key, attributes)| match recorded {
             Some(recorded) if recorded != key.digest() => {
-                Err(format!("is not the pair that was generated, which had the SPKI SHA-256 {recorded}"))
+                Err(format!("is not the generated pair, which had the SPKI SHA-256 {recorded}"))
             }
             _ => match session.prove_key(&stored, &key) {
                 Ok(_) => Ok((key, attributes)),
@@ -150,9 +150,7 @@ impl Conductor<'_> {
             (Err(_), recorded) if remains.objects.is_empty() => {
                 if recorded.is_some() {
                     let name = &stored.name;
-                    self.room.show(&format!(
-                        "  The key of {name} that was generated is not on the token any more."
-                    ));
+                    self.room.show(&format!("  The generated key of {name} is no longer on the token."));
                 }
                 self.withdraw(&stored, &[])?;
                 return Ok(None);
@@ -176,14 +174,14 @@ impl Conductor<'_> {
     fn show_found(&mut self, stored: &StoredKey, remains: &Remains) -> Result<(), Failure> {
         let (name, id) = (&stored.name, hex(&stored.key_id));
         self.room.show(&format!(
-            "  The key of {name} was about to be made when the ceremony was interrupted, with the ID {id}.\n  The token holds of it: {}",
+            "  The ceremony was interrupted while the key of {name} was being made, with the ID {id}.\n  Its objects on the token: {}",
             listed(&remains.objects)
         ));
         let (spki, reason) = match &remains.pair {
             Ok((key, _)) => {
                 let digest = key.digest();
                 self.room.show(&format!(
-                    "  It is a whole pair, {}, with the attributes that are required, and signed a challenge.\n  SPKI SHA-256\n  {digest}",
+                    "  It is a complete pair, {}, with the required attributes, and signed a challenge.\n  SPKI SHA-256\n  {digest}",
                     key.kind()
                 ));
                 (Some(digest), None)

@@ -21,7 +21,7 @@ impl Conductor<'_> {
         if self.module.wants_pinpad(&self.token)? {
             if rule == PinRule::Shares {
                 return Err(Failure::usage(
-                    "pin = \"shares\": this token takes its PIN at its own pad, so no shares can open it",
+                    "pin = \"shares\": this token requires its PIN pad, so shares cannot open it",
                 ));
             }
             return Ok(OpenToken { session: self.try_pin(None)??, pin: None });
@@ -78,7 +78,7 @@ impl Conductor<'_> {
         self.record(Event::Custody(Custody::Void { set: set.to_owned() }))?;
         self.write_down()?;
         self.room.show(&format!(
-            "  The token has the old PIN still. Shares of set {set} open nothing: destroy every paper of it. The step custody hands out others."
+            "  The token still has the old PIN. The shares of set {set} are useless: destroy every paper of it. The step custody hands out new ones."
         ));
         Ok(())
     }
@@ -96,7 +96,7 @@ impl Conductor<'_> {
     /// accept their PIN.
     fn try_new_shares(&mut self, set: &str) -> Result<Option<Session>, Failure> {
         self.room.show(&format!(
-            "  A change of the PIN was under way when the ceremony was interrupted. If the token took the new PIN, the shares of set {set} open it. They are tried once, then the old PIN."
+            "  The ceremony was interrupted during a change of the PIN. If the token has the new PIN, the shares of set {set} open it. They are tried once, then the old PIN."
         ));
         let pin = self.pin_of_shares(Some(set.to_owned()))?;
         match self.try_pin(Some(&pin))? {
@@ -110,7 +110,7 @@ impl Conductor<'_> {
                 self.refresh_token()?;
                 self.record(Event::Custody(Custody::NotTaken { set: set.to_owned() }))?;
                 self.room.show(&format!(
-                    "  The token does not take them. Keep the shares of set {set} until the old PIN has opened it."
+                    "  The token does not accept them. Keep the shares of set {set} until the old PIN has opened it."
                 ));
                 Ok(None)
             }
@@ -133,7 +133,7 @@ impl Conductor<'_> {
     fn pin_of_shares(&mut self, set: Option<String>) -> Result<SecretString, Failure> {
         let custodians = self.custodians();
         if let Some(set) = &set {
-            self.room.show(&format!("  Wanted are shares of the set {set}."));
+            self.room.show(&format!("  Shares of the set {set} are needed."));
         }
         let mut collected = Collected::of(set);
         for person in &custodians {
@@ -141,7 +141,7 @@ impl Conductor<'_> {
             if collected.is_complete() {
                 let set = collected.identifier();
                 let (have, _) = collected.count();
-                self.room.show("  These shares give the PIN.");
+                self.room.show("  These shares yield the PIN.");
                 self.record(Event::Custody(Custody::Collected { set, shares: have }))?;
                 return self.pin(&collected);
             }
@@ -174,7 +174,7 @@ impl Conductor<'_> {
                     } else {
                         (ShareSource::Terminal, "")
                     };
-                    self.room.show(&format!("  Share {index} is right: {have} of {need}.{whence}"));
+                    self.room.show(&format!("  Share {index} is valid: {have} of {need}.{whence}"));
                     return self.record(Event::Custody(Custody::Share {
                         set: collected.identifier(),
                         share: index,
@@ -185,7 +185,7 @@ impl Conductor<'_> {
                 Err(wrong) if self.room.shares_from_file() => {
                     return Err(Failure::usage(format!("share file: {wrong}")));
                 }
-                Err(wrong) => self.room.show(&format!("  Not taken: {wrong}.")),
+                Err(wrong) => self.room.show(&format!("  Not accepted: {wrong}.")),
             }
         }
     }
@@ -199,7 +199,7 @@ impl Conductor<'_> {
         };
         if longest < SHORTEST_PIN {
             return Err(Failure::usage(format!(
-                "this token takes PINs of at most {longest} characters, split custody wants at least {SHORTEST_PIN}"
+                "this token accepts PINs of at most {longest} characters, split custody requires at least {SHORTEST_PIN}"
             )));
         }
         let pin: Zeroizing<String> = Zeroizing::new(secret.expose_secret().chars().take(longest).collect());

@@ -26,10 +26,7 @@ pub fn resume<'a>(
     room: &'a mut dyn Room,
 ) -> Result<Conductor<'a>, Failure> {
     let open = ledger.open_ceremony()?.ok_or_else(|| {
-        Failure::usage(format!(
-            "{}: no ceremony is unfinished, there is nothing to resume",
-            ledger.folder().display()
-        ))
+        Failure::usage(format!("{}: no unfinished ceremony, nothing to resume", ledger.folder().display()))
     })?;
     check_ledger(&mut ledger, environment.processors)?;
     let setup = Setup::read(&open.plan)?;
@@ -48,13 +45,13 @@ pub fn resume<'a>(
     check_room(&plan, ledger.is_rehearsal(), state.done, room)?;
     let module = Module::load(hsm).map_err(|e| {
         Failure::fault(format!(
-            "{e}\nthis ceremony goes on only with the module that it began with, SHA-256 {begun}; put that file back"
+            "{e}\nthis ceremony must continue with the module that it began with, SHA-256 {begun}; restore that file"
         ))
     })?;
     let token =
         module.choose(&Selector { serial: Some(setup.token_serial.clone()), label: None }).map_err(|e| {
             Failure::fault(format!(
-                "{e}\nthis ceremony goes on only with the token of serial {:?}; attach it",
+                "{e}\nthis ceremony must continue with the token with serial {:?}; attach it",
                 setup.token_serial
             ))
         })?;
@@ -78,7 +75,7 @@ fn check_time_left(
     let ended = setup.indexes.iter().filter_map(|index| index.expires).find(|expires| expires.0 < now);
     if let Some(expires) = ended.filter(|_| !state.may_have_signed()) {
         return Err(Failure::refused(format!(
-            "bundle: was to be used until {}, the clock says {now}; give this ceremony up with `keyrite ceremony abandon --ledger {}` and make the bundle anew [BUNDLE-TIME]",
+            "bundle: expired at {}, the clock says {now}; abandon this ceremony with `keyrite ceremony abandon --ledger {}` and make a new bundle [BUNDLE-TIME]",
             expires.0,
             ledger.folder().display()
         )));

@@ -35,14 +35,14 @@ impl Conductor<'_> {
 
     /// Shows the progress of an interrupted ceremony.
     fn show_resumption(&mut self) -> Result<(), Failure> {
-        let mut lines = vec!["\nThis ceremony was interrupted and goes on.".to_owned()];
+        let mut lines = vec!["\nThis ceremony was interrupted and continues.".to_owned()];
         let steps = &self.plan.script().step;
         let done = self.state().done;
         for (at, step) in steps.iter().enumerate() {
             let state = match at {
-                _ if at < done && step.act.rules().is_performed_again() => "done, and done again now",
+                _ if at < done && step.act.rules().is_performed_again() => "done, and repeated now",
                 _ if at < done => "done",
-                _ if at == done => "goes on here",
+                _ if at == done => "continues here",
                 _ => "to come",
             };
             lines.push(format!("  {:>2} {:<20} {state}", at + 1, step.act.name()));
@@ -95,7 +95,7 @@ impl Conductor<'_> {
     /// read back, so that a mistyped name, or a secret typed by mistake, is stored nowhere.
     pub(super) fn sign_in(&mut self) -> Result<(), Failure> {
         let seats = self.plan.script().people.clone();
-        self.room.show(&format!("\nWho is there: the script wants {}", seats.count().text()));
+        self.room.show(&format!("\nSign in: the script requires {}", seats.count().text()));
         let mut there: Vec<Person> = Vec::new();
         for (role, number) in seats.all() {
             there.push(self.sign_in_one(role, number, &there)?);

@@ -46,7 +46,8 @@ pub fn is_certificate_of(
 ) -> Result<bool, Failure> {
     let mut specs = plan.script().step.iter().filter_map(|step| step.act.rules().key());
     let spec = specs.find(|spec| spec.name == name);
-    let spec = spec.ok_or_else(|| Failure::usage(format!("{name}: the script makes no key of this name")))?;
+    let spec =
+        spec.ok_or_else(|| Failure::usage(format!("{name}: the script creates no key of this name")))?;
     let absent = |name: &String| Failure::usage(format!("{name}: is not an authority of the ledger"));
     let issuer = spec.issuer.as_ref().map(|name| authorities.get(name).ok_or_else(|| absent(name)));
     let Reserved { serial, start, key, .. } = Reserved::of(octets)?;

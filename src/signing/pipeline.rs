@@ -84,7 +84,7 @@ pub struct Queues {
 }
 
 fn gone<E>(_: E) -> Failure {
-    Failure::fault("a thread that signs or checks is gone")
+    Failure::fault("a signing thread ended unexpectedly")
 }
 
 impl Queues {

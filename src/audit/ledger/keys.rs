@@ -34,7 +34,7 @@ fn one(key: &StoredKey, keys: &[StoredKey], reading: &Reading, done: bool) -> Re
     let name = &key.name;
     let Some(certificate) = &key.certificate else {
         return if done {
-            Err(format!("the ledger has no certificate of {name}, and the ceremony is done"))
+            Err(format!("the ledger has no certificate of {name}, but the ceremony is finished"))
         } else {
             Ok(())
         };

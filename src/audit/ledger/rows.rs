@@ -130,10 +130,10 @@ impl<'a> RowChecker<'a> {
     fn check(&self, row: &Row) -> Result<CheckedRow, String> {
         let wrong = |what: &str| Err(format!("{}: {what}", shown(&row.path)));
         if row.ceremony != self.ceremony {
-            return wrong("is among the rows of this ceremony and belongs to another");
+            return wrong("is among the rows of this ceremony but belongs to another");
         }
         if self.abandoned && row.reserved.is_some() {
-            return wrong("was reserved in a ceremony that was given up");
+            return wrong("was reserved in an abandoned ceremony");
         }
         let reserved = |of: &ReservedRow| (hex(&of.serial), Digest::of(&of.tbs));
         let reserved = row.reserved.as_ref().map(reserved);
@@ -154,21 +154,21 @@ impl<'a> RowChecker<'a> {
     fn request(&self, path: &RelativePath, row: &Row) -> Result<Derived, String> {
         let found = Digest::of(&row.octets);
         if row.sha256 != found.as_bytes() {
-            return Err(format!("the request has SHA-256 {found}, not the one that the ledger says"));
+            return Err(format!("the request has SHA-256 {found}, the ledger states another"));
         }
         let entry = self.entries.of(row.bundle, path)?;
         let again = self.policy.judge(path.clone(), &row.octets, entry);
         if row.spki_sha256.as_deref() != again.key.as_ref().map(|key| key.as_bytes().as_slice()) {
-            return Err("the digest of its key is not the one that the ledger says".into());
+            return Err("the digest of its key is not the one in the ledger".into());
         }
         match (&row.approval, &row.refusal) {
             (Some(_), None) if self.conflicts.contains_key(&row.id) => Err(format!(
-                "was approved, and other requests stand against it [{}]",
+                "was approved, but conflicts with other requests [{}]",
                 self.conflicts(row).first().map_or("", |control| control.id())
             )),
             (Some(kept), None) => self.approved(path, row, again, kept),
-            (None, Some(_)) if row.reserved.is_some() => Err("was refused and has a certificate".into()),
-            (None, Some(_)) if row.spki.is_some() => Err("was refused and has a key to be certified".into()),
+            (None, Some(_)) if row.reserved.is_some() => Err("was refused but has a certificate".into()),
+            (None, Some(_)) if row.spki.is_some() => Err("was refused but has a key to certify".into()),
             (None, Some(kept)) => refused(kept, &again, self.conflicts(row)),
             _ => Err("is neither approved nor refused".into()),
         }
@@ -184,17 +184,17 @@ impl<'a> RowChecker<'a> {
     ) -> Result<Derived, String> {
         let approval = again.outcome.map_err(|violations| {
             let first = violations.first().map(|v| format!("{} [{}]", shown(&v.message), v.control.id()));
-            format!("was approved, and the script refuses it: {}", first.unwrap_or_default())
+            format!("was approved, but the script refuses it: {}", first.unwrap_or_default())
         })?;
-        let spki = row.spki.as_deref().ok_or("was approved and has no key")?;
+        let spki = row.spki.as_deref().ok_or("was approved but has no key")?;
         let key = PublicKey::accepted(spki).map_err(|e| e.to_string())?;
         let kept = self.policy.restore(path.clone(), again.request, key, kept).map_err(|e| e.0)?;
         if !approval.is(&kept) {
-            return Err("the approval is not what the script makes of the request".into());
+            return Err("the approval is not the one that the script yields for the request".into());
         }
         let reserved = match &row.reserved {
             Some(reserved) => reserved,
-            None if self.done => return Err("was approved and has no certificate".into()),
+            None if self.done => return Err("was approved but has no certificate".into()),
             None => return Ok(Derived::Waiting),
         };
         let derived = self.reserved(reserved)?;
@@ -203,7 +203,7 @@ impl<'a> RowChecker<'a> {
         })?;
         let tbs = template.fill(&approval, derived.serial, derived.start).map_err(|e| e.to_string())?;
         if tbs.octets() != reserved.tbs || approval.authority() != reserved.authority {
-            return Err("the certificate is not what the script makes of the request".into());
+            return Err("the certificate is not the one that the script yields for the request".into());
         }
         let Some(certificate) = self.certificate(reserved)? else { return Ok(Derived::Waiting) };
         Ok(Derived::Issued(derived.serial.hex(), certificate.digest()))
@@ -224,7 +224,7 @@ impl<'a> RowChecker<'a> {
         let bare = row.sha256.is_empty() && row.octets.is_empty() && row.spki.is_none();
         let bare = bare && row.approval.is_none() && row.refusal.is_none() && row.bundle.is_none();
         if !bare || row.spki_sha256.as_deref() != Some(derived.key.digest().as_bytes().as_slice()) {
-            return Err(wrong("its row is not as it was written".into()));
+            return Err(wrong("its row was modified".into()));
         }
         let (serial, tbs) = (derived.serial.hex(), Digest::of(&reserved.tbs));
         let reserved_for = |key: &&KeyState| {
@@ -232,11 +232,11 @@ impl<'a> RowChecker<'a> {
         };
         let mut recorded = self.reserved_keys.iter().filter(reserved_for);
         let (Some(recorded), None) = (recorded.next(), recorded.next()) else {
-            return Err(wrong(format!("serial number {serial} is reserved, and no record says so")));
+            return Err(wrong(format!("serial number {serial} is reserved, but no record says so")));
         };
         let fits = is_certificate_of(self.plan, self.rehearsal, name, &self.authorities, &reserved.tbs);
         if !fits.map_err(|e| wrong(e.to_string()))? {
-            return Err(wrong("its certificate is not what the script wants".into()));
+            return Err(wrong("its certificate is not the one that the script specifies".into()));
         }
         if recorded.withdrawn && reserved.signature.is_none() {
             return Ok(Derived::Key);
@@ -247,7 +247,7 @@ impl<'a> RowChecker<'a> {
         match self.keys.get(name) {
             Some(own) if own.der() == certificate.der() => Ok(Derived::Key),
             None if !self.done => Ok(Derived::Waiting),
-            _ => Err(wrong("what was signed is not the certificate that the ledger has of it".into())),
+            _ => Err(wrong("the signed certificate is not the one that the ledger has".into())),
         }
     }
 
@@ -255,19 +255,17 @@ impl<'a> RowChecker<'a> {
     fn reserved(&self, reserved: &ReservedRow) -> Result<Reserved, String> {
         let derived = Reserved::of(&reserved.tbs).map_err(|e| e.to_string())?;
         if derived.serial.as_bytes() != reserved.serial {
-            return Err("its certificate has another serial number than was reserved".into());
+            return Err("its certificate has another serial number than the reserved one".into());
         }
         if i64::try_from(derived.end.unix_duration().as_secs()) != Ok(reserved.not_after) {
             return Err(format!(
-                "its certificate ends at {}, which is not what the ledger says",
+                "its certificate expires at {}, the ledger states another time",
                 derived.end
             ));
         }
         let start = derived.start.to_string();
         if start.as_str() < self.times.0 || start.as_str() > self.times.1 {
-            return Err(format!(
-                "its certificate is valid from {start}, which is not a time of the ceremony"
-            ));
+            return Err(format!("its certificate is valid from {start}, which is outside the ceremony"));
         }
         Ok(derived)
     }
@@ -277,7 +275,7 @@ impl<'a> RowChecker<'a> {
     fn certificate(&self, reserved: &ReservedRow) -> Result<Option<Certificate>, String> {
         let signature = match &reserved.signature {
             Some(signature) => signature,
-            None if self.done => return Err("was reserved and never signed".into()),
+            None if self.done => return Err("was reserved but never signed".into()),
             None => return Ok(None),
         };
         let name = &reserved.authority;
@@ -305,11 +303,12 @@ fn refused(kept: &str, again: &Judgement, conflicts: &[Control]) -> Result<Deriv
     let missing = all.chain(conflicts).find(absent);
     let strange = reasons.iter().find(|reason| !known(&reason.control));
     match (missing, strange) {
-        (Some(control), _) => Err(format!("was refused, and not for {}, which it fails", control.id())),
-        (None, Some(reason)) => {
-            Err(format!("was refused for {}, and the script does not", shown(&reason.control)))
-        }
-        (None, None) if reasons.is_empty() => Err("was refused for nothing".into()),
+        (Some(control), _) => Err(format!("was refused, but not for {}, which it fails", control.id())),
+        (None, Some(reason)) => Err(format!(
+            "was refused for {}, but the script does not refuse it for that",
+            shown(&reason.control)
+        )),
+        (None, None) if reasons.is_empty() => Err("was refused without a reason".into()),
         (None, None) => Ok(Derived::Refused(reasons)),
     }
 }

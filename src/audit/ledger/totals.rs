@@ -46,7 +46,7 @@ impl SerialSet {
     pub fn check(&self) -> Result<String, String> {
         match &self.duplicate {
             None => Ok(format!(
-                "{} certificates, signed or reserved, no serial number twice under one authority",
+                "{} certificates, signed or reserved, no duplicate serial number under one authority",
                 self.hashes.len()
             )),
             Some(duplicate) => Err(format!("duplicate {duplicate}")),
@@ -164,8 +164,7 @@ impl<'s> Totals<'s> {
             ));
         }
         if self.media != *media {
-            self.wrong
-                .get_or_insert("not every request of an index is there as one of its medium".to_owned());
+            self.wrong.get_or_insert("not every request of an index is stored with its medium".to_owned());
         }
         let Self { runs, reserved, refusals, listing, waiting, wrong, .. } = self;
         let about = |text| format!("{what}: {text}");
@@ -189,7 +188,7 @@ impl<'s> Totals<'s> {
                     counted.0, counted.1
                 ))),
                 (None, None) => Ok(about(format!(
-                    "{all} requests, each with the octets that came in, judged again by the script; {count} certificates are, octet for octet, what it makes of the approved ones, and their signatures verify",
+                    "{all} requests, each with the octets that were imported, judged again by the script; {count} certificates are, octet for octet, those that it yields for the approved ones, and their signatures verify",
                 ))),
             },
         );

@@ -31,14 +31,14 @@ pub fn unbound(plan: &Plan, keys: &[StoredKey]) -> Vec<String> {
         let place = format!("step {} ({}): {}", at + 1, step.act.name(), spec.name);
         if !asserts {
             found.push(format!(
-                "{place}: certificate profile {} lacks certificate_policies = [\"manifest-signing\"], without which nothing but its purpose tells the key from others under its root; add it",
+                "{place}: certificate profile {} lacks certificate_policies = [\"manifest-signing\"], without which only its purpose distinguishes the key from others under its root; add it",
                 spec.profile
             ));
         }
         // An unknown issuer is reported elsewhere.
         if above == Some(false) {
             found.push(format!(
-                "{place}: its issuer {} is no root, and not every certificate between its root and the key asserts the policy manifest-signing; name the root as issuer, or an intermediate whose profile has it",
+                "{place}: its issuer {} is not a root, and not every certificate between its root and the key asserts the policy manifest-signing; name the root as issuer, or an intermediate whose profile has it",
                 spec.issuer()
             ));
         }

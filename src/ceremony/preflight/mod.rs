@@ -234,7 +234,7 @@ impl Start {
             found.take(check_bundles(&self.plan, &self.bundles));
         }
         if !self.plan.script().has("release") && self.out.is_some() {
-            let what = "the script makes no release; leave out --out";
+            let what = "the script makes no release; omit --out";
             found.0.push(Failure::usage(format!("{}: {what}", self.plan.name())));
         }
     }
@@ -247,7 +247,7 @@ impl Start {
 pub fn check_bundles(plan: &Plan, bundles: &[PathBuf]) -> Result<(), Failure> {
     let what = match (plan.script().has("import"), bundles.is_empty()) {
         (true, true) => "the script imports bundles; name one or more by --in",
-        (false, false) => "the script imports no bundle; leave out --in",
+        (false, false) => "the script imports no bundle; omit --in",
         _ => return Ok(()),
     };
     Err(Failure::usage(format!("{}: {what}", plan.name())))
@@ -264,7 +264,7 @@ fn check_open(ledger: &Ledger) -> Result<Result<(), Failure>, Failure> {
     let Some(open) = ledger.open_ceremony()? else { return Ok(Ok(())) };
     let folder = ledger.folder().display();
     Ok(Err(Failure::usage(format!(
-        "{folder}: ceremony {} is not finished; go on with\n  keyrite ceremony resume --ledger {folder}\nor, when nothing was made in it, give it up with\n  keyrite ceremony abandon --ledger {folder} --by NAME --reason TEXT",
+        "{folder}: ceremony {} is not finished; resume it with\n  keyrite ceremony resume --ledger {folder}\nor, if nothing was made in it, abandon it with\n  keyrite ceremony abandon --ledger {folder} --by NAME --reason TEXT",
         open.id
     ))))
 }

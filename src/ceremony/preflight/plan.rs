@@ -75,7 +75,7 @@ pub fn check_new_ledger(plan: &Plan, folder: &Path) -> Result<(), Failure> {
         Ok(())
     } else {
         Err(Failure::usage(format!(
-            "{}: no ledger is there, and {} needs one with {}; name the ledger of the ceremony that made them",
+            "{}: no ledger exists, but {} needs one with {}; name the ledger of the ceremony that made them",
             folder.display(),
             plan.name(),
             names.join(", ")
@@ -93,7 +93,7 @@ fn key_names(plan: &Plan, keys: &[StoredKey], complete: bool) -> Vec<String> {
         let what = match (known.get(name), makes) {
             (Some(_), true) => {
                 format!(
-                    "key {name}: the ledger has a key of that name already; choose another, names are never used again"
+                    "key {name}: the ledger already has a key of that name; choose another, names are never reused"
                 )
             }
             (None, true) => {
@@ -142,7 +142,7 @@ fn lifetimes(plan: &Plan, keys: &[StoredKey], now: DateTime) -> Vec<String> {
         {
             if u64::from(days) > above.days {
                 found.push(format!(
-                    "{place}: {name} is for {days} days, its issuer {issuer} lasts {}; it would be cut short, ask for no more days than that",
+                    "{place}: {name} is for {days} days, its issuer {issuer} lasts {}; it would be truncated, ask for no more days than that",
                     above.days
                 ));
             }
@@ -169,7 +169,7 @@ fn leaves(plan: &Plan, issuers: &BTreeMap<String, Issuer>) -> Vec<String> {
             let issuer = issuers.get(line.authority.as_str())?;
             (u64::from(days) > issuer.days).then(|| {
                 format!(
-                    "roster line {} ({:?}): certificates are for {days} days, their issuer {} lasts {}; they would be cut short, set days in the line",
+                    "roster line {} ({:?}): certificates are for {days} days, their issuer {} lasts {}; they would be truncated, set days in the line",
                     at + 1, line.path, line.authority, issuer.days
                 )
             })
@@ -195,7 +195,7 @@ fn profiles(plan: &Plan) -> Vec<String> {
         if profile.kind == Kind::Leaf && profile.extended_key_usage.iter().any(|u| tls.contains(u)) && !signs
         {
             found.push(format!(
-                "certificate profile {name}: has no digitalSignature, without which TLS uses neither an EC key nor TLS 1.3 at all (RFC 5280 4.2.1.12); add it to key_usage"
+                "certificate profile {name}: has no digitalSignature, without which TLS works neither with EC keys nor in version 1.3 (RFC 5280 4.2.1.12); add it to key_usage"
             ));
         }
     }

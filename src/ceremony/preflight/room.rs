@@ -11,7 +11,7 @@ pub fn check_room(plan: &Plan, rehearsal: bool, next_step: usize, room: &dyn Roo
     let wrong = |message: &str| Err(Failure::usage(format!("{}: {message}", plan.name())));
     if script.has("custody") && room.unattended() && !rehearsal {
         return wrong(
-            "the script hands out shares, and a file answers; run it at a terminal where custodians are, or as a --rehearsal",
+            "the script hands out shares, but a file answers; run it at a terminal with the custodians, or as a --rehearsal",
         );
     }
     let to_come = script.step.iter().skip(next_step).any(|step| step.act.name() == "custody");

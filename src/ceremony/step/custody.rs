@@ -34,7 +34,7 @@ impl Conductor<'_> {
     fn change_custody(&mut self, threshold: usize, count: usize) -> Result<(), Failure> {
         match self.state().pin.clone() {
             Some(PinChange::Changed(_)) => {
-                self.room.show("  The token has its new PIN already.");
+                self.room.show("  The token already has its new PIN.");
                 return Ok(());
             }
             // Interrupted while shares were handed out: some custodians have papers of this set.
@@ -43,7 +43,7 @@ impl Conductor<'_> {
         }
         let Some(old) = self.open.as_mut().and_then(|open| open.pin.take()) else {
             return Err(Failure::usage(
-                "this token takes its PIN at its own pad; split custody needs one that keyrite can give it",
+                "this token requires its PIN pad; split custody needs a token that accepts its PIN from keyrite",
             ));
         };
         self.check_attended()?;
@@ -53,7 +53,7 @@ impl Conductor<'_> {
         self.record(Event::Custody(Custody::Begun { set: set.clone() }))?;
         self.write_down()?;
         self.room.show(&format!(
-            "  A PIN was made at random. {count} shares of it make the set {set}; any {threshold} of them give it.\n  One custodian after another comes to the screen alone and brings pen and paper."
+            "  A random PIN was made. {count} shares of it form the set {set}; any {threshold} of them yield it.\n  Each custodian in turn comes to the screen alone, with pen and paper."
         ));
         let mut collected = Collected::of(Some(set.clone()));
         let mut list = Vec::new();
@@ -73,7 +73,7 @@ impl Conductor<'_> {
         self.session()?.change_pin(&old, &new)?;
         self.pin_changed(&set)?;
         self.room.show(&format!(
-            "  The token has the new PIN, and the login with it went well. Older shares and the old PIN open nothing any more. Write on the envelopes: set {set}, token {}.",
+            "  The token has the new PIN, and a login with it succeeded. Older shares and the old PIN no longer work. Write on the envelopes: set {set}, token {}.",
             self.token.serial
         ));
         Ok(())
@@ -115,7 +115,7 @@ impl Conductor<'_> {
                 let typed = self.listen(&question)?;
                 match typed.parse::<usize>() {
                     Ok(at) if (1..=left.len()).contains(&at) => break at - 1,
-                    _ => self.room.show("  That is none of the numbers."),
+                    _ => self.room.show("  That is not one of the numbers."),
                 }
             };
             chosen.push(left.remove(at));
@@ -127,7 +127,7 @@ impl Conductor<'_> {
     fn check_attended(&self) -> Result<(), Failure> {
         if self.room.unattended() && !self.ledger.is_rehearsal() {
             Err(Failure::usage(
-                "a file answers, and shares go to a file in a rehearsal only; resume at a terminal where custodians are",
+                "a file answers, but shares go to a file only in a rehearsal; resume at a terminal with the custodians",
             ))
         } else {
             Ok(())
@@ -144,7 +144,7 @@ impl Conductor<'_> {
         }
         loop {
             let Some(typed) = self.secret(Secret::ShareBack(&title))? else {
-                self.room.show("  Once more on the screen; correct the paper.");
+                self.room.show("  It is shown once more; correct the paper.");
                 let again = Custody::ShownAgain { share: share.index(), to: person.name.clone() };
                 self.record(Event::Custody(again))?;
                 self.show_share(share, &title)?;
@@ -154,11 +154,11 @@ impl Conductor<'_> {
                 Ok(typed) if typed.is(share) => break,
                 Ok(_) => self.room.show("  That is a share, but not yours."),
                 Err(wrong) => {
-                    self.room.show(&format!("  Not right: {wrong}."));
+                    self.room.show(&format!("  Not valid: {wrong}."));
                 }
             }
         }
-        self.room.show(&format!("  {title}: the paper is right. Keep it where nobody else comes."));
+        self.room.show(&format!("  {title}: the paper is correct. Keep it where nobody else has access."));
         Ok(())
     }
 

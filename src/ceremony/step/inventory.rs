@@ -38,7 +38,7 @@ impl Conductor<'_> {
         for key in &keys {
             let Some(certificate) = &key.certificate else { continue };
             let attributes = self.session()?.prove_key(key, certificate.key())?;
-            self.room.show(&format!("  proved: the token holds the key of {}", key.name));
+            self.room.show(&format!("  proved: the token has the key of {}", key.name));
             self.record(Event::KeyProved(KeyProved { name: key.name.clone(), attributes }))?;
         }
         Ok(())
@@ -94,18 +94,18 @@ impl Conductor<'_> {
         };
         self.record(Event::Inventory(look.clone()))?;
         if !look.gone.is_empty() {
-            self.room.show(&format!("  gone since the last look: {}", names(&look.gone)));
+            self.room.show(&format!("  missing since the last inventory: {}", names(&look.gone)));
         }
         let serial = &self.token.serial;
         if !look.appeared.is_empty() {
             return Err(Failure::fault(format!(
-                "token {serial}: since the last look there is {}, which this ceremony did not make; find out who did, before anything more is signed [TOKEN-APPEARED]",
+                "token {serial}: new since the last inventory is {}, which this ceremony did not make; find out who did before anything more is signed [TOKEN-APPEARED]",
                 names(&look.appeared)
             )));
         }
         if !unknown.is_empty() {
             return Err(Failure::fault(format!(
-                "token {serial}: there is {}, which the ledger does not know; find out what it is, and if it may be there, say strangers = \"report\" in the script's step inventory [TOKEN-STRANGER]",
+                "token {serial}: {} is not known to the ledger; find out what it is, and if it may be there, set strangers = \"report\" in the script's step inventory [TOKEN-STRANGER]",
                 names(&unknown)
             )));
         }

@@ -171,7 +171,7 @@ impl Coordinator<'_, '_> {
         let approval = approval(&self.conductor.policy, row)?;
         let other = || {
             Failure::fault(format!(
-                "ledger: {}: other octets are reserved than were approved",
+                "ledger: {}: the reserved octets are not those of the approval",
                 approval.path()
             ))
         };

@@ -29,22 +29,22 @@ impl Record {
                     return Err(Failure::usage(format!("answers: record {label:?}: {wrong}")));
                 }
                 Err(wrong) => {
-                    conductor.room.show(&format!("  That cannot be written down: {}.", shown(&wrong)));
+                    conductor.room.show(&format!("  That cannot be recorded: {}.", shown(&wrong)));
                     continue;
                 }
             };
             if *kind == StatementKind::Statement || conductor.room.unattended() {
                 break value;
             }
-            question.text = format!("{}: type it once more, from the thing itself", person.title());
+            question.text = format!("{}: read it off again and type it once more", person.title());
             let again = conductor.answer(&question, None)?;
             question.text = format!("{}: {}", person.title(), shown(self.ask()));
             if self.value(&again).is_ok_and(|again| again == value) {
                 break value;
             }
-            conductor.room.show("  The two differ; nothing was written down. Once more from the start.");
+            conductor.room.show("  The two differ; nothing was recorded. Start again.");
         };
-        conductor.room.show(&format!("  written down: {}", shown(&value)));
+        conductor.room.show(&format!("  recorded: {}", shown(&value)));
         conductor.record(Event::Statement(Statement {
             kind: *kind,
             label: label.clone(),
