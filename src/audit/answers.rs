@@ -1,6 +1,5 @@
-//! What people typed, held against what had to be typed: at each prompt what script, digests and numbers ask,
-//! by as many of each role as the script wants; in each step `record` what it records; and the shares that
-//! custodians got.
+//! Checks what people typed: the answer to each prompt, by the number of people of each role that the
+//! script requires; the values of each step `record`; and the shares that custodians received.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +9,9 @@ use crate::plan::step::not_asked;
 use crate::plan::{Count, Plan, Step};
 use crate::record::{Confirmed, Custody, Event, Person, Prompt, Record, Role, State};
 
-/// What had to be confirmed was confirmed by those who signed in, and by as many of each role as
-/// the script wants: the plan digest at the beginning and after each interruption, and in each
-/// step what that step asks.
+/// Checks that every prompt was confirmed by people who had signed in, and by as many of each role as
+/// the script requires: the plan digest at the beginning and after each interruption, and the prompt of
+/// each step.
 pub fn confirmed(reading: &Reading, plan: &Plan) -> Result<String, String> {
     let mut check = Check {
         plan,
@@ -28,32 +27,33 @@ pub fn confirmed(reading: &Reading, plan: &Plan) -> Result<String, String> {
     check.close()
 }
 
-/// What was typed so far, and by whom.
+/// Checks the records one by one.
 struct Check<'s> {
     plan: &'s Plan,
-    /// What the records so far add up to.
     state: State,
-    /// Who confirmed the plan since the last interruption.
+    /// People who confirmed the plan since the last interruption.
     agreed: Vec<Person>,
+    /// People who answered, by step and prompt.
     answered: BTreeMap<(usize, &'s str), Vec<Person>>,
-    /// What happened in each step.
+    /// Events by step.
     events: BTreeMap<usize, Vec<&'s Event>>,
     keys: KeyEvents<'s>,
+    /// Number of confirmations.
     count: usize,
-    /// Whether the plan waits to be confirmed.
+    /// Whether the plan is yet to be confirmed.
     waits: bool,
 }
 
 impl<'s> Check<'s> {
     fn take(&mut self, record: &'s Record) -> Result<(), String> {
-        // Whether it follows from those before it is another claim.
+        // AUDIT-CHAIN reports a record that does not follow.
         let _ = self.state.apply(record);
         let number = self.state.step;
         self.events.entry(number).or_default().push(&record.event);
         match &record.event {
             Event::Begin(_) | Event::Resume(_) => {
                 self.agreed.clear();
-                self.keys.run();
+                self.keys.start_run();
                 self.waits = true;
             }
             Event::Step(_) if std::mem::take(&mut self.waits) => {
@@ -61,7 +61,7 @@ impl<'s> Check<'s> {
                     format!("step {number} began before the plan digest was confirmed: {few}")
                 })?;
             }
-            Event::Confirmed(said) => self.said(said)?,
+            Event::Confirmed(said) => self.confirmation(said)?,
             Event::Statement(found) => {
                 self.person(found.role, &found.by, "stated something")?;
                 self.allowed(&record.event)?;
@@ -69,7 +69,7 @@ impl<'s> Check<'s> {
             Event::Custody(Custody::HandedOut { shares, .. }) => {
                 self.allowed(&record.event)?;
                 for share in shares {
-                    self.person(Role::Custodian, &share.custodian, "got a share")?;
+                    self.person(Role::Custodian, &share.custodian, "received a share")?;
                 }
             }
             event => self.key(event)?,
@@ -77,33 +77,37 @@ impl<'s> Check<'s> {
         Ok(())
     }
 
-    /// The step under way, as the script has it.
+    /// Returns the current step of the script.
     fn scripted(&self) -> Option<&'s Step> {
         self.plan.script().step(self.state.step)
     }
 
-    /// Whether the step under way may have such an event.
+    /// Checks that the current step may have this event.
     fn allowed(&self, event: &Event) -> Result<(), String> {
         let allowed = self.scripted().map_or_else(|| not_asked(event), |step| step.act.rules().allows(event));
         allowed.map_err(|wrong| format!("step {} {wrong}", self.state.step))
     }
 
-    /// Somebody of this role and name who signed in.
+    /// Returns the person of this role and name, who must have signed in.
     fn person(&self, role: Role, name: &str, what: &str) -> Result<Person, String> {
         let person = Person::new(role, name)?;
-        match self.state.present.iter().any(|other| other.is(&person) && other.role == role) {
-            true => Ok(person),
-            false => Err(format!("{} {what} and had not signed in", person.title())),
+        if self.state.present.iter().any(|other| other.is(&person) && other.role == role) {
+            Ok(person)
+        } else {
+            Err(format!("{} {what} but had not signed in", person.title()))
         }
     }
 
-    fn said(&mut self, said: &'s Confirmed) -> Result<(), String> {
+    fn confirmation(&mut self, said: &'s Confirmed) -> Result<(), String> {
         let (prompt, step) = (said.asked.id(), self.state.step);
         let person = self.person(said.role, &said.by, &format!("confirmed {prompt}"))?;
         self.count += 1;
         match &said.asked {
             Prompt::FoundKey(asked) => {
-                return self.keys.said(asked, said, person).map_err(|wrong| format!("step {step}: {wrong}"));
+                return self
+                    .keys
+                    .decide(asked, said, person)
+                    .map_err(|wrong| format!("step {step}: {wrong}"));
             }
             Prompt::Plan(asked) if asked.sha256 == self.plan.digest() => self.agreed.push(person.clone()),
             asked if self.scripted().is_some_and(|step| step.is_asked(asked, &self.state)) => {}
@@ -125,7 +129,7 @@ impl<'s> Check<'s> {
         Ok(())
     }
 
-    /// Takes in a record of a key in the step under way.
+    /// Checks a key event of the current step.
     fn key(&mut self, event: &'s Event) -> Result<(), String> {
         let usual = &self.plan.script().people.confirm;
         let confirm = *self.scripted().map_or(usual, |step| step.confirm(&self.plan.script().people));
@@ -149,11 +153,14 @@ impl<'s> Check<'s> {
             enough(by, step.confirm(&script.people))
                 .map_err(|few| format!("step {number} ({act}): {prompt} was not confirmed: {few}"))?;
         }
-        Ok(format!("{} confirmations, each what was asked, by those of whom the script asks it", self.count))
+        Ok(format!(
+            "{} confirmations, each with an expected answer, by the people whom the script requires",
+            self.count
+        ))
     }
 }
 
-/// So many different people of each role.
+/// Checks that there are enough different people of each role.
 fn enough(by: &[Person], wanted: &Count) -> Result<(), String> {
     for role in Role::ALL {
         let mut different: Vec<&Person> = Vec::new();

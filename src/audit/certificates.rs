@@ -1,10 +1,10 @@
-//! Runs of certificates: the transcript has how many there were and the digest of their list,
-//! which is taken again from ledger rows or manifest entries as they pass.
+//! Runs of certificates: the transcript states their number and the digest of their list, which is
+//! computed again from ledger rows or manifest entries as they are read.
 
 use crate::digest::{Digest, Hasher};
 use crate::record::Run;
 
-/// The runs of a transcript, being held against certificates in their order.
+/// Compares the runs of a transcript with certificates in their order.
 #[derive(Debug)]
 pub struct Runs<'s> {
     left: std::slice::Iter<'s, Run>,
@@ -21,17 +21,16 @@ struct Open<'s> {
 }
 
 impl<'s> Runs<'s> {
-    /// Nothing held against them yet.
     pub fn new(runs: &'s [Run]) -> Self {
         Self { left: runs.iter(), open: None, count: 0, wrong: None }
     }
 
-    /// How many certificates were taken in.
+    /// Returns the number of certificates so far.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Takes in the next certificate: serial number and SHA-256 of its DER.
+    /// Adds the next certificate: serial number and SHA-256 of its DER.
     pub fn take(&mut self, serial: &str, certificate: &Digest) {
         self.count += 1;
         if self.wrong.is_some() {
@@ -39,9 +38,8 @@ impl<'s> Runs<'s> {
         }
         if self.open.is_none() {
             let Some(run) = self.left.next() else {
-                self.wrong = Some(format!(
-                    "the certificate of serial number {serial} is in no run that the transcript has"
-                ));
+                self.wrong =
+                    Some(format!("the certificate of serial number {serial} is in no run of the transcript"));
                 return;
             };
             self.open = Some(Open { run, hasher: Hasher::default(), taken: 0 });
@@ -55,21 +53,21 @@ impl<'s> Runs<'s> {
         }
     }
 
-    /// Whether the certificates were those of the transcript.
+    /// Checks that the certificates were those of the transcript, and returns their number.
     pub fn finish(mut self) -> Result<u64, String> {
         if let Some(wrong) = self.wrong {
             return Err(wrong);
         }
         if let Some(open) = self.open {
             return Err(format!(
-                "of {} certificates from serial number {} the transcript has, {} are there",
+                "the transcript has {} certificates from serial number {}, {} were found",
                 open.run.certificates, open.run.first_serial, open.taken
             ));
         }
         match self.left.next() {
             None => Ok(self.count),
             Some(run) => Err(format!(
-                "the transcript has {} certificates from serial number {} to {} that are not there",
+                "the transcript has {} certificates from serial number {} to {} that are missing",
                 run.certificates, run.first_serial, run.last_serial
             )),
         }
@@ -83,7 +81,7 @@ impl Open<'_> {
             return Ok(());
         }
         Err(format!(
-            "the {} certificates that end with serial number {last} have the list {found}; the transcript has {} from serial number {} to {}, of which the list is {}",
+            "the {} certificates that end with serial number {last} have the list digest {found}; the transcript has {} from serial number {} to {} with the list digest {}",
             self.taken, run.certificates, run.first_serial, run.last_serial, run.listing_sha256
         ))
     }

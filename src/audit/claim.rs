@@ -1,24 +1,24 @@
-//! Claims: one sentence each, with what was compared and what came out.
+//! Claims: one sentence each, with what was compared and the outcome.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::media::shown;
 
-/// What came out of a comparison.
+/// Outcome of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It is so.
+    /// Both sides agree.
     Holds,
-    /// It is not so.
+    /// The sides differ.
     Fails,
-    /// What was given does not tell.
+    /// Unknown: one side was not given.
     CannotBeTold,
 }
 
 impl Outcome {
-    /// The words for it.
+    /// Returns the outcome in words.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Holds => "holds",
@@ -31,32 +31,32 @@ impl Outcome {
 /// One claim.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Claim {
-    /// Its ID, which never changes its meaning.
+    /// ID; its meaning never changes.
     pub id: &'static str,
-    /// What came out.
+    /// Outcome.
     pub outcome: Outcome,
-    /// What was compared, with both values where they differ.
+    /// What was compared, with both values if they differ.
     pub text: String,
 }
 
 /// The claims about one source.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Section {
-    /// What it is.
+    /// Name of the source.
     pub source: String,
-    /// What it says of itself.
+    /// Facts that the source states about itself.
     pub notes: Vec<String>,
-    /// The claims, in the order in which they were examined.
+    /// Claims in the order of examination.
     pub claims: Vec<Claim>,
 }
 
 impl Section {
-    /// Nothing claimed yet.
+    /// Returns a section without claims.
     pub fn new(source: String) -> Self {
         Self { source, ..Self::default() }
     }
 
-    /// Notes something that is no claim.
+    /// Adds a note.
     pub fn note(&mut self, text: impl AsRef<str>) {
         self.notes.push(shown(text.as_ref()));
     }
@@ -65,7 +65,7 @@ impl Section {
         self.claims.push(Claim { id, outcome, text: shown(text) });
     }
 
-    /// Notes a comparison: the text of what holds, or of what is wrong.
+    /// Adds a comparison: the text of what holds or of what is wrong.
     pub fn compared(&mut self, id: &'static str, result: Result<String, String>) {
         match result {
             Ok(text) => self.claim(id, Outcome::Holds, &text),
@@ -73,8 +73,8 @@ impl Section {
         }
     }
 
-    /// Notes that a comparison lacks one side.
-    pub fn untold(&mut self, id: &'static str, text: impl AsRef<str>) {
+    /// Adds a comparison that lacks one side.
+    pub fn unknown(&mut self, id: &'static str, text: impl AsRef<str>) {
         self.claim(id, Outcome::CannotBeTold, text.as_ref());
     }
 }
@@ -82,12 +82,12 @@ impl Section {
 /// All claims.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// Source by source; the last is what they say together.
+    /// One section per source, then what the sources say together, then the witnesses.
     pub sections: Vec<Section>,
 }
 
 impl Report {
-    /// How many claims came out so.
+    /// Returns the number of claims with this outcome.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.sections
             .iter()

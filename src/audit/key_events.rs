@@ -1,5 +1,5 @@
-//! Keys that the token was asked for: each record of one follows from those before it, and what an
-//! interruption left was kept or destroyed as people typed.
+//! Key events: each follows from those before it, and what an interruption left on the token was
+//! kept or destroyed as people decided.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,17 +9,17 @@ use crate::record::{
     Person,
 };
 
-/// Whether so many people of each role are enough.
+/// Checks that these are enough people of each role.
 type Enough<'e> = &'e dyn Fn(&[Person]) -> Result<(), String>;
 
-/// The keys of a transcript, record by record.
+/// Checks the key events of a transcript, record by record.
 #[derive(Debug, Default)]
 pub struct KeyEvents<'s> {
-    /// IDs that were named in this run and not used yet.
+    /// IDs that were announced in this run and not used yet.
     intended: BTreeSet<&'s str>,
-    /// What was found in this run and waits for a decision.
+    /// Objects found in this run that wait for a decision.
     found: Option<Undecided<'s>>,
-    /// The pair of each name that was generated last.
+    /// Last pair generated for each name.
     generated: BTreeMap<&'s str, &'s KeyGenerated>,
 }
 
@@ -30,13 +30,13 @@ struct Undecided<'s> {
 }
 
 impl<'s> KeyEvents<'s> {
-    /// A run begins: nothing of an earlier one decides in it.
-    pub fn run(&mut self) {
+    /// Starts a run: decisions of an earlier run do not count in it.
+    pub fn start_run(&mut self) {
         self.intended.clear();
         self.found = None;
     }
 
-    /// Takes in an event of a key; others say nothing here.
+    /// Checks a key event; other events are ignored.
     pub fn take(&mut self, event: &'s Event, enough: Enough<'_>) -> Result<(), String> {
         match event {
             Event::KeyIntended(key) => self.intended(key),
@@ -49,15 +49,14 @@ impl<'s> KeyEvents<'s> {
         Ok(())
     }
 
-    /// A key is about to be generated.
     fn intended(&mut self, key: &'s KeyIntended) {
         self.intended.insert(&key.key_id);
     }
 
-    /// Somebody typed what is to become of what was found.
-    pub fn said(&mut self, asked: &FoundKey, said: &Confirmed, person: Person) -> Result<(), String> {
+    /// A person decided about the found objects.
+    pub fn decide(&mut self, asked: &FoundKey, said: &Confirmed, person: Person) -> Result<(), String> {
         let Some(Undecided { key, typed }) = &mut self.found else {
-            return Err("found-key was confirmed, and nothing of a key was found in this run".into());
+            return Err("found-key was confirmed, but no object of a key was found in this run".into());
         };
         let keeps = asked.options.contains(&Decision::Keep);
         match asked
@@ -68,27 +67,29 @@ impl<'s> KeyEvents<'s> {
                 typed.push((person, decision));
                 Ok(())
             }
-            None => Err(format!("{:?} was typed for found-key, which does not take it", said.answer)),
+            None => Err(format!("{:?} was typed for found-key, which does not accept it", said.answer)),
         }
     }
 
-    /// A pair was generated, or one that was found was kept.
+    /// A pair was generated, or a found pair was kept.
     fn generated(&mut self, key: &'s KeyGenerated, enough: Enough<'_>) -> Result<(), String> {
         let name = &key.name;
         let id = key.key_id.as_str();
         if let Some(found) = self.found.take_if(|found| found.key.key_id == id) {
             if found.key.spki_sha256 != Some(key.spki_sha256) {
-                return Err(format!("the pair of {name} that was kept is another one than was found"));
+                return Err(format!("the kept pair of {name} is not the one that was found"));
             }
             found.decided(Decision::Keep, enough)?;
         } else if !self.intended.remove(id) {
-            return Err(format!("the key of {name} was generated, and no record of its run names it before"));
+            return Err(format!(
+                "the key of {name} was generated, but no earlier record of the run announces it"
+            ));
         }
         self.generated.insert(name, key);
         Ok(())
     }
 
-    /// The token holds nothing of a key any more.
+    /// The token has no object of the key any more.
     fn withdrawn(&mut self, key: &'s KeyWithdrawn, enough: Enough<'_>) -> Result<(), String> {
         self.intended.remove(key.key_id.as_str());
         self.generated.remove(key.name.as_str());
@@ -104,7 +105,7 @@ impl<'s> KeyEvents<'s> {
         }
     }
 
-    /// The certificate of a key is for the pair that was generated.
+    /// The certificate of a key must be for the generated pair.
     fn certificate(&self, key: &KeyCertificate) -> Result<(), String> {
         let same = |generated: &KeyGenerated| {
             generated.key_id == key.key_id && generated.spki_sha256 == key.spki_sha256
@@ -113,7 +114,7 @@ impl<'s> KeyEvents<'s> {
             Some(generated) if !same(generated) => {
                 let (certified, made): (Digest, Digest) = (key.spki_sha256, generated.spki_sha256);
                 Err(format!(
-                    "the certificate of {} is for the key with SPKI SHA-256 {certified}, generated was {made}",
+                    "the certificate of {} is for the key with SPKI SHA-256 {certified}, the generated key has {made}",
                     key.name
                 ))
             }

@@ -1,15 +1,15 @@
-//! One ledger: every ceremony's transcript, rows, keys and release, held against one another. It
-//! is not signed, but its transcripts are chained, and its manifests are.
+//! One ledger: cross-checks transcript, rows, keys and release of every ceremony. The ledger itself
+//! is not signed, but its transcripts are chained and its manifests are signed.
 
 mod bundles;
-mod found;
+mod totals;
 mod keys;
 mod rows;
 
 use crate::failure::Failure;
 use std::path::Path;
 
-use super::history::{Chapter, History, Told};
+use super::cross_check::{CrossCheck, ReleaseSource, TranscriptSource};
 use super::reading::{Reading, approved};
 use super::{Order, Section, release, transcript};
 use crate::digest::Digest;
@@ -25,7 +25,7 @@ pub fn audit(
     path: &Path,
     order: &Order,
     section: &mut Section,
-    history: &mut History,
+    cross_check: &mut CrossCheck,
 ) -> Result<(), Failure> {
     let mut ledger = match Ledger::read(path, &order.scratch) {
         Ok(ledger) => ledger,
@@ -39,76 +39,77 @@ pub fn audit(
         section.note("a rehearsal's ledger: nothing in it counts");
     }
     let name = path.display().to_string();
-    let mut book = Book { name, order, section, history, last: None, only_open: false };
-    if let Err(error) = book.read(&mut ledger) {
-        book.section.compared("AUDIT-LEDGER", Err(error.to_string()));
+    let mut ledger_audit = LedgerAudit { name, order, section, cross_check, last: None, only_open: false };
+    if let Err(error) = ledger_audit.read(&mut ledger) {
+        ledger_audit.section.compared("AUDIT-LEDGER", Err(error.to_string()));
     }
     Ok(())
 }
 
-/// Examines a ledger that is about to be used.
+/// Examines a ledger before it is used.
 pub fn examine(ledger: &mut Ledger, order: &Order, section: &mut Section) -> Result<(), Failure> {
     let name = ledger.folder().display().to_string();
-    let mut history = History::default();
-    let mut book = Book { name, order, section, history: &mut history, last: None, only_open: true };
-    book.read(ledger)
+    let mut cross_check = CrossCheck::default();
+    let mut ledger_audit =
+        LedgerAudit { name, order, section, cross_check: &mut cross_check, last: None, only_open: true };
+    ledger_audit.read(ledger)
 }
 
 /// A ledger being audited.
-struct Book<'a> {
+struct LedgerAudit<'a> {
     name: String,
     order: &'a Order,
     section: &'a mut Section,
-    history: &'a mut History,
-    /// The release before.
+    cross_check: &'a mut CrossCheck,
+    /// Previous release.
     last: Option<ReleaseRow>,
-    /// Whether the rows of ceremonies that are done are left out.
+    /// Whether to skip the rows of finished ceremonies.
     only_open: bool,
 }
 
-impl Book<'_> {
+impl LedgerAudit<'_> {
     fn read(&mut self, ledger: &mut Ledger) -> Result<(), Failure> {
         let ids = ledger.ceremonies()?;
         let mut head = FIRST;
         let mut linked = Ok(());
-        let mut seen = found::Seen::default();
+        let mut serials = totals::SerialSet::default();
         for (at, id) in ids.iter().enumerate() {
-            let chapter = self.ceremony(ledger, *id, &mut seen)?;
+            let transcript = self.ceremony(ledger, *id, &mut serials)?;
             if linked.is_ok() && *id != at as i64 + 1 {
                 linked = Err(format!("ceremony {} is missing: ceremony {id} is in its place", at + 1));
             }
-            if linked.is_ok() && chapter.previous != head {
+            if linked.is_ok() && transcript.previous != head {
                 linked = Err(format!(
-                    "ceremony {id}: carries {} as the head of the transcript before it, which is {head}",
-                    chapter.previous
+                    "ceremony {id}: carries {} as the head of the previous transcript, which is {head}",
+                    transcript.previous
                 ));
             }
-            head = chapter.head;
-            self.history.tell(chapter);
+            head = transcript.head;
+            self.cross_check.add_transcript(transcript);
         }
         let count = ids.len();
         self.section.compared(
             "AUDIT-HISTORY",
             linked.map(|()| {
-                format!("{count} ceremonies, each transcript begins with the head of the one before; the last has {head}")
+                format!("{count} ceremonies, each transcript begins with the head of the previous one; the last head is {head}")
             }),
         );
         self.section.note(format!("the records after the last seal are signed with the next release; until then compare the head {head} with the paper"));
-        self.section.compared("AUDIT-SERIALS", seen.told());
+        self.section.compared("AUDIT-SERIALS", serials.check());
         self.section.compared("AUDIT-KEYS", keys::in_order(&ledger.keys()?));
         let amiss = ledger.amiss()?;
         let amiss = amiss.map(|(count, what)| format!("{count} {what}"));
         self.section.compared(
             "AUDIT-LEDGER",
             amiss.map_or_else(
-                || Ok("the database is intact, every row belongs to a ceremony, and certified keys, places and renewals are looked up as the requests have them".to_owned()),
+                || Ok("the database is intact, every row belongs to a ceremony, and the lookup tables of certified keys, places and renewals match the requests".to_owned()),
                 Err,
             ),
         );
         self.missing(ledger)
     }
 
-    /// Releases are numbered without a gap.
+    /// Checks that releases are numbered without a gap.
     fn missing(&mut self, ledger: &Ledger) -> Result<(), Failure> {
         let last = ledger.last_release()?.map_or(0, |last| last.sequence);
         for number in 1..=last {
@@ -127,7 +128,12 @@ impl Book<'_> {
         Ok(())
     }
 
-    fn ceremony(&mut self, ledger: &mut Ledger, id: i64, seen: &mut found::Seen) -> Result<Chapter, Failure> {
+    fn ceremony(
+        &mut self,
+        ledger: &mut Ledger,
+        id: i64,
+        serials: &mut totals::SerialSet,
+    ) -> Result<TranscriptSource, Failure> {
         let what = format!("ceremony {id}");
         let row = ledger.ceremony(id)?;
         let mut reading = Reading::default();
@@ -136,13 +142,13 @@ impl Book<'_> {
             Ok(())
         })?;
         if let Some(older) = reading.state.upgraded {
-            seen.lose();
+            serials.skip_rows();
             self.section.compared("AUDIT-CHAIN", upgraded(&row, &reading, &what));
             self.section.note(format!(
-                "{what}: is none, the ledger was copied then from one of version {}, whose database had SHA-256 {}; compare it with the older ledger, which is kept",
+                "{what}: is an upgrade, the ledger was copied from one of version {}, whose database had SHA-256 {}; compare it with the older ledger, which is kept",
                 older.from_version, older.database_sha256
             ));
-            return Ok(Chapter::of(self.name.clone(), Some(id), reading));
+            return Ok(TranscriptSource::of(self.name.clone(), Some(id), reading));
         }
         let (plan, wrong) = self.plan(&row, &reading);
         let cluster = plan.as_ref().map(|plan| plan.script().cluster.as_ref().map(IndexName::as_str));
@@ -154,34 +160,35 @@ impl Book<'_> {
         transcript::claims(&reading, plan.as_ref(), wrong, &what, self.section);
         self.section.compared("AUDIT-END", ended(&row, &reading).map_err(|wrong| format!("{what}: {wrong}")));
         let keys = ledger.keys()?;
-        self.section.compared("AUDIT-KEYS", keys::told(&keys, &row, &reading, &what));
+        self.section.compared("AUDIT-KEYS", keys::compare(&keys, &row, &reading, &what));
         let kept = ledger.indexes(id)?;
         if let Some(plan) = &plan {
-            let told = |text| format!("{what}: {text}");
+            let about = |text| format!("{what}: {text}");
             let facts =
                 reading.state.begin.as_ref().map(|begin| begin.indexes.as_slice()).unwrap_or_default();
             if let Err(wrong) = bundles::compare(&kept, facts, plan) {
-                self.section.compared("AUDIT-REQUESTS", Err(told(wrong)));
+                self.section.compared("AUDIT-REQUESTS", Err(about(wrong)));
             }
             if let Some(approved) = bundles::approved(&kept, facts, plan) {
-                self.section.compared("AUDIT-APPROVALS", approved.map(told).map_err(told));
+                self.section.compared("AUDIT-APPROVALS", approved.map(about).map_err(about));
             }
             let order = self.order;
-            let held = rows::Held { plan, keys: &keys, reading: &reading };
-            match self.only_open && row.done {
-                true => seen.lose(),
-                false => rows::audit(ledger, &row, &held, (seen, order.processors), self.section)?,
+            let context = rows::Context { plan, keys: &keys, reading: &reading };
+            if self.only_open && row.done {
+                serials.skip_rows()
+            } else {
+                rows::audit(ledger, &row, &context, (serials, order.processors), self.section)?
             }
             self.release(ledger, &row, plan, &keys, &reading)?;
-            self.history.keep(plan.clone());
+            self.cross_check.add_plan(plan.clone());
         } else {
-            seen.lose();
+            serials.skip_rows();
         }
-        Ok(Chapter::of(self.name.clone(), Some(id), reading))
+        Ok(TranscriptSource::of(self.name.clone(), Some(id), reading))
     }
 
-    /// The plan whose texts the ledger keeps, and what is wrong with it. The script is looked at only
-    /// when its digest is the one that the transcript names.
+    /// Returns the plan that the ledger keeps, and what is wrong with it. A script is parsed only if its
+    /// digest is the one that the transcript names.
     fn plan(&self, row: &CeremonyRow, reading: &Reading) -> (Option<Plan>, Option<String>) {
         match kept_plan(row, reading) {
             Ok((plan, setup)) => (Some(plan), setup.err()),
@@ -216,24 +223,26 @@ impl Book<'_> {
                 return Ok(());
             }
         };
-        let told = |wrong| format!("{what}: {wrong}");
+        let about = |wrong| format!("{what}: {wrong}");
         let whose = "the manifest";
-        self.section.compared("AUDIT-SEAL", release::sealed(reading, &head, whose).map(told).map_err(told));
-        self.section.compared("AUDIT-MANIFEST", release::same_facts(reading, &head).map(told).map_err(told));
-        let again = match self.only_open && row.done {
-            true => Ok(release.manifest),
-            false => manifest_again(ledger, row.id, &head, plan, self.order.processors),
+        self.section.compared("AUDIT-SEAL", release::sealed(reading, &head, whose).map(about).map_err(about));
+        self.section
+            .compared("AUDIT-MANIFEST", release::same_facts(reading, &head).map(about).map_err(about));
+        let again = if self.only_open && row.done {
+            Ok(release.manifest)
+        } else {
+            manifest_again(ledger, row.id, &head, plan, self.order.processors)
         };
         let again = again.map_err(|e| e.to_string());
         let same = again.and_then(|again| self.same_manifest(&release, &head, again, keys, reading));
-        self.section.compared("AUDIT-SIGNATURE", same.map(told).map_err(told));
+        self.section.compared("AUDIT-SIGNATURE", same.map(about).map_err(about));
         release::anchored(&head, &self.order.roots, &what, self.section);
-        self.history.release(Told::of(self.name.clone(), true, release.manifest, &head));
+        self.cross_check.add_release(ReleaseSource::of(self.name.clone(), true, release.manifest, &head));
         self.last = Some(release);
         Ok(())
     }
 
-    /// The rows give the manifest that was signed, by a manifest key of the ledger.
+    /// Checks that the rows yield the signed manifest and that a manifest key of the ledger signed it.
     fn same_manifest(
         &self,
         release: &ReleaseRow,
@@ -244,7 +253,7 @@ impl Book<'_> {
     ) -> Result<String, String> {
         if again != release.manifest {
             return Err(format!(
-                "the ledger's rows give a manifest with SHA-256 {again}, the one that was signed has {}",
+                "the ledger's rows yield a manifest with SHA-256 {again}, the one that was signed has {}",
                 release.manifest
             ));
         }
@@ -254,7 +263,7 @@ impl Book<'_> {
                 && key.certificate.as_ref().is_some_and(|own| own.der() == signer.der())
         });
         let key = key.ok_or("the manifest was signed by a key that the ledger does not have")?;
-        let created = head.created.parse().map_err(|_| "the manifest's time is none".to_owned())?;
+        let created = head.created.parse().map_err(|_| "the manifest's time is malformed".to_owned())?;
         let listed = manifest_keys(keys, release.ceremony, created);
         if !head.manifest_keys.is_empty() && head.manifest_keys != listed {
             return Err("the manifest lists other manifest keys than the ledger has".into());
@@ -271,16 +280,16 @@ impl Book<'_> {
         let previous = self.last.as_ref().map(|last| last.manifest);
         let next = self.last.as_ref().map_or(1, |last| last.sequence + 1);
         if head.previous_manifest_sha256 != previous || release.sequence != next || head.sequence != next {
-            return Err(format!("release {} does not follow the release before it", release.sequence));
+            return Err(format!("release {} does not follow the previous release", release.sequence));
         }
         Ok(format!(
-            "the ledger's rows give the very manifest {again} that the key {} signed as release {}",
+            "the ledger's rows yield exactly the manifest {again} that the key {} signed as release {}",
             key.name, release.sequence
         ))
     }
 }
 
-/// The plan of a ceremony's row, and whether the rest of what is kept with it fits the transcript.
+/// Returns the plan of a ceremony's row, and whether the rest of its setup matches the transcript.
 fn kept_plan(row: &CeremonyRow, reading: &Reading) -> Result<(Plan, Result<(), String>), String> {
     let what = format!("ceremony {}", row.id);
     let begin = reading.state.begin.as_ref().ok_or_else(|| format!("{what}: no record begins it"))?;
@@ -288,12 +297,11 @@ fn kept_plan(row: &CeremonyRow, reading: &Reading) -> Result<(Plan, Result<(), S
     let (kept, begun) = (setup.plan.digest(), begin.plan.sha256);
     if kept != begun {
         return Err(format!(
-            "{what}: the ledger's plan {} has the digest {kept}, people confirmed {begun}; the script was exchanged",
+            "{what}: the ledger's plan {} has the digest {kept}, people confirmed {begun}; the script was replaced",
             setup.plan.name()
         ));
     }
     let plan = setup.plan().map_err(|e| format!("{what}: the ledger's plan is malformed: {e}"))?;
-    // What is kept of the run besides its plan is what the transcript begins with.
     let differs = setup.differs(begin);
     let same = differs.map_or(Ok(()), |name| {
         Err(format!("{what}: the ledger's {name} is not the one that the transcript begins with"))
@@ -301,24 +309,26 @@ fn kept_plan(row: &CeremonyRow, reading: &Reading) -> Result<(Plan, Result<(), S
     Ok((plan, same))
 }
 
-/// What the ledger says of the ceremony's end is what the transcript says.
+/// Checks that ledger and transcript agree on the end of the ceremony.
 fn ended(row: &CeremonyRow, reading: &Reading) -> Result<String, String> {
     let (state, made) = (&reading.state, reading.state.made());
     if state.abandoned && !made.is_empty() {
-        return Err(format!("it was given up, and there is something of it: {}", made.join(", ")));
+        return Err(format!("it was abandoned, but something was made in it: {}", made.join(", ")));
     }
     match (row.done, state.ended, state.abandoned) {
         (true, true, _) => Ok(format!("ceremony {} was finished", row.id)),
-        (true, false, true) => Ok(format!("ceremony {} was given up before anything was made", row.id)),
-        (true, false, false) => Err("the ledger says it is done, the transcript has no end".into()),
-        (false, true, _) | (false, _, true) => {
-            Err("the transcript has its end, the ledger says it is not done".into())
+        (true, false, true) => Ok(format!("ceremony {} was abandoned before anything was made", row.id)),
+        (true, false, false) => {
+            Err("the ledger says it is finished, the transcript has no end record".into())
         }
-        (false, false, _) => Ok(format!("ceremony {} is not finished: it waits to be resumed", row.id)),
+        (false, true, _) | (false, _, true) => {
+            Err("the transcript has an end record, the ledger says it is not finished".into())
+        }
+        (false, false, _) => Ok(format!("ceremony {} is not finished; it can be resumed", row.id)),
     }
 }
 
-/// The record of an upgrade stands alone, and names the head of what came before it.
+/// Checks that the record of an upgrade is the only one and carries the head of the older ledger.
 fn upgraded(row: &CeremonyRow, reading: &Reading, what: &str) -> Result<String, String> {
     let older = reading.state.upgraded.map(|older| older.head);
     match &reading.broken {
@@ -326,7 +336,9 @@ fn upgraded(row: &CeremonyRow, reading: &Reading, what: &str) -> Result<String, 
         None if older != reading.previous || reading.lines != 1 => {
             Err(format!("{what}: the record of an upgrade does not follow the older ledger"))
         }
-        None if !row.done || !row.plan.is_empty() => Err(format!("{what}: is more than an upgrade")),
+        None if !row.done || !row.plan.is_empty() => {
+            Err(format!("{what}: has more than the record of an upgrade"))
+        }
         None => Ok(format!("{what}: 1 record, which carries the head of the older ledger")),
     }
 }

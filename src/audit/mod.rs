@@ -1,13 +1,13 @@
-//! The audit: what stands in ledgers, transcripts and releases, held against one another for
-//! someone who was not in the room and does not trust us.
+//! The audit: cross-checks ledgers, transcripts and releases for someone who was not in the room
+//! and does not trust the program.
 //!
-//! In: ledgers, transcripts and releases, read once and front to back, with as much memory as one
-//! record takes. Out: claims, each with what was compared and whether it holds.
+//! Input: ledgers, transcripts and releases, each read once from front to back with the memory of
+//! one record. Output: claims, each stating what was compared and the outcome.
 
 mod answers;
 mod certificates;
 mod claim;
-mod history;
+mod cross_check;
 mod key_events;
 #[cfg(feature = "token")]
 mod ledger;
@@ -24,6 +24,8 @@ use std::path::{Path, PathBuf};
 pub use claim::{Claim, Outcome, Report, Section};
 pub use witness::{NAMESPACE, Signer, allowed_signers};
 
+use cross_check::CrossCheck;
+
 use crate::digest::Digest;
 use crate::failure::Failure;
 #[cfg(feature = "token")]
@@ -32,73 +34,73 @@ use crate::plan::Plan;
 use crate::record::LEDGER_FILE;
 use crate::release::{MANIFEST, SIGNATURE, TRANSCRIPT};
 
-/// What is audited, and by what.
+/// Sources to audit and what to compare them with.
 #[derive(Debug, Default)]
 pub struct Order {
     /// Ledgers, transcripts and releases, in any order.
     pub sources: Vec<PathBuf>,
-    /// Plans that are known to be the approved ones.
+    /// Plans known to be the approved ones.
     pub plans: Vec<Plan>,
-    /// SHA-256 over the certificates of the roots that the auditor trusts.
+    /// SHA-256 of the DER certificates of the roots that the auditor trusts.
     pub roots: Vec<Digest>,
-    /// Witnesses' signatures, besides those that lie beside the sources.
+    /// Witnesses' signatures, in addition to those found next to the sources.
     pub signatures: Vec<PathBuf>,
-    /// Who may have signed, when the auditor knows.
+    /// Allowed signers, if the auditor knows them.
     pub signers: Option<Vec<Signer>>,
-    /// Where a copy of a ledger goes that was cut off.
+    /// Folder for the copy of an interrupted ledger.
     pub scratch: PathBuf,
-    /// How many threads check side by side.
+    /// Number of worker threads.
     pub processors: usize,
 }
 
-/// Audits.
+/// Audits all sources.
 ///
 /// # Errors
-/// [`Failure`] when a source is none, or cannot be read now. What is found wrong is no error but a
+/// [`Failure`] when a source is of no known kind or cannot be read. A finding is not an error but a
 /// claim that fails.
 pub fn audit(order: &Order) -> Result<Report, Failure> {
     let mut report = Report::default();
-    let mut history = history::History::default();
+    let mut cross_check = CrossCheck::default();
     let kinds = order.sources.iter().map(|source| Ok((kind(source)?, source)));
     let mut sources = kinds.collect::<Result<Vec<_>, Failure>>()?;
-    // Ledgers first: they have the plans of transcripts and releases.
+    // Ledgers first: they keep the plans of transcripts and releases.
     sources.sort_by_key(|(kind, _)| *kind);
     for (kind, source) in &sources {
         let mut section = Section::new(source.display().to_string());
         match kind {
             #[cfg(feature = "token")]
-            Kind::Ledger => ledger::audit(source, order, &mut section, &mut history)?,
+            Kind::Ledger => ledger::audit(source, order, &mut section, &mut cross_check)?,
             #[cfg(not(feature = "token"))]
             Kind::Ledger => {
                 return Err(Failure::usage(format!(
-                    "{}: is a ledger, which the cluster's side of keyrite does not read; audit it on the signing machine",
+                    "{}: is a ledger, which the cluster's side of keyrite cannot read; audit it on the signing machine",
                     source.display()
                 )));
             }
-            Kind::Release => release::audit(source, order, &mut section, &mut history)?,
-            Kind::Transcript => transcript::audit(source, order, &mut section, &mut history)?,
+            Kind::Release => release::audit(source, order, &mut section, &mut cross_check)?,
+            Kind::Transcript => transcript::audit(source, order, &mut section, &mut cross_check)?,
         }
         report.sections.push(section);
     }
-    report.sections.push(history.close(order));
+    report.sections.push(cross_check.close(order));
     let mut witnesses = Section::new("witnesses".to_owned());
     witness::audit(order, &sources, &mut witnesses)?;
     report.sections.push(witnesses);
     Ok(report)
 }
 
-#[cfg(feature = "token")]
-/// Examines a ledger before something is done with it: transcripts, keys, releases and the rows of
-/// the ceremony that is open; those of earlier ones are left to the audit.
+/// Examines a ledger before it is used: transcripts, keys, releases and the rows of the open
+/// ceremony. The rows of finished ceremonies are left to the audit.
 ///
 /// # Errors
-/// What does not hold, a line each.
+/// The first failed claims, one per line.
+#[cfg(feature = "token")]
 pub fn examine(ledger: &mut Ledger, processors: usize) -> Result<(), String> {
     const SHOWN: usize = 5;
     let order = Order { processors, ..Order::default() };
     let mut section = Section::new(String::new());
     ledger::examine(ledger, &order, &mut section).map_err(|e| e.to_string())?;
-    // That the token holds what nobody expects is no fault of the record.
+    // An unexpected object on the token is not an error of the record.
     let of_record = |claim: &&Claim| claim.outcome == Outcome::Fails && claim.id != "AUDIT-OBJECTS";
     let fails = section.claims.iter().filter(of_record);
     let fails: Vec<String> =
@@ -106,21 +108,22 @@ pub fn examine(ledger: &mut Ledger, processors: usize) -> Result<(), String> {
     if fails.is_empty() { Ok(()) } else { Err(fails.join("\n")) }
 }
 
-/// What a source is.
+/// Kind of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// A folder with a ledger's database.
     Ledger,
-    /// Another folder, or a tar.
+    /// A folder with a file of a release, or a tar.
     Release,
-    /// Any other file.
+    /// A file that starts like JSON.
     Transcript,
 }
 
-/// What a source is, by its form and by what it begins with: one that was cut off or edited is still one.
+/// Returns the kind of a source, judged by its form and its first octets: a truncated or modified
+/// source keeps its kind.
 ///
 /// # Errors
-/// [`Failure`] when it is none of the three, or is not there.
+/// [`Failure`] when it is none of the three or does not exist.
 pub fn kind(source: &Path) -> Result<Kind, Failure> {
     let fault = |e: std::io::Error| Failure::fault(format!("{}: {e}", source.display()));
     let wrong = |what: &str| {
@@ -141,7 +144,7 @@ pub fn kind(source: &Path) -> Result<Kind, Failure> {
     }
     let mut begin = Vec::new();
     std::fs::File::open(source).and_then(|file| file.take(512).read_to_end(&mut begin)).map_err(fault)?;
-    // The mark of a tar's header (POSIX ustar), and the first letter of a JSON object.
+    // Magic of a tar header (POSIX ustar); first character of a JSON object.
     let tar = begin.get(257..262) == Some(b"ustar".as_slice());
     match begin.first() {
         None => wrong("empty"),

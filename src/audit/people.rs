@@ -1,5 +1,4 @@
-//! The people that a transcript tells of, held against the script: who signed in, and who approved
-//! bundles.
+//! Compares the people of a transcript with the script: who signed in, and who approved bundles.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -7,8 +6,8 @@ use super::reading::Reading;
 use crate::plan::Plan;
 use crate::record::{Event, Person, Role, State};
 
-/// Whenever a step begins, everybody whom the script wants is signed in, and no one fills two seats that
-/// must be distinct.
+/// Checks that everyone whom the script requires is signed in when a step begins, and that nobody has two
+/// roles that must be distinct.
 pub fn present(reading: &Reading, plan: &Plan) -> Result<String, String> {
     let seats = &plan.script().people;
     let mut state = State::default();
@@ -19,7 +18,7 @@ pub fn present(reading: &Reading, plan: &Plan) -> Result<String, String> {
             Event::Present(Person { role, name }) => {
                 let person = Person::new(*role, name)?;
                 if state.present.len() == all {
-                    return Err(format!("{} signed in when all {all} seats were taken", person.title()));
+                    return Err(format!("{} signed in after all {all} required people", person.title()));
                 }
                 if let Some(taken) = seats.taken(&state.present, &person) {
                     return Err(taken);
@@ -33,7 +32,7 @@ pub fn present(reading: &Reading, plan: &Plan) -> Result<String, String> {
                     let there = state.present.iter().filter(|person| person.role == role).count();
                     if there != seats.of(role) {
                         return Err(format!(
-                            "step {} began when {there} {} had signed in, the script wants {}",
+                            "step {} began when {there} {} had signed in, the script requires {}",
                             step.number,
                             role.as_str(),
                             seats.of(role)
@@ -43,13 +42,13 @@ pub fn present(reading: &Reading, plan: &Plan) -> Result<String, String> {
             }
             _ => {}
         }
-        // Whether it follows from those before it is another claim.
+        // AUDIT-CHAIN reports a record that does not follow.
         let _ = state.apply(record);
     }
-    Ok(format!("signed in as the script wants ({}): {}", seats.count().text(), names.join(", ")))
+    Ok(format!("signed in as the script requires ({}): {}", seats.count().text(), names.join(", ")))
 }
 
-/// Bundles came in with the approvals that the script names; nothing to say where it names none.
+/// Checks that bundles have the approvals that the script requires; None if it requires none.
 pub fn approvals(reading: &Reading, plan: &Plan) -> Option<Result<String, String>> {
     let approvals = plan.script().approvals.as_ref()?;
     reading.state.imported?;
@@ -61,15 +60,15 @@ pub fn approvals(reading: &Reading, plan: &Plan) -> Option<Result<String, String
     });
     Some(match (few, indexes.len()) {
         (Some(index), _) => Err(format!(
-            "the index {} was approved by {} of {} required, who are named {}",
+            "the index {} was approved by {} of {} required, the approvers are {}",
             index.index_sha256,
             index.approvers.iter().filter(may).count(),
             approvals.required,
             index.approvers.join(", ")
         )),
-        (None, 0) => Err("the script wants approvals, and no bundle had an index".to_owned()),
+        (None, 0) => Err("the script requires approvals, but no bundle had an index".to_owned()),
         (None, count) => Ok(format!(
-            "{count} bundles came in, each approved by {} of those whom the script names",
+            "{count} bundles imported, each approved by {} of the script's approvers",
             approvals.required
         )),
     })

@@ -1,4 +1,4 @@
-//! A transcript, read line by line: its chain and clock, what it adds up to, and what later comparisons need.
+//! Reads a transcript line by line: its chain, clock and resulting state, and what later comparisons need.
 
 use std::io::{self, Read};
 
@@ -6,76 +6,79 @@ use crate::digest::{Digest, Hasher};
 use crate::plan::Plan;
 use crate::record::{Event, Facts, KeyAttributes, Look, Record, Run, State, Tool, lines};
 
-/// So many acts of people and steps are kept of one transcript: a hostile one may have as many records as a
-/// medium holds.
+/// Maximum acts of people and steps kept of one transcript: a hostile one may have as many records as fit on
+/// the medium.
 const MOST_ACTS: usize = 100_000;
-/// So many runs of certificates: three times those of the largest bundle.
+/// Maximum runs of certificates: three times those of the largest bundle.
 const MOST_RUNS: usize = 100_000;
 
-/// A transcript.
+/// A transcript after reading. The `String`s describe the first violation of each kind.
 #[derive(Debug, Default)]
 pub struct Reading {
     pub lines: u64,
-    /// What the first line carries, and the digest of the last.
+    /// Digest that the first line carries.
     pub previous: Option<Digest>,
+    /// Digest of the last line.
     pub head: Option<Digest>,
-    /// The first line that does not follow.
+    /// Violation of the chain or of the order of records.
     pub broken: Option<String>,
     pub first_time: Option<String>,
     pub backwards: Option<String>,
-    /// What the records add up to.
     pub state: State,
-    /// The records, but for those that come in large numbers.
+    /// All records except those that come in large numbers.
     pub acts: Vec<Record>,
-    /// Runs of what was signed, and of what was reserved.
+    /// Runs of signed certificates.
     pub runs: Vec<Run>,
+    /// Runs of reserved certificates.
     pub reserved: Vec<Run>,
-    /// The program that wrote the last part, and where another program took over.
+    /// Program that wrote the last part.
     pub tool: Option<Tool>,
+    /// Change of the program.
     pub other_tool: Option<String>,
-    /// A record that names another token than the first.
+    /// Record that names another token than the first.
     pub other_token: Option<String>,
-    /// How often attributes of keys were read back, and a key whose attributes are not as they must be.
+    /// How often attributes of keys were read back.
     pub attributes: usize,
+    /// Key with a forbidden attribute.
     pub weak: Option<String>,
     pub looks: Looks,
     pub seal: Option<Sealed>,
     file: Hasher,
 }
 
-/// Looks at the token: how many, and how many objects the first and the last found.
+/// Inventories of the token: their number, and the number of objects in the first and the last.
 #[derive(Debug, Default)]
 pub struct Looks {
     pub count: usize,
     pub first: usize,
     pub last: usize,
-    /// Whether the last look found nothing that nobody expects.
+    /// Whether the last inventory found no unexpected object.
     pub accepted: bool,
 }
 
-/// The seal: what the manifest says of the transcript.
+/// The transcript at its seal, as the manifest states it.
 #[derive(Clone, Debug)]
 pub struct Sealed {
     pub sequence: u64,
     pub head: Digest,
-    /// SHA-256 over the lines so far.
+    /// SHA-256 over the lines up to the seal.
     pub file: Digest,
 }
 
 impl Reading {
-    /// Reads a transcript to its end.
+    /// Reads a whole transcript.
     pub fn of(from: impl Read) -> io::Result<Self> {
         let mut reading = Self::default();
         lines(from, &mut |line, whole| {
             if !whole {
-                reading.breaks(format!("record {} is cut off", reading.lines + 1));
+                reading.breaks(format!("record {} is truncated", reading.lines + 1));
             }
             reading.line(line);
         })?;
         Ok(reading)
     }
 
-    /// Takes in the next line, without its line feed.
+    /// Reads the next line, without its line feed.
     pub fn line(&mut self, line: &str) {
         self.lines += 1;
         let number = self.lines;
@@ -91,7 +94,7 @@ impl Reading {
         }
         match previous {
             Some(previous) if previous != record.previous => self.breaks(format!(
-                "record {number} carries {} as the SHA-256 of the record before it, which has {previous}",
+                "record {number} carries {} as the SHA-256 of the previous record, which is {previous}",
                 record.previous
             )),
             None => self.previous = Some(record.previous),
@@ -99,7 +102,7 @@ impl Reading {
         }
         let last = self.state.time.clone();
         if last > record.time {
-            let text = format!("record {number} is of {}, the one before of {last}", record.time);
+            let text = format!("record {number} is dated {}, the previous one {last}", record.time);
             self.backwards.get_or_insert(text);
         }
         self.first_time.get_or_insert_with(|| record.time.clone());
@@ -133,16 +136,17 @@ impl Reading {
                     }
                     _ => {}
                 }
-                match self.acts.len() < MOST_ACTS {
-                    true => self.acts.push(record),
-                    false => self.too_many("acts of people and steps", MOST_ACTS),
+                if self.acts.len() < MOST_ACTS {
+                    self.acts.push(record)
+                } else {
+                    self.too_many("acts of people and steps", MOST_ACTS)
                 }
             }
         }
     }
 
     fn too_many(&mut self, what: &str, most: usize) {
-        self.breaks(format!("record {}: there are more than {most} {what}", self.lines));
+        self.breaks(format!("record {}: more than {most} {what}", self.lines));
     }
 
     fn began(&mut self, facts: &Facts) {
@@ -153,7 +157,7 @@ impl Reading {
         }
     }
 
-    /// The serial of the token, as the first record names it.
+    /// Serial of the token that the first record names.
     pub fn token(&self) -> Option<&str> {
         self.state.begin.as_ref().map(|begin| begin.token_serial.as_str())
     }
@@ -161,7 +165,7 @@ impl Reading {
     fn at_token(&mut self, event: &Event) {
         let (Some(serial), Some(token)) = (event.token_serial(), self.token()) else { return };
         if serial != token {
-            let text = format!("record {} is of the token {serial}, the ceremony is of {token}", self.lines);
+            let text = format!("record {} names the token {serial}, the ceremony uses {token}", self.lines);
             self.other_token.get_or_insert(text);
         }
     }
@@ -185,7 +189,7 @@ impl Reading {
     }
 }
 
-/// The given plan of this transcript.
+/// Returns the plan that this transcript names, if it is among `plans`.
 pub fn approved<'p>(reading: &Reading, plans: &'p [Plan]) -> Option<&'p Plan> {
     let digest = reading.state.begin.as_ref()?.plan.sha256;
     plans.iter().find(|plan| plan.digest() == digest)

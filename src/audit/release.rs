@@ -1,11 +1,11 @@
-//! One release: what `verify` checks, and its manifest held against its transcript.
+//! One release: the checks of `verify`, and its manifest compared with its transcript.
 
 use crate::failure::Failure;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 
 use super::certificates::Runs;
-use super::history::{Chapter, History, Told};
+use super::cross_check::{CrossCheck, ReleaseSource, TranscriptSource};
 use super::reading::{Reading, approved};
 use super::{Order, Section, transcript};
 use crate::digest::{Digest, Hasher};
@@ -21,7 +21,7 @@ pub fn audit(
     path: &Path,
     order: &Order,
     section: &mut Section,
-    history: &mut History,
+    cross_check: &mut CrossCheck,
 ) -> Result<(), Failure> {
     let name = path.display().to_string();
     let Some(tree) = open(path, section)? else { return Ok(()) };
@@ -32,21 +32,21 @@ pub fn audit(
             return Ok(());
         }
     };
-    let mut manifest = Manifest::new(&reading, history.hasher());
+    let mut manifest = Manifest::new(&reading, cross_check.hasher());
     match read(&tree, &mut manifest) {
         Ok(digest) => manifest.digest = Some(digest),
         Err(wrong) => section.compared("AUDIT-RELEASE", Err(wrong)),
     }
-    let plan = approved(&reading, &order.plans).or_else(|| history.plan(&reading));
+    let plan = approved(&reading, &order.plans).or_else(|| cross_check.plan(&reading));
     transcript::claims(&reading, plan, None, "the transcript", section);
     if let Some(head) = manifest.head.take() {
         verified(path, &head, order, section)?;
         anchored(&head, &order.roots, "the release", section);
         section.compared("AUDIT-SEAL", sealed(&reading, &head, "the manifest"));
         section.compared("AUDIT-MANIFEST", same_facts(&reading, &head));
-        manifest.close(&head, section, history, &name);
+        manifest.close(&head, section, cross_check, &name);
     }
-    history.tell(Chapter::of_release(name, reading));
+    cross_check.add_transcript(TranscriptSource::of_release(name, reading));
     Ok(())
 }
 
@@ -73,7 +73,7 @@ fn read(tree: &Tree, manifest: &mut Manifest<'_>) -> Result<Digest, String> {
     Ok(hashed.hasher.finish())
 }
 
-/// Hashes what it reads.
+/// Hashes the octets that are read through it.
 struct Tee {
     from: media::Member,
     hasher: Hasher,
@@ -87,12 +87,12 @@ impl std::io::Read for Tee {
     }
 }
 
-/// All that `verify` checks, under the release's own root.
+/// Performs all checks of `verify` under the root that the release itself names.
 fn verified(path: &Path, head: &Head, order: &Order, section: &mut Section) -> Result<(), Failure> {
     let Some(tree) = open(path, section)? else { return Ok(()) };
     let result = match own_root(head) {
         Some((_, root)) => {
-            // Whether both are to be trusted is said by claims of their own.
+            // AUDIT-ROOT and AUDIT-SIGNER say whether both can be trusted.
             let trust =
                 Trust { root: Root::Sha256(root), manifest_key: Some(head.signer.certificate_sha256) };
             release::verify(&tree, &trust, order.processors, &|_| false).map_err(|e| e.0)
@@ -110,11 +110,11 @@ fn verified(path: &Path, head: &Head, order: &Order, section: &mut Section) -> R
         Ok((key, root)) if key.issuer != *root => section.compared(
             "AUDIT-SIGNER",
             Err(format!(
-                "the manifest key, SHA-256 {}, is under {} and not bound by the certificate policy of manifest keys: whoever holds a key below {root} could have made it",
+                "the manifest key, SHA-256 {}, is under {} and not bound by the certificate policy of manifest keys: any holder of a key below {root} could have made it",
                 key.certificate_sha256, key.issuer
             )),
         ),
-        Ok((key, _)) => section.untold(
+        Ok((key, _)) => section.unknown(
             "AUDIT-SIGNER",
             format!(
                 "the manifest key under {}, SHA-256 {}, is not bound by the certificate policy of manifest keys: compare it with the paper of the ceremony that made it",
@@ -135,7 +135,7 @@ fn verified(path: &Path, head: &Head, order: &Order, section: &mut Section) -> R
     Ok(())
 }
 
-/// Name and fingerprint of the root above the manifest's signer.
+/// Returns name and fingerprint of the root above the manifest's signer.
 fn own_root(head: &Head) -> Option<(&str, Digest)> {
     let mut name = head.signer.authority.as_str();
     for _ in 0..=head.authorities.len() {
@@ -148,11 +148,11 @@ fn own_root(head: &Head) -> Option<(&str, Digest)> {
     None
 }
 
-/// Whether the root is the one that the auditor trusts.
+/// Checks that the root is one that the auditor trusts.
 pub fn anchored(head: &Head, roots: &[Digest], what: &str, section: &mut Section) {
     let Some((name, own)) = own_root(head) else { return };
     if roots.is_empty() {
-        return section.untold(
+        return section.unknown(
             "AUDIT-ROOT",
             format!("{what}: whether the root {name} with SHA-256 {own} is the one you trust; compare it with the paper, or name yours by --root"),
         );
@@ -160,23 +160,24 @@ pub fn anchored(head: &Head, roots: &[Digest], what: &str, section: &mut Section
     let listed = || roots.iter().map(Digest::to_string).collect::<Vec<_>>().join(" or ");
     section.compared(
         "AUDIT-ROOT",
-        match roots.contains(&own) {
-            true => Ok(format!("{what}: is under the root you trust, {name} with SHA-256 {own}")),
-            false => Err(format!(
+        if roots.contains(&own) {
+            Ok(format!("{what}: is under the root you trust, {name} with SHA-256 {own}"))
+        } else {
+            Err(format!(
                 "{what}: is under the root {name} with SHA-256 {own}, the root you trust has {}",
                 listed()
-            )),
+            ))
         },
     );
 }
 
-/// The transcript's head stands in the manifest.
+/// Checks that the manifest states the transcript's head.
 pub fn sealed(reading: &Reading, head: &Head, whose: &str) -> Result<String, String> {
     let entry = &head.transcript;
     let Some(seal) = &reading.seal else { return Err("the transcript was never sealed".into()) };
     if seal.file != entry.sha256 || seal.head != entry.head {
         return Err(format!(
-            "the transcript has the head {} and SHA-256 {} where it was sealed, {whose} says {} and {}",
+            "the transcript has the head {} and SHA-256 {} at its seal, {whose} states {} and {}",
             seal.head, seal.file, entry.head, entry.sha256
         ));
     }
@@ -186,10 +187,10 @@ pub fn sealed(reading: &Reading, head: &Head, whose: &str) -> Result<String, Str
             seal.sequence, head.sequence
         ));
     }
-    Ok(format!("the transcript's head {} stands in {whose} of release {}", entry.head, head.sequence))
+    Ok(format!("the transcript's head {} is in {whose} of release {}", entry.head, head.sequence))
 }
 
-/// Manifest and transcript say the same of plan, program, bundle and kind.
+/// Checks that manifest and transcript agree on plan, program, bundle, token, kind and authorities.
 pub fn same_facts(reading: &Reading, head: &Head) -> Result<String, String> {
     let Some(begin) = &reading.state.begin else { return Err("the transcript has no beginning".into()) };
     let differ = |what: &str, manifest: String, transcript: String| {
@@ -238,7 +239,7 @@ pub fn same_facts(reading: &Reading, head: &Head) -> Result<String, String> {
     ))
 }
 
-/// The lists of a manifest, held against the transcript as they pass.
+/// Compares the lists of a manifest with the transcript as they are read.
 struct Manifest<'s> {
     reading: &'s Reading,
     head: Option<Head>,
@@ -263,19 +264,19 @@ impl<'s> Manifest<'s> {
         }
     }
 
-    fn close(self, head: &Head, section: &mut Section, history: &mut History, name: &str) {
+    fn close(self, head: &Head, section: &mut Section, cross_check: &mut CrossCheck, name: &str) {
         let Self { reading, digest, runs, refusals, serials, .. } = self;
         let Some(digest) = digest else { return };
         let count = runs.count();
         section.compared("AUDIT-CERTIFICATES", issued(runs.finish(), reading, count, "the manifest"));
         section.compared("AUDIT-REFUSALS", refused(&refusals, reading, "the manifest"));
-        if history.release(Told::of(name.to_owned(), false, digest, head)) {
-            history.serials(&serials);
+        if cross_check.add_release(ReleaseSource::of(name.to_owned(), false, digest, head)) {
+            cross_check.add_serials(&serials);
         }
     }
 }
 
-/// What the transcript says of certificates is what `whose` has.
+/// Checks that `whose` has the certificates of the transcript.
 pub fn issued(
     runs: Result<u64, String>,
     reading: &Reading,
@@ -283,31 +284,30 @@ pub fn issued(
     whose: &str,
 ) -> Result<String, String> {
     runs.map_err(|wrong| format!("{whose}: {wrong}"))?;
-    let told =
+    let recorded =
         reading.state.issued.or(reading.state.reviewed.map(|review| review.approved)).unwrap_or_default();
-    match told == count {
-        true => {
-            Ok(format!("{whose} has the {count} certificates of the transcript, in its order and no other"))
-        }
-        false => Err(format!("{whose} has {count} certificates, the transcript has {told}")),
+    if recorded == count {
+        Ok(format!("{whose} has the {count} certificates of the transcript, in its order and no other"))
+    } else {
+        Err(format!("{whose} has {count} certificates, the transcript has {recorded}"))
     }
 }
 
-/// What the transcript says of refusals is what `whose` has.
+/// Checks that `whose` has the refusals of the transcript.
 pub fn refused(found: &Refusals, reading: &Reading, whose: &str) -> Result<String, String> {
-    let told = &reading.state.refusals;
-    if found.count() == told.count() && found.digest() == told.digest() {
+    let recorded = &reading.state.refusals;
+    if found.count() == recorded.count() && found.digest() == recorded.digest() {
         return Ok(format!(
             "{whose} has the {} refusals of the transcript, with the same reasons",
             found.count()
         ));
     }
     Err(format!(
-        "{whose} has {} refusals whose list is {}, the transcript has {} whose list is {}",
+        "{whose} has {} refusals with the list digest {}, the transcript has {} with the list digest {}",
         found.count(),
         found.digest(),
-        told.count(),
-        told.digest()
+        recorded.count(),
+        recorded.digest()
     ))
 }
 

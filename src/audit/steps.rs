@@ -1,11 +1,11 @@
-//! The steps that a transcript tells, held against the script of the plan.
+//! Compares the steps of a transcript with the script.
 
 use super::reading::Reading;
 use crate::plan::Plan;
 use crate::record::Event;
 
-/// Steps run in the script's order, each once those before it are done. After an interruption a
-/// ceremony goes on at the first step that was not done, and looks at machine and token again.
+/// Checks that steps ran in the script's order, each after those before it were done. After an
+/// interruption a ceremony continues at the first step not done, and inspects machine and token again.
 pub fn order(reading: &Reading, plan: &Plan) -> Result<String, String> {
     let steps = &plan.script().step;
     let (mut done, mut last) = (0, 0);
@@ -19,7 +19,7 @@ pub fn order(reading: &Reading, plan: &Plan) -> Result<String, String> {
                 if expected != Some(act.as_str()) {
                     return Err(format!(
                         "step {number} is {act}, in the script it is {}",
-                        expected.unwrap_or("not there")
+                        expected.unwrap_or("absent")
                     ));
                 }
                 if *number <= last {
@@ -30,7 +30,7 @@ pub fn order(reading: &Reading, plan: &Plan) -> Result<String, String> {
                 }
                 let again = scripted.is_some_and(|step| step.act.rules().is_performed_again());
                 if *number <= done && !again {
-                    return Err(format!("step {number} ({act}) ran again and was done already"));
+                    return Err(format!("step {number} ({act}) ran again after it was done"));
                 }
                 last = *number;
             }
@@ -56,8 +56,8 @@ pub fn order(reading: &Reading, plan: &Plan) -> Result<String, String> {
     }
 }
 
-/// Each key that the script creates has its certificate in the transcript, in the step that
-/// creates it, and no other key has one.
+/// Checks that each key that the script creates has its certificate in the transcript, in the step
+/// that creates it, and that no other key has one.
 pub fn keys(reading: &Reading, plan: &Plan) -> Result<String, String> {
     let mut number = 0;
     for record in &reading.acts {
@@ -86,18 +86,18 @@ pub fn keys(reading: &Reading, plan: &Plan) -> Result<String, String> {
     }
 }
 
-/// What lay on the token, as far as the transcript goes: nothing that nobody expected.
+/// Checks that no inventory of the token left an unexpected object.
 pub fn objects(reading: &Reading) -> Result<String, String> {
     let looks = &reading.looks;
     if let Some(other) = &reading.other_token {
         return Err(other.clone());
     }
     match (looks.count, looks.accepted) {
-        (0, _) => Ok("nobody looked at the token's objects".to_owned()),
+        (0, _) => Ok("no inventory of the token".to_owned()),
         (count, true) => Ok(format!(
-            "{count} looks at the token, {} objects at first and {} at last, none that neither ledger nor script expect",
+            "inventories of the token: {count}, {} objects in the first and {} in the last, none unexpected",
             looks.first, looks.last
         )),
-        (_, false) => Err("the last look at the token found an object that nobody expected".to_owned()),
+        (_, false) => Err("the last inventory of the token found an unexpected object".to_owned()),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::history::{Chapter, History};
+use super::cross_check::{CrossCheck, TranscriptSource};
 use super::reading::{Reading, approved};
 use super::{Order, Section, answers, people, steps};
 use crate::digest::Digest;
@@ -11,12 +11,12 @@ use crate::media::open_file;
 use crate::plan::Plan;
 use crate::record::count;
 
-/// Audits a transcript that was given by itself.
+/// Audits a transcript given by itself.
 pub fn audit(
     path: &Path,
     order: &Order,
     section: &mut Section,
-    history: &mut History,
+    cross_check: &mut CrossCheck,
 ) -> Result<(), Failure> {
     let name = path.display().to_string();
     let (file, _) = open_file(path).map_err(|e| Failure::fault(e.to_string()))?;
@@ -24,13 +24,13 @@ pub fn audit(
     if reading.head.is_none() {
         return Err(Failure::usage(format!("{name}: empty; name a ledger, a transcript or a release")));
     }
-    let plan = approved(&reading, &order.plans).or_else(|| history.plan(&reading));
+    let plan = approved(&reading, &order.plans).or_else(|| cross_check.plan(&reading));
     claims(&reading, plan, None, "the transcript", section);
-    history.tell(Chapter::of(name, None, reading));
+    cross_check.add_transcript(TranscriptSource::of(name, None, reading));
     Ok(())
 }
 
-/// What can be claimed of a transcript and its plan.
+/// Adds the claims about a transcript and its plan.
 pub fn claims(
     reading: &Reading,
     plan: Option<&Plan>,
@@ -45,9 +45,9 @@ pub fn claims(
         section.compared("AUDIT-PLAN", Err(wrong));
     }
     let Some(plan) = plan else {
-        section.untold(
+        section.unknown(
             "AUDIT-ORDER",
-            format!("{what}: whether the steps ran in the script's order; the plan of digest {digest} was not given, name its script by --script"),
+            format!("{what}: whether the steps ran in the script's order; the plan with digest {digest} was not given, name its script by --script"),
         );
         return;
     };
@@ -58,39 +58,39 @@ pub fn claims(
             plan.name()
         )),
     );
-    // A rehearsal claims nothing of people; of production, a file that answered proves nobody.
+    // A rehearsal claims nothing about people; in production, answers from a file prove nobody's presence.
     let alone = reading.state.unattended && !begin.rehearsal;
-    let mut held = |id, result: Result<String, String>| {
+    let mut add = |id, result: Result<String, String>| {
         match result {
-        Ok(text) if alone && ["AUDIT-PEOPLE", "AUDIT-CONFIRMED"].contains(&id) => section.untold(
+        Ok(text) if alone && ["AUDIT-PEOPLE", "AUDIT-CONFIRMED"].contains(&id) => section.unknown(
             id,
-            format!("{what}: a file answered at least once, and nobody is shown to have been there; written down is: {text}"),
+            format!("{what}: a file answered at least once, so the record does not prove that anyone was present; it states: {text}"),
         ),
-        result => section.compared(id, result.map(told(what)).map_err(told(what))),
+        result => section.compared(id, result.map(about(what)).map_err(about(what))),
     }
     };
-    held("AUDIT-ORDER", steps::order(reading, plan));
-    held("AUDIT-PEOPLE", people::present(reading, plan));
-    held("AUDIT-CONFIRMED", answers::confirmed(reading, plan));
+    add("AUDIT-ORDER", steps::order(reading, plan));
+    add("AUDIT-PEOPLE", people::present(reading, plan));
+    add("AUDIT-CONFIRMED", answers::confirmed(reading, plan));
     if let Some(approvals) = people::approvals(reading, plan) {
-        held("AUDIT-APPROVALS", approvals);
+        add("AUDIT-APPROVALS", approvals);
     }
-    held("AUDIT-KEYS", steps::keys(reading, plan));
-    held("AUDIT-OBJECTS", steps::objects(reading));
+    add("AUDIT-KEYS", steps::keys(reading, plan));
+    add("AUDIT-OBJECTS", steps::objects(reading));
 }
 
-fn told(what: &str) -> impl Fn(String) -> String {
+fn about(what: &str) -> impl Fn(String) -> String {
     move |text| format!("{what}: {text}")
 }
 
-/// The chain of one transcript, and that its clock never ran backwards.
+/// Adds the claims about chain and clock.
 fn chain(reading: &Reading, what: &str, section: &mut Section) {
     let said = |text: &Option<String>| text.clone().unwrap_or_default();
     let result = match (&reading.broken, &reading.state.begin) {
         (Some(broken), _) => Err(format!("{what}: {broken}")),
         (None, None) => Err(format!("{what}: no record begins a ceremony")),
         (None, Some(_)) => Ok(format!(
-            "{what}: {} records, each carrying the SHA-256 of the one before; the last has {}",
+            "{what}: {} records, each carrying the SHA-256 of the previous one; the last has {}",
             reading.lines,
             reading.head.unwrap_or(Digest::ZERO)
         )),
@@ -116,11 +116,11 @@ fn chain(reading: &Reading, what: &str, section: &mut Section) {
     };
     section.note(format!("{what}: {}, {kind}{who}", begin.title));
     if let Some(other) = &reading.other_tool {
-        section.note(format!("{what}: another program took the ceremony up; {other}"));
+        section.note(format!("{what}: another program continued the ceremony; {other}"));
     }
     if reading.state.exceptions > 0 {
         section.note(format!(
-            "{what}: {} written down; read the report",
+            "{what}: {} recorded; read the report",
             count(reading.state.exceptions as u64, "exception")
         ));
     }

@@ -1,5 +1,5 @@
-//! Witnesses' own signatures over a transcript, made afterwards with `ssh-keygen -Y sign`
-//! (PROTOCOL.sshsig), held against a file of allowed signers (ssh-keygen, ALLOWED SIGNERS).
+//! Witnesses' signatures over a transcript, made afterwards with `ssh-keygen -Y sign`
+//! (PROTOCOL.sshsig), checked against a file of allowed signers (ssh-keygen(1), ALLOWED SIGNERS).
 
 use crate::failure::Failure;
 use std::path::{Path, PathBuf};
@@ -11,15 +11,15 @@ use crate::media::{RelativePath, Tree, read_file, shown};
 use crate::release::{LIMITS, TRANSCRIPT};
 use crate::request::{SshSignature, is_verifiable};
 
-/// The namespace of these signatures.
+/// Namespace of these signatures.
 pub const NAMESPACE: &str = "keyrite-transcript";
 
-/// The largest transcript that is held to be verified, in octets.
+/// Maximum size in octets of a transcript, which is held in memory.
 const LIMIT: usize = 256 << 20;
-/// The largest signature or file of allowed signers, in octets.
+/// Maximum size in octets of a signature or of a file of allowed signers.
 const SMALL: usize = 1 << 20;
 
-/// One who may sign.
+/// An allowed signer.
 #[derive(Clone, Debug)]
 pub struct Signer {
     name: String,
@@ -30,7 +30,7 @@ pub struct Signer {
 /// Reads a file of allowed signers.
 ///
 /// # Errors
-/// [`Failure::usage`] names the line and what is wrong with it.
+/// [`Failure::usage`] names the line and the problem.
 pub fn allowed_signers(path: &Path) -> Result<Vec<Signer>, Failure> {
     let octets = read_file(path, SMALL).map_err(|e| Failure::usage(e.to_string()))?;
     let text = String::from_utf8(octets).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?;
@@ -47,12 +47,12 @@ pub fn allowed_signers(path: &Path) -> Result<Vec<Signer>, Failure> {
     Ok(found)
 }
 
-/// One line: who, options, key.
+/// Parses one line: principal, options, key.
 fn signer(line: &str) -> Result<Signer, String> {
     let (name, rest) = line.split_once([' ', '\t']).ok_or("has no key")?;
     if let Some(mark) = name.chars().find(|c| "!*?".contains(*c)) {
         return Err(format!(
-            "{:?} is a pattern, for it has {mark:?}, and no name; give each signer a line with a name, or check this signature by ssh-keygen -Y verify",
+            "{:?} is a pattern (it contains {mark:?}), expected a name; give each signer a line with a name, or check this signature with ssh-keygen -Y verify",
             shown(name)
         ));
     }
@@ -68,20 +68,20 @@ fn signer(line: &str) -> Result<Signer, String> {
                     }
                     _ => {
                         return Err(format!(
-                            "option {:?} is not known here; check this signature by ssh-keygen -Y verify",
+                            "option {:?} is not supported; check this signature with ssh-keygen -Y verify",
                             shown(option)
                         ));
                     }
                 }
             }
-            key.trim_start().parse().map_err(|e| format!("no public key of OpenSSH: {e}"))?
+            key.trim_start().parse().map_err(|e| format!("not an OpenSSH public key: {e}"))?
         }
     };
     Ok(Signer { name: name.trim_matches('"').to_owned(), key, namespaces })
 }
 
-/// The signatures that lie beside a source: its name, a dot, anything, and `.sig`.
-pub fn beside(source: &Path) -> Vec<PathBuf> {
+/// Returns the signature files next to a source: `SOURCE.*.sig`.
+pub fn signatures_of(source: &Path) -> Vec<PathBuf> {
     let Some(name) = source.file_name().and_then(|name| name.to_str()) else { return Vec::new() };
     let folder = source.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
@@ -98,11 +98,11 @@ pub fn beside(source: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Claims of every signature over the transcripts of these sources.
+/// Adds a claim for every signature over the transcripts of these sources.
 pub fn audit(order: &Order, sources: &[(Kind, &PathBuf)], section: &mut Section) -> Result<(), Failure> {
     let mut signatures = order.signatures.clone();
     for (_, source) in sources {
-        signatures.extend(beside(source).into_iter().filter(|path| !order.signatures.contains(path)));
+        signatures.extend(signatures_of(source).into_iter().filter(|path| !order.signatures.contains(path)));
     }
     if signatures.is_empty() {
         return Ok(());
@@ -112,32 +112,32 @@ pub fn audit(order: &Order, sources: &[(Kind, &PathBuf)], section: &mut Section)
         let octets = match kind {
             Kind::Ledger => continue,
             Kind::Transcript => read_file(source, LIMIT).map_err(|e| e.to_string()),
-            Kind::Release => of_release(source),
+            Kind::Release => transcript_of(source),
         };
         match octets {
             Ok(octets) => transcripts.push((source.display().to_string(), octets)),
-            Err(why) => section.untold(
+            Err(why) => section.unknown(
                 "AUDIT-WITNESS",
                 format!("signatures over the transcript of {}: {why}", source.display()),
             ),
         }
     }
     for path in &signatures {
-        one(path, &transcripts, order.signers.as_deref(), section)?;
+        check(path, &transcripts, order.signers.as_deref(), section)?;
     }
     section.note(format!(
-        "the same by  ssh-keygen -Y verify -f ALLOWED -I WHO -n {NAMESPACE} -s SIGNATURE < {TRANSCRIPT}"
+        "the same check:  ssh-keygen -Y verify -f ALLOWED -I WHO -n {NAMESPACE} -s SIGNATURE < {TRANSCRIPT}"
     ));
     Ok(())
 }
 
-fn of_release(source: &Path) -> Result<Vec<u8>, String> {
+fn transcript_of(source: &Path) -> Result<Vec<u8>, String> {
     let tree = Tree::open(source, LIMITS).map_err(|e| e.to_string())?;
     let path = RelativePath::new(TRANSCRIPT).map_err(|e| e.to_string())?;
     tree.read(&path, LIMIT as u64).map_err(|e| e.to_string())
 }
 
-fn one(
+fn check(
     path: &Path,
     transcripts: &[(String, Vec<u8>)],
     signers: Option<&[Signer]>,
@@ -160,23 +160,24 @@ fn one(
     let print = key.fingerprint(Default::default());
     let over = transcripts.iter().find(|(_, octets)| signature.is_over(NAMESPACE, octets));
     let Some((source, _)) = over else {
-        match is_verifiable(&key) {
-            true => section.compared(
+        if is_verifiable(&key) {
+            section.compared(
                 "AUDIT-WITNESS",
-                Err(format!("{name}: is not a signature of {print} over a transcript that was given")),
-            ),
-            false => section.untold(
+                Err(format!("{name}: is not a signature of {print} over a given transcript")),
+            )
+        } else {
+            section.unknown(
                 "AUDIT-WITNESS",
-                format!("{name}: is by a key of {}, which only ssh-keygen can verify", key.algorithm()),
-            ),
+                format!("{name}: is by a {} key, which only ssh-keygen can verify", key.algorithm()),
+            )
         }
         return Ok(());
     };
-    whose(&name, source, &key, &print.to_string(), signers, section);
+    check_signer(&name, source, &key, &print.to_string(), signers, section);
     Ok(())
 }
 
-fn whose(
+fn check_signer(
     name: &str,
     source: &str,
     key: &PublicKey,
@@ -185,9 +186,9 @@ fn whose(
     section: &mut Section,
 ) {
     let Some(signers) = signers else {
-        return section.untold(
+        return section.unknown(
             "AUDIT-WITNESS",
-            format!("{name}: is over the transcript of {source}, by the key {print}; whose that is, tell by --allowed-signers"),
+            format!("{name}: is over the transcript of {source}, by the key {print}; name its owner with --allowed-signers"),
         );
     };
     let found = signers.iter().find(|signer| {
@@ -201,7 +202,7 @@ fn whose(
                 Ok(format!("{} signed the transcript of {source} ({name}, key {print})", signer.name))
             }
             None => Err(format!(
-                "{name}: is over the transcript of {source}, by the key {print}, who is not an allowed signer"
+                "{name}: is over the transcript of {source}, by the key {print}, which is not an allowed signer"
             )),
         },
     );

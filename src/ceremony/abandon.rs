@@ -1,4 +1,4 @@
-//! Giving up a ceremony that waits to be resumed and in which nothing was made.
+//! Abandons an unfinished ceremony in which nothing was made.
 
 use super::Environment;
 use super::checks::{check_clock, check_ledger};
@@ -7,10 +7,10 @@ use crate::failure::Failure;
 use crate::ledger::Ledger;
 use crate::record::{Abandoned, Event, Person, Role};
 
-/// Closes the ledger's unfinished ceremony; returns its number.
+/// Closes the ledger's unfinished ceremony and returns its number.
 ///
 /// # Errors
-/// [`Failure::usage`] when there is none, or when something was made in it.
+/// [`Failure::usage`] when there is none or something was made in it.
 pub fn abandon(
     ledger: &mut Ledger,
     by: &str,
@@ -20,10 +20,10 @@ pub fn abandon(
     let now = (environment.now)();
     let open = ledger
         .open_ceremony()?
-        .ok_or_else(|| Failure::usage(format!("{}: no ceremony is unfinished", ledger.folder().display())))?;
+        .ok_or_else(|| Failure::usage(format!("{}: no unfinished ceremony", ledger.folder().display())))?;
     Person::new(Role::Operator, by).map_err(Failure::usage)?;
     if reason.trim().is_empty() || reason.chars().count() > 1000 || reason.chars().any(char::is_control) {
-        return Err(Failure::usage("the reason is 1 to 1000 characters in one line"));
+        return Err(Failure::usage("the reason must be 1 to 1000 characters on one line"));
     }
     check_clock(ledger, now)?;
     check_ledger(ledger, environment.processors)?;
@@ -31,7 +31,7 @@ pub fn abandon(
     let made = transcript.state().made();
     if !made.is_empty() {
         return Err(Failure::usage(format!(
-            "ceremony {}: there is something of it already ({}), so it can only be resumed: `keyrite ceremony resume --ledger {}`",
+            "ceremony {}: something was already made in it ({}), so it can only be resumed: `keyrite ceremony resume --ledger {}`",
             open.id,
             made.join(", "),
             ledger.folder().display()
@@ -39,6 +39,6 @@ pub fn abandon(
     }
     let abandoned = Abandoned { reason: reason.to_owned(), by: Some(by.to_owned()) };
     transcript.note(now, Event::Abandoned(abandoned))?;
-    ledger.finish(open.id, transcript.noted())?;
+    ledger.finish(open.id, transcript.pending())?;
     Ok(open.id)
 }

@@ -1,4 +1,4 @@
-//! Answers from a file: strict TOML, prompt by prompt; `accept` stands for what the prompt asks for.
+//! Answers from a file: strict TOML, one entry per prompt; `accept` means the answer that the prompt asks for.
 
 use crate::failure::Failure;
 use std::collections::BTreeMap;
@@ -20,10 +20,10 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Reads an answers file.
+    /// Parses an answers file.
     ///
     /// # Errors
-    /// [`Failure::usage`] when a key is no prompt.
+    /// [`Failure::usage`] when the TOML is malformed or a key is not a prompt.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         let answers: Self = toml::from_str(text)
             .map_err(|e| Failure::usage(format!("answers: {}", e.to_string().trim_end())))?;
@@ -36,10 +36,10 @@ impl Answers {
         }
     }
 
-    /// The answer to a question.
+    /// Returns the answer to a question.
     ///
     /// # Errors
-    /// [`Failure::stopped`] when there is none or another one.
+    /// [`Failure::stopped`] when there is none, or one that the prompt does not accept.
     pub fn answer(&self, question: &Question) -> Result<Reply, Failure> {
         let none = |what: &str| Err(Failure::stopped(format!("answers: {what} has no answer")));
         let text = match &question.wanted {
@@ -54,7 +54,7 @@ impl Answers {
         }
     }
 
-    /// What the prompt asks for: as "accept", in full, as a whole digest, or by the first word of an option.
+    /// Accepts "accept", an option in full or by its first word, or the whole digest.
     fn to(&self, prompt: &Prompt) -> Result<Reply, Failure> {
         let (id, options) = (prompt.id(), prompt.options());
         let given = self.prompts.get(id).map(|given| given.trim());
@@ -68,7 +68,7 @@ impl Answers {
         };
         let wanted = prompt.whole().unwrap_or_else(|| options.join(" or "));
         chosen.map(Reply::Text).ok_or_else(|| {
-            Failure::stopped(format!("answers: {id} is {given:?}, the ceremony asks for {wanted:?}"))
+            Failure::stopped(format!("answers: {id} is {given:?}, the ceremony expects {wanted:?}"))
         })
     }
 
@@ -76,7 +76,7 @@ impl Answers {
         self.people.get(&role)?.get(number.checked_sub(1)?).map(String::as_str)
     }
 
-    /// What is missing here, or cannot be, of what a script will ask for.
+    /// Returns the first answer that a script will ask for and that is missing or invalid here.
     pub fn lacks(&self, wanted: &Wanted<'_>) -> Option<String> {
         if let Some(id) = wanted.prompts.iter().find(|id| !self.prompts.contains_key(**id)) {
             return Some(format!("the script will ask for {id:?}, which the answers file lacks"));
@@ -88,7 +88,7 @@ impl Answers {
         for (role, number) in wanted.seats.all() {
             let Some(name) = self.name(role, number) else {
                 return Some(format!(
-                    "the script wants {} {}, the answers file names {} in [people]",
+                    "the script requires {} {}, the answers file names {} in [people]",
                     wanted.seats.of(role),
                     role.as_str(),
                     number - 1

@@ -1,5 +1,4 @@
-//! Asking: who answers, what is compared, and what happens at a prompt when somebody wants to stop
-//! or to have an exception written down.
+//! Prompts: who answers, what is compared, and how "stop" and "exception" are handled.
 
 use secrecy::SecretString;
 
@@ -10,24 +9,24 @@ use crate::failure::Failure;
 use crate::media::shown;
 use crate::record::{Confirmed, Event, Exception, Person, Prompt, Role, Words, question};
 
-/// So many wrong answers end the ceremony.
+/// Maximum wrong answers at a prompt; the last one stops the ceremony.
 const TRIES: usize = 3;
-/// Words of a digest on a line.
+/// Words of a digest per line.
 const WORDS_OF_A_LINE: usize = 6;
-/// The longest text of an exception, in characters.
+/// Maximum length of an exception's text, in characters.
 const LONGEST_EXCEPTION: usize = 1000;
 
-/// What can be typed at every prompt.
+/// Tells people what can be typed at every prompt.
 pub const ALWAYS: &str =
-    "At every prompt: \"stop\" ends here, to go on later; \"exception\" writes one down.";
+    "At every prompt: \"stop\" interrupts the ceremony, to be resumed later; \"exception\" records one.";
 
 impl Conductor<'_> {
-    /// Has each of those who confirm type what is asked for, and writes that down.
+    /// Has each confirmer answer the prompt, and records the answers.
     pub(super) fn confirm(&mut self, prompt: &Prompt) -> Result<(), Failure> {
         self.confirm_what_was_read(prompt, None)
     }
 
-    /// As [`Conductor::confirm`]; "again" shows what was read once more.
+    /// As [`Conductor::confirm`]; "again" shows `read` once more.
     pub(super) fn confirm_what_was_read(
         &mut self,
         prompt: &Prompt,
@@ -39,7 +38,7 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    /// Shows what people read through, page by page.
+    /// Shows a text page by page.
     pub(super) fn read_through(&mut self, text: &str) -> Result<(), Failure> {
         loop {
             match self.room.show_pages(text)? {
@@ -50,7 +49,7 @@ impl Conductor<'_> {
         }
     }
 
-    /// Shows a digest in words and digits, and has each of those who confirm type other words of it.
+    /// Shows a digest in words and digits, and has each confirmer type different words of it.
     pub(super) fn compare(
         &mut self,
         digest: Digest,
@@ -60,13 +59,13 @@ impl Conductor<'_> {
         self.room.show(&format!("  {title}:\n{}", written_out(&digest)));
         let first = usize::from(self.environment.random()?.first().copied().unwrap_or_default());
         for (turn, person) in self.confirmers()?.into_iter().enumerate() {
-            // Nobody knows beforehand which words it will be, and no two type the same.
+            // The words are unpredictable, and no two people type the same ones.
             self.confirm_by(&person, &prompt(Words::of_turn(first + turn)), None)?;
         }
         Ok(())
     }
 
-    /// Has somebody type what is asked for, and writes that down; returns it.
+    /// Has one person answer the prompt; records and returns the answer.
     pub(super) fn confirm_by(
         &mut self,
         person: &Person,
@@ -75,7 +74,7 @@ impl Conductor<'_> {
     ) -> Result<String, Failure> {
         let question = prompt.question();
         let options = prompt.options();
-        // What must be typed stands on a line of its own, which is never folded.
+        // The text to type is on a separate line, which is never folded.
         let only = options.first().filter(|_| options.len() == 1);
         let asked = match only.and_then(|only| Some((only, question.strip_suffix(only)?))) {
             Some((only, rest)) => format!("{}\n    {only}", rest.trim_end()),
@@ -94,11 +93,11 @@ impl Conductor<'_> {
         Ok(answer)
     }
 
-    /// Those who confirm what the step asks: as many of each role as script or step say.
+    /// Returns the confirmers of this step: as many of each role as script or step require.
     pub(super) fn confirmers(&self) -> Result<Vec<Person>, Failure> {
         let mut found: Vec<Person> = Vec::new();
         for role in Role::ALL {
-            let mut wanted = self.asking.of(role);
+            let mut wanted = self.confirm_count.of(role);
             for person in self.state().present.iter().filter(|person| person.role == role) {
                 if wanted > 0 && !found.iter().any(|other| other.is(person)) {
                     found.push(person.clone());
@@ -106,19 +105,19 @@ impl Conductor<'_> {
                 }
             }
             if wanted > 0 {
-                return Err(Failure::fault(format!("{wanted} {} too few are there", role.as_str())));
+                return Err(Failure::fault(format!("{wanted} {} missing", role.as_str())));
             }
         }
         Ok(found)
     }
 
-    /// The first person of a role.
+    /// Returns the first person of a role.
     pub(super) fn seat(&self, role: Role) -> Result<Person, Failure> {
         let found = self.state().present.iter().find(|person| person.role == role).cloned();
-        found.ok_or_else(|| Failure::fault(format!("no {} is there", role.as_str())))
+        found.ok_or_else(|| Failure::fault(format!("no {} has signed in", role.as_str())))
     }
 
-    /// Asks until the answer is what was asked for; "again" shows what was read once more.
+    /// Asks until the answer is accepted; "again" shows `read` once more.
     pub(super) fn answer(&mut self, question: &Question, read: Option<&str>) -> Result<String, Failure> {
         let mut left = TRIES;
         loop {
@@ -131,25 +130,25 @@ impl Conductor<'_> {
                 continue;
             }
             if typed.is_empty() {
-                self.room.show("  Empty input, which is not counted as an attempt.");
+                self.room.show("  Empty input; not counted as an attempt.");
                 continue;
             }
             left -= 1;
             match left {
-                0 => return Err(Failure::stopped(format!("not confirmed in {TRIES} tries"))),
-                1 => self.room.show("  That is not what was asked for. Type it again: one try is left."),
+                0 => return Err(Failure::stopped(format!("not confirmed in {TRIES} attempts"))),
+                1 => self.room.show("  That is not the expected answer. Type it again: one attempt is left."),
                 _ => self.room.show(&format!(
-                    "  That is not what was asked for. Type it again: {left} tries are left."
+                    "  That is not the expected answer. Type it again: {left} attempts are left."
                 )),
             }
         }
     }
 
-    /// Asks, and returns what was typed.
+    /// Asks once and returns the typed line.
     pub(super) fn listen(&mut self, question: &Question) -> Result<String, Failure> {
         loop {
             if !self.room.unattended() {
-                // People may take their time, and the power may go meanwhile.
+                // An answer may take long, and the power may fail meanwhile.
                 self.write_down()?;
             }
             match self.room.ask(question)? {
@@ -160,7 +159,7 @@ impl Conductor<'_> {
         }
     }
 
-    /// Asks for a secret; None when the person has none.
+    /// Asks for a secret; None if the person has none.
     pub(super) fn secret(&mut self, secret: Secret<'_>) -> Result<Option<SecretString>, Failure> {
         loop {
             self.write_down()?;
@@ -173,21 +172,21 @@ impl Conductor<'_> {
         }
     }
 
-    /// Has an exception told, writes it down at once, and returns to the prompt.
+    /// Asks for an exception and writes it down at once.
     pub(super) fn exception(&mut self) -> Result<(), Failure> {
-        self.room.show("\n  Exception. An empty line goes back without one. No PIN and no share here.");
-        let Some(by) = self.tell("Who reports it? Type the name")? else { return Ok(()) };
-        let Some(text) = self.tell("What happened, and why? Type one line")? else { return Ok(()) };
+        self.room.show("\n  Exception. An empty line returns to the prompt without one. Never type a PIN or a share here.");
+        let Some(by) = self.free_text("Who reports it? Type the name")? else { return Ok(()) };
+        let Some(text) = self.free_text("What happened, and why? Type one line")? else { return Ok(()) };
         let text: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_EXCEPTION).collect();
         let by: String = by.chars().filter(|c| !c.is_control()).take(60).collect();
         let step = self.state().step;
         self.record(Event::Exception(Exception { text: text.clone(), by: by.clone(), step }))?;
         self.write_down()?;
-        self.room.show(&format!("  written down as reported by {}: {}\n", shown(&by), shown(&text)));
+        self.room.show(&format!("  recorded as reported by {}: {}\n", shown(&by), shown(&text)));
         Ok(())
     }
 
-    fn tell(&mut self, question: &str) -> Result<Option<String>, Failure> {
+    fn free_text(&mut self, question: &str) -> Result<Option<String>, Failure> {
         match self.room.ask(&Question { text: question.to_owned(), wanted: Answer::Text })? {
             Reply::Text(text) if text.is_empty() => Ok(None),
             Reply::Text(text) => Ok(Some(text)),
@@ -197,7 +196,7 @@ impl Conductor<'_> {
     }
 }
 
-/// A digest as people compare it: digits in groups of eight, and numbered words.
+/// Formats a digest for comparison by people: digits in groups of eight, and numbered words.
 pub fn written_out(digest: &Digest) -> String {
     let digits: Vec<char> = digest.to_string().chars().collect();
     let groups: Vec<String> = digits.chunks(8).map(|group| group.iter().collect()).collect();

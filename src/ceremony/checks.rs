@@ -1,4 +1,4 @@
-//! What must hold of ledger and clock whenever a ceremony is begun, resumed or given up.
+//! Checks of ledger and clock before a ceremony is begun, resumed or abandoned.
 
 use der::DateTime;
 
@@ -7,27 +7,27 @@ use crate::failure::Failure;
 use crate::issuance::Certificate;
 use crate::ledger::{Ledger, StoredKey};
 
-/// Examines a ledger before anything is done with it.
+/// Examines a ledger before it is used.
 pub fn check_ledger(ledger: &mut Ledger, processors: usize) -> Result<(), Failure> {
     examine(ledger, processors).map_err(|why| {
         Failure::fault(format!(
-            "{}: {why}\nThe ledger is not as it was written, and nothing is done with it. Keep it as it is, look for who could write to it, and see what `keyrite audit` says.",
+            "{}: {why}\nThe ledger was modified and is not used. Keep it unchanged, find out who could write to it, and run `keyrite audit`.",
             ledger.folder().display()
         ))
     })
 }
 
-/// The clock must not run behind what is written down.
+/// Checks that the clock is not behind the last record.
 pub fn check_clock(ledger: &Ledger, now: DateTime) -> Result<(), Failure> {
     match ledger.last_time()?.filter(|last| now < *last) {
         None => Ok(()),
         Some(last) => Err(Failure::fault(format!(
-            "the clock says {now}, the ledger's last entry is of {last}; set the clock right (UTC)"
+            "the clock says {now}, the ledger's last record is dated {last}; set the clock right (UTC)"
         ))),
     }
 }
 
-/// A key whose certificate has ended signs nothing more.
+/// Checks that the key's certificate is valid now: an expired key must not sign.
 pub fn check_still_valid(stored: &StoredKey, now: DateTime) -> Result<(), Failure> {
     let Some(validity) = stored.certificate.as_ref().map(Certificate::validity) else { return Ok(()) };
     if now >= validity.not_before && now <= validity.not_after {

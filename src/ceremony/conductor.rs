@@ -1,4 +1,4 @@
-//! The conductor: what a ceremony under way works with, and how it writes down what happens.
+//! The conductor: the state of a running ceremony, and how it records events.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::policy::Policy;
 use crate::record::{Event, State, TokenFacts};
 use crate::token::{Module, Selector, Session};
 
-/// What a ceremony works with.
+/// Parts of a [`Conductor`] that preflight and resumption prepare.
 pub struct Parts {
     pub plan: Plan,
     pub setup: Setup,
@@ -27,7 +27,7 @@ pub struct Parts {
     pub transcript: Transcript,
 }
 
-/// A ceremony under way.
+/// A running ceremony.
 pub struct Conductor<'a> {
     pub(super) id: i64,
     pub(super) plan: Plan,
@@ -38,24 +38,24 @@ pub struct Conductor<'a> {
     pub(super) policy: Arc<Policy>,
     pub(super) approved: usize,
     pub(super) refused: usize,
-    /// The token, once a step has opened it.
+    /// Set once a step has opened the token.
     pub(super) open: Option<OpenToken>,
     pub(super) environment: &'a Environment<'a>,
     pub(super) room: &'a mut dyn Room,
     pub(super) final_try: bool,
     pub(super) transcript: Transcript,
-    /// Whether it goes on after an interruption.
+    /// Whether it continues after an interruption.
     pub(super) resumed: bool,
-    /// How many of those who are there confirm what the step asks.
-    pub(super) asking: Count,
+    /// Number of people of each role who confirm the prompts of the current step.
+    pub(super) confirm_count: Count,
     /// Whether the plan was confirmed.
-    pub(super) agreed: bool,
+    pub(super) plan_confirmed: bool,
 }
 
 /// An open token.
 pub struct OpenToken {
     pub session: Session,
-    /// The PIN that opened it, when a step is to change it.
+    /// PIN that opened it, if a step will change it.
     pub pin: Option<SecretString>,
 }
 
@@ -66,7 +66,6 @@ impl std::fmt::Debug for Conductor<'_> {
 }
 
 impl<'a> Conductor<'a> {
-    /// A ceremony that waits for its steps, for the first time or after an interruption.
     pub(super) fn new(
         id: i64,
         parts: Parts,
@@ -92,24 +91,23 @@ impl<'a> Conductor<'a> {
             final_try,
             transcript,
             resumed,
-            asking: Count::default(),
-            agreed: resumed,
+            confirm_count: Count::default(),
+            plan_confirmed: resumed,
         })
     }
 
-    /// What the records of the ceremony add up to.
+    /// Returns the state that the records of the ceremony result in.
     pub(super) fn state(&self) -> &State {
         self.transcript.state()
     }
 
-    /// Notes one event; its record is on disk with [`Conductor::write_down`] or with the next thing that is
-    /// written.
+    /// Records one event; the record reaches the disk with [`Conductor::write_down`] or the next write.
     pub(super) fn record(&mut self, event: Event) -> Result<(), Failure> {
         self.transcript.note((self.environment.now)(), event)
     }
 
-    /// Notes one event and writes its record down in one transaction with the rows that it describes; neither
-    /// is there when that fails.
+    /// Records one event and writes its record and the rows that it describes in one transaction; on failure
+    /// neither is kept.
     pub(super) fn record_with<T>(
         &mut self,
         event: Event,
@@ -117,29 +115,29 @@ impl<'a> Conductor<'a> {
     ) -> Result<T, Failure> {
         let before = self.transcript.clone();
         self.record(event)?;
-        let written = write(&mut self.ledger, self.transcript.noted());
+        let written = write(&mut self.ledger, self.transcript.pending());
         self.transcript.settle(before, written)
     }
 
-    /// Writes down what was noted: before people are asked, before the token makes or signs.
+    /// Writes pending records to disk: before people are asked, and before the token makes or signs anything.
     pub(super) fn write_down(&mut self) -> Result<(), Failure> {
         self.transcript.write(&mut self.ledger)
     }
 
-    /// The time, which must not run behind the ledger.
+    /// Returns the time, which must not be behind the ledger.
     pub(super) fn now(&self) -> Result<DateTime, Failure> {
         let now = (self.environment.now)();
         check_clock(&self.ledger, now)?;
         Ok(now)
     }
 
-    /// The open session.
+    /// Returns the open session.
     pub(super) fn session(&self) -> Result<&Session, Failure> {
         self.open.as_ref().map(|open| &open.session).ok_or_else(|| Failure::fault("no token is open"))
     }
 
-    /// What the token says of itself now.
-    pub(super) fn look_at_token(&mut self) -> Result<(), Failure> {
+    /// Refreshes the facts about the token.
+    pub(super) fn refresh_token(&mut self) -> Result<(), Failure> {
         let serial = Some(self.token.serial.clone());
         self.token = self.module.choose(&Selector { serial, label: None })?;
         Ok(())

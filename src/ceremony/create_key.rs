@@ -1,4 +1,4 @@
-//! Creating a key in the token, and its certificate: an authority's and a manifest signer's alike.
+//! Creates a key in the token and its certificate, for authorities and manifest signers alike.
 
 use super::conductor::Conductor;
 use crate::digest::Digest;
@@ -16,7 +16,7 @@ impl Conductor<'_> {
         let issuer = spec.issuer.as_deref().map(|name| self.authority(name)).transpose()?;
         let stored = self.ledger.key(&spec.name)?;
         if let Some(certificate) = stored.as_ref().and_then(|key| key.certificate.as_ref()) {
-            // Interrupted just after its record was written down.
+            // Interrupted just after the record was written.
             self.show_certificate(spec, certificate);
             return Ok(());
         }
@@ -33,7 +33,7 @@ impl Conductor<'_> {
             Some(issuer) => (self.stored_key(issuer.name())?, issuer.key().clone()),
             None => (stored, key.clone()),
         };
-        // Proved before anything is reserved: a token that cannot sign leaves no reservation.
+        // Prove the key before reserving: a token that cannot sign leaves no reservation.
         self.session()?.authority_key(&signer, &public)?;
         let reservation = self.reservation(spec, &key, issuer.as_ref())?;
         let certificate = self.sign(spec, &signer, &public, &reservation)?;
@@ -79,7 +79,7 @@ impl Conductor<'_> {
         if let Some(row) = self.ledger.reserved_for_key(self.id, &spec.name, key.digest())? {
             let other = || {
                 Failure::fault(format!(
-                    "ledger: {}: other octets are reserved than the script gives",
+                    "ledger: {}: the reserved octets are not those that the script yields",
                     spec.name
                 ))
             };
@@ -112,21 +112,21 @@ impl Conductor<'_> {
         if spec.role == KeyRole::Authority {
             Authority::new(&spec.name, certificate.clone())?;
         }
-        let told = self.stored_key(&spec.name)?.certified(&certificate);
-        self.record_with(Event::Certificate(told), |ledger, lines| {
+        let certified = self.stored_key(&spec.name)?.certified(&certificate);
+        self.record_with(Event::Certificate(certified), |ledger, lines| {
             ledger.certify_key(&spec.name, reservation, (&signed, &certificate), lines)
         })?;
         Ok(certificate)
     }
 
-    /// A key that the ledger must know.
+    /// Returns a key of the ledger, which must exist.
     pub(super) fn stored_key(&self, name: &str) -> Result<StoredKey, Failure> {
         self.ledger
             .key(name)?
             .ok_or_else(|| Failure::usage(format!("{name}: the ledger has no key of that name")))
     }
 
-    /// An authority that the ledger must know.
+    /// Returns an authority of the ledger, which must exist.
     pub(super) fn authority(&self, name: &str) -> Result<Authority, Failure> {
         let certificate = self
             .stored_key(name)?
@@ -135,7 +135,7 @@ impl Conductor<'_> {
         Ok(Authority::new(name, certificate)?)
     }
 
-    /// 32 random octets of token and system together: as good as the better of the two.
+    /// Returns 32 random octets derived from token and system: as good as the better of the two.
     pub(super) fn random_octets(&self) -> Result<Digest, Failure> {
         let mut both = self.session()?.random(32)?;
         both.extend(self.environment.random()?);

@@ -1,4 +1,4 @@
-//! The facts of a ceremony, as the record that begins it, and every one that resumes it, states them.
+//! The facts of a ceremony that its first record and every record of a resumption state.
 
 use super::{Environment, Room};
 use crate::digest::Digest;
@@ -7,7 +7,7 @@ use crate::plan::{Plan, Setup};
 use crate::record::{Facts, HsmProfileFacts, ModuleFacts};
 use crate::token::Module;
 
-/// The facts as they are now.
+/// Returns the current facts.
 pub fn facts(
     plan: &Plan,
     setup: &Setup,
@@ -29,7 +29,7 @@ pub fn facts(
         out: setup.out.clone(),
         bundle_sha256: setup.bundle,
         indexes: setup.indexes.clone(),
-        // Whoever gives shares by a file need not be there.
+        // A custodian whose share comes from a file need not be present.
         unattended: room.unattended() || room.shares_from_file(),
         tool: environment.tool()?,
     }))

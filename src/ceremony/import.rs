@@ -1,4 +1,4 @@
-//! The import of a ceremony: one transaction, taken back when the bundle is refused as a whole.
+//! The import of a ceremony: one transaction, rolled back when the bundle is refused as a whole.
 
 use super::Environment;
 use std::path::PathBuf;
@@ -12,32 +12,32 @@ use crate::record::{BundleFacts, count};
 use crate::request::IndexName;
 use crate::signing::Progress;
 
-/// At most so many refusals are shown; the transcript has all.
+/// Maximum refusals shown; the transcript has all.
 pub const SHOWN: usize = 40;
 
-/// Bundles that may be used, taken in but not yet committed.
+/// Admitted bundles, imported but not committed.
 pub struct Admitted<'l> {
     import: Import<'l>,
-    /// What came in, when the script imports bundles.
+    /// None if the script imports no bundles.
     pub imported: Option<Imported>,
-    /// What their indexes say.
+    /// Facts of the bundles' indexes.
     pub indexes: Vec<BundleFacts>,
 }
 
-/// Takes in the bundles that a ceremony is to answer.
+/// Imports the bundles of a ceremony.
 pub fn admit<'l>(
     (plan, bundles): (&Plan, &[PathBuf]),
     ledger: &'l mut Ledger,
     policy: &Policy,
     environment: &Environment<'_>,
-    tell: &mut dyn FnMut(&Progress),
+    report: &mut dyn FnMut(&Progress),
 ) -> Result<Admitted<'l>, Failure> {
     let sequences = ledger.sequences()?;
     let mut import = ledger.import()?;
     if bundles.is_empty() {
         return Ok(Admitted { import, imported: None, indexes: Vec::new() });
     }
-    let mut intake = Intake { script: plan.script(), policy, approved: true, environment, tell };
+    let mut intake = Intake { script: plan.script(), policy, approved: true, environment, report };
     let indexes = intake.take_in(bundles, &mut import, sequences)?;
     let imported = import.settle(policy)?;
     check(plan, &import, imported)?;
@@ -45,7 +45,7 @@ pub fn admit<'l>(
 }
 
 impl Admitted<'_> {
-    /// Begins the ceremony with them and with the first lines of its transcript; returns its number.
+    /// Begins the ceremony with these bundles and the first lines of its transcript; returns its number.
     pub fn commit(self, setup: &Setup, plan: &Plan, lines: &[Line]) -> Result<i64, Failure> {
         let text = serde_json::to_string(setup).map_err(|e| Failure::fault(e.to_string()))?;
         let cluster = plan.script().cluster.as_ref().map(IndexName::as_str);
@@ -64,15 +64,15 @@ fn check(
     }
     let all = approved + refused;
     let what = match approved {
-        0 => format!("every request is refused ({refused} of {all}), nothing was signed"),
+        0 => format!("every request is refused ({refused} of {all}); nothing was signed"),
         _ => format!(
-            "{refused} of {all} requests are refused and the script then issues none, nothing was signed"
+            "{refused} of {all} requests are refused and the script then issues none; nothing was signed"
         ),
     };
     Err(Failure::refused(format!("{what}:\n{}", refusal_lines(&import.refusals(SHOWN)?, refused)?)))
 }
 
-/// One line for each violation of the first refusals, and how many requests more are refused.
+/// Returns one line per violation of the first refusals, and the number of further refused requests.
 pub fn refusal_lines(first: &[Row], all: usize) -> Result<String, Failure> {
     let mut lines = Vec::new();
     for refused in first {

@@ -1,9 +1,9 @@
-//! Taking in bundles: read once, judged in threads, noted in the order in which they came.
+//! Reads bundles once, judges their requests in worker threads and stores them in their order.
 
 use std::path::PathBuf;
 
 use super::Environment;
-use super::gate::{Gatekeeper, Sequences};
+use super::admission::{BundleAdmission, Sequences};
 use crate::failure::Failure;
 use crate::ledger::Import;
 use crate::parallel;
@@ -13,32 +13,33 @@ use crate::record::BundleFacts;
 use crate::request::{BundleFile, read_bundles};
 use crate::signing::Progress;
 
-/// Requests that one thread judges at a time.
+/// Requests that one worker judges at a time.
 const GROUP: usize = 64;
 
-/// What bundles are judged by, and whom to tell.
+/// Judges bundles.
 pub struct Intake<'a> {
     pub script: &'a Script,
     pub policy: &'a Policy,
-    /// Whether the approvals that the script wants must be there.
+    /// Whether the script's approvals are required.
     pub approved: bool,
     pub environment: &'a Environment<'a>,
-    pub tell: &'a mut dyn FnMut(&Progress),
+    pub report: &'a mut dyn FnMut(&Progress),
 }
 
 impl Intake<'_> {
-    /// Takes in every file of the bundles; returns what their indexes say.
+    /// Imports every file of the bundles; returns the facts of their indexes.
     pub fn take_in(
         &mut self,
         bundles: &[PathBuf],
         import: &mut Import<'_>,
         sequences: Sequences,
     ) -> Result<Vec<BundleFacts>, Failure> {
-        let Self { script, policy, approved, environment, tell } = self;
-        let mut gate = Gatekeeper::new(script, *approved, (environment.now)(), sequences);
+        let Self { script, policy, approved, environment, report } = self;
+        let mut admission = BundleAdmission::new(script, *approved, (environment.now)(), sequences);
         let mut progress = Progress { doing: "checked", done: 0, all: None, refused: 0 };
-        let source =
-            |each: &mut dyn FnMut(Vec<BundleFile>) -> Result<(), Failure>| groups(bundles, &mut gate, each);
+        let source = |each: &mut dyn FnMut(Vec<BundleFile>) -> Result<(), Failure>| {
+            groups(bundles, &mut admission, each)
+        };
         parallel::ordered(
             environment.processors,
             source,
@@ -50,14 +51,15 @@ impl Intake<'_> {
                     progress.refused += usize::from(judgement.outcome.is_err());
                 }
                 progress.done += group.len();
-                tell(&progress);
-                match (environment.stopped)() {
-                    true => Err(Failure::stopped("stopped while requests were checked; nothing was signed")),
-                    false => Ok(()),
+                report(&progress);
+                if (environment.stopped)() {
+                    Err(Failure::stopped("stopped while requests were checked; nothing was signed"))
+                } else {
+                    Ok(())
                 }
             },
         )?;
-        let Gatekeeper { accepted, .. } = gate;
+        let BundleAdmission { accepted, .. } = admission;
         let keep = |(facts, index)| {
             import.bundle(&index)?;
             Ok(facts)
@@ -68,15 +70,16 @@ impl Intake<'_> {
 
 fn groups(
     bundles: &[PathBuf],
-    gate: &mut Gatekeeper<'_>,
+    admission: &mut BundleAdmission<'_>,
     each: &mut dyn FnMut(Vec<BundleFile>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut group = Vec::with_capacity(GROUP);
-    read_bundles(bundles, gate, &mut |file| {
+    read_bundles(bundles, admission, &mut |file| {
         group.push(file);
-        match group.len() < GROUP {
-            true => Ok(()),
-            false => each(std::mem::replace(&mut group, Vec::with_capacity(GROUP))),
+        if group.len() < GROUP {
+            Ok(())
+        } else {
+            each(std::mem::replace(&mut group, Vec::with_capacity(GROUP)))
         }
     })?;
     each(group)

@@ -1,7 +1,7 @@
 //! The key pair of a step: generated in the token, or found there after an interruption.
 //!
-//! The record names label and ID of a key before the token makes it. Whatever is found under these
-//! later is shown, and people decide: a whole pair that proves itself is kept, anything is destroyed.
+//! Label and ID of a key are recorded before the token makes it. Objects found under them later are
+//! shown, and people decide: a complete pair that can be proved may be kept, anything may be destroyed.
 
 use super::conductor::Conductor;
 use crate::digest::{Digest, hex};
@@ -16,17 +16,17 @@ use crate::record::{
 };
 use crate::token::{NotMade, Remains};
 
-/// A key that the token was about to make: which objects on it are the key's.
+/// A key that the token was asked to make: identifies the objects that belong to it.
 pub(super) struct Intention {
     name: String,
     id: String,
-    /// Whether a part of a key without an ID can be nothing but this key's: there was none before, and
-    /// every object of before is still there and can be read.
+    /// Whether an object without an ID can only belong to this key: there was none before, and every
+    /// earlier object still exists and can be identified.
     alone: bool,
 }
 
 impl Intention {
-    /// Whether an object is of this key: it has the key's ID, or has none and not another's label.
+    /// Whether an object belongs to this key: it has the key's ID, or no ID and no other label.
     pub(super) fn is_of(&self, object: &InventoryObject) -> bool {
         match object.id.as_str() {
             "" => self.alone && object.is_nameless() && ["", &self.name].contains(&object.label.as_str()),
@@ -36,18 +36,18 @@ impl Intention {
 }
 
 impl Conductor<'_> {
-    /// A new key pair.
+    /// Generates a key pair and proves it.
     pub(super) fn new_pair(&mut self, spec: &KeySpec) -> Result<(PublicKey, StoredKey), Failure> {
         let stored = self.intend(spec)?;
         let (key, attributes) = self.generate(spec, &stored)?;
         self.record_generated(spec, &stored, &key, &attributes)?;
         self.write_down()?;
-        // A private key of another pair would be certified unnoticed.
+        // Otherwise a mismatched private key would go unnoticed.
         self.session()?.prove_key(&stored, &key)?;
         Ok((key, stored))
     }
 
-    /// Writes down which label and ID the token is about to be asked for.
+    /// Records the label and ID that the token will be asked for.
     fn intend(&mut self, spec: &KeySpec) -> Result<StoredKey, Failure> {
         let key_id: Vec<u8> = self.random_octets()?.as_bytes().iter().take(16).copied().collect();
         self.session()?.require_free(&spec.name, &key_id)?;
@@ -76,7 +76,7 @@ impl Conductor<'_> {
         Ok(stored)
     }
 
-    /// Generates the pair. After an error the intention stays, unless the token made nothing for sure.
+    /// Generates the pair. After an error the intention is kept, unless the token certainly made nothing.
     fn generate(
         &mut self,
         spec: &KeySpec,
@@ -93,19 +93,19 @@ impl Conductor<'_> {
             return Err(error.into());
         }
         Err(Failure::fault(format!(
-            "{error}\nthe token may hold something of the key of {} all the same; `keyrite ceremony resume` looks, and asks what is to become of what it finds",
+            "{error}\nthe token may still have objects of the key of {}; `keyrite ceremony resume` looks for them and asks whether to keep or destroy them",
             spec.name
         )))
     }
 
-    /// What lies on the token of a key that was to be made.
+    /// Returns what the token has of a key that it was asked to make.
     fn remains(&self, spec: &KeySpec, stored: &StoredKey) -> Result<Remains, Failure> {
         let intention = self.intention()?;
         let is_of = |object: &InventoryObject| intention.as_ref().is_some_and(|one| one.is_of(object));
         Ok(self.session()?.remains(spec.key, &spec.name, &stored.key_id, &is_of)?)
     }
 
-    /// The key of this ceremony that the token was about to make, as long as it has no certificate.
+    /// Returns the key of this ceremony that the token was asked to make and that has no certificate yet.
     pub(super) fn intention(&self) -> Result<Option<Intention>, Failure> {
         let Some(key) = self.state().unfinished_key() else { return Ok(None) };
         let now = self.session()?.inventory()?;
@@ -114,7 +114,7 @@ impl Conductor<'_> {
         Ok(Some(Intention { name: key.name.clone(), id: key.id.clone(), alone }))
     }
 
-    /// Withdraws an intention of which the token holds nothing more.
+    /// Withdraws an intention of which the token has no object any more.
     fn withdraw(&mut self, stored: &StoredKey, destroyed: &[InventoryObject]) -> Result<(), Failure> {
         let withdrawn = KeyWithdrawn {
             name: stored.name.clone(),
@@ -126,8 +126,8 @@ impl Conductor<'_> {
         })
     }
 
-    /// The pair that was being generated, or was generated, when the ceremony was interrupted, if it is
-    /// kept; otherwise the token holds nothing more of it, and its intention is withdrawn.
+    /// Returns the pair that was being generated, or had been generated, at the interruption, if it is kept;
+    /// otherwise removes its objects from the token and withdraws the intention.
     pub(super) fn found_pair(
         &mut self,
         spec: &KeySpec,
@@ -135,24 +135,22 @@ impl Conductor<'_> {
     ) -> Result<Option<(PublicKey, StoredKey)>, Failure> {
         let session = self.session()?;
         let mut remains = self.remains(spec, &stored)?;
-        let told = self.generated(&stored.key_id);
-        let pair = remains.pair.clone().and_then(|(key, attributes)| match told {
-            Some(told) if told != key.digest() => {
-                Err(format!("is not the pair that was generated, which had the SPKI SHA-256 {told}"))
+        let recorded = self.generated(&stored.key_id);
+        let pair = remains.pair.clone().and_then(|(key, attributes)| match recorded {
+            Some(recorded) if recorded != key.digest() => {
+                Err(format!("is not the generated pair, which had the SPKI SHA-256 {recorded}"))
             }
             _ => match session.prove_key(&stored, &key) {
                 Ok(_) => Ok((key, attributes)),
                 Err(error) => Err(error.to_string()),
             },
         });
-        match (&pair, told) {
+        match (&pair, recorded) {
             (Ok((key, _)), Some(_)) => return Ok(Some((key.clone(), stored))),
-            (Err(_), told) if remains.objects.is_empty() => {
-                if told.is_some() {
+            (Err(_), recorded) if remains.objects.is_empty() => {
+                if recorded.is_some() {
                     let name = &stored.name;
-                    self.room.show(&format!(
-                        "  The key of {name} that was generated is not on the token any more."
-                    ));
+                    self.room.show(&format!("  The generated key of {name} is no longer on the token."));
                 }
                 self.withdraw(&stored, &[])?;
                 return Ok(None);
@@ -160,7 +158,7 @@ impl Conductor<'_> {
             _ => {}
         }
         remains.pair = pair;
-        self.tell_found(&stored, &remains)?;
+        self.show_found(&stored, &remains)?;
         if self.is_kept(&stored.name, remains.pair.is_ok())?
             && let Ok((key, attributes)) = &remains.pair
         {
@@ -173,17 +171,17 @@ impl Conductor<'_> {
         Ok(None)
     }
 
-    fn tell_found(&mut self, stored: &StoredKey, remains: &Remains) -> Result<(), Failure> {
+    fn show_found(&mut self, stored: &StoredKey, remains: &Remains) -> Result<(), Failure> {
         let (name, id) = (&stored.name, hex(&stored.key_id));
         self.room.show(&format!(
-            "  The key of {name} was about to be made when the ceremony was interrupted, with the ID {id}.\n  The token holds of it: {}",
+            "  The ceremony was interrupted while the key of {name} was being made, with the ID {id}.\n  Its objects on the token: {}",
             listed(&remains.objects)
         ));
         let (spki, reason) = match &remains.pair {
             Ok((key, _)) => {
                 let digest = key.digest();
                 self.room.show(&format!(
-                    "  It is a whole pair, {}, with the attributes that are required, and signed a challenge.\n  SPKI SHA-256\n  {digest}",
+                    "  It is a complete pair, {}, with the required attributes, and signed a challenge.\n  SPKI SHA-256\n  {digest}",
                     key.kind()
                 ));
                 (Some(digest), None)
@@ -204,7 +202,7 @@ impl Conductor<'_> {
         }))
     }
 
-    /// Has those who confirm decide, all the same, whether what was found is kept or destroyed.
+    /// Has the confirmers decide, unanimously, whether the found objects are kept or destroyed.
     fn is_kept(&mut self, name: &str, usable: bool) -> Result<bool, Failure> {
         let keep = usable.then_some(Decision::Keep);
         let options = keep.into_iter().chain([Decision::Destroy]).collect();
@@ -236,14 +234,13 @@ impl Conductor<'_> {
         }))
     }
 
-    /// The key that the transcript says was generated with this ID.
+    /// Returns the SPKI SHA-256 of the key that the transcript says was generated with this ID.
     fn generated(&self, id: &[u8]) -> Option<Digest> {
         let id = hex(id);
         self.state().keys.iter().find(|key| key.id == id).and_then(|key| key.generated)
     }
 }
 
-/// Objects in words.
 fn listed(objects: &[InventoryObject]) -> String {
     let id = |object: &InventoryObject| match object.id.as_str() {
         "" => "no ID".to_owned(),

@@ -1,4 +1,4 @@
-//! The login: a PIN that somebody types, that the token's own pad takes, or that custodians' shares give.
+//! The login: with a typed PIN, the token's PIN pad, or a PIN combined from custodians' shares.
 
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
@@ -11,17 +11,17 @@ use crate::record::{Custody, Event, Login, Person, PinChange, Role, ShareSource,
 use crate::shares::{Collected, Share};
 use crate::token::{self, Pin, Session};
 
-/// Shorter PINs are worth no custody: 8 characters are 40 bits.
+/// Minimum length of a PIN in split custody: 8 characters are 40 bits.
 const SHORTEST_PIN: usize = 8;
 
 impl Conductor<'_> {
-    /// Opens the token with the PIN as the script says it comes in, or as an interrupted change of
-    /// custody left it.
+    /// Opens the token with the PIN that the script specifies, or the one that an interrupted change of
+    /// custody left.
     pub(super) fn log_in(&mut self, rule: PinRule) -> Result<OpenToken, Failure> {
         if self.module.wants_pinpad(&self.token)? {
             if rule == PinRule::Shares {
                 return Err(Failure::usage(
-                    "pin = \"shares\": this token takes its PIN at its own pad, so no shares can open it",
+                    "pin = \"shares\": this token requires its PIN pad, so shares cannot open it",
                 ));
             }
             return Ok(OpenToken { session: self.try_pin(None)??, pin: None });
@@ -46,22 +46,22 @@ impl Conductor<'_> {
         };
         let session = self.try_pin(Some(&pin))??;
         if let Some(set) = tried {
-            // Only now is it sure that nothing but paper is lost with them.
+            // The old PIN works, so the new shares are worthless.
             self.void(&set)?;
         }
-        // Kept only for a step that changes it.
+        // Keep the PIN only for a step that changes it.
         let changes = !changed && self.plan.script().has("custody");
         Ok(OpenToken { session, pin: changes.then_some(pin) })
     }
 
-    /// The PIN, as somebody types it or a file has it.
+    /// Returns the PIN, typed or from a file.
     fn typed_pin(&mut self) -> Result<SecretString, Failure> {
         let token = self.token.clone();
         let pin = self.secret(Secret::Pin(&token))?;
         pin.ok_or_else(|| Failure::stopped("no PIN was given"))
     }
 
-    /// The set of shares whose PIN this token took last, in any ceremony of the ledger.
+    /// Returns the set of shares of this token's current PIN, according to all ceremonies of the ledger.
     fn set_of_token(&self) -> Result<Option<String>, Failure> {
         let records = self.ledger.records_of("custody")?;
         let set = |(_, record): (i64, crate::record::Record)| match record.event {
@@ -73,18 +73,18 @@ impl Conductor<'_> {
         Ok(records.into_iter().rev().find_map(set))
     }
 
-    /// A set that the token never took.
+    /// Voids a set of shares whose PIN was never set.
     pub(super) fn void(&mut self, set: &str) -> Result<(), Failure> {
         self.record(Event::Custody(Custody::Void { set: set.to_owned() }))?;
         self.write_down()?;
         self.room.show(&format!(
-            "  The token has the old PIN still. Shares of set {set} open nothing: destroy every paper of it. The step custody hands out others."
+            "  The token still has the old PIN. The shares of set {set} are useless: destroy every paper of it. The step custody hands out new ones."
         ));
         Ok(())
     }
 
-    /// Tries a PIN that is needed afterwards, or the token's own pad; what the token says of it is for the
-    /// caller.
+    /// Tries a PIN that is still needed afterwards, or the PIN pad if None; the inner result is the token's
+    /// answer.
     fn try_pin(&mut self, pin: Option<&SecretString>) -> Result<Result<Session, token::Error>, Failure> {
         self.record(Event::Login(Login { token: self.token.clone() }))?;
         self.write_down()?;
@@ -92,11 +92,11 @@ impl Conductor<'_> {
         Ok(self.module.open(&self.token, &pin, self.final_try))
     }
 
-    /// After an interruption between handing out and the end: the new shares, if the token took
-    /// the PIN that they give.
+    /// Tries the new shares after an interruption during a change of custody; None if the token does not
+    /// accept their PIN.
     fn try_new_shares(&mut self, set: &str) -> Result<Option<Session>, Failure> {
         self.room.show(&format!(
-            "  A change of the PIN was under way when the ceremony was interrupted. If the token took the new PIN, the shares of set {set} open it. They are tried once, then the old PIN."
+            "  The ceremony was interrupted during a change of the PIN. If the token has the new PIN, the shares of set {set} open it. They are tried once, then the old PIN."
         ));
         let pin = self.pin_of_shares(Some(set.to_owned()))?;
         match self.try_pin(Some(&pin))? {
@@ -106,11 +106,11 @@ impl Conductor<'_> {
                 Ok(Some(session))
             }
             Err(token::Error::WrongPin(_)) => {
-                // What the token says of its PIN has changed.
-                self.look_at_token()?;
+                // The token's PIN flags have changed.
+                self.refresh_token()?;
                 self.record(Event::Custody(Custody::NotTaken { set: set.to_owned() }))?;
                 self.room.show(&format!(
-                    "  The token does not take them. Keep the shares of set {set} until the old PIN has opened it."
+                    "  The token does not accept them. Keep the shares of set {set} until the old PIN has opened it."
                 ));
                 Ok(None)
             }
@@ -124,16 +124,16 @@ impl Conductor<'_> {
         self.write_down()
     }
 
-    /// Those who may hold shares.
+    /// Returns the custodians who signed in.
     pub(super) fn custodians(&self) -> Vec<Person> {
         self.state().present.iter().filter(|person| person.role == Role::Custodian).cloned().collect()
     }
 
-    /// The PIN out of the shares that custodians type, each told at once what is wrong with it.
+    /// Collects shares from custodians and combines the PIN; an invalid share is reported at once.
     fn pin_of_shares(&mut self, set: Option<String>) -> Result<SecretString, Failure> {
         let custodians = self.custodians();
         if let Some(set) = &set {
-            self.room.show(&format!("  Wanted are shares of the set {set}."));
+            self.room.show(&format!("  Shares of the set {set} are needed."));
         }
         let mut collected = Collected::of(set);
         for person in &custodians {
@@ -141,7 +141,7 @@ impl Conductor<'_> {
             if collected.is_complete() {
                 let set = collected.identifier();
                 let (have, _) = collected.count();
-                self.room.show("  These shares give the PIN.");
+                self.room.show("  These shares yield the PIN.");
                 self.record(Event::Custody(Custody::Collected { set, shares: have }))?;
                 return self.pin(&collected);
             }
@@ -169,11 +169,12 @@ impl Conductor<'_> {
                 Ok(index) => {
                     let (have, need) = collected.count();
                     let need = need.unwrap_or_default();
-                    let (from, whence) = match self.room.shares_from_file() {
-                        true => (ShareSource::File, " It came from a file, nobody typed it."),
-                        false => (ShareSource::Terminal, ""),
+                    let (from, whence) = if self.room.shares_from_file() {
+                        (ShareSource::File, " It came from a file, nobody typed it.")
+                    } else {
+                        (ShareSource::Terminal, "")
                     };
-                    self.room.show(&format!("  Share {index} is right: {have} of {need}.{whence}"));
+                    self.room.show(&format!("  Share {index} is valid: {have} of {need}.{whence}"));
                     return self.record(Event::Custody(Custody::Share {
                         set: collected.identifier(),
                         share: index,
@@ -184,12 +185,12 @@ impl Conductor<'_> {
                 Err(wrong) if self.room.shares_from_file() => {
                     return Err(Failure::usage(format!("share file: {wrong}")));
                 }
-                Err(wrong) => self.room.show(&format!("  Not taken: {wrong}.")),
+                Err(wrong) => self.room.show(&format!("  Not accepted: {wrong}.")),
             }
         }
     }
 
-    /// The secret of a set, as long as the token takes it.
+    /// Combines the secret and truncates it to the length that the token accepts.
     pub(super) fn pin(&self, collected: &Collected) -> Result<SecretString, Failure> {
         let secret = collected.secret()?;
         let longest = match self.token.longest_pin {
@@ -198,7 +199,7 @@ impl Conductor<'_> {
         };
         if longest < SHORTEST_PIN {
             return Err(Failure::usage(format!(
-                "this token takes PINs of at most {longest} characters, split custody wants at least {SHORTEST_PIN}"
+                "this token accepts PINs of at most {longest} characters, split custody requires at least {SHORTEST_PIN}"
             )));
         }
         let pin: Zeroizing<String> = Zeroizing::new(secret.expose_secret().chars().take(longest).collect());

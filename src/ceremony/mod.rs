@@ -1,8 +1,8 @@
-//! Ceremonies: a reviewed script, performed step by step, written down as it goes.
+//! Ceremonies: performs a reviewed script step by step and records each step.
 //!
-//! In: a [`Plan`](crate::plan::Plan), a token's module, bundles, people who answer. Out: a ledger with a
-//! finished ceremony and, where the script says so, a release. Everything that can fail without the token has
-//! been tried before the PIN is asked for.
+//! Input: a [`Plan`](crate::plan::Plan), a token's module, bundles, and people who answer. Output: a ledger
+//! with a finished ceremony and, if the script has that step, a release. Everything that can fail without the
+//! token is tried before the PIN is asked for.
 
 mod abandon;
 mod answers;
@@ -11,7 +11,7 @@ mod checks;
 mod conductor;
 mod create_key;
 mod facts;
-mod gate;
+mod admission;
 mod import;
 mod intake;
 mod key_pair;
@@ -24,7 +24,7 @@ mod step;
 mod transcript;
 mod upgrade;
 mod verdict;
-mod welcome;
+mod sign_in;
 
 use std::sync::{Arc, OnceLock};
 
@@ -46,36 +46,36 @@ use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::record::{MachineFacts, Tool};
 
-/// What surrounds a ceremony: time, randomness and facts about machine and program. The command line and
-/// tests supply them; nothing below asks the system for any.
+/// Environment of a ceremony: time, randomness and facts about machine and program. Command line and tests
+/// supply it; the modules below never query the system.
 pub struct Environment<'a> {
-    /// The clock, in UTC.
+    /// Clock, in UTC.
     pub now: &'a dyn Fn() -> DateTime,
-    /// Random octets of the system.
+    /// System random number generator.
     pub random: &'a dyn Fn() -> Result<[u8; 32], String>,
     /// Whether cancellation was requested: work stops at the next safe point.
     pub stopped: &'a dyn Fn() -> bool,
-    /// How many threads check and encode side by side.
+    /// Number of worker threads that check and encode.
     pub processors: usize,
-    /// What the machine looks like.
+    /// Facts about the machine.
     pub machine: MachineFacts,
-    /// The program's version.
+    /// Version of the program.
     pub tool_version: String,
-    /// SHA-256 of the program's file, or why it cannot be had; it may take a moment.
+    /// SHA-256 of the program's file, or why it cannot be read; computed in the background.
     pub tool_digest: Arc<OnceLock<Result<Digest, String>>>,
 }
 
 impl Environment<'_> {
-    /// The program.
+    /// Returns version and SHA-256 of the program; waits for the latter.
     ///
     /// # Errors
-    /// [`Failure::fault`] when its file cannot be read.
+    /// [`Failure::fault`] when the program's file cannot be read.
     pub fn tool(&self) -> Result<Tool, Failure> {
         let sha256 = self.tool_digest.wait().clone().map_err(Failure::fault)?;
         Ok(Tool { version: self.tool_version.clone(), sha256 })
     }
 
-    /// 32 random octets of the system.
+    /// Returns 32 random octets of the system.
     fn random(&self) -> Result<[u8; 32], Failure> {
         (self.random)().map_err(Failure::fault)
     }

@@ -1,4 +1,4 @@
-//! Resuming: a ceremony that was interrupted goes on from its ledger alone.
+//! Resumes an interrupted ceremony from its ledger alone.
 
 use der::DateTime;
 
@@ -15,7 +15,7 @@ use crate::record::{Event, State};
 use crate::signing::policy;
 use crate::token::{HsmProfile, Module, Selector};
 
-/// Takes up the ledger's unfinished ceremony. Plan, requests and HSM profile come from the ledger.
+/// Resumes the ledger's unfinished ceremony. Plan, requests and HSM profile come from the ledger.
 ///
 /// # Errors
 /// [`Failure::usage`] when there is nothing to resume; otherwise as [`super::Start::prepare`].
@@ -26,10 +26,7 @@ pub fn resume<'a>(
     room: &'a mut dyn Room,
 ) -> Result<Conductor<'a>, Failure> {
     let open = ledger.open_ceremony()?.ok_or_else(|| {
-        Failure::usage(format!(
-            "{}: no ceremony is unfinished, there is nothing to resume",
-            ledger.folder().display()
-        ))
+        Failure::usage(format!("{}: no unfinished ceremony, nothing to resume", ledger.folder().display()))
     })?;
     check_ledger(&mut ledger, environment.processors)?;
     let setup = Setup::read(&open.plan)?;
@@ -41,20 +38,20 @@ pub fn resume<'a>(
     let state = transcript.state();
     let begin =
         state.begin.as_ref().ok_or_else(|| Failure::fault("ledger: the ceremony has no transcript"))?;
-    // The module gets the PIN: it must be the very file that the ceremony began with.
+    // The module receives the PIN: it must be the same file as at the beginning.
     let begun = begin.module.sha256;
     hsm.module_sha256 = Some(begun);
     check_time_left(&ledger, &setup, &plan, state, now)?;
     check_room(&plan, ledger.is_rehearsal(), state.done, room)?;
     let module = Module::load(hsm).map_err(|e| {
         Failure::fault(format!(
-            "{e}\nthis ceremony goes on only with the module that it began with, SHA-256 {begun}; put that file back"
+            "{e}\nthis ceremony must continue with the module that it began with, SHA-256 {begun}; restore that file"
         ))
     })?;
     let token =
         module.choose(&Selector { serial: Some(setup.token_serial.clone()), label: None }).map_err(|e| {
             Failure::fault(format!(
-                "{e}\nthis ceremony goes on only with the token of serial {:?}; attach it",
+                "{e}\nthis ceremony must continue with the token with serial {:?}; attach it",
                 setup.token_serial
             ))
         })?;
@@ -66,8 +63,8 @@ pub fn resume<'a>(
     Ok(conductor)
 }
 
-/// What may have ended while a ceremony waited: bundles, as long as nothing of them is reserved, and the keys
-/// that it uses, as long as its manifest is not signed.
+/// Checks what may have expired since the interruption: bundles, unless something is already reserved, and
+/// the keys in use, unless the manifest is already signed.
 fn check_time_left(
     ledger: &Ledger,
     setup: &Setup,
@@ -78,7 +75,7 @@ fn check_time_left(
     let ended = setup.indexes.iter().filter_map(|index| index.expires).find(|expires| expires.0 < now);
     if let Some(expires) = ended.filter(|_| !state.may_have_signed()) {
         return Err(Failure::refused(format!(
-            "bundle: was to be used until {}, the clock says {now}; give this ceremony up with `keyrite ceremony abandon --ledger {}` and make the bundle anew [BUNDLE-TIME]",
+            "bundle: expired at {}, the clock says {now}; abandon this ceremony with `keyrite ceremony abandon --ledger {}` and make a new bundle [BUNDLE-TIME]",
             expires.0,
             ledger.folder().display()
         )));

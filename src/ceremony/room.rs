@@ -1,4 +1,4 @@
-//! The room: what is shown to the people in it, and what they type.
+//! The room: shows text to people and returns what they type.
 
 use secrecy::SecretString;
 
@@ -10,32 +10,32 @@ use crate::signing::Progress;
 /// A question to one person.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// What is asked, safe to show.
+    /// Text of the question, escaped.
     pub text: String,
-    /// What the answer is to be.
+    /// Expected answer.
     pub wanted: Answer,
 }
 
-/// What an answer is to be.
+/// Expected kind of answer.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// What a prompt asks for.
+    /// An answer that the prompt accepts.
     To(Prompt),
-    /// The name of somebody.
+    /// Name of the person with this role and number, counted from 1.
     Name(Role, usize),
-    /// What is to be recorded under this label.
+    /// Value recorded under this label.
     Value(String),
-    /// Anything.
+    /// Free text.
     Text,
 }
 
 impl Question {
-    /// Asks for a value to be recorded.
+    /// Asks for a value to record under `label`.
     pub fn value(label: &str, text: String) -> Self {
         Self { text, wanted: Answer::Value(label.to_owned()) }
     }
 
-    /// Whether this answers it.
+    /// Whether this line is an acceptable answer.
     pub fn accepts(&self, typed: &str) -> bool {
         match &self.wanted {
             Answer::To(prompt) => prompt.chosen(typed).is_some(),
@@ -44,19 +44,19 @@ impl Question {
     }
 }
 
-/// What came back.
+/// Reply to a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// A line, without spaces around it, each inner space single.
+    /// A line, trimmed, with runs of whitespace collapsed to one space.
     Text(String),
-    /// Somebody wants to stop.
+    /// "stop": stop at this prompt.
     Stop,
-    /// Somebody wants an exception written down.
+    /// "exception": record an exception.
     Exception,
 }
 
 impl Reply {
-    /// What a typed line means.
+    /// Parses a typed line.
     pub fn of(line: &str) -> Self {
         let text = line.split_whitespace().collect::<Vec<_>>().join(" ");
         match text.to_ascii_lowercase().as_str() {
@@ -67,22 +67,22 @@ impl Reply {
     }
 }
 
-/// What came back where a secret was asked for.
+/// Reply to a request for a secret.
 #[derive(Debug)]
 pub enum SecretReply {
     /// The secret.
     Secret(SecretString),
-    /// There is none from this person.
+    /// The person has none.
     None,
-    /// As [`Reply`].
+    /// As [`Reply::Stop`].
     Stop,
-    /// As [`Reply`].
+    /// As [`Reply::Exception`].
     Exception,
 }
 
 impl SecretReply {
-    /// What a typed line means that is no secret, but a word that can be typed at every prompt. Nothing of
-    /// the line is copied.
+    /// Returns the meaning of a line that is "stop" or "exception" instead of a secret. The line is not
+    /// copied.
     pub fn of_word(line: &str) -> Option<Self> {
         let is = |word: &str| line.trim().eq_ignore_ascii_case(word);
         match () {
@@ -93,40 +93,40 @@ impl SecretReply {
     }
 }
 
-/// What a script will ask for.
+/// Everything that a script will ask for.
 #[derive(Clone, Debug)]
 pub struct Wanted<'a> {
-    /// Prompts by name.
+    /// IDs of the prompts.
     pub prompts: Vec<&'static str>,
-    /// Who must be there.
+    /// Required people.
     pub seats: &'a Seats,
-    /// Labels of what is recorded.
+    /// Labels of the values to record.
     pub labels: Vec<&'a str>,
 }
 
-/// A secret that is asked for.
+/// A secret to ask for; a share names the person's title.
 #[derive(Clone, Copy, Debug)]
 pub enum Secret<'a> {
-    /// The PIN of this token.
+    /// PIN of this token.
     Pin(&'a TokenFacts),
-    /// This person's share of it.
+    /// This person's share of the PIN.
     Share(&'a str),
-    /// The share that this person was just shown, typed back from the paper.
+    /// The share that was just shown to this person, typed back from paper.
     ShareBack(&'a str),
 }
 
-/// Where a ceremony is performed: a terminal with people at it, or a file that answers for them.
+/// Where a ceremony is performed: at a terminal with people, or with a file that answers for them.
 pub trait Room {
-    /// Shows lines, which are escaped already.
+    /// Shows escaped lines.
     fn show(&mut self, text: &str);
 
-    /// Shows lines that people read through, a screenful at a time.
+    /// Shows escaped lines page by page.
     ///
     /// # Errors
     /// As [`Room::ask`].
     fn show_pages(&mut self, text: &str) -> Result<Reply, Failure>;
 
-    /// Asks once, and returns what was typed.
+    /// Asks once and returns the reply.
     ///
     /// # Errors
     /// [`Failure::stopped`] when nobody can answer any more.
@@ -138,24 +138,24 @@ pub trait Room {
     /// [`Failure::fault`] or [`Failure::stopped`] when there is none.
     fn secret(&mut self, secret: Secret<'_>) -> Result<SecretReply, Failure>;
 
-    /// Shows a share to one person until that person is done, and clears the screen.
+    /// Shows a share to one person until that person is done, then clears the screen.
     ///
     /// # Errors
-    /// [`Failure::fault`] or [`Failure::stopped`] when nobody can see it.
+    /// [`Failure::fault`] or [`Failure::stopped`] when it cannot be shown.
     fn hand_out(&mut self, person: &str, share: &str) -> Result<Reply, Failure>;
 
-    /// Shows the progress of long work.
+    /// Shows progress.
     fn progress(&mut self, progress: &Progress);
 
     /// Whether a file answers.
     fn unattended(&self) -> bool;
 
-    /// Whether shares come from a file, so that the record does not show that anybody gave one.
+    /// Whether shares come from a file, so that the record does not prove that a custodian gave one.
     fn shares_from_file(&self) -> bool;
 
-    /// Whether shares that are handed out reach anybody.
+    /// Whether new shares can be handed out.
     fn can_hand_out(&self) -> bool;
 
-    /// What an answers file lacks of this, when one answers.
+    /// Returns what the answers file, if any, lacks of this.
     fn lacks(&self, wanted: &Wanted<'_>) -> Option<String>;
 }

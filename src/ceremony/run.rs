@@ -1,4 +1,4 @@
-//! The run: a plan's steps in order, each written down before and after.
+//! The run: performs a plan's steps in order and records the start and end of each.
 
 use super::conductor::Conductor;
 use super::step::performer;
@@ -9,66 +9,66 @@ use crate::plan::step::{heading, is_to_come};
 use crate::plan::{Act, Step};
 use crate::record::{Abandoned, End, Event, Interrupted as Interruption, Prompt, StepDone, StepStarted};
 
-/// How a ceremony was interrupted.
+/// An interrupted ceremony.
 #[derive(Debug)]
 pub struct Interrupted {
-    /// What happened.
+    /// Cause of the interruption.
     pub failure: Failure,
-    /// Whether anything of this ceremony may have been signed: a serial number is reserved.
+    /// Whether anything may have been signed: a serial number is reserved.
     pub signed: bool,
-    /// Whether anything was made in it, so that it cannot be given up.
+    /// Whether anything was made, so that the ceremony cannot be abandoned.
     pub made: bool,
-    /// Whether it waits to be resumed.
+    /// Whether it can be resumed.
     pub open: bool,
-    /// The head of the transcript, when all of it is written down.
+    /// Head of the transcript, if all of it is on disk.
     pub head: Option<Digest>,
 }
 
-/// How a ceremony ended well.
+/// A finished ceremony.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// Number of the ceremony in its ledger.
     pub ceremony: i64,
-    /// How many keys were generated in the token.
+    /// Number of keys generated in the token.
     pub made: usize,
-    /// How many requests were answered with a certificate.
+    /// Number of certificates issued.
     pub issued: usize,
-    /// How many were refused.
+    /// Number of requests refused.
     pub refused: usize,
-    /// SHA-256 of the manifest, when there is a release.
+    /// SHA-256 of the manifest, if there is a release.
     pub manifest: Option<Digest>,
-    /// The head of its transcript.
+    /// Head of the transcript.
     pub head: Digest,
     /// Roots of the ledger: name and SHA-256 over the DER.
     pub roots: Vec<(String, Digest)>,
 }
 
 impl Conductor<'_> {
-    /// Performs the steps that are left.
+    /// Performs the remaining steps.
     ///
     /// # Errors
-    /// [`Interrupted`]. When nothing was made and people had not confirmed the plan, or a file
-    /// answers, the ceremony is closed as abandoned; otherwise it waits to be resumed.
+    /// [`Interrupted`]. If nothing was made, and people had not confirmed the plan or a file
+    /// answers, the ceremony is closed as abandoned; otherwise it can be resumed.
     pub fn run(mut self) -> Result<Outcome, Interrupted> {
         self.perform().map_err(|failure| self.interrupted(failure))
     }
 
     fn interrupted(&mut self, failure: Failure) -> Interrupted {
-        // What was noted counts as well; what cannot be written down counts as made: better to resume once
-        // too often.
+        // Records that cannot be written count as something made: better to resume once too often.
         let written = self.write_down().is_ok();
         let signed = self.state().may_have_signed();
         let made = !self.state().made().is_empty() || !written;
-        // People who confirmed the plan need not begin anew; a file that answers may.
-        let untouched = !made && (!self.agreed || self.room.unattended());
+        // People who confirmed the plan should not have to start over; a file can.
+        let untouched = !made && (!self.plan_confirmed || self.room.unattended());
         let reason = failure.to_string();
-        let event = match untouched {
-            true => Event::Abandoned(Abandoned { reason, by: None }),
-            false => Event::Interrupted(Interruption { reason }),
+        let event = if untouched {
+            Event::Abandoned(Abandoned { reason, by: None })
+        } else {
+            Event::Interrupted(Interruption { reason })
         };
         let before = self.transcript.clone();
         let noted = self.record(event);
-        // The failure itself is shown on the screen, whether it can be written down or not.
+        // The failure is shown on the screen even if it cannot be written.
         let written = noted.and_then(|()| if untouched { self.finish(before) } else { self.write_down() });
         let closed = untouched && written.is_ok();
         let head = written.is_ok().then(|| self.transcript.head());
@@ -76,7 +76,7 @@ impl Conductor<'_> {
     }
 
     fn perform(&mut self) -> Result<Outcome, Failure> {
-        self.welcome()?;
+        self.begin()?;
         let steps = self.plan.script().step.clone();
         let done = self.state().done;
         for (at, step) in steps.iter().enumerate().filter(|(at, step)| is_to_come(step, *at, done)) {
@@ -97,7 +97,7 @@ impl Conductor<'_> {
 
     fn step(&mut self, step: &Step, number: usize, again: bool) -> Result<(), Failure> {
         let act = step.act.name();
-        self.asking = *step.confirm(&self.plan.script().people);
+        self.confirm_count = *step.confirm(&self.plan.script().people);
         self.record(Event::Step(StepStarted { number, act: act.to_owned(), again }))?;
         if matches!(step.act, Act::Release(_)) {
             self.inventory_after()?;
@@ -110,13 +110,13 @@ impl Conductor<'_> {
             return Ok(());
         }
         self.record(Event::Done(StepDone { number }))?;
-        // People are not asked again for what they said already.
+        // People must not be asked again for answers already given.
         if self.room.unattended() { Ok(()) } else { self.write_down() }
     }
 
     /// Closes the ceremony together with the last record.
     fn finish(&mut self, before: Transcript) -> Result<(), Failure> {
-        let finished = self.ledger.finish(self.id, self.transcript.noted());
+        let finished = self.ledger.finish(self.id, self.transcript.pending());
         self.transcript.settle(before, finished)
     }
 

@@ -1,4 +1,4 @@
-//! Upgrading a ledger: a copy of the older one, audited before anything is written to it.
+//! Upgrades a ledger: copies the older one and audits the copy before anything is written to it.
 
 use std::path::Path;
 
@@ -10,11 +10,12 @@ use crate::failure::Failure;
 use crate::ledger::{Ledger, Migration, Older};
 use crate::record::{Event, FIRST, Upgraded};
 
-/// Copies the ledger of an older version into a new folder, as one of this version; its transcript says so.
+/// Copies the ledger of an older version into a new folder, migrates the copy to this version and records
+/// that.
 ///
 /// # Errors
-/// [`Failure::usage`] when there is no older ledger, or no way from it; [`Failure::fault`] when it is not as it
-/// was written. The older ledger is as it was, and nothing is left of a copy that was refused.
+/// [`Failure::usage`] when there is no older ledger or no migration from it; [`Failure::fault`] when it was
+/// modified. The older ledger is unchanged, and a refused copy is removed.
 pub fn upgrade(
     old: &Path,
     new: &Path,
@@ -25,7 +26,7 @@ pub fn upgrade(
     let noted = note(&mut ledger, &older, environment);
     drop(ledger);
     if noted.is_err() {
-        // It would be taken for the ledger that goes on.
+        // It could be mistaken for a usable ledger.
         let _ = std::fs::remove_dir_all(new);
     }
     noted.map(|()| older)
@@ -45,7 +46,7 @@ fn note(ledger: &mut Ledger, older: &Older, environment: &Environment<'_>) -> Re
             head,
         }),
     )?;
-    for line in transcript.noted() {
+    for line in transcript.pending() {
         ledger.note_upgrade(line.clone())?;
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! The offline side's verdict without token and ledger: the same reading, the same controls, the
-//! same words, before anyone travels.
+//! Judges bundles without token and ledger, with the same reading, controls and messages as a
+//! ceremony, before anyone travels.
 
 use std::path::PathBuf;
 
@@ -18,13 +18,13 @@ use crate::signing::{Progress, approval, policy};
 /// A verdict on bundles as a whole.
 #[derive(Clone, Debug)]
 pub struct Verdict {
-    /// The bundle digest.
+    /// Bundle digest.
     pub bundle: Digest,
-    /// What the indexes say.
+    /// Facts of the indexes.
     pub indexes: Vec<BundleFacts>,
-    /// How many requests would be issued.
+    /// Number of requests that would be issued.
     pub approved: usize,
-    /// How many are refused.
+    /// Number of refused requests.
     pub refused: usize,
 }
 
@@ -37,18 +37,18 @@ pub enum Judged {
     Refused(RelativePath, Vec<Reason>),
 }
 
-/// Judges bundles by a plan. What only a ledger knows is not looked at: keys and requests of earlier
-/// ceremonies, and sequence numbers. Without `approved`, approvals may be missing: whoever gives one
-/// wants the verdict first.
+/// Judges bundles by a plan. What only a ledger knows is not checked: keys and requests of earlier
+/// ceremonies, and sequence numbers. Without `approved`, approvals may be missing: an approver needs the
+/// verdict first.
 ///
 /// # Errors
-/// As a ceremony's import: [`Failure::refused`] when a bundle as a whole is.
+/// As a ceremony's import: [`Failure::refused`] when a bundle is refused as a whole.
 pub fn judge_bundles(
     plan: &Plan,
     bundles: &[PathBuf],
     approved: bool,
     environment: &Environment<'_>,
-    tell: &mut dyn FnMut(&Progress),
+    report: &mut dyn FnMut(&Progress),
     each: &mut dyn FnMut(Judged) -> Result<(), Failure>,
 ) -> Result<Verdict, Failure> {
     if !plan.script().has("import") {
@@ -57,7 +57,7 @@ pub fn judge_bundles(
     let policy = policy(plan, None)?;
     let mut ledger = Ledger::scratch()?;
     let mut import = ledger.import()?;
-    let mut intake = Intake { script: plan.script(), policy: &policy, approved, environment, tell };
+    let mut intake = Intake { script: plan.script(), policy: &policy, approved, environment, report };
     let indexes = intake.take_in(bundles, &mut import, Default::default())?;
     let imported = import.settle(&policy)?;
     let id = import.commit("", None, Some(imported), &[])?;

@@ -1,4 +1,4 @@
-//! The certificates of keys in the token, as the steps that make them want them.
+//! Certificates of keys in the token, built as the steps that create them specify.
 
 use std::collections::BTreeMap;
 
@@ -11,23 +11,17 @@ use crate::keys::PublicKey;
 use crate::plan::{KeySpec, Plan};
 use crate::policy::subject_from;
 
-/// What marks the subject of everything that a rehearsal makes.
+/// Attribute that marks the subject of every certificate of a rehearsal.
 pub const REHEARSAL_MARK: &str = "OU=REHEARSAL";
 
-/// The subject, as the certificate is going to name it.
-///
-/// # Errors
-/// [`Failure::usage`] when it is no subject.
+/// Returns the subject of a key's certificate.
 pub fn subject(spec: &KeySpec, rehearsal: bool) -> Result<Name, Failure> {
     let mark = rehearsal.then(|| REHEARSAL_MARK.to_owned());
     let attributes: Vec<String> = mark.into_iter().chain(spec.subject.iter().cloned()).collect();
     subject_from(&attributes).map_err(|e| Failure::usage(e.0))
 }
 
-/// The octets of a key's certificate.
-///
-/// # Errors
-/// [`Failure`] when the plan has no such profile, or the certificate cannot be made.
+/// Returns the TBSCertificate of a key in the token.
 pub fn to_be_signed(
     (plan, rehearsal): (&Plan, bool),
     spec: &KeySpec,
@@ -42,10 +36,7 @@ pub fn to_be_signed(
     Ok(ToBeSigned::for_token_key(&spec.name, profile, &subject, key, issuer, serial, validity)?)
 }
 
-/// Whether octets are those of the certificate that the plan wants for a key in the token.
-///
-/// # Errors
-/// [`Failure`] when the plan makes no key of this name, or its certificate cannot be made.
+/// Whether a TBSCertificate is the one that the plan specifies for a key in the token.
 pub fn is_certificate_of(
     plan: &Plan,
     rehearsal: bool,
@@ -55,7 +46,8 @@ pub fn is_certificate_of(
 ) -> Result<bool, Failure> {
     let mut specs = plan.script().step.iter().filter_map(|step| step.act.rules().key());
     let spec = specs.find(|spec| spec.name == name);
-    let spec = spec.ok_or_else(|| Failure::usage(format!("{name}: the script makes no key of this name")))?;
+    let spec =
+        spec.ok_or_else(|| Failure::usage(format!("{name}: the script creates no key of this name")))?;
     let absent = |name: &String| Failure::usage(format!("{name}: is not an authority of the ledger"));
     let issuer = spec.issuer.as_ref().map(|name| authorities.get(name).ok_or_else(|| absent(name)));
     let Reserved { serial, start, key, .. } = Reserved::of(octets)?;

@@ -1,7 +1,7 @@
-//! Signing: what comes to be signed, by which key, and what goes out of a ledger once it is.
+//! Signing: builds, signs and verifies certificates, and exports releases from a ledger.
 //!
-//! In: a plan, the rows of a ledger, sessions at a token. Out: certificates that were verified before they
-//! were written down, and releases that can be written again as often as they are asked for.
+//! Input: a plan, the rows of a ledger, sessions of a token. Output: certificates that were verified before
+//! they were recorded, and releases that can be written again at any time.
 
 mod export;
 mod key;
@@ -19,33 +19,30 @@ use crate::ledger::{Ledger, Row};
 use crate::plan::Plan;
 use crate::policy::{Approval, Policy};
 
-/// How far long work has come.
+/// Progress of long work, in requests.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
-    /// What is being done with requests: checked, issued, written.
+    /// Participle of the work: "checked", "issued", "written".
     pub doing: &'static str,
-    /// How many are done.
+    /// Number done.
     pub done: usize,
-    /// How many there are in all, when that is known.
+    /// Total, if known.
     pub all: Option<usize>,
-    /// How many are refused so far.
+    /// Number refused so far.
     pub refused: usize,
 }
 
-/// The policy of a plan, which keeps requests away from the keys that the ledger knows.
+/// Returns the policy of a plan, which refuses requests for keys of the ledger.
 ///
 /// # Errors
-/// [`Failure::usage`] when profiles and roster do not go together.
+/// [`Failure::usage`] when profiles and roster contradict each other.
 pub fn policy(plan: &Plan, ledger: Option<&Ledger>) -> Result<Policy, Failure> {
     let keys = ledger.map(Ledger::keys).transpose()?.unwrap_or_default();
     let own = keys.into_iter().filter_map(|key| Some((key.certificate?.key().digest(), key.name)));
     Policy::new(plan.profiles(), &plan.script().roster, own.collect()).map_err(|e| Failure::usage(e.0))
 }
 
-/// The approval of a row.
-///
-/// # Errors
-/// [`Failure::fault`] when the row is damaged.
+/// Restores the approval of a row.
 pub fn approval(policy: &Policy, row: &Row) -> Result<Approval, Failure> {
     let path = row.request_path()?;
     let (Some(spki), Some(approval)) = (&row.spki, &row.approval) else {

@@ -1,5 +1,5 @@
-//! The signing pipeline: a thread for each session, which signs, builds and checks, and where there are more
-//! processors than sessions, threads that only build and check. They hold neither ledger nor people.
+//! The signing pipeline: one thread per session, which signs, builds and checks; if there are more processors
+//! than sessions, further threads that only build and check. None of them accesses the ledger or the room.
 
 use super::approval;
 use crate::failure::Failure;
@@ -19,24 +19,24 @@ use crate::parallel;
 use crate::policy::{Approval, Policy};
 use crate::token::{AuthorityKey, Session};
 
-/// Authorities by name, with their keys in the token.
+/// Authorities and their keys in the token, by name.
 pub type Signers = BTreeMap<Arc<str>, (Arc<Authority>, StoredKey)>;
 
-/// Work that goes from thread to thread together.
+/// Work that is passed between threads as a unit.
 #[derive(Debug)]
 pub struct Batch<T> {
-    /// Its place in the order.
+    /// Position in the order.
     pub number: u64,
     pub items: Vec<T>,
 }
 
-/// What needs no session.
+/// Work that needs no session.
 enum Task {
     Build(Batch<(Serial, Row)>, DateTime),
     Check(Batch<(Reservation, Vec<u8>)>),
 }
 
-/// What a thread with a session does next.
+/// Work of a thread with a session.
 enum Work {
     Sign(Batch<Reservation>),
     Compute(Task),
@@ -48,30 +48,30 @@ struct Ends<'q> {
     tasks: Receiver<Task>,
     signed: Sender<Task>,
     events: Sender<Event>,
-    /// How many sessions are signing now: a hint, for two can begin at once.
+    /// Number of sessions that are signing; only a hint, because two can start at the same time.
     signing: &'q AtomicUsize,
-    /// Whether there is no other thread.
+    /// Whether this is the only thread.
     alone: bool,
 }
 
-/// What the pipeline tell.
+/// Result of the pipeline.
 pub enum Event {
-    /// Octets are built and checked, ready to be reserved.
+    /// Built and checked, ready to be reserved.
     Built(Batch<(i64, ToBeSigned)>),
-    /// Reserved octets are signed, and the signatures verified.
+    /// Signed, and the signatures verified.
     Signed(Batch<(Reservation, Signed)>),
-    /// People want to stop, and no signature of the batch was made: it stays reserved.
+    /// Cancelled before any signature of the batch was made: it stays reserved.
     Kept,
     /// A batch failed.
     Failed(u64, Failure),
 }
 
-/// What the pipeline need, besides sessions.
+/// Inputs of the pipeline besides sessions.
 pub struct Pipeline<'a> {
     pub signers: &'a Signers,
     pub templates: &'a Templates,
     pub policy: &'a Policy,
-    /// Set when people want to stop: batches that wait for their signatures are not begun.
+    /// Set when cancellation is requested: batches queued for signing are not started.
     pub halt: &'a AtomicBool,
 }
 
@@ -80,17 +80,17 @@ pub struct Queues {
     tasks: Sender<Task>,
     to_sign: Sender<Batch<Reservation>>,
     events: Receiver<Event>,
-    most: usize,
+    capacity: usize,
 }
 
 fn gone<E>(_: E) -> Failure {
-    Failure::fault("a thread that signs or checks is gone")
+    Failure::fault("a signing thread ended unexpectedly")
 }
 
 impl Queues {
-    /// How many batches may be under way: enough that no thread waits, few enough that memory is bounded.
-    pub fn most(&self) -> usize {
-        self.most
+    /// Maximum batches in flight: enough to keep every thread busy, few enough to bound memory.
+    pub fn capacity(&self) -> usize {
+        self.capacity
     }
 
     pub fn build(&self, batch: Batch<(Serial, Row)>, now: DateTime) -> Result<(), Failure> {
@@ -105,35 +105,36 @@ impl Queues {
         self.events.recv().map_err(gone)
     }
 
-    /// Whether so much waits to be signed that the ledger may take its time.
+    /// Whether enough is queued for signing that a slow write to the ledger does not matter.
     pub fn enough_to_sign(&self) -> bool {
-        2 * self.to_sign.len() >= self.most
+        2 * self.to_sign.len() >= self.capacity
     }
 
-    /// What has been done next, waited for until `end` at the longest.
+    /// Waits for the next result until `end`.
     pub fn wait_until(&self, end: Instant) -> Option<Event> {
         self.events.recv_deadline(end).ok()
     }
 
-    /// What has been done next, if something has.
-    pub fn more(&self) -> Option<Event> {
+    /// Returns the next result if there is one already.
+    pub fn try_next(&self) -> Option<Event> {
         self.events.try_recv().ok()
     }
 }
 
 impl Pipeline<'_> {
-    /// Runs `coordinate` beside the pipeline. Every session proves its keys before the coordinator begins.
+    /// Runs `coordinate` in this thread while the pipeline works. Every session proves its keys before the
+    /// coordinator starts.
     pub fn run(
         &self,
         sessions: &mut [Session],
         processors: usize,
         coordinate: impl FnOnce(&Queues) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let most = 8 * (sessions.len() + processors);
-        // No queue can fill up, so that no thread waits for another but for work.
-        let (tasks, task_queue) = bounded(most);
-        let (to_sign, sign_queue) = bounded(most);
-        let (events, event_queue) = bounded(most);
+        let capacity = 8 * (sessions.len() + processors);
+        // No queue can fill up, so a thread only ever waits for work.
+        let (tasks, task_queue) = bounded(capacity);
+        let (to_sign, sign_queue) = bounded(capacity);
+        let (events, event_queue) = bounded(capacity);
         let (ready, readiness) = bounded(sessions.len());
         let signing = AtomicUsize::new(0);
         std::thread::scope(|scope| {
@@ -156,7 +157,7 @@ impl Pipeline<'_> {
                                 self.serve(&keys, ends);
                             }
                         }
-                        // Nobody listens when the other sessions failed, too.
+                        // The receiver is gone if another session failed as well.
                         Err(error) => drop(ready.send(Err(error))),
                     });
                 started = match (thread, started) {
@@ -166,22 +167,22 @@ impl Pipeline<'_> {
                 };
             }
             drop(ready);
-            // One is enough.
+            // One session is enough.
             let started = started.map_err(|e| Failure::fault(parallel::Error::Thread(e).to_string()))?;
             (0..started).try_for_each(|_| readiness.recv().map_err(gone)?)?;
             for _ in count..processors {
                 let (queue, events) = (task_queue.clone(), events.clone());
                 let compute = move || queue.iter().all(|task| self.compute(task, &events));
-                // Sessions compute as well.
+                // The thread is optional: sessions compute as well.
                 let _ = Builder::new().spawn_scoped(scope, compute);
             }
             drop((task_queue, sign_queue, events));
-            let link = Queues { tasks, to_sign, events: event_queue, most };
-            let result = coordinate(&link);
-            // After an error nothing that still waits is signed; it stays reserved.
+            let queues = Queues { tasks, to_sign, events: event_queue, capacity };
+            let result = coordinate(&queues);
+            // After an error, queued batches are not signed; they stay reserved.
             self.halt.store(true, Ordering::Relaxed);
-            // What a thread is at ends, and nobody takes what comes of it; then the thread ends.
-            drop(link);
+            // Closes the queues: each thread finishes its batch, drops the result and ends.
+            drop(queues);
             result
         })
     }
@@ -195,10 +196,10 @@ impl Pipeline<'_> {
         Ok(keys)
     }
 
-    /// Does what is to be done, so that a processor rests only when there is no work of any kind. As
-    /// long as another session signs, what needs no session comes first: sessions of a token in software
-    /// wait for one another's locks, and a token that is slow leaves time for it. It does also when this is
-    /// the only thread: else all would be signed before the first is checked.
+    /// Works until the queues close, idle only if there is no work of any kind. While another session signs,
+    /// tasks that need no session come first: sessions of a software token contend for locks, and a slow
+    /// token leaves time for them. They also come first if this is the only thread: otherwise everything
+    /// would be signed before the first signature is checked.
     fn serve(&self, keys: &BTreeMap<Arc<str>, AuthorityKey<'_>>, ends: Ends<'_>) {
         let Ends { to_sign, tasks, signed, events, signing, alone } = ends;
         loop {
@@ -220,7 +221,7 @@ impl Pipeline<'_> {
                     sent
                 }
                 Ok(Work::Compute(task)) => self.compute(task, &events),
-                // The coordinator is gone, and nobody takes what would come of it.
+                // The coordinator is gone.
                 Err(_) => return,
             };
             if !sent {
@@ -229,7 +230,7 @@ impl Pipeline<'_> {
         }
     }
 
-    /// Tells whether somebody takes what came of it.
+    /// Signs a batch; false if the receiver is gone.
     fn sign(
         &self,
         keys: &BTreeMap<Arc<str>, AuthorityKey<'_>>,
@@ -238,16 +239,17 @@ impl Pipeline<'_> {
         events: &Sender<Event>,
     ) -> bool {
         let number = batch.number;
-        match self.halt.load(Ordering::Relaxed) {
-            true => events.send(Event::Kept).is_ok(),
-            false => match guarded(|| sign_batch(keys, batch)) {
+        if self.halt.load(Ordering::Relaxed) {
+            events.send(Event::Kept).is_ok()
+        } else {
+            match guarded(|| sign_batch(keys, batch)) {
                 Ok(batch) => signed.send(Task::Check(batch)).is_ok(),
                 Err(error) => events.send(Event::Failed(number, error)).is_ok(),
-            },
+            }
         }
     }
 
-    /// Tells whether somebody takes what came of it.
+    /// Performs a task; false if the receiver is gone.
     fn compute(&self, task: Task, events: &Sender<Event>) -> bool {
         let (number, done) = match task {
             Task::Build(batch, now) => (batch.number, guarded(|| self.build(batch, now)).map(Event::Built)),
@@ -265,7 +267,7 @@ impl Pipeline<'_> {
         Ok(Batch { number: batch.number, items })
     }
 
-    /// The octets of the certificate for what was approved.
+    /// Returns the TBSCertificate of an approved request.
     pub fn fill(&self, approval: &Approval, serial: Serial, now: DateTime) -> Result<ToBeSigned, Failure> {
         let template = self.templates.get(approval);
         let template =
@@ -274,7 +276,7 @@ impl Pipeline<'_> {
     }
 }
 
-/// A batch that panics fails like any other: the coordinator waits for every batch that is under way.
+/// Turns a panic into an error: the coordinator waits for every batch in flight.
 fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     std::panic::catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(Failure::fault("internal: a batch panicked, see above")))

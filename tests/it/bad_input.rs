@@ -57,10 +57,10 @@ fn scripts_are_strict() {
     // Names that the ledger does not have, and arguments that do not fit.
     lab.write("x.toml", good.replace("issuer = \"root-ca\"", "issuer = \"ghost-ca\""));
     lab.ceremony("x.toml", "--out out")
-        .fails(2, &["ledger: no ledger is there, and x.toml needs one with ghost-ca"]);
+        .fails(2, &["ledger: no ledger exists, but x.toml needs one with ghost-ca"]);
     lab.write("x.toml", good);
     lab.ceremony("x.toml", "").fails(2, &["--out"]);
-    lab.ceremony("x.toml", "--out out --in in").fails(2, &["leave out --in"]);
+    lab.ceremony("x.toml", "--out out --in in").fails(2, &["omit --in"]);
     assert!(!lab.path("ledger").exists());
 }
 

@@ -178,7 +178,7 @@ fn label_taken_is_never_used_again() {
     // In the ledger, too.
     let lab = ready();
     lab.ceremony("root.toml", "--out out")
-        .fails(2, &["key root-ca: the ledger has a key of that name already"]);
+        .fails(2, &["key root-ca: the ledger already has a key of that name"]);
 }
 
 #[test]

@@ -383,7 +383,7 @@ fn descriptions_that_are_wrong() {
     lab.keyrite("request cluster cluster.toml --out c").fails(2, &["output folder is not empty"]);
     assert_eq!(lab.files("c"), ["nodes/cp-1/pki/apiserver.key"]);
     assert_eq!(lab.read("c/nodes/cp-1/pki/apiserver.key"), "precious");
-    // A failure on the way leaves nothing: here, keys that are not there.
+    // A failure on the way leaves nothing: here, keys that are missing.
     lab.write("cluster.toml", KUBEADM.replace("layout =", "reuse_keys = true\nlayout ="));
     lab.keyrite("request cluster cluster.toml --out d --keys c")
         .fails(2, &["c/nodes/cp-1/pki/apiserver.key: is not an RSA, P-256 or P-384 private key"]);

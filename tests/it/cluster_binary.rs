@@ -41,7 +41,7 @@ fn requests_are_made_and_releases_verified_installed_and_audited() {
     assert!(lab.path("node/pki/apiserver.crt").exists());
     let audit = light("audit roots release").ok();
     assert!(audit.out.contains("THE RECORD HOLDS"), "{}", audit.out);
-    light("audit ledger").fails(2, &["is a ledger, which the cluster's side of keyrite does not read"]);
+    light("audit ledger").fails(2, &["is a ledger, which the cluster's side of keyrite cannot read"]);
     light("ceremony resume --ledger ledger").fails(2, &["unrecognized subcommand 'ceremony'"]);
     // Nothing that the whole program refuses is verified.
     lab.run("sh", &["-c", "echo >> release/certificates/pki/apiserver.crt || echo >> release/manifest.json"])

@@ -128,7 +128,7 @@ fn run(lab: &Lab, script: &str, more: &str) -> support::Ran {
 fn any_two_of_three_open_the_token() {
     let lab = ready();
     run(&lab, "split.toml", "").fails(2, &["--new-share-file"]);
-    lab.ceremony("split.toml", "--new-share-file shares").fails(2, &["at a terminal where custodians are"]);
+    lab.ceremony("split.toml", "--new-share-file shares").fails(2, &["at a terminal with the custodians"]);
     run(&lab, "split.toml", "--new-share-file shares").ok();
     let text = lab.read("shares");
     let shares: Vec<&str> = text.lines().collect();
@@ -225,7 +225,7 @@ fn a_file_does_not_take_up_a_change_of_custody() {
         "ceremony resume --ledger ledger --answers {} --pin-file pin --new-share-file shares",
         answers.display()
     );
-    lab.keyrite(&resume).fails(2, &["split.toml", "hands out shares, and a file answers", "at a terminal"]);
+    lab.keyrite(&resume).fails(2, &["split.toml", "hands out shares, but a file answers", "at a terminal"]);
     assert!(!lab.path("shares").exists());
     lab.keyrite("token inspect --hsm hsm.toml --pin-file pin").ok();
     // An answers file that cannot answer is told before anything is done.
@@ -313,7 +313,7 @@ fn handed_out_and_typed_in_at_a_terminal() {
     );
     assert_eq!(ran.code, 0, "{}", ran.out);
     assert!(ran.out.contains("was already entered"), "{}", ran.out);
-    assert!(ran.out.contains("These shares give the PIN"), "{}", ran.out);
+    assert!(ran.out.contains("These shares yield the PIN"), "{}", ran.out);
     // Neither a share nor the PIN is in any file, in any form, nor in any system call but the
     // terminal's reads.
     let mut set = Collected::default();
@@ -462,7 +462,7 @@ fn no_share_is_shown_to_who_typed_ahead() {
     assert_eq!(ran.code, 0, "{}", ran.out);
     assert_eq!(support::typist::shares(&ran.out).len(), 3, "{}", ran.out);
     assert_eq!(ran.out.matches("nothing else").count(), 3, "{}", ran.out);
-    assert!(!ran.out.contains("Not right") && !ran.out.contains("Once more"), "{}", ran.out);
+    assert!(!ran.out.contains("Not valid") && !ran.out.contains("It is shown once more"), "{}", ran.out);
     assert_eq!(ran.out.matches(SHOW).count(), 3, "{}", ran.out);
 }
 
@@ -484,7 +484,7 @@ fn interrupted_at_a_share() {
         assert!(ran.out.contains("echo is on"), "{}", ran.out);
         // Papers of a set that was not handed out to the end are worth nothing, and that is told.
         let void = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert_eq!(void.contains("open nothing: destroy every paper of it"), at == 11, "{}", ran.out);
+        assert_eq!(void.contains("are useless: destroy every paper of it"), at == 11, "{}", ran.out);
         let last = ran.out.rfind("ms1 ").unwrap();
         let after = &ran.out[last..];
         assert!(after.contains("\u{1b}[2J") || after.contains(&"\r\r\n".repeat(100)), "{}", ran.out);

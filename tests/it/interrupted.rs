@@ -88,7 +88,7 @@ fn edited(lab: &Lab, what: &str, edit: impl FnOnce(&Connection)) {
     let resumed = lab.resume();
     // What is found while people are there may be after something was signed.
     let code = if resumed.code == 3 { 3 } else { 4 };
-    resumed.fails(code, &["The ledger is not as it was written"]);
+    resumed.fails(code, &["The ledger was modified"]);
     assert_eq!(before, (count(lab, reserved), count(lab, issued)), "{what}");
     lab.run("sh", &["-c", "rm -rf ledger && mv kept ledger"]).ok();
 }
@@ -193,8 +193,8 @@ fn what_the_records_say_cannot_be_undone() {
     let edit = |sql: &str| lab.edit("ledger", sql);
     let give_up = || lab.keyrite("ceremony abandon --ledger ledger --by Eve --reason none");
     edit("DELETE FROM certificate WHERE id > 2");
-    give_up().fails(3, &["The ledger is not as it was written"]);
-    lab.resume().fails(3, &["The ledger is not as it was written"]);
+    give_up().fails(3, &["The ledger was modified"]);
+    lab.resume().fails(3, &["The ledger was modified"]);
     lab.run("sh", &["-c", "rm -rf ledger && mv kept ledger"]).ok();
     give_up().fails(2, &["it can only be resumed"]);
     // The module that gets the PIN is the very file of the begin.
@@ -213,7 +213,7 @@ fn what_the_records_say_cannot_be_undone() {
     lab.set("FAULTY_TOKEN_MODE", "none");
     lab.keyrite("ceremony abandon --ledger ledger --by Ada --reason none").ok();
     lab.edit("ledger", "UPDATE ceremony SET done = 0 WHERE id = 2");
-    lab.resume().fails(3, &["The ledger is not as it was written"]);
+    lab.resume().fails(3, &["The ledger was modified"]);
 }
 
 #[test]
@@ -582,7 +582,7 @@ fn bundle_that_ended_meanwhile() {
     assert_eq!(lab.sign("short", "out").code, -1);
     lab.set("FAULTY_TOKEN_MODE", "none");
     lab.clock("+2d");
-    lab.resume().fails(1, &["was to be used until", "ceremony abandon", "BUNDLE-TIME"]);
+    lab.resume().fails(1, &["expired at", "ceremony abandon", "BUNDLE-TIME"]);
     assert!(!lab.path("out").exists());
     lab.keyrite("ceremony abandon --ledger ledger --by Ada --reason ended").ok();
 }

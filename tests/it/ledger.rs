@@ -25,7 +25,7 @@ fn last_line_that_is_no_record() {
     for line in lines {
         let last = "WHERE number = (SELECT max(number) FROM transcript)";
         edit(&lab, &format!("UPDATE transcript SET line = {line} {last}"));
-        let told = ["AUDIT-CHAIN", "The ledger is not as it was written"];
+        let told = ["AUDIT-CHAIN", "The ledger was modified"];
         lab.sign("in", "out").fails(3, &told);
         lab.keyrite("ceremony check sign.toml --ledger ledger").fails(3, &told);
         assert!(!lab.path("out").exists());

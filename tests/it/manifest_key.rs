@@ -466,7 +466,7 @@ fn a_manifest_key_that_nothing_binds_is_not_made() {
     let more = "[bound]\nsource = \"test\"\nkind = \"intermediate\"\ndays = 1825\nkey_usage = [\"keyCertSign\"]\ncertificate_policies = [\"manifest-signing\"]\npath_length = 0\n";
     lab.write("profiles.toml", format!("{}{more}[bare]{}", support::PROFILES, unbound.trim_end_matches('[')));
     for (profile, manifest, why) in [
-        ("intermediate", "manifest", "its issuer mid is no root"),
+        ("intermediate", "manifest", "its issuer mid is not a root"),
         ("bound", "bare", "certificate profile bare lacks certificate_policies"),
     ] {
         lab.write("mid.toml", script(profile, manifest));

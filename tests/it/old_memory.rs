@@ -144,7 +144,7 @@ fn ledgers_that_are_not_upgraded() {
         ("PRAGMA application_id = 1", "is not a ledger"),
         (
             "DROP INDEX renewal_of; PRAGMA user_version = 6; UPDATE request SET path = path || 'x' WHERE id = 4",
-            "is not as it was written",
+            "was modified",
         ),
         ("DROP INDEX renewal_of; DROP TABLE issued; PRAGMA user_version = 6", "is not what keyrite made"),
     ] {

@@ -38,7 +38,7 @@ const PROMPTS: [Prompt; 19] = [
     (0, "Olga Operator (operator): compare", "{words}"),
     (0, "Wim Witness (witness): compare", "{words}"),
     (1, "Wim Witness (witness): read the number", "AB 1234567"),
-    (1, "Wim Witness (witness): type it once more", "AB 1234567"),
+    (1, "Wim Witness (witness): read it off again", "AB 1234567"),
     (2, "Olga Operator (operator): The clock", "{date}"),
     (2, "Wim Witness (witness): The clock", "{date}"),
     (3, "User PIN of token lab: ", PIN),
@@ -124,7 +124,7 @@ fn killed_in_each_step_and_resumed() {
         on.dedup();
         let ran = typed(&lab, &on, RESUME);
         assert_eq!(ran.code, 0, "step {step}:\n{}", ran.out);
-        assert!(ran.out.contains("This ceremony was interrupted and goes on."), "{}", ran.out);
+        assert!(ran.out.contains("This ceremony was interrupted and continues."), "{}", ran.out);
         whole(&lab);
     }
 }

@@ -206,7 +206,7 @@ prop_compose! {
     }
 }
 
-/// Without members that are not there and lists that are empty, which are written as nothing.
+/// Without members that are missing and lists that are empty, which are written as nothing.
 fn plain(value: &Value) -> Value {
     match value {
         Value::Object(members) => {

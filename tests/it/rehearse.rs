@@ -130,7 +130,7 @@ fn what_would_fail_fails_in_the_rehearsal() {
     lab.keyrite(&format!("{sign} --in bundel --out two {ANSWERS}")).fails(3, &["bundel"]);
     lab.keyrite(&format!("{sign} --in bundle --out two --answers absent")).fails(2, &["absent"]);
     lab.keyrite(&format!("rehearse ceremony/single-root.toml --in bundle --out two {ANSWERS}"))
-        .fails(2, &["leave out --in"]);
+        .fails(2, &["omit --in"]);
     lab.keyrite(&format!("{sign} --in bundle --after {} --out two {ANSWERS}", "ceremony/single-sign.toml"))
         .fails(2, &["--after single-sign.toml: the script imports bundles"]);
     assert!(!lab.path("two").exists());

@@ -98,7 +98,7 @@ fn indexes_that_do_not_fit_their_bundle() {
     with("created", json!("2999-01-01T00:00:00Z"));
     refused(&["in: bundle.json: was made at 2999-01-01T00:00:00Z, the clock says", "[BUNDLE-TIME]"]);
     with("expires", json!("2026-01-02T00:00:00Z"));
-    refused(&["was to be used until 2026-01-02T00:00:00Z", "[BUNDLE-TIME]"]);
+    refused(&["expired at 2026-01-02T00:00:00Z", "[BUNDLE-TIME]"]);
     let mut twice = good.clone();
     let first = twice["requests"][0].clone();
     twice["requests"].as_array_mut().unwrap().push(first);
@@ -346,7 +346,7 @@ fn bundles_need_their_approvals() {
     assert!(lab.read("out/transcript.jsonl").contains("\"approvers\":[\"alice\",\"bob\",\"carol\"]"));
     // Who was not there is told, and finds it when one of them is taken out.
     let audit = lab.keyrite("audit out --script sign.toml").ok();
-    assert!(audit.out.contains("each approved by 2 of those whom the script names"), "{}", audit.out);
+    assert!(audit.out.contains("each approved by 2 of the script's approvers"), "{}", audit.out);
     let audit = lab.keyrite("audit ledger").ok();
     assert!(audit.out.contains("their signatures verify under the keys of the script"), "{}", audit.out);
     for edit in [

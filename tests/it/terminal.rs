@@ -66,7 +66,7 @@ fn saying_stop_stops() {
     assert_eq!(head.len(), 64, "{head}");
     let resumed = lab.resume().ok();
     let shown = resumed.out.find(head).unwrap();
-    assert!(shown < resumed.out.find("Who is there").unwrap(), "{}", resumed.out);
+    assert!(shown < resumed.out.find("Sign in: the script requires").unwrap(), "{}", resumed.out);
     lab.keyrite("verify out --root out/authorities/root-ca.crt").ok();
     assert_eq!(lab.manifest("out")["unattended"], true, "the second run was answered by a file");
 }
@@ -86,16 +86,16 @@ fn what_is_typed_ahead_answers_nothing() {
         ("neither", "yes\n\nstop"),
         ("type words", "{words}\nstop"),
         ("type the date in UTC (YYYY-MM-DD)", "25.11.2026"),
-        ("Type it again: 2 tries are left", "{date}\n\n\n"),
+        ("Type it again: 2 attempts are left", "{date}\n\n\n"),
         ("User PIN of token lab: ", ""),
         ("the token was not asked. User PIN of token lab: ", PIN),
         ("type: root-ca", "root-ca\n\nx\ny\nz"),
         ("type: manifest", ""),
         ("not counted as an attempt", "manifest\n\nx\ny\nz"),
         ("type words", "x"),
-        ("Type it again: 2 tries are left", ""),
+        ("Type it again: 2 attempts are left", ""),
         ("not counted as an attempt", "y"),
-        ("Type it again: one try is left", "z"),
+        ("Type it again: one attempt is left", "z"),
     ];
     let ran = typed(&lab, &steps, RUN);
     assert_eq!(ran.code, 4, "{}", ran.out);

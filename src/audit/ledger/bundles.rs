@@ -1,4 +1,4 @@
-//! The indexes of bundles that a ledger keeps: their facts, derived again, are those of the transcript.
+//! Bundle indexes kept in a ledger: compares their facts, derived again, with the transcript.
 
 use std::collections::BTreeSet;
 
@@ -19,35 +19,37 @@ pub fn compare(kept: &[KeptIndex], facts: &[BundleFacts], plan: &Plan) -> Result
 
 fn one(kept: &KeptIndex, facts: &[BundleFacts], plan: &Plan) -> Result<(), String> {
     let index = Index::parse(&kept.octets).map_err(|e| e.to_string())?;
-    let told =
+    let recorded =
         facts.iter().find(|facts| facts.bundle == kept.number).ok_or("the transcript does not have it")?;
-    // Their signatures are verified by [`approved`].
-    let approvers = told.approvers.clone();
+    // [`approved`] verifies their signatures.
+    let approvers = recorded.approvers.clone();
     let cluster = plan.script().cluster.as_ref();
     let again = BundleFacts::new(kept.number, (&index, &kept.octets), cluster, approvers);
-    if let Some((field, again, told)) = again.difference(told) {
-        return Err(format!("{field} is {again} in the ledger, {told} in the transcript"));
+    if let Some((field, again, recorded)) = again.difference(recorded) {
+        return Err(format!("{field} is {again} in the ledger, {recorded} in the transcript"));
     }
-    match KeptIndex::new(&again, kept.octets.clone(), kept.signatures.clone()) == *kept {
-        true => Ok(()),
-        false => Err("cluster, part or sequence number of its row was modified".into()),
+    if KeptIndex::new(&again, kept.octets.clone(), kept.signatures.clone()) == *kept {
+        Ok(())
+    } else {
+        Err("cluster, part or sequence number of its row was modified".into())
     }
 }
 
-/// Verifies the signatures over the kept indexes under the keys of the script's approvers, who are those of the
-/// transcript; None when the script requires no approvals.
+/// Verifies the signatures over the kept indexes under the keys of the script's approvers, and that the
+/// transcript names the same approvers; None when the script requires no approvals.
 pub fn approved(kept: &[KeptIndex], facts: &[BundleFacts], plan: &Plan) -> Option<Result<String, String>> {
     let approvals = plan.script().approvals.as_ref()?;
     let one = |kept: &KeptIndex| {
         let names = approvals.verify(&kept.octets, &kept.signatures)?;
         let names: BTreeSet<&String> = names.iter().collect();
-        let told = facts.iter().find(|facts| facts.bundle == kept.number);
-        match told.is_some_and(|told| told.approvers.iter().collect::<BTreeSet<_>>() == names) {
-            true => Ok(()),
-            false => Err(format!(
+        let recorded = facts.iter().find(|facts| facts.bundle == kept.number);
+        if recorded.is_some_and(|recorded| recorded.approvers.iter().collect::<BTreeSet<_>>() == names) {
+            Ok(())
+        } else {
+            Err(format!(
                 "the approvers of the index of medium {} differ from those of the transcript",
                 kept.number
-            )),
+            ))
         }
     };
     Some(kept.iter().try_for_each(one).map(|()| {

@@ -1,46 +1,52 @@
-//! The ledger's keys in tokens, held against what the transcripts tell of them.
+//! Compares the ledger's token keys with the transcripts.
 
 use crate::audit::reading::Reading;
 use crate::ledger::{CeremonyRow, StoredKey};
 use crate::record::KeyCertificate;
 
-/// The keys of a ceremony and their certificates, in ledger and transcript: the same ones, in the
-/// order in which they were made.
-pub fn told(keys: &[StoredKey], row: &CeremonyRow, reading: &Reading, what: &str) -> Result<String, String> {
+/// Compares keys and certificates of one ceremony in ledger and transcript, including their order.
+pub fn compare(
+    keys: &[StoredKey],
+    row: &CeremonyRow,
+    reading: &Reading,
+    what: &str,
+) -> Result<String, String> {
     let own: Vec<&StoredKey> = keys.iter().filter(|key| key.ceremony == row.id).collect();
     for key in &own {
         one(key, keys, reading, row.done).map_err(|wrong| format!("{what}: {wrong}"))?;
     }
     let certified = own.iter().filter(|key| key.certificate.is_some()).map(|key| key.name.as_str());
-    let (certified, told): (Vec<&str>, Vec<&str>) =
-        (certified.collect(), reading.state.certificates().map(|told| told.name.as_str()).collect());
-    match certified == told || (!row.done && certified.starts_with(&told)) {
-        true => Ok(format!("{what}: {} keys made, as in the transcript", own.len())),
-        false => Err(format!(
+    let (certified, recorded): (Vec<&str>, Vec<&str>) =
+        (certified.collect(), reading.state.certificates().map(|recorded| recorded.name.as_str()).collect());
+    if certified == recorded || (!row.done && certified.starts_with(&recorded)) {
+        Ok(format!("{what}: {} keys made, as in the transcript", own.len()))
+    } else {
+        Err(format!(
             "{what}: the ledger has certificates of {}, the transcript has {}",
             listed(&certified),
-            listed(&told)
-        )),
+            listed(&recorded)
+        ))
     }
 }
 
-/// One key; in a ceremony that waits, its certificate may be written down before the transcript has it.
+/// Checks one key. In an unfinished ceremony the ledger may have its certificate before the transcript does.
 fn one(key: &StoredKey, keys: &[StoredKey], reading: &Reading, done: bool) -> Result<(), String> {
     let name = &key.name;
     let Some(certificate) = &key.certificate else {
-        return match done {
-            true => Err(format!("the ledger has no certificate of {name}, and the ceremony is done")),
-            false => Ok(()),
+        return if done {
+            Err(format!("the ledger has no certificate of {name}, but the ceremony is finished"))
+        } else {
+            Ok(())
         };
     };
     let own = key.certified(certificate);
-    let of_name = |told: &&KeyCertificate| told.name == *name && told.sha256 == own.sha256;
-    match reading.state.certificates().find(of_name).map(|told| own.difference(told)) {
+    let of_name = |recorded: &&KeyCertificate| recorded.name == *name && recorded.sha256 == own.sha256;
+    match reading.state.certificates().find(of_name).map(|recorded| own.difference(recorded)) {
         Some(None) => {}
-        Some(Some((field, own, told))) => {
-            return Err(format!("{name}: {field} is {own} in the ledger, {told} in the transcript"));
+        Some(Some((field, own, recorded))) => {
+            return Err(format!("{name}: {field} is {own} in the ledger, {recorded} in the transcript"));
         }
-        None if !done && !reading.state.certificates().any(|told| told.name == *name) => {}
+        None if !done && !reading.state.certificates().any(|recorded| recorded.name == *name) => {}
         None => {
             return Err(format!(
                 "{name}: the transcript does not have its certificate, SHA-256 {}",
@@ -55,7 +61,8 @@ fn one(key: &StoredKey, keys: &[StoredKey], reading: &Reading, done: bool) -> Re
     certificate.verify_by(issuer.key()).map_err(|e| format!("{name} under {}: {e}", key.issuer))
 }
 
-/// Keys stand in the order of their ceremonies: the first authority names the ledger's releases.
+/// Checks that keys are in the order of their ceremonies: the first authority identifies the ledger in its
+/// releases.
 pub fn in_order(keys: &[StoredKey]) -> Result<String, String> {
     let pairs = keys.iter().zip(keys.iter().skip(1));
     match pairs.into_iter().find(|(one, next)| next.ceremony < one.ceremony) {

@@ -1,10 +1,10 @@
-//! The rows of a ceremony: requests, what policy said, what was reserved, signed and recorded.
+//! The rows of a ceremony: requests, decisions, reservations, signatures.
 
 use crate::failure::Failure;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::found::{Checked, Found, Made, Seen};
+use super::totals::{CheckedRow, Derived, SerialSet, Totals};
 use crate::audit::Section;
 use crate::audit::reading::Reading;
 use crate::digest::{Digest, hex};
@@ -19,15 +19,15 @@ use crate::record::KeyState;
 use crate::request::{Control, Reason};
 use crate::signing::is_certificate_of;
 
-/// What else the ledger says of the ceremony.
-pub struct Held<'a> {
+/// Other data of the ceremony.
+pub struct Context<'a> {
     pub plan: &'a Plan,
     pub keys: &'a [StoredKey],
     pub reading: &'a Reading,
 }
 
-/// What the rows are held against.
-struct Bench<'a> {
+/// Checks rows one by one.
+struct RowChecker<'a> {
     plan: &'a Plan,
     ceremony: i64,
     rehearsal: bool,
@@ -36,13 +36,12 @@ struct Bench<'a> {
     authorities: BTreeMap<String, Authority>,
     templates: Templates,
     reserved_keys: &'a [KeyState],
-    /// What stands against requests beyond themselves, by their rows.
-    beyond: HashMap<i64, Vec<Control>>,
+    /// Controls that requests fail because of other requests, by row.
+    conflicts: HashMap<i64, Vec<Control>>,
     keys: BTreeMap<String, Certificate>,
     /// First and last time of the ceremony.
     times: (&'a str, &'a str),
     done: bool,
-    /// Whether it was given up, with nothing made.
     abandoned: bool,
 }
 
@@ -50,47 +49,52 @@ struct Bench<'a> {
 pub fn audit(
     ledger: &mut Ledger,
     row: &CeremonyRow,
-    held: &Held<'_>,
-    (seen, processors): (&mut Seen, usize),
+    context: &Context<'_>,
+    (serials, processors): (&mut SerialSet, usize),
     section: &mut Section,
 ) -> Result<(), Failure> {
-    let (what, reading) = (format!("ceremony {}", row.id), held.reading);
+    let (what, reading) = (format!("ceremony {}", row.id), context.reading);
     let entries = ledger.entries(row.id)?;
     let media = entries.counts();
-    let bench = match Bench::new(held, entries, ledger, row) {
-        Ok(bench) => bench,
+    let checker = match RowChecker::new(context, entries, ledger, row) {
+        Ok(checker) => checker,
         Err(wrong) => {
             section.compared("AUDIT-REQUESTS", Err(format!("{what}: {wrong}")));
-            seen.lose();
+            serials.skip_rows();
             return Ok(());
         }
     };
-    let mut found = Found::new(reading, ledger.before(row.id)?);
+    let mut totals = Totals::new(reading, ledger.before(row.id)?);
     let source = |give: &mut dyn FnMut(Vec<Row>) -> Result<(), Failure>| ledger.rows(Rows::All, row.id, give);
     parallel::ordered(
         processors,
         source,
         |group: Vec<Row>| {
-            let one = |row: Row| (bench.check(&row), row.id, row.reserved);
+            let one = |row: Row| (checker.check(&row), row.id, row.reserved);
             group.into_iter().map(one).collect::<Vec<_>>()
         },
         |group| {
             for (checked, row, reserved) in group {
                 if let Some(reserved) = reserved {
-                    seen.serial(&reserved.authority, &hex(&reserved.serial));
+                    serials.add(&reserved.authority, &hex(&reserved.serial));
                 }
-                found.take(row, checked, seen);
+                totals.add(row, checked, serials);
             }
             Ok(())
         },
     )?;
-    found.claims(row, reading, &what, (seen, &media), section);
+    totals.claims(row, reading, &what, (serials, &media), section);
     Ok(())
 }
 
-impl<'a> Bench<'a> {
-    fn new(held: &Held<'a>, entries: Entries, ledger: &Ledger, row: &CeremonyRow) -> Result<Self, String> {
-        let Held { plan, keys, reading } = *held;
+impl<'a> RowChecker<'a> {
+    fn new(
+        context: &Context<'a>,
+        entries: Entries,
+        ledger: &Ledger,
+        row: &CeremonyRow,
+    ) -> Result<Self, String> {
+        let Context { plan, keys, reading } = *context;
         let certified = keys.iter().filter_map(|key| Some((key.name.clone(), key.certificate.clone()?)));
         let keys: BTreeMap<_, _> = certified.collect();
         let own = keys.iter().map(|(name, certificate)| (certificate.key().digest(), name.clone()));
@@ -103,7 +107,7 @@ impl<'a> Bench<'a> {
         let templates = Templates::new(&policy, authority).map_err(|e| e.to_string())?;
         let time = |time: &'a Option<String>| time.as_deref().unwrap_or_default();
         let times = (time(&reading.first_time), reading.state.time.as_str());
-        let beyond = ledger.objections(row.id, &policy).map_err(|e| e.to_string())?;
+        let conflicts = ledger.objections(row.id, &policy).map_err(|e| e.to_string())?;
         let (ceremony, abandoned, rehearsal) = (row.id, reading.state.abandoned, ledger.is_rehearsal());
         let done = row.done && !abandoned;
         Ok(Self {
@@ -115,7 +119,7 @@ impl<'a> Bench<'a> {
             authorities,
             templates,
             reserved_keys: &reading.state.keys,
-            beyond,
+            conflicts,
             keys,
             times,
             done,
@@ -123,141 +127,155 @@ impl<'a> Bench<'a> {
         })
     }
 
-    fn check(&self, row: &Row) -> Result<Checked, String> {
+    fn check(&self, row: &Row) -> Result<CheckedRow, String> {
         let wrong = |what: &str| Err(format!("{}: {what}", shown(&row.path)));
         if row.ceremony != self.ceremony {
-            return wrong("is among the rows of this ceremony and belongs to another");
+            return wrong("is among the rows of this ceremony but belongs to another");
         }
         if self.abandoned && row.reserved.is_some() {
-            return wrong("was reserved in a ceremony that was given up");
+            return wrong("was reserved in an abandoned ceremony");
         }
         let reserved = |of: &ReservedRow| (hex(&of.serial), Digest::of(&of.tbs));
         let reserved = row.reserved.as_ref().map(reserved);
         if let Some(name) = row.token_key() {
-            return self.key(name, row).map(|made| Checked { came: None, made, reserved, bundle: None });
+            return self.key(name, row).map(|derived| CheckedRow {
+                request: None,
+                derived,
+                reserved,
+                bundle: None,
+            });
         }
         let path = RelativePath::new(&row.path).map_err(|e| e.to_string())?;
-        let made = self.request(&path, row).map_err(|wrong| format!("{path}: {wrong}"))?;
-        let came = Some((path, Digest::of(&row.octets)));
-        Ok(Checked { came, made, reserved, bundle: row.bundle })
+        let derived = self.request(&path, row).map_err(|wrong| format!("{path}: {wrong}"))?;
+        let request = Some((path, Digest::of(&row.octets)));
+        Ok(CheckedRow { request, derived, reserved, bundle: row.bundle })
     }
 
-    fn request(&self, path: &RelativePath, row: &Row) -> Result<Made, String> {
+    fn request(&self, path: &RelativePath, row: &Row) -> Result<Derived, String> {
         let found = Digest::of(&row.octets);
         if row.sha256 != found.as_bytes() {
-            return Err(format!("the request has SHA-256 {found}, not the one that the ledger says"));
+            return Err(format!("the request has SHA-256 {found}, the ledger states another"));
         }
         let entry = self.entries.of(row.bundle, path)?;
         let again = self.policy.judge(path.clone(), &row.octets, entry);
         if row.spki_sha256.as_deref() != again.key.as_ref().map(|key| key.as_bytes().as_slice()) {
-            return Err("the digest of its key is not the one that the ledger says".into());
+            return Err("the digest of its key is not the one in the ledger".into());
         }
         match (&row.approval, &row.refusal) {
-            (Some(_), None) if self.beyond.contains_key(&row.id) => Err(format!(
-                "was approved, and other requests stand against it [{}]",
-                self.beyond(row).first().map_or("", |control| control.id())
+            (Some(_), None) if self.conflicts.contains_key(&row.id) => Err(format!(
+                "was approved, but conflicts with other requests [{}]",
+                self.conflicts(row).first().map_or("", |control| control.id())
             )),
             (Some(kept), None) => self.approved(path, row, again, kept),
-            (None, Some(_)) if row.reserved.is_some() => Err("was refused and has a certificate".into()),
-            (None, Some(_)) if row.spki.is_some() => Err("was refused and has a key to be certified".into()),
-            (None, Some(kept)) => refused(kept, &again, self.beyond(row)),
+            (None, Some(_)) if row.reserved.is_some() => Err("was refused but has a certificate".into()),
+            (None, Some(_)) if row.spki.is_some() => Err("was refused but has a key to certify".into()),
+            (None, Some(kept)) => refused(kept, &again, self.conflicts(row)),
             _ => Err("is neither approved nor refused".into()),
         }
     }
 
-    /// An approved request: what is kept of it is what policy and template make of it again.
-    fn approved(&self, path: &RelativePath, row: &Row, again: Judgement, kept: &str) -> Result<Made, String> {
+    /// Checks that policy and template yield the kept approval and certificate again.
+    fn approved(
+        &self,
+        path: &RelativePath,
+        row: &Row,
+        again: Judgement,
+        kept: &str,
+    ) -> Result<Derived, String> {
         let approval = again.outcome.map_err(|violations| {
             let first = violations.first().map(|v| format!("{} [{}]", shown(&v.message), v.control.id()));
-            format!("was approved, and the script refuses it: {}", first.unwrap_or_default())
+            format!("was approved, but the script refuses it: {}", first.unwrap_or_default())
         })?;
-        let spki = row.spki.as_deref().ok_or("was approved and has no key")?;
+        let spki = row.spki.as_deref().ok_or("was approved but has no key")?;
         let key = PublicKey::accepted(spki).map_err(|e| e.to_string())?;
         let kept = self.policy.restore(path.clone(), again.request, key, kept).map_err(|e| e.0)?;
         if !approval.is(&kept) {
-            return Err("the approval is not what the script makes of the request".into());
+            return Err("the approval is not the one that the script yields for the request".into());
         }
         let reserved = match &row.reserved {
             Some(reserved) => reserved,
-            None if self.done => return Err("was approved and has no certificate".into()),
-            None => return Ok(Made::Waiting),
+            None if self.done => return Err("was approved but has no certificate".into()),
+            None => return Ok(Derived::Waiting),
         };
-        let made = self.reserved(reserved)?;
+        let derived = self.reserved(reserved)?;
         let template = self.templates.get(&approval).ok_or_else(|| {
             format!("is under {}, which is not an authority of the ledger", approval.authority())
         })?;
-        let tbs = template.fill(&approval, made.serial, made.start).map_err(|e| e.to_string())?;
+        let tbs = template.fill(&approval, derived.serial, derived.start).map_err(|e| e.to_string())?;
         if tbs.octets() != reserved.tbs || approval.authority() != reserved.authority {
-            return Err("the certificate is not what the script makes of the request".into());
+            return Err("the certificate is not the one that the script yields for the request".into());
         }
-        let Some(certificate) = self.certificate(reserved)? else { return Ok(Made::Waiting) };
-        Ok(Made::Issued(made.serial.hex(), certificate.digest()))
+        let Some(certificate) = self.certificate(reserved)? else { return Ok(Derived::Waiting) };
+        Ok(Derived::Issued(derived.serial.hex(), certificate.digest()))
     }
 
-    fn beyond(&self, row: &Row) -> &[Control] {
-        self.beyond.get(&row.id).map(Vec::as_slice).unwrap_or_default()
+    fn conflicts(&self, row: &Row) -> &[Control] {
+        self.conflicts.get(&row.id).map(Vec::as_slice).unwrap_or_default()
     }
 
-    fn key(&self, name: &str, row: &Row) -> Result<Made, String> {
+    fn key(&self, name: &str, row: &Row) -> Result<Derived, String> {
         let wrong = |what: String| format!("key {name}: {what}");
         let reserved = match &row.reserved {
             Some(reserved) => reserved,
             None if self.done => return Err(wrong("has no certificate".into())),
-            None => return Ok(Made::Waiting),
+            None => return Ok(Derived::Waiting),
         };
-        let made = self.reserved(reserved).map_err(wrong)?;
+        let derived = self.reserved(reserved).map_err(wrong)?;
         let bare = row.sha256.is_empty() && row.octets.is_empty() && row.spki.is_none();
         let bare = bare && row.approval.is_none() && row.refusal.is_none() && row.bundle.is_none();
-        if !bare || row.spki_sha256.as_deref() != Some(made.key.digest().as_bytes().as_slice()) {
-            return Err(wrong("its row is not as it was written".into()));
+        if !bare || row.spki_sha256.as_deref() != Some(derived.key.digest().as_bytes().as_slice()) {
+            return Err(wrong("its row was modified".into()));
         }
-        let (serial, tbs) = (made.serial.hex(), Digest::of(&reserved.tbs));
+        let (serial, tbs) = (derived.serial.hex(), Digest::of(&reserved.tbs));
         let reserved_for = |key: &&KeyState| {
             key.name == name && key.reserved.iter().any(|one| one.serial == serial && one.tbs_sha256 == tbs)
         };
-        let mut told = self.reserved_keys.iter().filter(reserved_for);
-        let (Some(told), None) = (told.next(), told.next()) else {
-            return Err(wrong(format!("serial number {serial} is reserved, and no record says so")));
+        let mut recorded = self.reserved_keys.iter().filter(reserved_for);
+        let (Some(recorded), None) = (recorded.next(), recorded.next()) else {
+            return Err(wrong(format!("serial number {serial} is reserved, but no record says so")));
         };
         let fits = is_certificate_of(self.plan, self.rehearsal, name, &self.authorities, &reserved.tbs);
         if !fits.map_err(|e| wrong(e.to_string()))? {
-            return Err(wrong("its certificate is not what the script wants".into()));
+            return Err(wrong("its certificate is not the one that the script specifies".into()));
         }
-        if told.withdrawn && reserved.signature.is_none() {
-            return Ok(Made::Key);
+        if recorded.withdrawn && reserved.signature.is_none() {
+            return Ok(Derived::Key);
         }
-        let Some(certificate) = self.certificate(reserved).map_err(wrong)? else { return Ok(Made::Waiting) };
+        let Some(certificate) = self.certificate(reserved).map_err(wrong)? else {
+            return Ok(Derived::Waiting);
+        };
         match self.keys.get(name) {
-            Some(own) if own.der() == certificate.der() => Ok(Made::Key),
-            None if !self.done => Ok(Made::Waiting),
-            _ => Err(wrong("what was signed is not the certificate that the ledger has of it".into())),
+            Some(own) if own.der() == certificate.der() => Ok(Derived::Key),
+            None if !self.done => Ok(Derived::Waiting),
+            _ => Err(wrong("the signed certificate is not the one that the ledger has".into())),
         }
     }
 
-    /// What reserved octets were made of, as the ledger says it beside them.
+    /// Checks the reserved octets against the other columns, and returns their parts.
     fn reserved(&self, reserved: &ReservedRow) -> Result<Reserved, String> {
-        let made = Reserved::of(&reserved.tbs).map_err(|e| e.to_string())?;
-        if made.serial.as_bytes() != reserved.serial {
-            return Err("its certificate has another serial number than was reserved".into());
+        let derived = Reserved::of(&reserved.tbs).map_err(|e| e.to_string())?;
+        if derived.serial.as_bytes() != reserved.serial {
+            return Err("its certificate has another serial number than the reserved one".into());
         }
-        if i64::try_from(made.end.unix_duration().as_secs()) != Ok(reserved.not_after) {
-            return Err(format!("its certificate ends at {}, which is not what the ledger says", made.end));
-        }
-        let start = made.start.to_string();
-        if start.as_str() < self.times.0 || start.as_str() > self.times.1 {
+        if i64::try_from(derived.end.unix_duration().as_secs()) != Ok(reserved.not_after) {
             return Err(format!(
-                "its certificate is valid from {start}, which is not a time of the ceremony"
+                "its certificate expires at {}, the ledger states another time",
+                derived.end
             ));
         }
-        Ok(made)
+        let start = derived.start.to_string();
+        if start.as_str() < self.times.0 || start.as_str() > self.times.1 {
+            return Err(format!("its certificate is valid from {start}, which is outside the ceremony"));
+        }
+        Ok(derived)
     }
 
-    /// The certificate of a reservation, whose signature verifies under the authority that it
-    /// names; none when it was not signed yet.
+    /// Returns the certificate of a reservation after verifying its signature under the authority it
+    /// names; None if it is not signed yet.
     fn certificate(&self, reserved: &ReservedRow) -> Result<Option<Certificate>, String> {
         let signature = match &reserved.signature {
             Some(signature) => signature,
-            None if self.done => return Err("was reserved and never signed".into()),
+            None if self.done => return Err("was reserved but never signed".into()),
             None => return Ok(None),
         };
         let name = &reserved.authority;
@@ -270,26 +288,27 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// A refused request: every control that it fails stands there, by itself or beyond itself, and no
-/// other.
-fn refused(kept: &str, again: &Judgement, beyond: &[Control]) -> Result<Made, String> {
+/// Checks that the kept reasons are exactly the controls that the request fails, alone or because of
+/// other requests.
+fn refused(kept: &str, again: &Judgement, conflicts: &[Control]) -> Result<Derived, String> {
     let reasons: Vec<Reason> = serde_json::from_str(kept).map_err(|e| e.to_string())?;
     let none = Vec::new();
     let violations = again.outcome.as_ref().err().unwrap_or(&none);
     let own = |control: &str| violations.iter().any(|violation| violation.control.id() == control);
-    let known = |control: &str| own(control) || beyond.iter().any(|beyond| beyond.id() == control);
+    let known = |control: &str| own(control) || conflicts.iter().any(|conflicts| conflicts.id() == control);
     let absent = |control: &&Control| !reasons.iter().any(|reason| reason.control == control.id());
-    // A long list is cut short; what stands against a request beyond itself comes after it.
+    // A long list is truncated; controls failed because of other requests come after it.
     let cut = violations.len() > reasons.len();
     let all = violations.iter().map(|violation| &violation.control).filter(|_| !cut);
-    let missing = all.chain(beyond).find(absent);
+    let missing = all.chain(conflicts).find(absent);
     let strange = reasons.iter().find(|reason| !known(&reason.control));
     match (missing, strange) {
-        (Some(control), _) => Err(format!("was refused, and not for {}, which it fails", control.id())),
-        (None, Some(reason)) => {
-            Err(format!("was refused for {}, and the script does not", shown(&reason.control)))
-        }
-        (None, None) if reasons.is_empty() => Err("was refused for nothing".into()),
-        (None, None) => Ok(Made::Refused(reasons)),
+        (Some(control), _) => Err(format!("was refused, but not for {}, which it fails", control.id())),
+        (None, Some(reason)) => Err(format!(
+            "was refused for {}, but the script does not refuse it for that",
+            shown(&reason.control)
+        )),
+        (None, None) if reasons.is_empty() => Err("was refused without a reason".into()),
+        (None, None) => Ok(Derived::Refused(reasons)),
     }
 }

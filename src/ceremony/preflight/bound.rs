@@ -1,4 +1,4 @@
-//! Manifest keys that nobody could tell from others: found before one is made.
+//! Finds manifest keys that verifiers could not distinguish from other keys, before they are made.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,10 @@ use crate::ledger::StoredKey;
 use crate::plan::Plan;
 use crate::record::KeyRole;
 
-/// What a script would make of a manifest key that is not bound by the certificate policy of manifest
-/// keys, with the remedy: its own profile must have it, and those of the authorities between its root
-/// and it.
+/// Returns the manifest keys of a script that the certificate policy of manifest keys does not bind, with
+/// the remedy: their own profile must have it, and those of the authorities between root and key.
 pub fn unbound(plan: &Plan, keys: &[StoredKey]) -> Vec<String> {
-    // Of each authority whether a manifest key may be below it.
+    // Whether a manifest key below this authority is bound.
     let mut binds: BTreeMap<String, bool> = BTreeMap::new();
     for key in keys {
         let asserts = |certificate: &Certificate| certificate.asserts_manifest_signing().unwrap_or(false);
@@ -32,14 +31,14 @@ pub fn unbound(plan: &Plan, keys: &[StoredKey]) -> Vec<String> {
         let place = format!("step {} ({}): {}", at + 1, step.act.name(), spec.name);
         if !asserts {
             found.push(format!(
-                "{place}: certificate profile {} lacks certificate_policies = [\"manifest-signing\"], without which nothing but its purpose tells the key from others under its root; add it",
+                "{place}: certificate profile {} lacks certificate_policies = [\"manifest-signing\"], without which only its purpose distinguishes the key from others under its root; add it",
                 spec.profile
             ));
         }
-        // An issuer that nobody knows is told elsewhere.
+        // An unknown issuer is reported elsewhere.
         if above == Some(false) {
             found.push(format!(
-                "{place}: its issuer {} is no root, and not every certificate between its root and the key asserts the policy manifest-signing; name the root as issuer, or an intermediate whose profile has it",
+                "{place}: its issuer {} is not a root, and not every certificate between its root and the key asserts the policy manifest-signing; name the root as issuer, or an intermediate whose profile has it",
                 spec.issuer()
             ));
         }

@@ -1,5 +1,5 @@
-//! Before the PIN: everything that can fail without the token is tried, and found all at once. `check` lists
-//! what it finds; a run is "no findings, then go".
+//! Preflight: tries everything that can fail without the token and collects all findings. `check` lists them;
+//! a run requires that there are none.
 
 mod bound;
 mod room;
@@ -25,28 +25,27 @@ use crate::record::{Event, TokenFacts};
 use crate::signing::{check_out, policy};
 use crate::token::{HsmProfile, Module, Selector};
 
-/// What a run is told on the command line; for a check, as far as it is known.
+/// Command-line parameters of a run; a check may know only some of them.
 #[derive(Clone, Debug)]
 pub struct Start {
     /// The plan.
     pub plan: Plan,
-    /// The HSM profile: its file, and its text.
+    /// Path and text of the HSM profile.
     pub hsm: Option<(PathBuf, String)>,
-    /// Which token is meant, when the command line says so.
+    /// Selects the token.
     pub token: Selector,
-    /// The ledger's folder.
+    /// Folder of the ledger.
     pub ledger: Option<PathBuf>,
-    /// Media of requests: folders or tars.
+    /// Bundles: folders or tars.
     pub bundles: Vec<PathBuf>,
-    /// Where the release goes.
+    /// Destination of the release.
     pub out: Option<PathBuf>,
     /// Whether it is a rehearsal.
     pub rehearsal: bool,
-    /// Whether a PIN is tried although it is the last try.
+    /// Whether to try a PIN even if only one attempt is left.
     pub final_try: bool,
 }
 
-/// What was found so far.
 #[derive(Debug, Default)]
 struct Findings(Vec<Failure>);
 
@@ -55,8 +54,8 @@ impl Findings {
         result.map_err(|failure| self.0.push(failure.into())).ok()
     }
 
-    /// Nothing was found; otherwise all of it as one failure, of the kind of the first.
-    fn none(self) -> Result<(), Failure> {
+    /// Returns all findings as one failure of the kind of the first.
+    fn into_result(self) -> Result<(), Failure> {
         let kind = self.0.first().map(|first| first.kind);
         let texts: Vec<String> = self.0.into_iter().map(|failure| failure.text).collect();
         kind.map_or(Ok(()), |kind| Err(Failure::new(kind, texts.join("\n"))))
@@ -64,11 +63,12 @@ impl Findings {
 }
 
 impl Start {
-    /// Everything that would fail when it is run, as far as it is known. Nothing is changed: where bundles
-    /// come in, they are tried on a copy of the ledger below `scratch`.
+    /// Returns everything that is known to fail in a run. Nothing is changed: bundles are imported into a copy
+    /// of the ledger below `scratch`.
     ///
     /// # Errors
-    /// The ledger cannot be read, or is not as it was written, which makes everything else void.
+    /// [`Failure`] when the ledger cannot be read or was modified, which makes all other findings
+    /// meaningless.
     pub fn check(
         &self,
         scratch: &Path,
@@ -76,11 +76,14 @@ impl Start {
         room: Option<&dyn Room>,
     ) -> Result<Vec<Failure>, Failure> {
         let mut found = Findings::default();
-        let open = |folder: &Path| match self.bundles.is_empty() {
-            true => Ledger::read(folder, scratch),
-            false => Ledger::trial(folder, scratch),
+        let open = |folder: &Path| {
+            if self.bundles.is_empty() {
+                Ledger::read(folder, scratch)
+            } else {
+                Ledger::trial(folder, scratch)
+            }
         };
-        let mut ledger = self.ledger(open, environment, &mut found)?;
+        let mut ledger = self.open_ledger(open, environment, &mut found)?;
         self.survey(ledger.as_ref(), environment, room, &mut found)?;
         if let Some(hsm) = &self.hsm {
             found.take(load(hsm));
@@ -101,7 +104,7 @@ impl Start {
     /// Checks everything and begins the ceremony in the ledger.
     ///
     /// # Errors
-    /// Whatever was found; ledger, output and token are as they were.
+    /// All findings as one [`Failure`]; ledger, output and token are unchanged.
     pub fn prepare<'a>(
         self,
         environment: &'a Environment<'a>,
@@ -111,11 +114,11 @@ impl Start {
             return Err(Failure::usage("a ceremony needs a ledger and an HSM profile"));
         };
         let mut found = Findings::default();
-        self.named(&mut found);
-        let existing = self.ledger(Ledger::open, environment, &mut found)?;
+        self.missing_arguments(&mut found);
+        let existing = self.open_ledger(Ledger::open, environment, &mut found)?;
         self.survey(existing.as_ref(), environment, Some(&*room), &mut found)?;
         let module = found.take(load(hsm));
-        found.none()?;
+        found.into_result()?;
         let Some(module) = module else { return Err(Failure::fault("no module is loaded")) };
         let token = module.choose_or_usual(&self.token)?;
         module.wants_pinpad(&token)?;
@@ -146,7 +149,7 @@ impl Start {
         }
     }
 
-    /// Takes the bundles in and begins the ceremony, in one transaction with its first record.
+    /// Imports the bundles and begins the ceremony in one transaction with its first record.
     fn begin(
         &self,
         ledger: &mut Ledger,
@@ -165,13 +168,13 @@ impl Start {
         setup.bundle = admitted.imported.map(|imported| imported.digest);
         let facts = facts(&self.plan, &setup, rehearsal, module, environment, room)?;
         transcript.note((environment.now)(), Event::Begin(facts))?;
-        let id = admitted.commit(&setup, &self.plan, transcript.noted())?;
-        transcript.wrote();
+        let id = admitted.commit(&setup, &self.plan, transcript.pending())?;
+        transcript.mark_written();
         Ok((id, setup, transcript))
     }
 
-    /// The ledger that is there. One that is not as it was written makes everything else void.
-    fn ledger(
+    /// Opens the ledger if it exists. A modified ledger makes all other findings meaningless.
+    fn open_ledger(
         &self,
         open: impl FnOnce(&Path) -> Result<Ledger, crate::ledger::Error>,
         environment: &Environment<'_>,
@@ -180,7 +183,7 @@ impl Start {
         let Some(folder) = &self.ledger else { return Ok(None) };
         if !Ledger::is_in(folder) {
             if found.take(Ledger::check_place(folder)).is_some() {
-                found.take(plan::keys_are_there(&self.plan, folder));
+                found.take(plan::check_new_ledger(&self.plan, folder));
             }
             return Ok(None);
         }
@@ -190,8 +193,8 @@ impl Start {
         Ok(Some(ledger))
     }
 
-    /// What the script needs and the command line does not name.
-    fn named(&self, found: &mut Findings) {
+    /// Finds arguments that the script needs and the command line lacks.
+    fn missing_arguments(&self, found: &mut Findings) {
         if self.bundles.is_empty() {
             found.take(check_bundles(&self.plan, &[]));
         }
@@ -201,7 +204,7 @@ impl Start {
         }
     }
 
-    /// Everything but module, token and bundles.
+    /// Checks everything except module, token and bundles.
     fn survey(
         &self,
         ledger: Option<&Ledger>,
@@ -214,7 +217,7 @@ impl Start {
             found.take(check_open(ledger)?);
             found.take(check_clock(ledger, now));
         }
-        self.unneeded(found);
+        self.unused_arguments(found);
         if let Some(out) = self.out.as_deref().filter(|_| self.plan.script().has("release")) {
             found.take(check_out(out, self.ledger.as_deref()));
         }
@@ -225,48 +228,48 @@ impl Start {
         Ok(())
     }
 
-    /// What the command line names and the script has no use for.
-    fn unneeded(&self, found: &mut Findings) {
+    /// Finds arguments that the script does not use.
+    fn unused_arguments(&self, found: &mut Findings) {
         if !self.bundles.is_empty() {
             found.take(check_bundles(&self.plan, &self.bundles));
         }
         if !self.plan.script().has("release") && self.out.is_some() {
-            let what = "the script makes no release; leave out --out";
+            let what = "the script makes no release; omit --out";
             found.0.push(Failure::usage(format!("{}: {what}", self.plan.name())));
         }
     }
 }
 
-/// Whether bundles are named where the script imports some, and only there.
+/// Checks that bundles are named if and only if the script imports some.
 ///
 /// # Errors
-/// [`Failure::usage`] says what to add or to leave out.
+/// [`Failure::usage`] says what to add or omit.
 pub fn check_bundles(plan: &Plan, bundles: &[PathBuf]) -> Result<(), Failure> {
     let what = match (plan.script().has("import"), bundles.is_empty()) {
         (true, true) => "the script imports bundles; name one or more by --in",
-        (false, false) => "the script imports no bundle; leave out --in",
+        (false, false) => "the script imports no bundle; omit --in",
         _ => return Ok(()),
     };
     Err(Failure::usage(format!("{}: {what}", plan.name())))
 }
 
-/// The module that an HSM profile names.
+/// Loads the module of an HSM profile.
 fn load((path, text): &(PathBuf, String)) -> Result<Module, Failure> {
     let loaded = HsmProfile::parse(text).and_then(Module::load);
     loaded.map_err(|error| Failure::from(error).map(|text| format!("{}: {text}", path.display())))
 }
 
-/// No ceremony of the ledger waits to be resumed.
+/// Checks that the ledger has no unfinished ceremony.
 fn check_open(ledger: &Ledger) -> Result<Result<(), Failure>, Failure> {
     let Some(open) = ledger.open_ceremony()? else { return Ok(Ok(())) };
     let folder = ledger.folder().display();
     Ok(Err(Failure::usage(format!(
-        "{folder}: ceremony {} is not finished; go on with\n  keyrite ceremony resume --ledger {folder}\nor, when nothing was made in it, give it up with\n  keyrite ceremony abandon --ledger {folder} --by NAME --reason TEXT",
+        "{folder}: ceremony {} is not finished; resume it with\n  keyrite ceremony resume --ledger {folder}\nor, if nothing was made in it, abandon it with\n  keyrite ceremony abandon --ledger {folder} --by NAME --reason TEXT",
         open.id
     ))))
 }
 
-/// The keys that the plan uses are in this token.
+/// Checks that the keys that the plan uses are in this token.
 fn check_token(plan: &Plan, ledger: Option<&Ledger>, token: &TokenFacts) -> Result<(), Failure> {
     let uses = plan.script().keys();
     let keys = ledger.map(Ledger::keys).transpose()?.unwrap_or_default();

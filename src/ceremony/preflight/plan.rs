@@ -1,4 +1,4 @@
-//! What would fail of a plan: everything that script, certificate profiles and ledger tell without a token.
+//! Checks of a plan against script, certificate profiles and ledger, without a token.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,22 +14,19 @@ use crate::plan::{KeyUse, Plan};
 use crate::policy::{ExtendedUse, Kind, Use, never_matching};
 use crate::record::KeyRole;
 
-/// An authority, as far as it is known beforehand.
+/// What is known of an authority beforehand.
 #[derive(Clone, Debug)]
 struct Issuer {
-    /// How many days it lasts, or the rest of them.
+    /// Days until it expires.
     days: u64,
     path_length: Option<u8>,
 }
 
-/// Everything that is wrong with a plan, with place and remedy. Which keys there are is known when the
-/// ledger is.
-///
-/// # Errors
-/// [`Failure::fault`] when the ledger cannot be read.
+/// Returns everything that is wrong with a plan, with place and remedy. Without a ledger, keys of earlier
+/// ceremonies are unknown.
 pub fn findings(plan: &Plan, ledger: Option<&Ledger>, now: DateTime) -> Result<Vec<Failure>, Failure> {
     let keys = ledger.map(Ledger::keys).transpose()?.unwrap_or_default();
-    let mut texts = names(plan, &keys, ledger.is_some());
+    let mut texts = key_names(plan, &keys, ledger.is_some());
     texts.extend(lifetimes(plan, &keys, now));
     texts.extend(unbound(plan, &keys));
     texts.extend(profiles(plan));
@@ -43,7 +40,7 @@ pub fn findings(plan: &Plan, ledger: Option<&Ledger>, now: DateTime) -> Result<V
     Ok(found)
 }
 
-/// An authority that may have none below it cannot delegate.
+/// Checks that a delegating authority may have an authority below it.
 fn check_delegation(plan: &Plan, stored: &StoredKey) -> Result<(), Failure> {
     let delegates = plan.script().roster.iter().any(|line| line.delegate && line.authority == stored.name);
     let Some(certificate) = stored.certificate.clone().filter(|_| delegates) else { return Ok(()) };
@@ -52,12 +49,12 @@ fn check_delegation(plan: &Plan, stored: &StoredKey) -> Result<(), Failure> {
             "key {}: has path length 0, so nothing can be delegated under it (RFC 5280 4.2.1.9)",
             stored.name
         ))),
-        // Whatever else is wrong with it is told where it is to sign.
+        // Any other problem is reported when the key signs.
         _ => Ok(()),
     }
 }
 
-/// The keys that must be there before a plan runs: it uses them and does not create them.
+/// Returns the keys that must exist before a plan runs: it uses but does not create them.
 pub fn keys_from_before(plan: &Plan) -> Vec<(String, KeyRole)> {
     let all = plan.script().keys();
     let made = |name: &str| all.iter().any(|key| key.makes && key.name == name);
@@ -70,23 +67,24 @@ pub fn keys_from_before(plan: &Plan) -> Vec<(String, KeyRole)> {
     found
 }
 
-/// Whether a plan can run where no ledger is yet.
-pub fn keys_are_there(plan: &Plan, folder: &Path) -> Result<(), Failure> {
+/// Checks that a plan can run without an existing ledger.
+pub fn check_new_ledger(plan: &Plan, folder: &Path) -> Result<(), Failure> {
     let needed = keys_from_before(plan);
     let names: Vec<&str> = needed.iter().map(|(name, _)| name.as_str()).collect();
-    match names.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::usage(format!(
-            "{}: no ledger is there, and {} needs one with {}; name the ledger of the ceremony that made them",
+    if names.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::usage(format!(
+            "{}: no ledger exists, but {} needs one with {}; name the ledger of the ceremony that made them",
             folder.display(),
             plan.name(),
             names.join(", ")
-        ))),
+        )))
     }
 }
 
-/// Names that are taken, missing, or used for something else than they are.
-fn names(plan: &Plan, keys: &[StoredKey], complete: bool) -> Vec<String> {
+/// Finds key names that are already used, missing, or used for the wrong role.
+fn key_names(plan: &Plan, keys: &[StoredKey], complete: bool) -> Vec<String> {
     let mut known: BTreeMap<&str, KeyRole> = keys.iter().map(|key| (key.name.as_str(), key.role)).collect();
     let uses = plan.script().keys();
     let made: Vec<&str> = uses.iter().filter(|key| key.makes).map(|key| key.name).collect();
@@ -95,7 +93,7 @@ fn names(plan: &Plan, keys: &[StoredKey], complete: bool) -> Vec<String> {
         let what = match (known.get(name), makes) {
             (Some(_), true) => {
                 format!(
-                    "key {name}: the ledger has a key of that name already; choose another, names are never used again"
+                    "key {name}: the ledger already has a key of that name; choose another, names are never reused"
                 )
             }
             (None, true) => {
@@ -126,8 +124,8 @@ fn names(plan: &Plan, keys: &[StoredKey], complete: bool) -> Vec<String> {
     found
 }
 
-/// Certificates that would end after their issuer, and so be cut short; issuers that may have
-/// nothing below them.
+/// Finds certificates that would outlive their issuer, and so be truncated, and issuers whose path
+/// length allows no authority below them.
 fn lifetimes(plan: &Plan, keys: &[StoredKey], now: DateTime) -> Vec<String> {
     let mut found = Vec::new();
     let mut issuers: BTreeMap<String, Issuer> = BTreeMap::new();
@@ -144,7 +142,7 @@ fn lifetimes(plan: &Plan, keys: &[StoredKey], now: DateTime) -> Vec<String> {
         {
             if u64::from(days) > above.days {
                 found.push(format!(
-                    "{place}: {name} is for {days} days, its issuer {issuer} lasts {}; it would be cut short, ask for no more days than that",
+                    "{place}: {name} is for {days} days, its issuer {issuer} lasts {}; it would be truncated, ask for no more days than that",
                     above.days
                 ));
             }
@@ -171,7 +169,7 @@ fn leaves(plan: &Plan, issuers: &BTreeMap<String, Issuer>) -> Vec<String> {
             let issuer = issuers.get(line.authority.as_str())?;
             (u64::from(days) > issuer.days).then(|| {
                 format!(
-                    "roster line {} ({:?}): certificates are for {days} days, their issuer {} lasts {}; they would be cut short, set days in the line",
+                    "roster line {} ({:?}): certificates are for {days} days, their issuer {} lasts {}; they would be truncated, set days in the line",
                     at + 1, line.path, line.authority, issuer.days
                 )
             })
@@ -184,11 +182,11 @@ fn issuer_of(plan: &Plan, key: &StoredKey, certificate: &Certificate, now: DateT
     let path_length = plan.profiles().get(&key.profile).and_then(|profile| profile.path_length);
     let authority = Authority::new(&key.name, certificate.clone()).ok();
     let path_length = authority.and_then(|authority| authority.path_length()).or(path_length);
-    // A day that has begun counts: its last second is in it.
+    // A started day counts: the certificate may end in its last second.
     Issuer { days: left.as_secs().div_ceil(86_400), path_length }
 }
 
-/// Certificate profiles whose parts do not go together.
+/// Finds certificate profiles with contradictory settings.
 fn profiles(plan: &Plan) -> Vec<String> {
     let mut found = Vec::new();
     for (name, profile) in plan.profiles() {
@@ -197,7 +195,7 @@ fn profiles(plan: &Plan) -> Vec<String> {
         if profile.kind == Kind::Leaf && profile.extended_key_usage.iter().any(|u| tls.contains(u)) && !signs
         {
             found.push(format!(
-                "certificate profile {name}: has no digitalSignature, without which TLS uses neither an EC key nor TLS 1.3 at all (RFC 5280 4.2.1.12); add it to key_usage"
+                "certificate profile {name}: has no digitalSignature, without which TLS works neither with EC keys nor in version 1.3 (RFC 5280 4.2.1.12); add it to key_usage"
             ));
         }
     }

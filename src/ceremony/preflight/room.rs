@@ -1,20 +1,17 @@
-//! What a file may answer for people, and what it may not.
+//! Checks that those in the room can answer what the plan asks, and which answers a file may give.
 
 use crate::ceremony::{Room, Wanted};
 use crate::failure::Failure;
 use crate::plan::Plan;
 
-/// Checks that those who answer can answer what this plan asks: at the beginning, and again
-/// whenever others take a ceremony up.
-///
-/// # Errors
-/// [`Failure::usage`] with what they lack.
+/// Checks that the room can answer what this plan asks from `next_step` on; performed at the beginning
+/// and at each resumption.
 pub fn check_room(plan: &Plan, rehearsal: bool, next_step: usize, room: &dyn Room) -> Result<(), Failure> {
     let script = plan.script();
     let wrong = |message: &str| Err(Failure::usage(format!("{}: {message}", plan.name())));
     if script.has("custody") && room.unattended() && !rehearsal {
         return wrong(
-            "the script hands out shares, and a file answers; run it at a terminal where custodians are, or as a --rehearsal",
+            "the script hands out shares, but a file answers; run it at a terminal with the custodians, or as a --rehearsal",
         );
     }
     let to_come = script.step.iter().skip(next_step).any(|step| step.act.name() == "custody");

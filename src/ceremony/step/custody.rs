@@ -1,9 +1,9 @@
-//! `custody`: a PIN that nobody knows, in shares that custodians hold.
+//! `custody`: a PIN that nobody knows, split into shares for custodians.
 //!
-//! Order of a change, so that the token never has a PIN that nobody can give: the shares are handed
-//! out and typed back, that is written down, the token gets the new PIN, the login with it is tried,
-//! and that is written down. After an interruption in between, either the old PIN or the new shares
-//! open the token, and both are tried, the shares first.
+//! A change is ordered so that the token never has a PIN that nobody can recover: the shares are
+//! handed out and typed back, that is written to disk, the token's PIN is changed, a login with it is
+//! tried, and that is written to disk. After an interruption in between, either the old PIN or the new
+//! shares open the token; both are tried, the shares first.
 
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
@@ -14,7 +14,7 @@ use crate::ceremony::room::{Answer, Question, Reply, Secret};
 use crate::failure::Failure;
 use crate::media::shown;
 use crate::plan::step;
-use crate::record::{Custody, Event, NewPin, Person, PinChange, Prompt, Share as Held};
+use crate::record::{Custody, Event, NewPin, Person, PinChange, Prompt, Share as ShareRecord};
 use crate::shares::{self, Collected, Share};
 
 impl Perform for step::Custody {
@@ -30,36 +30,36 @@ impl From<shares::Error> for Failure {
 }
 
 impl Conductor<'_> {
-    /// Makes a new PIN, hands out its shares, and gives the token that PIN.
+    /// Makes a new PIN, hands out its shares, and sets it.
     fn change_custody(&mut self, threshold: usize, count: usize) -> Result<(), Failure> {
         match self.state().pin.clone() {
             Some(PinChange::Changed(_)) => {
-                self.room.show("  The token has its new PIN already.");
+                self.room.show("  The token already has its new PIN.");
                 return Ok(());
             }
-            // Stopped before all of it was out: some custodians hold papers of it.
+            // Interrupted while shares were handed out: some custodians have papers of this set.
             Some(PinChange::Begun(set)) => self.void(&set)?,
             _ => {}
         }
         let Some(old) = self.open.as_mut().and_then(|open| open.pin.take()) else {
             return Err(Failure::usage(
-                "this token takes its PIN at its own pad; split custody needs one that keyrite can give it",
+                "this token requires its PIN pad; split custody needs a token that accepts its PIN from keyrite",
             ));
         };
-        self.people_take_shares()?;
+        self.check_attended()?;
         let holders = self.holders(count)?;
         let shares = self.new_shares(threshold, count)?;
         let set = shares.first().map(Share::identifier).unwrap_or_default();
         self.record(Event::Custody(Custody::Begun { set: set.clone() }))?;
         self.write_down()?;
         self.room.show(&format!(
-            "  A PIN was made at random. {count} shares of it make the set {set}; any {threshold} of them give it.\n  One custodian after another comes to the screen alone and brings pen and paper."
+            "  A random PIN was made. {count} shares of it form the set {set}; any {threshold} of them yield it.\n  Each custodian in turn comes to the screen alone, with pen and paper."
         ));
         let mut collected = Collected::of(Some(set.clone()));
         let mut list = Vec::new();
         for (share, person) in shares.iter().zip(&holders) {
             self.hand_out(share, person)?;
-            list.push(Held { share: share.index(), custodian: person.name.clone() });
+            list.push(ShareRecord { share: share.index(), custodian: person.name.clone() });
             if !collected.is_complete() {
                 collected.add(share.clone())?;
             }
@@ -73,7 +73,7 @@ impl Conductor<'_> {
         self.session()?.change_pin(&old, &new)?;
         self.pin_changed(&set)?;
         self.room.show(&format!(
-            "  The token has the new PIN, and the login with it went well. Older shares and the old PIN open nothing any more. Write on the envelopes: set {set}, token {}.",
+            "  The token has the new PIN, and a login with it succeeded. Older shares and the old PIN no longer work. Write on the envelopes: set {set}, token {}.",
             self.token.serial
         ));
         Ok(())
@@ -81,7 +81,7 @@ impl Conductor<'_> {
 
     fn new_shares(&self, threshold: usize, count: usize) -> Result<Vec<Share>, Failure> {
         let session = self.session()?;
-        // Octets of token and system together: as good as the better of the two.
+        // Random octets of token and system combined: as good as the better of the two.
         shares::split(threshold, count, &mut |octets: &mut [u8]| -> Result<(), Failure> {
             let token = Zeroizing::new(session.random(32)?);
             let system = Zeroizing::new(self.environment.random()?);
@@ -92,7 +92,7 @@ impl Conductor<'_> {
         })
     }
 
-    /// Who gets the shares: all custodians, or those whom people choose when there are more.
+    /// Returns who gets the shares: all custodians, or a choice if there are more than shares.
     fn holders(&mut self, count: usize) -> Result<Vec<Person>, Failure> {
         let mut left = self.custodians();
         if left.len() == count || self.room.unattended() {
@@ -115,7 +115,7 @@ impl Conductor<'_> {
                 let typed = self.listen(&question)?;
                 match typed.parse::<usize>() {
                     Ok(at) if (1..=left.len()).contains(&at) => break at - 1,
-                    _ => self.room.show("  That is none of the numbers."),
+                    _ => self.room.show("  That is not one of the numbers."),
                 }
             };
             chosen.push(left.remove(at));
@@ -123,45 +123,46 @@ impl Conductor<'_> {
         Ok(chosen)
     }
 
-    /// Nobody's share goes to a file, but in a rehearsal.
-    fn people_take_shares(&self) -> Result<(), Failure> {
-        match self.room.unattended() && !self.ledger.is_rehearsal() {
-            false => Ok(()),
-            true => Err(Failure::usage(
-                "a file answers, and shares go to a file in a rehearsal only; resume at a terminal where custodians are",
-            )),
+    /// Checks that no share goes to a file, except in a rehearsal.
+    fn check_attended(&self) -> Result<(), Failure> {
+        if self.room.unattended() && !self.ledger.is_rehearsal() {
+            Err(Failure::usage(
+                "a file answers, but shares go to a file only in a rehearsal; resume at a terminal with the custodians",
+            ))
+        } else {
+            Ok(())
         }
     }
 
-    /// Shows one share to one custodian, and has it typed back.
+    /// Shows one share to one custodian and has it typed back.
     fn hand_out(&mut self, share: &Share, person: &Person) -> Result<(), Failure> {
-        self.people_take_shares()?;
+        self.check_attended()?;
         let title = person.title();
-        self.seen_by(share, &title)?;
+        self.show_share(share, &title)?;
         if self.room.unattended() {
             return Ok(());
         }
         loop {
             let Some(typed) = self.secret(Secret::ShareBack(&title))? else {
-                self.room.show("  Once more on the screen; correct the paper.");
+                self.room.show("  It is shown once more; correct the paper.");
                 let again = Custody::ShownAgain { share: share.index(), to: person.name.clone() };
                 self.record(Event::Custody(again))?;
-                self.seen_by(share, &title)?;
+                self.show_share(share, &title)?;
                 continue;
             };
             match Share::read(typed.expose_secret()) {
                 Ok(typed) if typed.is(share) => break,
                 Ok(_) => self.room.show("  That is a share, but not yours."),
                 Err(wrong) => {
-                    self.room.show(&format!("  Not right: {wrong}."));
+                    self.room.show(&format!("  Not valid: {wrong}."));
                 }
             }
         }
-        self.room.show(&format!("  {title}: the paper is right. Keep it where nobody else comes."));
+        self.room.show(&format!("  {title}: the paper is correct. Keep it where nobody else has access."));
         Ok(())
     }
 
-    fn seen_by(&mut self, share: &Share, title: &str) -> Result<(), Failure> {
+    fn show_share(&mut self, share: &Share, title: &str) -> Result<(), Failure> {
         loop {
             match self.room.hand_out(title, &share.grouped())? {
                 Reply::Text(_) => return Ok(()),

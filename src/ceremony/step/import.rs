@@ -1,4 +1,4 @@
-//! `import`: what came in, and whether it is what was sent.
+//! `import`: shows what was imported and has its digest compared with the sender's.
 
 use super::Perform;
 use crate::ceremony::conductor::Conductor;
@@ -10,7 +10,7 @@ use crate::request::IndexName;
 impl Perform for Import {
     fn perform(&self, conductor: &mut Conductor<'_>) -> Result<(), Failure> {
         let requests = conductor.approved + conductor.refused;
-        conductor.room.show(&format!("  {} came in", count(requests as u64, "request")));
+        conductor.room.show(&format!("  {} imported", count(requests as u64, "request")));
         let (bundle_sha256, indexes) = (conductor.setup.bundle, conductor.setup.indexes.clone());
         for facts in &indexes {
             show(conductor, facts);

@@ -1,4 +1,4 @@
-//! `inventory`: what lies on the token before, in between and after. An unexpected object stops the ceremony.
+//! `inventory`: lists the objects on the token. An unexpected object stops the ceremony.
 
 use super::Perform;
 use crate::ceremony::conductor::Conductor;
@@ -16,7 +16,7 @@ impl Perform for step::Inventory {
 }
 
 impl Conductor<'_> {
-    /// Lists the objects, and proves every key of the ledger that is in this token.
+    /// Lists the objects and proves every key of the ledger that is in this token.
     fn inventory(&mut self, rule: StrangerRule) -> Result<(), Failure> {
         let keys = self.own_keys()?;
         let objects = self.session()?.inventory()?;
@@ -38,13 +38,13 @@ impl Conductor<'_> {
         for key in &keys {
             let Some(certificate) = &key.certificate else { continue };
             let attributes = self.session()?.prove_key(key, certificate.key())?;
-            self.room.show(&format!("  proved: the token holds the key of {}", key.name));
+            self.room.show(&format!("  proved: the token has the key of {}", key.name));
             self.record(Event::KeyProved(KeyProved { name: key.name.clone(), attributes }))?;
         }
         Ok(())
     }
 
-    /// Looks at the token once more, before the release or at the end.
+    /// Checks the objects again: after a pause, before the release or at the end.
     pub(in crate::ceremony) fn inventory_after(&mut self) -> Result<(), Failure> {
         if self.open.is_none() || self.state().look.is_none() {
             return Ok(());
@@ -59,8 +59,8 @@ impl Conductor<'_> {
         Ok(keys.into_iter().filter(|key| key.token_serial == self.token.serial).collect())
     }
 
-    /// Compares with what was there before, writes the difference down, and stops at what nobody
-    /// expects: what appeared during the ceremony, and what neither ledger nor script know.
+    /// Compares the objects with the previous inventory, records the difference, and stops at unexpected
+    /// ones: those that appeared during the ceremony, and those that are new to ledger and script.
     fn check_objects(
         &mut self,
         objects: Inventory,
@@ -68,7 +68,7 @@ impl Conductor<'_> {
         when: When,
         rule: StrangerRule,
     ) -> Result<(), Failure> {
-        // What there is of a key that the token was making is decided in the step that makes it.
+        // Objects of an interrupted key generation are handled by the step that creates the key.
         let intention = self.intention()?;
         let is_begun = |object: &&InventoryObject| intention.as_ref().is_some_and(|one| one.is_of(object));
         let others = objects.iter().filter(|object| !is_own(object, keys));
@@ -94,25 +94,25 @@ impl Conductor<'_> {
         };
         self.record(Event::Inventory(look.clone()))?;
         if !look.gone.is_empty() {
-            self.room.show(&format!("  gone since the last look: {}", names(&look.gone)));
+            self.room.show(&format!("  missing since the last inventory: {}", names(&look.gone)));
         }
         let serial = &self.token.serial;
         if !look.appeared.is_empty() {
             return Err(Failure::fault(format!(
-                "token {serial}: since the last look there is {}, which this ceremony did not make; find out who did, before anything more is signed [TOKEN-APPEARED]",
+                "token {serial}: new since the last inventory is {}, which this ceremony did not make; find out who did before anything more is signed [TOKEN-APPEARED]",
                 names(&look.appeared)
             )));
         }
         if !unknown.is_empty() {
             return Err(Failure::fault(format!(
-                "token {serial}: there is {}, which the ledger does not know; find out what it is, and if it may be there, say strangers = \"report\" in the script's step inventory [TOKEN-STRANGER]",
+                "token {serial}: {} is not known to the ledger; find out what it is, and if it may be there, set strangers = \"report\" in the script's step inventory [TOKEN-STRANGER]",
                 names(&unknown)
             )));
         }
         Ok(())
     }
 
-    /// All objects of this token that any ceremony of the ledger accepted.
+    /// Returns all objects of this token that any ceremony of the ledger accepted.
     fn accepted_before(&self) -> Result<Inventory, Failure> {
         let records = self.ledger.records_of("inventory")?.into_iter();
         let looks = records.filter_map(|(_, record)| match record.event {
@@ -123,7 +123,7 @@ impl Conductor<'_> {
     }
 }
 
-/// A key pair of the ledger, and nothing else that has its ID.
+/// Whether this is a key object of the ledger: an object of another class with its ID is not.
 fn is_own(object: &InventoryObject, keys: &[StoredKey]) -> bool {
     keys.iter().any(|key| object.is_key(&key.name, &key.key_id))
 }

@@ -1,5 +1,5 @@
-//! `issue`: what was reserved is signed, verified and recorded while the next is being built, in batches that
-//! keep their order.
+//! `issue`: signs, verifies and records reserved batches while the next ones are built; batches keep their
+//! order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,23 +12,23 @@ use crate::failure::Failure;
 use crate::issuance::{Reserved, Serial, Signed, Templates, ToBeSigned};
 use crate::ledger::{Advance, Reservation, Row, Rows};
 use crate::plan::step;
-use crate::record::{Event as Happened, Issued, Run, count};
+use crate::record::{Event as RecordEvent, Issued, Run, count};
 use crate::signing::{Batch, Event, Pipeline, Progress, Queues, Signers, approval};
 use crate::token::Session;
 
-/// So many certificates are a batch, at most and at least: what one thread works at before it hands on.
+/// Maximum and minimum certificates in a batch.
 const BATCH: (usize, usize) = (64, 4);
-/// Batches grow smaller towards the end, so that no session signs long after the others have nothing
-/// left: what is left makes so many times the batches that may be under way.
+/// The remaining requests are divided into this many times the batches that may be in flight: batches shrink
+/// towards the end, so that no session signs long after the others are idle.
 const BATCHES_LEFT: usize = 2;
 
-/// As long as enough waits to be signed, what the pipeline have done is gathered, up to this time, and
-/// written down together.
+/// While enough is queued for signing, finished work is collected for up to this time and written in one
+/// transaction.
 const GATHER: Duration = Duration::from_millis(20);
 
 impl Perform for step::Issue {
     fn perform(&self, conductor: &mut Conductor<'_>) -> Result<(), Failure> {
-        // Sessions go to threads of their own while the ledger is written to.
+        // Each session moves to a separate thread while this one writes the ledger.
         let open = conductor.open.take().ok_or_else(|| Failure::fault("no token is open"))?;
         let mut sessions = vec![open.session];
         let result = conductor.issue_with(&mut sessions);
@@ -38,7 +38,7 @@ impl Perform for step::Issue {
         conductor
             .room
             .show(&format!("  {} issued, each signature verified", count(certificates, "certificate")));
-        conductor.record(Happened::Issued(Issued { certificates }))
+        conductor.record(RecordEvent::Issued(Issued { certificates }))
     }
 }
 
@@ -55,7 +55,7 @@ impl Conductor<'_> {
         let halt = AtomicBool::new(false);
         let pipeline = Pipeline { signers: &signers, templates: &templates, policy: &policy, halt: &halt };
         let processors = self.environment.processors.min(self.approved);
-        pipeline.run(sessions, processors, |link| {
+        pipeline.run(sessions, processors, |queues| {
             let mut coordinator = Coordinator {
                 pipeline: &pipeline,
                 row: self.ledger.last_reserved_request(self.id)?,
@@ -70,13 +70,13 @@ impl Conductor<'_> {
                 under_way: 0,
                 failure: None,
                 halt: &halt,
-                handed_out: 0,
+                dispatched: 0,
             };
-            coordinator.work(link)
+            coordinator.work(queues)
         })
     }
 
-    /// The authorities that the roster names, with what the ledger knows of their keys.
+    /// Returns the authorities that the roster names, with their keys.
     fn signers(&self) -> Result<Signers, Failure> {
         let mut found = Signers::new();
         for line in &self.plan.script().roster {
@@ -89,52 +89,49 @@ impl Conductor<'_> {
     }
 }
 
-/// Where the ledger is written: takes in what the pipeline have done, and gives them the next.
+/// Writes the ledger: collects the work that the pipeline finished and dispatches the next.
 struct Coordinator<'d, 'c> {
     conductor: &'d mut Conductor<'c>,
     pipeline: &'d Pipeline<'d>,
     /// Random octets of the token.
     seed: Vec<u8>,
-    /// The last request that was handed out.
+    /// Last request dispatched.
     row: i64,
     done: usize,
     next_batch: u64,
     next_reserve: u64,
     built: BTreeMap<u64, Vec<(i64, ToBeSigned)>>,
     next_record: u64,
-    /// Signed before one that comes first: what is recorded is a run of rows without a gap.
+    /// Batches signed out of order: only a run of rows without a gap is recorded.
     signed: BTreeMap<u64, Vec<(Reservation, Signed)>>,
     under_way: usize,
     failure: Option<(u64, Failure)>,
     halt: &'d AtomicBool,
-    /// Requests that were handed out in this run, or answered before it.
-    handed_out: usize,
+    /// Number of requests dispatched in this run or answered before it.
+    dispatched: usize,
 }
 
 impl Coordinator<'_, '_> {
-    fn work(&mut self, link: &Queues) -> Result<(), Failure> {
-        self.sign_reserved(link)?;
-        self.handed_out = self.done;
+    fn work(&mut self, queues: &Queues) -> Result<(), Failure> {
+        self.sign_reserved(queues)?;
+        self.dispatched = self.done;
         loop {
             if (self.conductor.environment.stopped)() {
                 self.halt.store(true, Ordering::Relaxed);
             }
-            while self.failure.is_none() && self.under_way < link.most() && self.hand_out(link)? {}
-            // What waits for a batch that was kept or failed stays reserved, and is signed again.
+            while self.failure.is_none() && self.under_way < queues.capacity() && self.dispatch(queues)? {}
+            // Batches behind one that was kept or failed stay reserved and are signed again on resumption.
             if self.under_way == self.signed.len() {
                 break;
             }
             let mut advance = Advance::default();
-            let mut event = Some(link.wait()?);
+            let mut event = Some(queues.wait()?);
             let end = Instant::now() + GATHER;
             while let Some(one) = event {
                 self.take(one, &mut advance);
-                event = match link.enough_to_sign() {
-                    true => link.wait_until(end),
-                    false => link.more(),
-                };
+                event = if queues.enough_to_sign() { queues.wait_until(end) } else { queues.try_next() };
             }
-            self.advance(advance, link)?;
+            self.advance(advance, queues)?;
         }
         match self.failure.take() {
             Some((_, error)) => Err(error),
@@ -146,8 +143,8 @@ impl Coordinator<'_, '_> {
         }
     }
 
-    /// Has signed what an interrupted run reserved: the same octets, the same serial numbers.
-    fn sign_reserved(&mut self, link: &Queues) -> Result<(), Failure> {
+    /// Signs what an interrupted run reserved: the same octets with the same serial numbers.
+    fn sign_reserved(&mut self, queues: &Queues) -> Result<(), Failure> {
         let mut row = self.conductor.ledger.before(self.conductor.id)?;
         loop {
             let reserved = self.conductor.ledger.rows_after(Rows::Reserved, row, BATCH.0)?;
@@ -157,24 +154,24 @@ impl Coordinator<'_, '_> {
             let again = reserved.iter().map(|row| self.reserved(row));
             let batch = again.collect::<Result<_, Failure>>()?;
             self.under_way += 1;
-            link.sign(Batch { number: self.next_batch, items: batch })?;
+            queues.sign(Batch { number: self.next_batch, items: batch })?;
             self.next_batch += 1;
             self.next_reserve += 1;
             let mut advance = Advance::default();
-            self.take(link.wait()?, &mut advance);
-            self.advance(advance, link)?;
+            self.take(queues.wait()?, &mut advance);
+            self.advance(advance, queues)?;
             if self.failure.is_some() || (self.conductor.environment.stopped)() {
                 return Ok(());
             }
         }
     }
 
-    /// A reservation that was made before the interruption: what was approved gives the very octets.
+    /// Restores a reservation made before the interruption: the approval must yield the same octets.
     fn reserved(&self, row: &Row) -> Result<Reservation, Failure> {
         let approval = approval(&self.conductor.policy, row)?;
         let other = || {
             Failure::fault(format!(
-                "ledger: {}: other octets are reserved than were approved",
+                "ledger: {}: the reserved octets are not those of the approval",
                 approval.path()
             ))
         };
@@ -183,21 +180,21 @@ impl Coordinator<'_, '_> {
         row.reservation(tbs).ok_or_else(other)
     }
 
-    /// Hands the next requests out to be built; false when there are none, or people want to stop.
-    fn hand_out(&mut self, link: &Queues) -> Result<bool, Failure> {
+    /// Dispatches the next batch to be built; false if there is none or cancellation was requested.
+    fn dispatch(&mut self, queues: &Queues) -> Result<bool, Failure> {
         if self.halt.load(Ordering::Relaxed) {
             return Ok(false);
         }
-        let left = self.conductor.approved.saturating_sub(self.handed_out);
-        let batch = (left / (BATCHES_LEFT * link.most())).clamp(BATCH.1, BATCH.0);
+        let left = self.conductor.approved.saturating_sub(self.dispatched);
+        let batch = (left / (BATCHES_LEFT * queues.capacity())).clamp(BATCH.1, BATCH.0);
         let approved = self.conductor.ledger.rows_after(Rows::Approved, self.row, batch)?;
         let Some(last) = approved.last() else { return Ok(false) };
         self.row = last.id;
-        self.handed_out += approved.len();
+        self.dispatched += approved.len();
         let now = self.conductor.now()?;
         let items = approved.into_iter().map(|row| Ok((self.serial(row.id)?, row)));
         let items = items.collect::<Result<_, Failure>>()?;
-        link.build(Batch { number: self.next_batch, items }, now)?;
+        queues.build(Batch { number: self.next_batch, items }, now)?;
         self.next_batch += 1;
         self.under_way += 1;
         Ok(true)
@@ -232,10 +229,10 @@ impl Coordinator<'_, '_> {
         }
     }
 
-    /// Writes down what was signed, and reserves the batches whose turn it is.
-    fn advance(&mut self, mut advance: Advance, link: &Queues) -> Result<(), Failure> {
+    /// Records what was signed, and reserves the batches that are next in order.
+    fn advance(&mut self, mut advance: Advance, queues: &Queues) -> Result<(), Failure> {
         if self.failure.is_some() {
-            // Nothing new is begun, so batches that were only built are put away.
+            // Nothing new is started: drop batches that were built but not reserved.
             self.under_way -= self.built.len();
             self.built.clear();
         }
@@ -252,20 +249,20 @@ impl Coordinator<'_, '_> {
         let before = self.conductor.transcript.clone();
         let certificates = advance.signed.iter().map(|(of, signed)| (of.tbs().serial(), signed.digest()));
         if let Some(run) = Run::of(certificates) {
-            self.conductor.record(Happened::Signed(run))?;
+            self.conductor.record(RecordEvent::Signed(run))?;
         }
         if let Some(run) = Run::of(advance.reserve.iter().map(|(_, tbs)| (tbs.serial(), tbs.digest()))) {
-            self.conductor.record(Happened::Reserved(run))?;
+            self.conductor.record(RecordEvent::Reserved(run))?;
         }
-        advance.lines = self.conductor.transcript.noted().to_vec();
+        advance.lines = self.conductor.transcript.pending().to_vec();
         let advanced = self.conductor.ledger.advance(advance);
         let mut reserved = self.conductor.transcript.settle(before, advanced)?.into_iter();
         let batches = sizes.len() as u64;
         for (number, size) in sizes {
-            link.sign(Batch { number, items: reserved.by_ref().take(size).collect() })?;
+            queues.sign(Batch { number, items: reserved.by_ref().take(size).collect() })?;
         }
-        if batches > 0 && self.next_reserve > link.most() as u64 {
-            // From now on the sessions have enough to sign while the ledger is tidied up.
+        if batches > 0 && self.next_reserve > queues.capacity() as u64 {
+            // From now on the sessions have enough to sign during a checkpoint of the ledger.
             self.conductor.ledger.tidy()?;
         }
         self.done += signed;

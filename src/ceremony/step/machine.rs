@@ -1,4 +1,4 @@
-//! `machine`: what the machine looks like, and whether its clock is right.
+//! `machine`: records facts about the machine and has its clock confirmed.
 
 use super::Perform;
 use crate::ceremony::conductor::Conductor;
@@ -25,7 +25,7 @@ impl Perform for Machine {
         let refused = self.network == NetworkRule::Refuse && !facts.network_up.is_empty();
         if refused && !conductor.ledger.is_rehearsal() {
             return Err(Failure::fault(format!(
-                "network interface {} is up and the script refuses that; take it down, or say network = \"report\" in the script's step machine",
+                "network interface {} is up and the script refuses that; take it down, or set network = \"report\" in the script's step machine",
                 list(&facts.network_up)
             )));
         }

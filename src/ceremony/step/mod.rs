@@ -1,4 +1,4 @@
-//! Steps: how each act of a script is performed. What an act says, needs and asks is in `plan/step`.
+//! Steps: performs the acts of a script. What an act states, requires and asks is in `plan/step`.
 
 mod create_authority;
 mod create_manifest_key;
@@ -19,16 +19,12 @@ use super::conductor::Conductor;
 use crate::failure::Failure;
 use crate::plan::Act;
 
-/// How an act is performed.
+/// An act that can be performed.
 pub trait Perform {
-    /// Performs it. Whatever it does is recorded before and after.
-    ///
-    /// # Errors
-    /// [`Failure`] interrupts the ceremony.
+    /// Performs the act; a [`Failure`] interrupts the ceremony.
     fn perform(&self, conductor: &mut Conductor<'_>) -> Result<(), Failure>;
 }
 
-/// Who performs an act.
 pub fn performer(act: &Act) -> &dyn Perform {
     match act {
         Act::Machine(act) => act,

@@ -1,4 +1,4 @@
-//! `pause`: the token is closed, people leave and come back, and all is as they left it.
+//! `pause`: closes the token while people leave; when they are back, checks seals and transcript head.
 
 use super::Perform;
 use crate::ceremony::conductor::Conductor;
@@ -44,7 +44,7 @@ impl Pause {
     }
 }
 
-/// Logs in again as the script says, and looks at what is on the token now.
+/// Logs in again as the script specifies, and checks the objects on the token.
 fn reopen(conductor: &mut Conductor<'_>) -> Result<(), Failure> {
     let open = |act: &Act| match act {
         Act::OpenToken(open) => Some(open.clone()),

@@ -1,4 +1,4 @@
-//! `record`: what somebody says or reads off, a number twice.
+//! `record`: a statement, or a value read off and typed twice.
 
 use super::Perform;
 use crate::ceremony::conductor::Conductor;
@@ -15,7 +15,7 @@ impl Perform for Record {
 }
 
 impl Record {
-    /// Has it said or read off, and writes it down; returns it.
+    /// Asks for the value, records and returns it.
     pub(super) fn stated(&self, conductor: &mut Conductor<'_>) -> Result<String, Failure> {
         let Self { kind, label, by, .. } = self;
         let person = conductor.seat(*by)?;
@@ -29,22 +29,22 @@ impl Record {
                     return Err(Failure::usage(format!("answers: record {label:?}: {wrong}")));
                 }
                 Err(wrong) => {
-                    conductor.room.show(&format!("  That cannot be written down: {}.", shown(&wrong)));
+                    conductor.room.show(&format!("  That cannot be recorded: {}.", shown(&wrong)));
                     continue;
                 }
             };
             if *kind == StatementKind::Statement || conductor.room.unattended() {
                 break value;
             }
-            question.text = format!("{}: type it once more, from the thing itself", person.title());
+            question.text = format!("{}: read it off again and type it once more", person.title());
             let again = conductor.answer(&question, None)?;
             question.text = format!("{}: {}", person.title(), shown(self.ask()));
             if self.value(&again).is_ok_and(|again| again == value) {
                 break value;
             }
-            conductor.room.show("  The two differ; nothing was written down. Once more from the start.");
+            conductor.room.show("  The two differ; nothing was recorded. Start again.");
         };
-        conductor.room.show(&format!("  written down: {}", shown(&value)));
+        conductor.room.show(&format!("  recorded: {}", shown(&value)));
         conductor.record(Event::Statement(Statement {
             kind: *kind,
             label: label.clone(),

@@ -1,4 +1,4 @@
-//! `review`: what would be issued and what is refused, read through and confirmed.
+//! `review`: people read and confirm what would be issued and what is refused.
 
 use super::Perform;
 use crate::ceremony::conductor::Conductor;
@@ -11,10 +11,10 @@ use crate::policy::Approval;
 use crate::record::{Event, Prompt, RefusedRequest, RefusedRequests, Review as Counts, Reviewed};
 use crate::signing::approval;
 
-/// So many refusals stand in one record of the transcript.
+/// Maximum refusals in one record of the transcript.
 const REFUSALS_OF_A_RECORD: usize = 256;
-/// A record of refusals ends with the one that makes their reasons so many octets: 256 of a hostile
-/// bundle would be longer than the longest line that [`crate::record::LONGEST_LINE`] lets in.
+/// A record of refusals ends once its reasons reach this many octets: 256 refusals of a hostile bundle could
+/// exceed [`crate::record::LONGEST_LINE`].
 const REASONS_OF_A_RECORD: usize = 1 << 20;
 
 impl Perform for Review {
@@ -41,7 +41,7 @@ impl Perform for Review {
     }
 }
 
-/// Writes down every refusal, so many in a record; what is not refused is approved.
+/// Records every refusal; all other requests are approved.
 fn record_refusals(conductor: &mut Conductor<'_>, mut row: i64) -> Result<(), Failure> {
     loop {
         let mut refused = conductor.ledger.rows_after(Rows::Refused, row, REFUSALS_OF_A_RECORD)?;
@@ -63,7 +63,7 @@ fn record_refusals(conductor: &mut Conductor<'_>, mut row: i64) -> Result<(), Fa
     }
 }
 
-/// What people see of a request that would be issued.
+/// Describes a request that would be issued.
 pub fn issue_lines(approval: &Approval) -> String {
     let names = approval.names();
     let names = if names.is_empty() { String::new() } else { format!(" [{}]", names.join(", ")) };

@@ -1,4 +1,4 @@
-//! What several sources say together: one history, nothing missing, nothing told twice.
+//! Cross-checks all sources: one history without gaps and duplicates.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::RandomState;
@@ -10,13 +10,13 @@ use crate::plan::Plan;
 use crate::record::FIRST;
 use crate::release::Head;
 
-/// One transcript, from wherever it was read.
+/// One transcript of any source.
 #[derive(Debug)]
-pub struct Chapter {
+pub struct TranscriptSource {
     pub source: String,
-    /// Its number, when a ledger told it.
+    /// Number of the ceremony, if it comes from a ledger.
     pub ceremony: Option<i64>,
-    /// Whether it lies in a release, whose manifest is signed.
+    /// Whether it is part of a release, whose manifest is signed.
     pub released: bool,
     pub plan: Option<Digest>,
     pub previous: Digest,
@@ -24,8 +24,7 @@ pub struct Chapter {
     pub seal: Option<Sealed>,
 }
 
-impl Chapter {
-    /// What others need of a transcript.
+impl TranscriptSource {
     pub fn of(source: String, ceremony: Option<i64>, reading: Reading) -> Self {
         Self {
             source,
@@ -38,7 +37,7 @@ impl Chapter {
         }
     }
 
-    /// As part of a release.
+    /// A transcript that is part of a release.
     pub fn of_release(source: String, reading: Reading) -> Self {
         Self { released: true, ..Self::of(source, None, reading) }
     }
@@ -51,20 +50,19 @@ impl Chapter {
     }
 }
 
-/// A release, from a medium or from a ledger's rows.
+/// A release, on a medium or in a ledger.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct ReleaseSource {
     pub source: String,
     pub in_ledger: bool,
     pub sequence: u64,
     pub manifest: Digest,
     pub previous: Option<Digest>,
-    /// The ledger that it comes from: its first authority.
+    /// Its ledger, identified by the certificate of the first authority.
     pub lineage: Option<Digest>,
 }
 
-impl Told {
-    /// What others need of a release.
+impl ReleaseSource {
     pub fn of(source: String, in_ledger: bool, manifest: Digest, head: &Head) -> Self {
         Self {
             source,
@@ -77,69 +75,70 @@ impl Told {
     }
 }
 
-/// All that was read.
+/// Data of all sources.
 #[derive(Debug, Default)]
-pub struct History {
-    chapters: Vec<Chapter>,
+pub struct CrossCheck {
+    transcripts: Vec<TranscriptSource>,
     plans: Vec<Plan>,
-    releases: Vec<Told>,
+    releases: Vec<ReleaseSource>,
     serials: HashSet<u64>,
     hasher: RandomState,
-    twice: usize,
+    duplicates: usize,
 }
 
-impl History {
-    /// Takes in a transcript.
-    pub fn tell(&mut self, chapter: Chapter) {
-        self.chapters.push(chapter);
+impl CrossCheck {
+    /// Adds a transcript.
+    pub fn add_transcript(&mut self, transcript: TranscriptSource) {
+        self.transcripts.push(transcript);
     }
 
+    /// Adds a plan that a ledger keeps.
     #[cfg(feature = "token")]
-    /// Takes in a plan that a ledger keeps.
-    pub fn keep(&mut self, plan: Plan) {
+    pub fn add_plan(&mut self, plan: Plan) {
         self.plans.push(plan);
     }
 
-    /// The plan of this transcript, when a ledger keeps it.
+    /// Returns the plan of this transcript if a ledger keeps it.
     pub fn plan(&self, reading: &Reading) -> Option<&Plan> {
         approved(reading, &self.plans)
     }
 
-    /// Takes in a release; whether its certificates are new to the history.
-    pub fn release(&mut self, told: Told) -> bool {
-        let new = !self.releases.iter().any(|known| !known.in_ledger && known.manifest == told.manifest);
-        self.releases.push(told);
+    /// Adds a release, and returns whether its certificates are new.
+    pub fn add_release(&mut self, release: ReleaseSource) -> bool {
+        let new = !self.releases.iter().any(|known| !known.in_ledger && known.manifest == release.manifest);
+        self.releases.push(release);
         new
     }
 
-    /// By what serial numbers are told apart.
+    /// Returns the hasher of serial numbers.
     pub fn hasher(&self) -> RandomState {
         self.hasher.clone()
     }
 
-    /// Takes in the certificates of a medium, hashes of authority and serial number.
-    pub fn serials(&mut self, serials: &[u64]) {
-        // Two different ones of a million fall together once in ten million audits.
-        self.twice += serials.iter().filter(|serial| !self.serials.insert(**serial)).count();
+    /// Adds the certificates of a medium: hashes of ledger, authority and serial number.
+    pub fn add_serials(&mut self, serials: &[u64]) {
+        // Two of a million collide once in ten million audits.
+        self.duplicates += serials.iter().filter(|serial| !self.serials.insert(**serial)).count();
     }
 
-    /// What all of it says together.
+    /// Returns the claims about all sources together.
     pub fn close(&self, order: &Order) -> Section {
         let mut section = Section::new("all together".to_owned());
         self.scripts(order, &mut section);
         self.transcripts(&mut section);
-        let lineages: BTreeSet<Option<Digest>> = self.releases.iter().map(|told| told.lineage).collect();
+        let lineages: BTreeSet<Option<Digest>> =
+            self.releases.iter().map(|release| release.lineage).collect();
         for lineage in lineages {
             self.sequence(lineage, &mut section);
         }
-        if self.releases.iter().any(|told| !told.in_ledger) {
+        if self.releases.iter().any(|release| !release.in_ledger) {
             let count = self.serials.len();
             section.compared(
                 "AUDIT-SERIALS",
-                match self.twice {
-                    0 => Ok(format!("{count} certificates on the given releases, no serial number twice under one authority")),
+                match self.duplicates {
+                    0 => Ok(format!("{count} certificates on the given releases, no duplicate serial number under one authority")),
                     twice => Err(format!(
-                        "{twice} certificates on the given releases have a serial number that another one of the same authority has"
+                        "{twice} certificates on the given releases have a duplicate serial number under the same authority"
                     )),
                 },
             );
@@ -147,15 +146,15 @@ impl History {
         section
     }
 
-    /// Each script that was given is the plan of some ceremony.
+    /// Checks that each given script is the plan of a ceremony.
     fn scripts(&self, order: &Order, section: &mut Section) {
         for plan in &order.plans {
             let (name, digest) = (plan.name(), plan.digest());
-            let ran = self.chapters.iter().find(|chapter| chapter.plan == Some(digest));
+            let ran = self.transcripts.iter().find(|transcript| transcript.plan == Some(digest));
             section.compared(
                 "AUDIT-SCRIPT",
                 match ran {
-                    Some(chapter) => Ok(format!("the given script {name} is the plan of {}: {digest}", chapter.name())),
+                    Some(transcript) => Ok(format!("the given script {name} is the plan of {}: {digest}", transcript.name())),
                     None => Err(format!(
                         "the given script {name} has the plan digest {digest}, no ceremony here ran it; they ran {}",
                         self.plans()
@@ -167,87 +166,87 @@ impl History {
 
     fn plans(&self) -> String {
         let plans: BTreeSet<String> =
-            self.chapters.iter().filter_map(|chapter| Some(chapter.plan?.to_string())).collect();
+            self.transcripts.iter().filter_map(|transcript| Some(transcript.plan?.to_string())).collect();
         if plans.is_empty() { "none".into() } else { plans.into_iter().collect::<Vec<_>>().join(", ") }
     }
 
-    /// Transcripts on media are those of the ledger, and follow one another.
+    /// Checks that transcripts outside a ledger are in the given ledger, or else follow one another.
     fn transcripts(&self, section: &mut Section) {
         let (ledger, media): (Vec<_>, Vec<_>) =
-            self.chapters.iter().partition(|chapter| chapter.ceremony.is_some());
-        for chapter in media {
-            if !chapter.released {
-                self.signed(chapter, section);
+            self.transcripts.iter().partition(|transcript| transcript.ceremony.is_some());
+        for transcript in media {
+            if !transcript.released {
+                self.signed(transcript, section);
             }
-            let same = ledger.iter().find(|known| known.tells(chapter));
+            let same = ledger.iter().find(|known| known.is_same_as(transcript));
             if let Some(same) = same {
                 section.compared(
                     "AUDIT-HISTORY",
-                    Ok(format!("the transcript in {} is that of {}", chapter.source, same.name())),
+                    Ok(format!("the transcript in {} is that of {}", transcript.source, same.name())),
                 );
             } else if !ledger.is_empty() {
                 section.compared(
                     "AUDIT-HISTORY",
-                    Err(format!("the transcript in {} is in no ledger that was given", chapter.source)),
+                    Err(format!("the transcript in {} is not in any given ledger", transcript.source)),
                 );
             } else {
-                self.before(chapter, section);
+                self.before(transcript, section);
             }
         }
     }
 
-    /// Whether a transcript that was given by itself is one that was sealed.
-    fn signed(&self, chapter: &Chapter, section: &mut Section) {
-        match self.chapters.iter().find(|known| known.released && chapter.tells(known)) {
+    /// Checks whether a transcript given by itself is sealed by a given release.
+    fn signed(&self, transcript: &TranscriptSource, section: &mut Section) {
+        match self.transcripts.iter().find(|known| known.released && transcript.is_same_as(known)) {
             Some(release) => section.compared(
                 "AUDIT-SEAL",
-                Ok(format!("the transcript in {} is the one that {} seals", chapter.source, release.source)),
+                Ok(format!("the transcript in {} is the one that {} seals", transcript.source, release.source)),
             ),
-            None => section.untold(
+            None => section.unknown(
                 "AUDIT-SEAL",
                 format!(
-                    "whether the transcript in {} is as it was written: no release here seals it; compare its head {} with the paper, or name its release",
-                    chapter.source, chapter.head
+                    "whether the transcript in {} was modified: no given release seals it; compare its head {} with the paper, or name its release",
+                    transcript.source, transcript.head
                 ),
             ),
         }
     }
 
-    /// What came before a transcript, where no ledger tells it.
-    fn before(&self, chapter: &Chapter, section: &mut Section) {
-        let name = chapter.name();
-        if chapter.previous == FIRST {
+    /// Checks what came before a transcript if no ledger was given.
+    fn before(&self, transcript: &TranscriptSource, section: &mut Section) {
+        let name = transcript.name();
+        if transcript.previous == FIRST {
             return section
                 .compared("AUDIT-HISTORY", Ok(format!("{name}: the first transcript of its ledger")));
         }
-        match self.chapters.iter().find(|before| before.head == chapter.previous) {
+        match self.transcripts.iter().find(|before| before.head == transcript.previous) {
             Some(before) => section.compared(
                 "AUDIT-HISTORY",
                 Ok(format!("{name}: carries the head of {}, which came before it", before.name())),
             ),
-            None => section.untold(
+            None => section.unknown(
                 "AUDIT-HISTORY",
                 format!(
-                    "{name}: carries {} as the head of the transcript before it, whose last record no source here has; name the ledger",
-                    chapter.previous
+                    "{name}: carries {} as the head of the previous transcript, which no given source has; name the ledger",
+                    transcript.previous
                 ),
             ),
         }
     }
 
-    /// The releases of one ledger: numbers without a gap, each naming the manifest before it.
+    /// Checks the releases of one ledger: no gap in the numbers, each naming the previous manifest.
     fn sequence(&self, lineage: Option<Digest>, section: &mut Section) {
-        let mut given: BTreeMap<u64, Vec<&Told>> = BTreeMap::new();
-        let of = |told: &&Told| told.lineage == lineage;
-        for told in self.releases.iter().filter(of).filter(|told| !told.in_ledger) {
-            given.entry(told.sequence).or_default().push(told);
+        let mut given: BTreeMap<u64, Vec<&ReleaseSource>> = BTreeMap::new();
+        let of = |release: &&ReleaseSource| release.lineage == lineage;
+        for release in self.releases.iter().filter(of).filter(|release| !release.in_ledger) {
+            given.entry(release.sequence).or_default().push(release);
         }
-        let ledger: BTreeMap<u64, &Told> = self
+        let ledger: BTreeMap<u64, &ReleaseSource> = self
             .releases
             .iter()
             .filter(of)
-            .filter(|told| told.in_ledger)
-            .map(|told| (told.sequence, told))
+            .filter(|release| release.in_ledger)
+            .map(|release| (release.sequence, release))
             .collect();
         if given.is_empty() {
             return;
@@ -257,20 +256,20 @@ impl History {
             let first = given.keys().next().copied().unwrap_or_default();
             let last = given.keys().last().copied().unwrap_or_default();
             let before = if first > 1 { format!("before release {first} and ") } else { String::new() };
-            section.untold(
+            section.unknown(
                 "AUDIT-SEQUENCE",
                 format!("whether there are releases {before}after release {last}; name the ledger"),
             );
             return;
         }
-        section.compared("AUDIT-SEQUENCE", known(&given, &ledger));
+        section.compared("AUDIT-SEQUENCE", in_ledger(&given, &ledger));
         let missing: Vec<String> =
             ledger.keys().filter(|number| !given.contains_key(number)).map(u64::to_string).collect();
         if !missing.is_empty() {
-            section.untold(
+            section.unknown(
                 "AUDIT-SEQUENCE",
                 format!(
-                    "whether the media of the releases {} hold: the ledger has them, they were not given",
+                    "whether the media of the releases {} are intact: the ledger has them, they were not given",
                     missing.join(", ")
                 ),
             );
@@ -278,31 +277,31 @@ impl History {
     }
 }
 
-impl Chapter {
-    /// Whether this transcript of a ledger begins with that one, or is it.
-    fn tells(&self, other: &Self) -> bool {
+impl TranscriptSource {
+    /// Whether the other transcript is this one, or this one up to its seal.
+    fn is_same_as(&self, other: &Self) -> bool {
         let sealed = |seal: &Option<Sealed>| seal.as_ref().map(|seal| seal.file);
         self.head == other.head || (other.seal.is_some() && sealed(&self.seal) == sealed(&other.seal))
     }
 }
 
-fn linked(given: &BTreeMap<u64, Vec<&Told>>) -> Result<String, String> {
-    let mut last: Option<&Told> = None;
-    for (number, told) in given {
-        let Some(one) = told.first() else { continue };
-        if let Some(other) = told.iter().find(|other| other.manifest != one.manifest) {
+fn linked(given: &BTreeMap<u64, Vec<&ReleaseSource>>) -> Result<String, String> {
+    let mut last: Option<&ReleaseSource> = None;
+    for (number, release) in given {
+        let Some(one) = release.first() else { continue };
+        if let Some(other) = release.iter().find(|other| other.manifest != one.manifest) {
             return Err(format!(
                 "{} and {} are both release {number}, with the manifests {} and {}",
                 one.source, other.source, one.manifest, other.manifest
             ));
         }
         if *number == 1 && one.previous.is_some() {
-            return Err(format!("{}: is release 1 and names a release before it", one.source));
+            return Err(format!("{}: is release 1 and names a previous release", one.source));
         }
         if let Some(last) = last {
             if *number != last.sequence + 1 {
                 return Err(format!(
-                    "release {} is missing between {} and {}; have it written again from the ledger: keyrite release again --ledger LEDGER --out RELEASE --sequence {}",
+                    "release {} is missing between {} and {}; write it again from the ledger: keyrite release again --ledger LEDGER --out RELEASE --sequence {}",
                     last.sequence + 1,
                     last.source,
                     one.source,
@@ -311,7 +310,7 @@ fn linked(given: &BTreeMap<u64, Vec<&Told>>) -> Result<String, String> {
             }
             if one.previous != Some(last.manifest) {
                 return Err(format!(
-                    "{}: names {} as the manifest before it, {} has {}",
+                    "{}: names {} as the previous manifest, {} has {}",
                     one.source,
                     one.previous.map_or_else(|| "none".into(), |previous| previous.to_string()),
                     last.source,
@@ -325,20 +324,23 @@ fn linked(given: &BTreeMap<u64, Vec<&Told>>) -> Result<String, String> {
     Ok(format!("the given releases {} follow one another without a gap", numbers.join(", ")))
 }
 
-fn known(given: &BTreeMap<u64, Vec<&Told>>, ledger: &BTreeMap<u64, &Told>) -> Result<String, String> {
-    for told in given.values().flatten() {
-        match ledger.get(&told.sequence) {
-            Some(row) if row.manifest == told.manifest => {}
+fn in_ledger(
+    given: &BTreeMap<u64, Vec<&ReleaseSource>>,
+    ledger: &BTreeMap<u64, &ReleaseSource>,
+) -> Result<String, String> {
+    for release in given.values().flatten() {
+        match ledger.get(&release.sequence) {
+            Some(row) if row.manifest == release.manifest => {}
             Some(row) => {
                 return Err(format!(
                     "{}: is release {} with the manifest {}, the ledger has {}",
-                    told.source, told.sequence, told.manifest, row.manifest
+                    release.source, release.sequence, release.manifest, row.manifest
                 ));
             }
             None => {
                 return Err(format!(
-                    "{}: is release {}, which the ledger does not have; it is an older copy, or was cut short",
-                    told.source, told.sequence
+                    "{}: is release {}, which the ledger does not have; it is an older copy, or was truncated",
+                    release.source, release.sequence
                 ));
             }
         }

@@ -1,4 +1,4 @@
-//! The beginning: what will be performed or goes on, who is there, and that it is the plan.
+//! The beginning: shows the plan, has people sign in and confirm the plan digest.
 
 use super::ask::ALWAYS;
 use super::conductor::Conductor;
@@ -10,7 +10,7 @@ use crate::record::{Compared, Event, Person, Prompt, Role};
 
 impl Conductor<'_> {
     /// Shows the plan, has people sign in, and has the plan digest confirmed.
-    pub(super) fn welcome(&mut self) -> Result<(), Failure> {
+    pub(super) fn begin(&mut self) -> Result<(), Failure> {
         let kind = if self.ledger.is_rehearsal() { "REHEARSAL: " } else { "" };
         let script = self.plan.script();
         self.room.show(&format!(
@@ -22,27 +22,27 @@ impl Conductor<'_> {
             script.step.len(),
         ));
         if self.resumed {
-            self.tell_where()?;
+            self.show_resumption()?;
         }
         self.sign_in()?;
-        self.asking = self.plan.script().people.confirm;
+        self.confirm_count = self.plan.script().people.confirm;
         self.room.show("\nThe plan");
         let sha256 = self.plan.digest();
         self.compare(sha256, |words| Prompt::Plan(Compared { sha256, words }))?;
-        self.agreed = true;
+        self.plan_confirmed = true;
         Ok(())
     }
 
-    /// Where an interrupted ceremony stands.
-    fn tell_where(&mut self) -> Result<(), Failure> {
-        let mut lines = vec!["\nThis ceremony was interrupted and goes on.".to_owned()];
+    /// Shows the progress of an interrupted ceremony.
+    fn show_resumption(&mut self) -> Result<(), Failure> {
+        let mut lines = vec!["\nThis ceremony was interrupted and continues.".to_owned()];
         let steps = &self.plan.script().step;
         let done = self.state().done;
         for (at, step) in steps.iter().enumerate() {
             let state = match at {
-                _ if at < done && step.act.rules().is_performed_again() => "done, and done again now",
+                _ if at < done && step.act.rules().is_performed_again() => "done, and repeated now",
                 _ if at < done => "done",
-                _ if at == done => "goes on here",
+                _ if at == done => "continues here",
                 _ => "to come",
             };
             lines.push(format!("  {:>2} {:<20} {state}", at + 1, step.act.name()));
@@ -62,8 +62,8 @@ impl Conductor<'_> {
         let release = self.ledger.release(self.id)?;
         lines
             .push(format!("  manifest                   {}", release.map_or("not signed yet", |_| "signed")));
-        lines.extend(self.tell_medium());
-        // Nothing of this run is written yet.
+        lines.extend(self.describe_medium());
+        // This run has not written a record yet.
         if let Some(last) = self.ledger.last_line()? {
             let head = Digest::of(last.as_bytes());
             lines
@@ -73,8 +73,8 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    /// Where the release will go, and whether the medium is there that was there before.
-    fn tell_medium(&self) -> Option<String> {
+    /// Describes the destination of the release, and whether its medium is the same as before.
+    fn describe_medium(&self) -> Option<String> {
         let out = self.setup.out.as_deref()?;
         let (now, before) = (Output::medium(out), self.setup.medium.as_deref());
         let mut text = format!(
@@ -91,11 +91,11 @@ impl Conductor<'_> {
         Some(text)
     }
 
-    /// Has everybody whom the script wants sign in by name. Names are written down once they are
-    /// read back, so that what was mistyped, or was no name at all, stays nowhere.
+    /// Has everyone whom the script requires sign in by name. Names are recorded only after they were
+    /// read back, so that a mistyped name, or a secret typed by mistake, is stored nowhere.
     pub(super) fn sign_in(&mut self) -> Result<(), Failure> {
         let seats = self.plan.script().people.clone();
-        self.room.show(&format!("\nWho is there: the script wants {}", seats.count().text()));
+        self.room.show(&format!("\nSign in: the script requires {}", seats.count().text()));
         let mut there: Vec<Person> = Vec::new();
         for (role, number) in seats.all() {
             there.push(self.sign_in_one(role, number, &there)?);
@@ -110,7 +110,7 @@ impl Conductor<'_> {
         there.into_iter().try_for_each(|person| self.record(Event::Present(person)))
     }
 
-    /// Reads the names back; the index of one that is to be typed again, if any.
+    /// Reads the names back; returns the index of one to correct, if any.
     fn misnamed(&mut self, there: &[Person]) -> Result<Option<usize>, Failure> {
         if self.room.unattended() {
             return Ok(None);
@@ -138,7 +138,6 @@ impl Conductor<'_> {
         let which = if of > 1 { format!(" {number} of {of}") } else { String::new() };
         let text = format!("{}{which}: type your name", role.as_str());
         let question = Question { text, wanted: Answer::Name(role, number) };
-        // A name that cannot sit down is told, and another one is asked for.
         loop {
             let name = self.listen(&question)?;
             let wrong = match Person::new(role, &name) {

@@ -1,5 +1,5 @@
-//! Whether a bundle may be used at all, told by its index before any of its requests is looked at:
-//! cluster, time, sequence, approvals.
+//! Admission of a bundle as a whole, decided by its index before any request is read: cluster, time,
+//! sequence, approvals.
 
 use std::collections::HashMap;
 
@@ -12,24 +12,24 @@ use crate::plan::Script;
 use crate::record::BundleFacts;
 use crate::request::{Approvals, Gate, INDEX, Index, IndexName, Opened, Time};
 
-/// A bundle may be dated so many seconds ahead of the clock, which no two machines have alike.
+/// Maximum seconds by which a bundle may be dated ahead of the clock: clocks of two machines differ.
 const AHEAD: u64 = 300;
 
-/// The last sequence number of each cluster and part.
+/// Last sequence number of each cluster and part.
 pub type Sequences = HashMap<(String, String), u64>;
 
-/// Judges bundles as a whole.
-pub struct Gatekeeper<'s> {
+/// Admits or refuses bundles as a whole.
+pub struct BundleAdmission<'s> {
     script: &'s Script,
     now: DateTime,
     sequences: Sequences,
-    /// Who must approve, unless approvals are left aside.
+    /// Required approvals, unless they are ignored.
     approvals: Option<&'s Approvals>,
-    /// The bundles with an index that were let in: what is written down of it, and it.
+    /// Facts and index of each admitted bundle that has an index.
     pub accepted: Vec<(BundleFacts, KeptIndex)>,
 }
 
-impl<'s> Gatekeeper<'s> {
+impl<'s> BundleAdmission<'s> {
     pub fn new(script: &'s Script, approved: bool, now: DateTime, sequences: Sequences) -> Self {
         let approvals = script.approvals.as_ref().filter(|_| approved);
         Self { script, now, sequences, approvals, accepted: Vec::new() }
@@ -50,7 +50,7 @@ impl<'s> Gatekeeper<'s> {
     fn check_cluster(&self, index: &Index) -> Result<(), String> {
         match (&index.cluster, &self.script.cluster) {
             (Some(named), Some(wanted)) if named != wanted => Err(format!(
-                "cluster is {}, the script signs for {}; name the other script or the other bundle [BUNDLE-CLUSTER]",
+                "cluster is {}, the script signs for {}; name the matching script or bundle [BUNDLE-CLUSTER]",
                 named.as_str(),
                 wanted.as_str()
             )),
@@ -62,14 +62,14 @@ impl<'s> Gatekeeper<'s> {
         let (now, created) = (self.now, index.created.0);
         if created.unix_duration().as_secs() > now.unix_duration().as_secs() + AHEAD {
             return Err(format!(
-                "was made at {created}, the clock says {now}; set the clock right (UTC) here or where the bundle was made [BUNDLE-TIME]"
+                "was created at {created}, the clock says {now}; set the clock right (UTC) here or where the bundle was made [BUNDLE-TIME]"
             ));
         }
         match index.expires.filter(|expires| expires.0 < now) {
             None => Ok(()),
-            Some(Time(expires)) => Err(format!(
-                "was to be used until {expires}, the clock says {now}; make the bundle anew [BUNDLE-TIME]"
-            )),
+            Some(Time(expires)) => {
+                Err(format!("expired at {expires}, the clock says {now}; make a new bundle [BUNDLE-TIME]"))
+            }
         }
     }
 
@@ -77,18 +77,18 @@ impl<'s> Gatekeeper<'s> {
         let part = index.part.as_ref().map(IndexName::as_str).unwrap_or_default();
         let key = (cluster.as_str().to_owned(), part.to_owned());
         let number = index.sequence.number();
-        let of = if part.is_empty() { String::new() } else { format!(", part {part},") };
+        let of = if part.is_empty() { String::new() } else { format!(", part {part}") };
         match self.sequences.get(&key).filter(|last| number <= **last) {
             None => Ok(()),
             Some(last) => Err(format!(
-                "sequence is {number}, the ledger has {last} of cluster {}{of} already; make the bundle anew with a higher one [BUNDLE-SEQUENCE]",
+                "sequence is {number}, the ledger already has {last} of cluster {}{of}; make a new bundle with a higher one [BUNDLE-SEQUENCE]",
                 cluster.as_str()
             )),
         }
     }
 }
 
-impl Gate for Gatekeeper<'_> {
+impl Gate for BundleAdmission<'_> {
     type Error = Failure;
 
     fn open(&mut self, opened: &Opened) -> Result<(), Failure> {
@@ -109,7 +109,7 @@ impl Gate for Gatekeeper<'_> {
     fn open_without_index(&mut self, medium: &str) -> Result<(), Failure> {
         if self.approvals.is_some() {
             let why = format!(
-                "{medium}: has no {INDEX}, and the script wants it approved; make the bundle with `keyrite request` and have its index signed [BUNDLE-APPROVAL]"
+                "{medium}: has no {INDEX}, but the script requires approvals; make the bundle with `keyrite request` and have its index signed [BUNDLE-APPROVAL]"
             );
             return Err(MediaError::Refused(why).into());
         }
