@@ -1,4 +1,4 @@
-//! The room without people: a file answers, and a PIN and shares come from files.
+//! Unattended room: confirmations, PIN and shares are read from files.
 
 use super::output::say;
 use super::pin::PinSource;
@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::media::shown;
 use crate::signing::Progress;
 
-/// A file that answers for people.
+/// A room in which a file answers for people.
 #[derive(Debug)]
 pub struct AnswersFile {
     pub answers: Answers,
@@ -47,11 +47,11 @@ impl Room for AnswersFile {
     }
 
     fn hand_out(&mut self, _: &str, share: &str) -> Result<Reply, Failure> {
-        self.shares.keep(share).map(|()| Reply::Text(String::new()))
+        self.shares.write(share).map(|()| Reply::Text(String::new()))
     }
 
     fn progress(&mut self, progress: &Progress) {
-        self.bar.tell(progress);
+        self.bar.show(progress);
     }
 
     fn unattended(&self) -> bool {
@@ -63,7 +63,7 @@ impl Room for AnswersFile {
     }
 
     fn can_hand_out(&self) -> bool {
-        self.shares.go_to_file()
+        self.shares.are_written_to_file()
     }
 
     fn lacks(&self, wanted: &Wanted<'_>) -> Option<String> {

@@ -1,4 +1,4 @@
-//! `keyrite audit`: what stands in ledgers, transcripts and releases, held against one another.
+//! `keyrite audit`: checks ledgers, transcripts and releases against each other.
 
 use crate::failure::Failure;
 use crate::plan::Plan;
@@ -40,7 +40,7 @@ pub struct Arguments {
     json: bool,
 }
 
-/// What `audit --json` prints.
+/// Output of `audit --json`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "keyrite audit --json")]
 pub struct Json {
@@ -48,11 +48,10 @@ pub struct Json {
     holds: bool,
     /// The verdict in one sentence.
     verdict: String,
-    /// The claims, source by source; the last two are what the sources say together, and witnesses.
+    /// Claims by source; the last two sections are the cross-check of the sources and the witnesses.
     sections: Vec<Section>,
 }
 
-/// Performs the command.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut roots = arguments.root_digests;
     for path in &arguments.roots {
@@ -76,19 +75,18 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         let holds = report.count(Outcome::Fails) == 0;
         say_json(&Json { holds, verdict: verdict.clone(), sections: report.sections.clone() })?;
     } else {
-        tell(&report);
+        print(&report);
     }
-    match report.count(Outcome::Fails) {
-        0 if arguments.json => Ok(()),
-        0 => {
-            say(&format!("\n{verdict}"));
-            Ok(())
-        }
-        _ => Err(Failure::refused(verdict)),
+    if report.count(Outcome::Fails) > 0 {
+        return Err(Failure::refused(verdict));
     }
+    if !arguments.json {
+        say(&format!("\n{verdict}"));
+    }
+    Ok(())
 }
 
-fn tell(report: &Report) {
+fn print(report: &Report) {
     for section in &report.sections {
         if section.claims.is_empty() && section.notes.is_empty() {
             continue;
@@ -104,10 +102,10 @@ fn tell(report: &Report) {
 }
 
 fn verdict(report: &Report) -> String {
-    let (holds, fails, untold) =
+    let (holds, fails, unknown) =
         (report.count(Outcome::Holds), report.count(Outcome::Fails), report.count(Outcome::CannotBeTold));
-    let counts = format!("{holds} claims hold, {fails} fail, {untold} cannot be told from what was given");
-    match (fails, untold) {
+    let counts = format!("{holds} claims hold, {fails} fail, {unknown} cannot be told from what was given");
+    match (fails, unknown) {
         (0, 0) => format!("THE RECORD HOLDS: {counts}"),
         (0, _) => format!("THE RECORD HOLDS AS FAR AS IT WAS GIVEN: {counts}"),
         _ => format!("THE RECORD DOES NOT HOLD: {counts}"),

@@ -1,4 +1,4 @@
-//! `keyrite ceremony`: check, run, resume.
+//! `keyrite ceremony`: runs, resumes and abandons ceremonies.
 
 use crate::cli::environment::environment;
 use crate::failure::{Failure, Kind};
@@ -17,7 +17,7 @@ use crate::ledger::Ledger;
 use crate::record::count;
 use crate::token::Selector;
 
-/// What can be done with a ceremony.
+/// Subcommands of `ceremony`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Find what would fail in the room, and show the plan digest
@@ -108,7 +108,6 @@ impl Common {
     }
 }
 
-/// Performs the command.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Check(arguments) => check::run(&arguments),
@@ -191,12 +190,12 @@ fn after_signing(failure: Failure, ledger: &Path) -> Failure {
     Failure::new(Kind::AfterSigning, text)
 }
 
-/// How to go on with a ceremony that waits in the ledger.
+/// Explains how to resume an open ceremony.
 fn resumes(ledger: &Path) -> String {
     format!("\nWhen the cause is mended, go on with\n  keyrite ceremony resume --ledger {}", ledger.display())
 }
 
-/// How to give up a ceremony in which nothing was made.
+/// Explains how to abandon a ceremony that has created nothing.
 fn abandons(ledger: &Path) -> String {
     format!(
         "\nor give it up with\n  keyrite ceremony abandon --ledger {} --by NAME --reason TEXT",

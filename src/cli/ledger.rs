@@ -1,4 +1,4 @@
-//! `keyrite ledger`: what the ledger knows, without a ceremony.
+//! `keyrite ledger`: commands on a ledger outside a ceremony.
 
 use crate::failure::Failure;
 use std::path::PathBuf;
@@ -17,10 +17,10 @@ use crate::ceremony::upgrade;
 use crate::ledger::{Ending, Ledger, MIGRATIONS};
 use crate::media::shown;
 
-/// Seconds of a day.
+/// Seconds per day.
 const DAY: u64 = 86_400;
 
-/// What can be asked of a ledger.
+/// Subcommands of `ledger`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List what ends when, cluster by cluster, the first to end first
@@ -66,25 +66,25 @@ fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(u64::from(number) * seconds))
 }
 
-/// What `ledger due --json` prints.
+/// Output of `ledger due --json`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "keyrite ledger due --json")]
 pub struct DueJson {
-    /// The certificates, the first to end first.
+    /// Certificates in order of expiry.
     certificates: Vec<DueCertificate>,
     #[serde(flatten)]
     rest: DueCounts,
 }
 
-/// A certificate that ends.
+/// A certificate and its expiry.
 #[derive(Debug, Serialize, JsonSchema)]
 struct DueCertificate {
-    /// The cluster, if the script or the index names one.
+    /// Cluster, if the script or the index names one.
     cluster: Option<String>,
     /// notAfter, UTC.
     not_after: String,
     state: DueState,
-    /// Path of its request; null for a key in the token.
+    /// Path of the request; null for a key in the token.
     path: Option<String>,
     /// Name of the key in the token: an authority's or a manifest signer's.
     key: Option<String>,
@@ -96,13 +96,13 @@ struct DueCertificate {
     subject: String,
     /// Number of the ceremony that issued it.
     ceremony: i64,
-    /// Number of the ceremony that issued what it replaces.
+    /// Number of the ceremony that issued the certificate it replaces.
     replaces: Option<i64>,
     /// Number of the ceremony that issued its replacement.
     replaced_by: Option<i64>,
 }
 
-/// What a certificate is now.
+/// State of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 enum DueState {
     #[serde(rename = "in use")]
@@ -115,19 +115,18 @@ enum DueState {
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct DueCounts {
-    /// The clock, UTC.
+    /// Current time, UTC.
     now: String,
-    /// Certificates that are not replaced.
+    /// Number of certificates that are not replaced.
     due: usize,
-    /// Of those, certificates that have ended.
+    /// Number of those that have expired.
     ended: usize,
-    /// Certificates that are replaced.
+    /// Number of replaced certificates.
     replaced: usize,
-    /// Whether the ledger is a rehearsal's.
+    /// Whether the ledger belongs to a rehearsal.
     rehearsal: bool,
 }
 
-/// Performs the command.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Due(arguments) => due(&arguments),
@@ -165,11 +164,11 @@ struct Counts {
     ended: usize,
 }
 
-/// Prints what ends as it comes.
+/// Prints certificates as they are read.
 struct List {
     json: Option<JsonList>,
     now: DateTime,
-    /// The cluster whose heading stands above.
+    /// Cluster of the last printed heading.
     cluster: Option<Option<String>>,
     counts: Counts,
 }
@@ -236,10 +235,7 @@ impl List {
         if let Some(list) = self.json {
             return list.end(&DueCounts { now: self.now.to_string(), due, ended, replaced, rehearsal });
         }
-        let what = match arguments.within {
-            Some(_) => "are due",
-            None => "are in use",
-        };
+        let what = if arguments.within.is_some() { "are due" } else { "are in use" };
         let kind = if rehearsal { "a REHEARSAL's ledger: " } else { "" };
         say(&format!("{kind}{due} {what}, {ended} of them have ended; {replaced} are replaced"));
         Ok(())

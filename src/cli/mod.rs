@@ -1,4 +1,4 @@
-//! The command line: what people type, what they see, and the exit code.
+//! Command line: arguments, output and exit codes.
 
 mod audit;
 mod install;
@@ -100,13 +100,13 @@ enum Command {
     Schema(schema::Arguments),
 }
 
-/// Parses the command line and performs the command.
+/// Parses the command line and runs the command.
 pub fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
             let code = if error.use_stderr() { 2 } else { 0 };
-            // Nothing is left to be done when the terminal is gone.
+            // A terminal that is gone shows nothing.
             let _ = error.print();
             return ExitCode::from(code);
         }

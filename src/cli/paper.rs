@@ -1,4 +1,4 @@
-//! `keyrite ceremony print` and `report`: the paper script, and what became of it.
+//! `keyrite ceremony print` and `report`: the paper script and the report of a ceremony.
 
 use crate::cli::environment::environment;
 use crate::failure::Failure;
@@ -13,7 +13,7 @@ use crate::audit::{self, Kind};
 use crate::media::write_new;
 use crate::paper::{self, Document, html, markdown, script};
 
-/// How paper is written.
+/// Format of a printed document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// One page that loads nothing, to be printed
@@ -23,7 +23,7 @@ pub enum Format {
     Markdown,
 }
 
-/// Where paper goes.
+/// Output of a document.
 #[derive(Debug, Args)]
 pub struct Target {
     /// How it is written [default: as the ending of --out says, otherwise html]
@@ -59,7 +59,6 @@ pub struct ReportOn {
     target: Target,
 }
 
-/// Writes the report of a ceremony.
 pub fn report(arguments: &ReportOn) -> Result<(), Failure> {
     let source = &arguments.source;
     let plan = arguments.script.as_deref().map(Plan::read).transpose()?;
@@ -67,12 +66,11 @@ pub fn report(arguments: &ReportOn) -> Result<(), Failure> {
     if arguments.ceremony.is_some() && kind != Kind::Ledger {
         return Err(Failure::usage(format!("{}: is not a ledger; leave out --ceremony", source.display())));
     }
-    let report = match kind {
+    let mut report = match kind {
         Kind::Ledger => paper::from_ledger(source, &system::temporary(), arguments.ceremony),
         Kind::Release => paper::from_release(source),
         Kind::Transcript => paper::from_transcript(source),
-    };
-    let mut report = report?;
+    }?;
     if let Some(plan) = plan {
         let given = plan.digest();
         if let Some(ran) = report.plan_digest().filter(|ran| *ran != given) {
@@ -86,15 +84,13 @@ pub fn report(arguments: &ReportOn) -> Result<(), Failure> {
     arguments.target.write(&report.document())
 }
 
-/// Prints the paper script.
 pub fn print(arguments: &Print) -> Result<(), Failure> {
     let plan = Plan::read(&arguments.script)?;
     arguments.target.write(&script(&plan, &environment().tool()?))
 }
 
 impl Target {
-    /// Writes a document.
-    pub fn write(&self, document: &Document) -> Result<(), Failure> {
+    fn write(&self, document: &Document) -> Result<(), Failure> {
         let text = match self.format()? {
             Format::Html => html(document),
             Format::Markdown => markdown(document),

@@ -1,4 +1,4 @@
-//! `keyrite release`: a release made again from the ledger.
+//! `keyrite release`: writes a release again from the ledger.
 
 use crate::failure::Failure;
 use crate::signing::{Which, reissue};
@@ -11,7 +11,7 @@ use super::progress::Bar;
 use super::system;
 use crate::ledger::Ledger;
 
-/// What can be done with releases.
+/// Subcommands of `release`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Write a release again, byte for byte, from the ledger; needs no token
@@ -35,7 +35,6 @@ pub struct Again {
     sequence: Option<u64>,
 }
 
-/// Performs the command.
 pub fn run(command: Command) -> Result<(), Failure> {
     let Command::Again(Again { ledger, out, ceremony, sequence }) = command;
     let which = match (ceremony, sequence) {
@@ -46,7 +45,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
     let mut opened = Ledger::read(&ledger, &system::temporary())?;
     let mut bar = Bar::default();
     let again = reissue(&mut opened, which, &out, system::processors(), &mut |progress| {
-        bar.tell(progress);
+        bar.show(progress);
     });
     bar.end();
     let release = again?;

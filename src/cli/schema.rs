@@ -1,4 +1,4 @@
-//! `keyrite schema`: what the JSON that keyrite writes looks like (JSON Schema, draft 2020-12).
+//! `keyrite schema`: JSON Schemas (draft 2020-12) of the JSON that keyrite writes.
 
 use clap::{Args, ValueEnum};
 use schemars::schema_for;
@@ -12,7 +12,6 @@ use crate::kubernetes::install::Installed;
 use crate::record::Record;
 use crate::request::Index;
 
-/// Which JSON.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Name {
     /// A line of a transcript
@@ -45,7 +44,6 @@ pub struct Arguments {
     name: Name,
 }
 
-/// Performs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     say_json(&match arguments.name {
         Name::Transcript => schema_for!(Record),

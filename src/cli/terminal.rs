@@ -1,4 +1,4 @@
-//! The room with people in it: lines shown at the terminal, answers typed, secrets typed without echo.
+//! Attended room: people at a terminal type answers, and secrets without echo.
 
 use secrecy::ExposeSecret;
 
@@ -12,7 +12,7 @@ use crate::ceremony::{Question, Reply, Room, Secret, SecretReply, Wanted};
 use crate::failure::Failure;
 use crate::signing::Progress;
 
-/// People at a terminal.
+/// A room with people at a terminal.
 #[derive(Debug)]
 pub struct Terminal {
     pub pin: PinSource,
@@ -50,7 +50,7 @@ impl Room for Terminal {
         match secret {
             Secret::Pin(token) => {
                 let pin = self.pin.of_token(token)?;
-                // A PIN file is taken as it is; at a prompt the two words are no PIN.
+                // "stop" and "exception" are commands at a prompt, but PINs in a file.
                 let word = SecretReply::of_word(pin.expose_secret()).filter(|_| self.pin.is_typed());
                 Ok(word.unwrap_or(SecretReply::Secret(pin)))
             }
@@ -91,7 +91,7 @@ impl Room for Terminal {
     }
 
     fn progress(&mut self, progress: &Progress) {
-        self.bar.tell(progress);
+        self.bar.show(progress);
     }
 
     fn unattended(&self) -> bool {
@@ -99,7 +99,7 @@ impl Room for Terminal {
     }
 
     fn shares_from_file(&self) -> bool {
-        self.shares.come_from_file()
+        self.shares.are_read_from_file()
     }
 
     fn can_hand_out(&self) -> bool {
@@ -111,7 +111,7 @@ impl Room for Terminal {
     }
 }
 
-/// Asks until this word is typed; returns what else may be typed at every prompt.
+/// Asks until this word is typed. Returns another reply that is accepted at every prompt.
 fn word(wanted: &str) -> Result<Option<Reply>, Failure> {
     loop {
         match Reply::of(&prompt::line("  > ")?) {

@@ -1,4 +1,4 @@
-//! `keyrite token`: list, init, inspect.
+//! `keyrite token`: lists, initialises and inspects tokens.
 
 use crate::failure::Failure;
 use crate::plan::MAX_FILE;
@@ -15,7 +15,7 @@ use super::pin::PinSource;
 use crate::media::read_file;
 use crate::token::{Blank, Error, HsmProfile, Module, Pin, Selector};
 
-/// What can be done with tokens.
+/// Subcommands of `token`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List the tokens that are present
@@ -74,7 +74,6 @@ pub struct Inspect {
     json: bool,
 }
 
-/// Performs the command.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::List { hsm, json } => list(&load(&hsm)?, json),
@@ -87,19 +86,19 @@ fn load(hsm: &Path) -> Result<Module, Failure> {
     Ok(Module::load(HsmProfile::parse(&profile_text(hsm)?)?)?)
 }
 
-/// The text of an HSM profile.
+/// Reads the text of an HSM profile.
 pub fn profile_text(path: &Path) -> Result<String, Failure> {
     let octets = read_file(path, MAX_FILE).map_err(|e| Failure::usage(e.to_string()))?;
     String::from_utf8(octets).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))
 }
 
-/// What `token inspect --json` prints.
+/// Output of `token inspect --json`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "keyrite token inspect --json")]
 pub struct InspectJson {
     /// The token.
     token: TokenFacts,
-    /// What its user can see on it.
+    /// Objects that are visible to the user.
     objects: Inventory,
 }
 
@@ -144,7 +143,7 @@ fn init(arguments: Init) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A PIN that is being set is typed twice, once it is one that the token takes.
+/// Reads a new PIN and checks it against the token's limits; at a terminal it is typed twice.
 fn new_pin(
     source: &PinSource,
     what: &str,
@@ -152,8 +151,7 @@ fn new_pin(
 ) -> Result<SecretString, Failure> {
     let pin = source.read(what)?;
     check(&pin)?;
-    let from_terminal = source.pin_file.is_none() && source.pin_fd.is_none();
-    if from_terminal && source.read(&format!("{what}, again"))?.expose_secret() != pin.expose_secret() {
+    if source.is_typed() && source.read(&format!("{what}, again"))?.expose_secret() != pin.expose_secret() {
         return Err(Failure::usage(format!("{what}: the two entries differ; nothing was changed")));
     }
     Ok(pin)
@@ -163,9 +161,10 @@ fn inspect(arguments: Inspect) -> Result<(), Failure> {
     let module = load(&arguments.hsm)?;
     let named = Selector { serial: arguments.token_serial, label: arguments.token_label };
     let token = module.choose_or_usual(&named)?;
-    let pin = match module.wants_pinpad(&token)? {
-        true => Pin::Pinpad,
-        false => Pin::Known(arguments.pin.read(&format!("User PIN of token {}", token.label))?),
+    let pin = if module.wants_pinpad(&token)? {
+        Pin::Pinpad
+    } else {
+        Pin::Known(arguments.pin.read(&format!("User PIN of token {}", token.label))?)
     };
     let session = module.open(&token, &pin, arguments.accept_final_try)?;
     let objects = session.inventory()?;

@@ -1,4 +1,4 @@
-//! `keyrite verify`: a release against a trusted root.
+//! `keyrite verify`: verifies a release against a trusted root.
 
 use crate::failure::Failure;
 use crate::plan::MAX_FILE;
@@ -13,7 +13,7 @@ use crate::issuance::{Certificate, MANIFEST_SIGNING};
 use crate::media::{self, Tree, read_file, shown};
 use crate::release::{self, CertificateEntry, LIMITS, ManifestKind, Report, Root, Trust};
 
-/// A release, and the root that is trusted.
+/// A release and the trusted root.
 #[derive(Debug, Args)]
 #[group(skip)]
 #[command(group(clap::ArgGroup::new("trusted").required(true).args(["root", "root_sha256"])))]
@@ -33,7 +33,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Verifies the release; the report has the certificates that `keep` asks for.
+    /// Verifies the release. The report includes the certificates selected by `keep`.
     pub fn verified(&self, keep: &(dyn Fn(&CertificateEntry) -> bool + Sync)) -> Result<Report, Failure> {
         let root = match (&self.root, self.root_sha256) {
             (Some(path), _) => Root::Certificate(Box::new(certificate(path)?)),
@@ -48,16 +48,14 @@ impl Arguments {
         release::verify(&tree, &trust, system::processors(), keep).map_err(|e| failed(&shown(&e.0)))
     }
 
-    /// The manifest key that is named, if one is.
     pub fn manifest_key(&self) -> Option<Digest> {
         self.manifest_key
     }
 }
 
-/// Performs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let report = arguments.verified(&|_| false)?;
-    tell(&report);
+    print(&report);
     let mut but = Vec::new();
     if report.head.kind == ManifestKind::Rehearsal {
         but.push("a REHEARSAL: install nothing of it");
@@ -67,9 +65,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if !report.manifest_key.bound {
         but.push("NOT BOUND: the warning says what its manifest key does not prove");
     }
-    match but.is_empty() {
-        true => say("VERIFIED"),
-        false => say(&format!("VERIFIED, but {}", but.join("; "))),
+    if but.is_empty() {
+        say("VERIFIED");
+    } else {
+        say(&format!("VERIFIED, but {}", but.join("; ")));
     }
     Ok(())
 }
@@ -78,7 +77,7 @@ fn failed(message: &str) -> Failure {
     Failure::refused(format!("{message}\nNOT VERIFIED: install nothing of this release"))
 }
 
-/// Reads a certificate, PEM or DER.
+/// Reads a certificate in PEM or DER.
 pub fn certificate(path: &std::path::Path) -> Result<Certificate, Failure> {
     let octets = read_file(path, MAX_FILE).map_err(|e| Failure::usage(e.to_string()))?;
     let read = if octets.first() == Some(&0x30) {
@@ -89,8 +88,7 @@ pub fn certificate(path: &std::path::Path) -> Result<Certificate, Failure> {
     read.map_err(|e| Failure::usage(format!("{}: {e}", path.display())))
 }
 
-/// Shows what a report says.
-pub fn tell(report: &Report) {
+pub fn print(report: &Report) {
     let manifest = &report.head;
     let unattended = if manifest.unattended { ", unattended" } else { "" };
     say(&format!(
