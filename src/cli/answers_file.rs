@@ -42,7 +42,7 @@ impl Room for AnswersFile {
         match secret {
             Secret::Pin(token) => Ok(SecretReply::Secret(self.pin.of_token(token)?)),
             Secret::Share(_) => self.shares.next(),
-            Secret::ShareBack(_) => Err(Failure::stopped("nobody is there to type a share back")),
+            Secret::ShareBack(_) => Err(Failure::stopped("no person to type a share back")),
         }
     }
 

@@ -17,22 +17,23 @@ use crate::digest::Digest;
 /// Arguments of `audit`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Ledgers, transcripts and releases, in any order; they are read only
+    /// Ledgers, transcripts and releases in any order, which are not modified
     #[arg(required = true, value_name = "LEDGER|TRANSCRIPT|RELEASE")]
     sources: Vec<PathBuf>,
-    /// The script that was approved; may be given several times
+    /// Approved script; may be repeated
     #[arg(long = "script", value_name = "SCRIPT")]
     scripts: Vec<PathBuf>,
-    /// The certificate of a root that you trust, PEM or DER; may be given several times
+    /// Certificate of a trusted root, PEM or DER; may be repeated
     #[arg(long = "root", value_name = "FILE")]
     roots: Vec<PathBuf>,
-    /// SHA-256 of such a certificate's DER octets, its fingerprint; may be given several times
+    /// SHA-256 fingerprint of a trusted root's certificate (DER); may be repeated
     #[arg(long = "root-sha256", value_name = "HEX")]
     root_digests: Vec<Digest>,
-    /// A witness's signature over a transcript; those beside a source (SOURCE.WHO.sig) are found
+    /// A witness's signature over a transcript; may be repeated. Files named SOURCE.WHO.sig are found
+    /// without it
     #[arg(long = "witness-signature", value_name = "FILE")]
     signatures: Vec<PathBuf>,
-    /// Whose keys witnesses have, as `ssh-keygen -Y verify` takes it
+    /// Public keys of witnesses, in the allowed signers format of ssh-keygen
     #[arg(long, value_name = "FILE")]
     allowed_signers: Option<PathBuf>,
     /// Print JSON

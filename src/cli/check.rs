@@ -22,26 +22,26 @@ use crate::token::Selector;
 /// Arguments of `ceremony check`.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// The script
+    /// Script
     script: PathBuf,
-    /// The ledger that it will run on; it is read only
+    /// Ledger that it will use, which is not modified
     #[arg(long, value_name = "DIR")]
     ledger: Option<PathBuf>,
-    /// It will run with --rehearsal
+    /// Check a run with --rehearsal
     #[arg(long)]
     rehearsal: bool,
-    /// The HSM profile that it will run with
+    /// HSM profile that it will use
     #[arg(long, value_name = "HSM-PROFILE")]
     hsm: Option<PathBuf>,
-    /// The bundles that it will import
+    /// Bundle that it will import; may be repeated
     #[arg(long = "in", value_name = "BUNDLE")]
     bundles: Vec<PathBuf>,
-    /// The answers file that it will run with
+    /// Answers file that it will use
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
     #[command(flatten)]
     shares: ShareSource,
-    /// Where its release will go
+    /// Output release of the run
     #[arg(long, value_name = "RELEASE")]
     out: Option<PathBuf>,
 }
@@ -100,7 +100,7 @@ fn print(plan: &Plan) {
     }
     let names: Vec<&str> = plan.listing().iter().map(|(path, _)| *path).collect();
     say(&format!(
-        "\nplan digest  {}\nin words     {}\nthe same by  sha256sum {} | sha256sum",
+        "\nplan digest  {}\nin words     {}\ncheck with   sha256sum {} | sha256sum",
         plan.digest(),
         plan.digest().words(),
         names.join(" ")

@@ -18,7 +18,7 @@ fn random() -> Result<[u8; 32], String> {
     // The call blocks until the generator is seeded; up to 256 octets are then never cut short.
     match getrandom(&mut octets, GetRandomFlags::empty()) {
         Ok(32) => Ok(octets),
-        Ok(_) => Err("the system's random generator gave too little".to_owned()),
+        Ok(_) => Err("the system's random generator returned too few octets".to_owned()),
         Err(error) => Err(format!("the system's random generator: {error}")),
     }
 }
@@ -49,7 +49,7 @@ fn tool_digest() -> Arc<OnceLock<Result<Digest, String>>> {
 }
 
 fn own_digest() -> Result<Digest, String> {
-    let program = std::env::current_exe().map_err(|e| format!("own program: {e}"))?;
+    let program = std::env::current_exe().map_err(|e| format!("own executable: {e}"))?;
     let digest = std::fs::File::open(&program).and_then(Digest::of_all);
     digest.map_err(|e| format!("{}: {e}", program.display()))
 }

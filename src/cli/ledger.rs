@@ -23,18 +23,18 @@ const DAY: u64 = 86_400;
 /// Subcommands of `ledger`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List what ends when, cluster by cluster, the first to end first
+    /// List certificates by cluster, in order of expiry
     Due(Due),
-    /// Copy a ledger that an older keyrite wrote into a new folder, as one that this keyrite writes
+    /// Upgrade a copy of a ledger that an older keyrite wrote
     Upgrade(Upgrade),
 }
 
 /// Arguments of `ledger upgrade`.
 #[derive(Debug, Args)]
 pub struct Upgrade {
-    /// The older ledger's folder, which is not changed
+    /// Folder of the older ledger, which is not modified
     old: PathBuf,
-    /// The new ledger's folder, which does not exist yet
+    /// Folder of the new ledger, which must not exist yet
     #[arg(long, value_name = "NEW")]
     out: PathBuf,
 }
@@ -42,10 +42,10 @@ pub struct Upgrade {
 /// Arguments of `ledger due`.
 #[derive(Debug, Args)]
 pub struct Due {
-    /// The ledger's folder
+    /// Folder of the ledger
     #[arg(long, value_name = "DIR")]
     ledger: PathBuf,
-    /// Only what ends within this time, as 30d, 12h or 4w; what has ended is listed, too
+    /// Only certificates that have expired or expire within this time, for example 30d, 12h or 4w
     #[arg(long, value_name = "TIME", value_parser = duration)]
     within: Option<Duration>,
     /// Print JSON
@@ -54,7 +54,7 @@ pub struct Due {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{:?} is not as 30d, 12h or 4w", shown(text));
+    let wrong = || format!("{:?} is not a duration such as 30d, 12h or 4w", shown(text));
     let unit = text.chars().last().ok_or_else(wrong)?;
     let seconds = match unit {
         'h' => 3600,
@@ -133,10 +133,10 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Upgrade(arguments) => {
             let older = upgrade(&arguments.old, &arguments.out, MIGRATIONS, &environment())?;
             say(&format!(
-                "{} is a copy of {}, a ledger of version {}; keep that too",
-                arguments.out.display(),
+                "{}, a ledger of version {}, was copied to {} and upgraded; keep both",
                 arguments.old.display(),
-                older.version
+                older.version,
+                arguments.out.display()
             ));
             Ok(())
         }
@@ -197,7 +197,7 @@ impl List {
             let heading = ending
                 .cluster
                 .as_deref()
-                .map_or("no cluster named".to_owned(), |name| format!("cluster {}", shown(name)));
+                .map_or("no cluster".to_owned(), |name| format!("cluster {}", shown(name)));
             say(&heading);
             self.cluster = Some(ending.cluster.clone());
         }
@@ -208,13 +208,13 @@ impl List {
         };
         let note = match (ending.replaced_by, ending.replaces) {
             (Some(by), _) => format!("  replaced by ceremony {by}"),
-            (None, Some(old)) => format!("  replaces that of ceremony {old}"),
+            (None, Some(old)) => format!("  replaces one of ceremony {old}"),
             (None, None) => String::new(),
         };
         say(&format!(
             "  {}  {:<11} {what}  under {}, {}, ceremony {}{note}",
             ending.end,
-            if ended { "ENDED".to_owned() } else { self.left(ending.end) },
+            if ended { "EXPIRED".to_owned() } else { self.left(ending.end) },
             shown(&ending.authority),
             shown(&ending.subject),
             ending.ceremony
@@ -235,9 +235,9 @@ impl List {
         if let Some(list) = self.json {
             return list.end(&DueCounts { now: self.now.to_string(), due, ended, replaced, rehearsal });
         }
-        let what = if arguments.within.is_some() { "are due" } else { "are in use" };
-        let kind = if rehearsal { "a REHEARSAL's ledger: " } else { "" };
-        say(&format!("{kind}{due} {what}, {ended} of them have ended; {replaced} are replaced"));
+        let what = if arguments.within.is_some() { "due" } else { "in use" };
+        let kind = if rehearsal { "REHEARSAL: " } else { "" };
+        say(&format!("{kind}{due} {what}, {ended} of them expired; {replaced} replaced"));
         Ok(())
     }
 }

@@ -63,7 +63,7 @@ fn typed_pin(what: &str) -> Result<SecretString, Failure> {
         if !pin.expose_secret().trim().is_empty() {
             return Ok(pin);
         }
-        say("  Nothing was typed, and the token was not asked.");
+        say("  Empty input; not sent to the token.");
     }
 }
 

@@ -45,11 +45,12 @@ pub fn secret(prompt: &str, echo: bool) -> Result<SecretString, Failure> {
         .read(true)
         .write(true)
         .open("/dev/tty")
-        .map_err(|e| Failure::fault(format!("no terminal to ask at ({e})")))?;
+        .map_err(|e| Failure::fault(format!("no terminal to prompt at ({e})")))?;
     let input = terminal.try_clone().map_err(gone)?;
     let _restored = Settings::set(&input, echo)?;
     let line = ask(&input, &mut terminal, prompt)?;
-    let text = std::str::from_utf8(&line).map_err(|_| Failure::stopped("terminal: no UTF-8 text"))?;
+    let text =
+        std::str::from_utf8(&line).map_err(|_| Failure::stopped("terminal: input is not valid UTF-8"))?;
     Ok(SecretString::from(text))
 }
 

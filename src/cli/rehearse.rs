@@ -38,23 +38,23 @@ const UNATTENDED: &str = "--hsm plan/softhsm2.toml --ledger ledger --rehearsal -
 /// Arguments of `rehearse`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The script to rehearse, as it will run; without it, the shipped scripts for a small cluster
+    /// Script to rehearse, unchanged [default: the shipped scripts for a small cluster]
     script: Option<PathBuf>,
-    /// The bundles that it will import; may be given several times
+    /// Bundle that it will import; may be repeated
     #[arg(long = "in", value_name = "BUNDLE", requires = "script")]
     bundles: Vec<PathBuf>,
-    /// A script that runs before it, unattended, as the one that creates the authorities; without
-    /// it, stand-ins take their place
+    /// Script to run before it, unattended, for example the one that creates the authorities; may be
+    /// repeated. Without it, stand-ins replace the authorities
     #[arg(long, value_name = "SCRIPT", requires = "script")]
     after: Vec<PathBuf>,
-    /// The certificate of a real authority, for example root-ca=root-ca.crt as the last release has
-    /// it: previews are then under it instead of a stand-in; may be given several times
+    /// Certificate of a real authority, for example root-ca=root-ca.crt from the last release: it
+    /// replaces the stand-in in previews; may be repeated
     #[arg(long = "authority", value_name = "NAME=FILE", requires = "script", value_parser = preview::named_file)]
     authorities: Vec<(String, PathBuf)>,
-    /// Take confirmations from this file instead of people at the terminal
+    /// Read confirmations from this file instead of the terminal
     #[arg(long, value_name = "FILE", requires = "script")]
     answers: Option<PathBuf>,
-    /// Where everything goes: a folder that does not exist yet
+    /// Output folder, which must not exist yet [default: keyrite-rehearsal, keyrite-rehearsal-2, ...]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -80,15 +80,17 @@ fn shipped(workspace: &Workspace) -> Result<(), Failure> {
         "request cluster plan/cluster.toml --out cluster",
     )?;
     workspace.unauthorised_request()?;
-    say("   and, in a bundle of its own, a request that nobody should sign");
+    say("   and, in a separate bundle, a request that must be refused");
     workspace.ceremony(
         "4. the requests checked, signed and released",
         "plan/kubernetes-sign.toml",
         "--in cluster/bundle --in stranger --out release",
     )?;
     let summary = workspace.summary()?;
-    let root =
-        summary.root.as_ref().ok_or_else(|| Failure::fault("the manifest's signer has no authority"))?;
+    let root = summary
+        .root
+        .as_ref()
+        .ok_or_else(|| Failure::fault("the manifest lists no authority of its signer"))?;
     workspace.keyrite("5. the release verified", &format!("verify release --root-sha256 {root}"))?;
     summary.print(&workspace.folder);
     Ok(())
@@ -100,7 +102,7 @@ fn new_folder(out: Option<PathBuf>) -> Result<PathBuf, Failure> {
     let mut names = std::iter::once("keyrite-rehearsal".to_owned()).chain(numbered).map(PathBuf::from);
     let folder = out
         .or_else(|| names.find(|folder| !folder.exists()))
-        .ok_or_else(|| Failure::usage("too many rehearsals lie here; remove some, or use --out"))?;
+        .ok_or_else(|| Failure::usage("too many rehearsals in this folder; remove some or use --out"))?;
     if folder.exists() {
         return Err(Failure::usage(format!("{}: exists; name a folder that does not", folder.display())));
     }
@@ -112,7 +114,7 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 }
 
 fn own_program(error: std::io::Error) -> Failure {
-    Failure::fault(format!("own program: {error}"))
+    Failure::fault(format!("own executable: {error}"))
 }
 
 /// Quotes a word for a shell.
@@ -154,7 +156,7 @@ impl Workspace {
             0o600,
         )?;
         say(&format!(
-            "{subject} in {}: everything made here is marked as such.\n{plan}\n{}\n",
+            "{subject} in {}: everything created here is marked as such.\n{plan}\n{}\n",
             self.folder.display(),
             self.instructions()
         ));
@@ -164,7 +166,7 @@ impl Workspace {
     /// Explains how to type commands in this rehearsal.
     fn instructions(&self) -> String {
         format!(
-            "Its commands are typed in its folder, and its token is found by its variable:\n  cd {}\n  export SOFTHSM2_CONF=$PWD/token/softhsm2.conf",
+            "To run commands in this rehearsal, enter its folder and select its token:\n  cd {}\n  export SOFTHSM2_CONF=$PWD/token/softhsm2.conf",
             quoted(&self.folder.to_string_lossy())
         )
     }

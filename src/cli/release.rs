@@ -21,16 +21,16 @@ pub enum Command {
 /// Arguments of `release again`.
 #[derive(Debug, Args)]
 pub struct Again {
-    /// The ledger's folder; it is read only
+    /// Folder of the ledger, which is not modified
     #[arg(long, value_name = "DIR")]
     ledger: PathBuf,
-    /// Where the release goes: a new or an empty folder, or a new file that ends in .tar
+    /// Output release: a new or empty folder, or a new file with the extension .tar
     #[arg(long, value_name = "RELEASE")]
     out: PathBuf,
-    /// The release of this ceremony, instead of the last one
+    /// Number of its ceremony [default: that of the last release]
     #[arg(long, value_name = "N", conflicts_with = "sequence")]
     ceremony: Option<i64>,
-    /// The release of this number, instead of the last one
+    /// Sequence number of the release [default: the last one]
     #[arg(long, value_name = "N")]
     sequence: Option<u64>,
 }
@@ -50,7 +50,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
     bar.end();
     let release = again?;
     say(&format!(
-        "release {} of ceremony {} in {}, byte for byte as it was\nmanifest SHA-256\n  {}",
+        "release {} of ceremony {} in {}, byte for byte the original\nmanifest SHA-256\n  {}",
         release.sequence,
         release.ceremony,
         out.display(),

@@ -26,7 +26,7 @@ pub fn room(answers: Option<&Path>, pin: PinSource, shares: ShareSource) -> Resu
     }
     if !std::io::stdin().is_terminal() {
         return Err(Failure::usage(
-            "no terminal to type confirmations at; run keyrite at one, or use --answers",
+            "no terminal for confirmations; run keyrite at a terminal or use --answers",
         ));
     }
     Ok(Box::new(Terminal { pin, shares, bar }))

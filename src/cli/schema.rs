@@ -14,24 +14,24 @@ use crate::request::Index;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Name {
-    /// A line of a transcript
+    /// Line of a transcript
     Transcript,
-    /// The index of a bundle
+    /// Index of a bundle
     Index,
-    /// What was installed on a node: .keyrite/installed.json
+    /// Record of an installation on a node: .keyrite/installed.json
     Installed,
-    /// What `audit --json` prints
+    /// Output of `audit --json`
     Audit,
-    /// What `request check --json` prints
+    /// Output of `request check --json`
     #[cfg(feature = "token")]
     RequestCheck,
-    /// What `ledger due --json` prints
+    /// Output of `ledger due --json`
     #[cfg(feature = "token")]
     LedgerDue,
-    /// What `token list --json` prints
+    /// Output of `token list --json`
     #[cfg(feature = "token")]
     TokenList,
-    /// What `token inspect --json` prints
+    /// Output of `token inspect --json`
     #[cfg(feature = "token")]
     TokenInspect,
 }
@@ -39,7 +39,7 @@ enum Name {
 /// Arguments of `schema`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Of what
+    /// Subject of the schema
     #[arg(value_enum)]
     name: Name,
 }

@@ -18,10 +18,10 @@ const MAX_SHARE: usize = 1024;
 /// Input and output of shares that are not typed.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ShareSource {
-    /// Read custodians' shares from this file, one a line
+    /// Read custodians' shares from this file, one per line
     #[arg(long, value_name = "FILE")]
     share_file: Option<PathBuf>,
-    /// Read custodians' shares from this file descriptor, one a line
+    /// Read custodians' shares from this file descriptor, one per line
     #[arg(long, value_name = "N", conflicts_with = "share_file")]
     share_fd: Option<u32>,
     /// Rehearsals only: write the shares that an unattended run hands out to this new file
@@ -34,7 +34,7 @@ impl ShareSource {
     pub fn check_new(&self) -> Result<(), Failure> {
         match &self.new_share_file {
             Some(path) if path.exists() => {
-                Err(Failure::usage(format!("{}: is there already; shares go to a new file", path.display())))
+                Err(Failure::usage(format!("{}: exists; name a new file for shares", path.display())))
             }
             _ => Ok(()),
         }
@@ -85,7 +85,7 @@ impl Shares {
     /// Appends a share to the new file.
     pub fn write(&self, share: &str) -> Result<(), Failure> {
         let Some(path) = &self.source.new_share_file else {
-            return Err(Failure::stopped("nobody is there to take a share"));
+            return Err(Failure::stopped("no person to receive a share"));
         };
         let fault = |e: std::io::Error| Failure::fault(format!("{}: {e}", path.display()));
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(fault)?;

@@ -57,7 +57,7 @@ fn handle(mut signals: Signals, mut bell: PipeWriter) {
         let at_prompt = AT_PROMPT.load(Ordering::Relaxed);
         if !REQUESTED.swap(true, Ordering::Relaxed) && bell.write_all(b"!").is_ok() {
             if !at_prompt {
-                say("\n  stopping when what is under way is written down; Ctrl-C again ends it at once");
+                say("\n  stopping at the next safe point; press Ctrl-C again to stop at once");
             }
             continue;
         }

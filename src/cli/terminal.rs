@@ -30,7 +30,7 @@ impl Room for Terminal {
         let pages = pages(text, prompt::rows());
         for (at, page) in pages.iter().enumerate() {
             if at > 0 {
-                say(&format!("  Page {at} of {}; Enter shows the next", pages.len()));
+                say(&format!("  Page {at} of {}; press Enter for the next", pages.len()));
                 let reply = Reply::of(&prompt::line("  > ")?);
                 if !matches!(reply, Reply::Text(_)) {
                     return Ok(reply);
@@ -57,15 +57,13 @@ impl Room for Terminal {
             Secret::Share(_) if self.shares_from_file() => self.shares.next(),
             Secret::Share(person) => {
                 self.show(&format!("  {person}: type your share"));
-                say(
-                    "  (nothing is shown as you type; \"show\" shows what you type, \"none\" if you have none)",
-                );
+                say("  (input is hidden; type \"show\" to see it, \"none\" if you have no share)");
                 secrets::ask("Share", "none")
             }
             Secret::ShareBack(person) => {
                 self.show(&format!("  {person}: type your share back from the paper"));
-                say("  (nothing is shown as you type; \"show\" shows what you type)");
-                say("  (\"again\" shows your share once more)");
+                say("  (input is hidden; type \"show\" to see it,");
+                say("  \"again\" to see your share once more)");
                 secrets::ask("Share", "again")
             }
         }
@@ -82,9 +80,9 @@ impl Room for Terminal {
         screen::show(&[
             &format!("  {person}: your share of the token's PIN\n\n    "),
             share,
-            "\n\n  Write it on paper in these groups: digits, and letters but b, i and o.\n",
+            "\n\n  Write it on paper in these groups: digits, and letters except b, i and o.\n",
         ])?;
-        self.show("  When it is written, type \"written\": the screen is cleared then");
+        self.show("  Then type \"written\"; the screen is cleared");
         let other = word("written");
         screen::clear();
         Ok(other?.unwrap_or(Reply::Text(String::new())))
@@ -116,7 +114,7 @@ fn word(wanted: &str) -> Result<Option<Reply>, Failure> {
     loop {
         match Reply::of(&prompt::line("  > ")?) {
             Reply::Text(text) if text.eq_ignore_ascii_case(wanted) => return Ok(None),
-            Reply::Text(_) => say(&format!("  Type \"{wanted}\", nothing else.")),
+            Reply::Text(_) => say(&format!("  Type only \"{wanted}\".")),
             other => return Ok(Some(other)),
         }
     }

@@ -18,31 +18,31 @@ use crate::token::{Blank, Error, HsmProfile, Module, Pin, Selector};
 /// Subcommands of `token`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List the tokens that are present
+    /// List the present tokens
     List {
-        /// The HSM profile
+        /// HSM profile
         #[arg(long, value_name = "HSM-PROFILE")]
         hsm: PathBuf,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Initialise a token that holds nothing
+    /// Initialise an empty token
     Init(Init),
-    /// Log in and list what is on a token
+    /// Log in and list the objects of a token
     Inspect(Inspect),
 }
 
 /// Arguments of `token init`.
 #[derive(Debug, Args)]
 pub struct Init {
-    /// The HSM profile
+    /// HSM profile
     #[arg(long, value_name = "HSM-PROFILE")]
     hsm: PathBuf,
-    /// The label that the token gets
+    /// New label of the token
     #[arg(long)]
     label: String,
-    /// Choose the token by its serial
+    /// Serial number of the token
     #[arg(long, value_name = "SERIAL")]
     token_serial: Option<String>,
     /// Read the security officer's PIN from the first line of this file
@@ -55,18 +55,18 @@ pub struct Init {
 /// Arguments of `token inspect`.
 #[derive(Debug, Args)]
 pub struct Inspect {
-    /// The HSM profile
+    /// HSM profile
     #[arg(long, value_name = "HSM-PROFILE")]
     hsm: PathBuf,
-    /// Choose the token by its serial
+    /// Serial number of the token
     #[arg(long, value_name = "SERIAL")]
     token_serial: Option<String>,
-    /// Choose the token by its label
+    /// Label of the token
     #[arg(long, value_name = "LABEL")]
     token_label: Option<String>,
     #[command(flatten)]
     pin: PinSource,
-    /// Try the PIN although the token says that one more wrong one locks it
+    /// Try the PIN even if one more wrong PIN locks the token
     #[arg(long)]
     accept_final_try: bool,
     /// Print JSON
@@ -120,8 +120,8 @@ fn list(module: &Module, json: bool) -> Result<(), Failure> {
 fn pin_state(token: &TokenFacts) -> &'static str {
     match token {
         TokenFacts { pin_locked: true, .. } => ", PIN locked",
-        TokenFacts { pin_final_try: true, .. } => ", PIN at its final try",
-        TokenFacts { pin_count_low: true, .. } => ", a wrong PIN was given",
+        TokenFacts { pin_final_try: true, .. } => ", last PIN attempt",
+        TokenFacts { pin_count_low: true, .. } => ", wrong PIN entered",
         TokenFacts { initialised: true, user_pin_set: false, .. } => ", no user PIN set",
         _ => "",
     }
@@ -132,7 +132,7 @@ fn init(arguments: Init) -> Result<(), Failure> {
     let blank = Blank::find(&module, arguments.token_serial.as_deref(), &arguments.label)?;
     let so_source = PinSource { pin_file: arguments.so_pin_file, pin_fd: None };
     let so_pin = if blank.is_begun() {
-        say("the token has its label already, but no user PIN: only that is set");
+        say("the token is already labelled but has no user PIN; only the PIN is set");
         so_source.read("Security officer's PIN")?
     } else {
         new_pin(&so_source, "Security officer's PIN", &|pin| blank.check_so_pin(pin))?
@@ -176,7 +176,7 @@ fn inspect(arguments: Inspect) -> Result<(), Failure> {
         say(&format!("  {:<16} {:<32} ID {}", object.class, object.label, object.id));
     }
     if objects.is_empty() {
-        say("  the token holds no object that its user can see");
+        say("  the token has no object that its user can see");
     }
     Ok(())
 }

@@ -18,16 +18,16 @@ use crate::release::{self, CertificateEntry, LIMITS, ManifestKind, Report, Root,
 #[group(skip)]
 #[command(group(clap::ArgGroup::new("trusted").required(true).args(["root", "root_sha256"])))]
 pub struct Arguments {
-    /// The release: a folder or one tar
+    /// Release: a folder or a tar file
     release: PathBuf,
-    /// The certificate of the root that you trust, PEM or DER
+    /// Certificate of the trusted root, PEM or DER
     #[arg(long, value_name = "FILE")]
     root: Option<PathBuf>,
-    /// SHA-256 of that certificate's DER octets, its fingerprint
+    /// SHA-256 fingerprint of the trusted root's certificate (DER)
     #[arg(long, value_name = "HEX")]
     root_sha256: Option<Digest>,
-    /// SHA-256 of the DER octets of the manifest key's certificate, from the paper of the ceremony that
-    /// made it: that key must have signed, and is trusted though install does not know it yet
+    /// SHA-256 fingerprint of the manifest key's certificate (DER), from the paper of the ceremony that
+    /// created it: this key must have signed, and install trusts it even if it is new
     #[arg(long, value_name = "HEX")]
     manifest_key: Option<Digest>,
 }
@@ -38,7 +38,7 @@ impl Arguments {
         let root = match (&self.root, self.root_sha256) {
             (Some(path), _) => Root::Certificate(Box::new(certificate(path)?)),
             (None, Some(digest)) => Root::Sha256(digest),
-            (None, None) => return Err(Failure::usage("name the root by --root or --root-sha256")),
+            (None, None) => return Err(Failure::usage("name the root with --root or --root-sha256")),
         };
         let tree = Tree::open(&self.release, LIMITS).map_err(|e| match e {
             media::Error::Refused(message) => failed(&message),
@@ -58,12 +58,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     print(&report);
     let mut but = Vec::new();
     if report.head.kind == ManifestKind::Rehearsal {
-        but.push("a REHEARSAL: install nothing of it");
+        but.push("a REHEARSAL: do not install it");
     } else if report.head.unattended {
         but.push("UNATTENDED: a file answered for people");
     }
     if !report.manifest_key.bound {
-        but.push("NOT BOUND: the warning says what its manifest key does not prove");
+        but.push("NOT BOUND: see the warning about its manifest key");
     }
     if but.is_empty() {
         say("VERIFIED");
@@ -74,7 +74,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn failed(message: &str) -> Failure {
-    Failure::refused(format!("{message}\nNOT VERIFIED: install nothing of this release"))
+    Failure::refused(format!("{message}\nNOT VERIFIED: do not install this release"))
 }
 
 /// Reads a certificate in PEM or DER.
@@ -92,7 +92,7 @@ pub fn print(report: &Report) {
     let manifest = &report.head;
     let unattended = if manifest.unattended { ", unattended" } else { "" };
     say(&format!(
-        "release    {} of {}{unattended}\nplan       {} ({})\n           {}\nroot       {}\nmanifest   {}\nsigned by  a key under {}; SHA-256 of its certificate\n           {}\nholds      authorities {}, certificates {}, refusals {}",
+        "release    {} of {}{unattended}\nplan       {} ({})\n           {}\nroot       {}\nmanifest   {}\nsigned by  a key under {}; SHA-256 of its certificate\n           {}\ncontents   authorities {}, certificates {}, refusals {}",
         manifest.sequence,
         manifest.created,
         shown(&manifest.plan.title),
@@ -108,7 +108,7 @@ pub fn print(report: &Report) {
     ));
     if !report.manifest_key.bound {
         say(&format!(
-            "WARNING    the manifest key's certificate lacks the certificate policy of manifest keys, {MANIFEST_SIGNING}, as those that were made before keyrite had it: nothing but its purpose tells the key from others that {} certified. This release proves less; compare the SHA-256 of the certificate with the paper of the ceremony that made it, and make a new manifest key",
+            "WARNING    the manifest key's certificate lacks the certificate policy of manifest keys, {MANIFEST_SIGNING}; it was created before keyrite used that policy. Only its extended key usage distinguishes it from other certificates of {}, so this release proves less; compare the SHA-256 of the certificate with the paper of the ceremony that created it, and create a new manifest key",
             shown(&report.manifest_key.issuer)
         ));
     }
@@ -124,6 +124,6 @@ pub fn print(report: &Report) {
     }
     if report.refusals > report.first_refusals.len() {
         let more = report.refusals - report.first_refusals.len();
-        say(&format!("refused    and {more} more: they stand at the end of manifest.json"));
+        say(&format!("refused    and {more} more, at the end of manifest.json"));
     }
 }

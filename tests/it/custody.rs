@@ -450,10 +450,10 @@ fn no_share_is_shown_to_who_typed_ahead() {
         9..12,
         [
             (SHOW, ""),
-            ("Type \"show\", nothing else", "yes"),
-            ("Type \"show\", nothing else", "show\n\nwritten\n\nwritten"),
+            ("Type only \"show\"", "yes"),
+            ("Type only \"show\"", "show\n\nwritten\n\nwritten"),
             ("type \"written\"", ""),
-            ("Type \"written\", nothing else", "written\n\nagain\nshow"),
+            ("Type only \"written\"", "written\n\nagain\nshow"),
             ("Share: ", "{share 1}\n\nshow\nwritten\n\n"),
         ],
     );

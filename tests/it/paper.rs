@@ -193,7 +193,8 @@ fn report_tells_what_was_issued_and_refused() {
     assert!(lab.read("paper.md").starts_with("# "), "{}", lab.read("paper.md"));
     lab.keyrite("ceremony report ledger --out paper.HTML").ok();
     assert!(lab.read("paper.HTML").starts_with("<!DOCTYPE html>"));
-    lab.keyrite("ceremony report ledger --out paper.pdf").fails(2, &["paper.pdf: paper is HTML", "--format"]);
+    lab.keyrite("ceremony report ledger --out paper.pdf")
+        .fails(2, &["paper.pdf: unknown file extension", "--format"]);
     assert!(!lab.path("paper.pdf").exists());
     lab.keyrite("ceremony report ledger --ceremony 9").fails(2, &["1 to 2"]);
     lab.keyrite("ceremony report out --ceremony 1").fails(2, &["is not a ledger"]);

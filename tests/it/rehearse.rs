@@ -99,7 +99,7 @@ fn previews_under_the_real_authority_are_what_the_real_ceremony_signs() {
         assert_eq!(lasting(&certificate[4..4 + tbs.len()]), lasting(&tbs));
         let text = lab.read(&format!("show/preview/web/{name}.txt"));
         assert!(
-            text.contains("makes anew: serial number and times.") && text.contains("CN=Test Root"),
+            text.contains("differs in: serial number and times.") && text.contains("CN=Test Root"),
             "{text}"
         );
         let stand_in = std::fs::read(lab.path(&format!("stand-in/preview/web/{name}.tbs.der"))).unwrap();
@@ -111,7 +111,7 @@ fn previews_under_the_real_authority_are_what_the_real_ceremony_signs() {
         ("--authority root-ca=absent.crt", "absent.crt"),
         ("--authority root-ca=sign.toml", "sign.toml"),
         ("--authority root-ca=out/certificates/web/a.crt", "does not allow it to sign"),
-        (&format!("{real} {real}"), "twice"),
+        (&format!("{real} {real}"), "duplicate"),
     ] {
         rehearse(&format!("--out no {wrong}")).fails(2, &[told]);
         assert!(!lab.path("no").exists(), "{wrong}");

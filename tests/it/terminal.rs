@@ -61,7 +61,7 @@ fn saying_stop_stops() {
     lab.keyrite("ceremony abandon --ledger ledger --by Ann --reason wrong")
         .fails(2, &["1 key, 1 reserved serial number", "it can only be resumed"]);
     // What was written down when it stopped is what people see before it goes on.
-    let (_, head) = ran.out.split_once("to be written down: resume shows it again").unwrap();
+    let (_, head) = ran.out.split_once("to be written down; resume shows it again").unwrap();
     let head = head.split_whitespace().next().unwrap();
     assert_eq!(head.len(), 64, "{head}");
     let resumed = lab.resume().ok();
@@ -163,7 +163,7 @@ fn ctrl_c_at_a_prompt_stops_in_order() {
         let ran = typed(&lab, &steps, RUN);
         assert_eq!(ran.code, 1, "{}", ran.out);
         assert!(ran.out.contains("stopped at the prompt"), "{}", ran.out);
-        assert!(ran.out.contains("Run it again to begin anew"), "{}", ran.out);
+        assert!(ran.out.contains("Run it again to start over"), "{}", ran.out);
         assert!(!ran.out.contains("Ctrl-C again"), "{}", ran.out);
         lab.resume().fails(2, &["nothing to resume"]);
     }

@@ -30,11 +30,11 @@ pub fn split(workspace: &Workspace, plan: &Plan) -> Result<(), Failure> {
     let count = plan.script().people.of(Role::Custodian).min(CUSTODIANS);
     let threshold = count.div_ceil(2).max(2);
     let script = format!(
-        "title = \"Stand-in custody\"\npurpose = \"Split the PIN as that of the real token is.\"\n[people]\ncustodian = {count}\n[[step]]\nact = \"machine\"\nnetwork = \"report\"\n[[step]]\nact = \"open-token\"\n[[step]]\nact = \"custody\"\nthreshold = {threshold}\nshares = {count}\n"
+        "title = \"Stand-in custody\"\npurpose = \"Split the PIN, as the PIN of the real token is split.\"\n[people]\ncustodian = {count}\n[[step]]\nact = \"machine\"\nnetwork = \"report\"\n[[step]]\nact = \"open-token\"\n[[step]]\nact = \"custody\"\nthreshold = {threshold}\nshares = {count}\n"
     );
     workspace.write("plan/stand-in-custody.toml", &script, 0o600)?;
     workspace.ceremony(
-        &format!("The token's PIN, split: any {threshold} of {count} shares open it"),
+        &format!("The token's PIN is split: any {threshold} of {count} shares recover it"),
         "plan/stand-in-custody.toml",
         "--new-share-file token/shares-1",
     )
@@ -48,7 +48,7 @@ pub fn arguments(workspace: &Workspace, plan: &Plan, unattended: bool) -> Vec<Os
             arguments.extend(["--share-file".into(), path.into()]);
         } else {
             say(&format!(
-                "The throwaway token's shares, one for each custodian to type: {}",
+                "Shares for the custodians to type, one each: {}",
                 workspace.folder.join(path).display()
             ));
         }

@@ -36,7 +36,7 @@ pub fn run(script: &Path, arguments: &Arguments, workspace: &Workspace) -> Resul
         workspace.write("plan/stand-ins.toml", &stand_ins(&needed), 0o600)?;
         workspace.write("plan/stand-in-profiles.toml", PROFILES, 0o600)?;
         let names: Vec<&str> = needed.iter().map(|(name, _)| name.as_str()).collect();
-        let title = format!("Stand-ins, for this ledger is empty: {}", names.join(", "));
+        let title = format!("Stand-ins for keys of the real ledger: {}", names.join(", "));
         workspace.ceremony(&title, "plan/stand-ins.toml", "")?;
     }
     for (number, (path, plan)) in arguments.after.iter().zip(&after).enumerate() {
@@ -56,7 +56,7 @@ pub fn run(script: &Path, arguments: &Arguments, workspace: &Workspace) -> Resul
 fn check(plan: &Plan, after: &[Plan], arguments: &Arguments) -> Result<(), Failure> {
     if let Some(before) = after.iter().find(|plan| plan.script().has("import")) {
         return Err(Failure::usage(format!(
-            "--after {}: the script imports bundles, and only the rehearsed one is given any; leave it out",
+            "--after {}: the script imports bundles, which are only for the rehearsed script; leave it out",
             before.name()
         )));
     }
@@ -84,7 +84,7 @@ fn conclude(plan: &Plan, workspace: &Workspace, real: &RealAuthorities) -> Resul
     }
     workspace.keyrite("The report", "ceremony report ledger --out report.html")?;
     summary.push(format!("report       {}", workspace.folder.join("report.html").display()));
-    summary.push("REHEARSAL: install nothing of it".to_owned());
+    summary.push("REHEARSAL: do not install the release".to_owned());
     say(&format!("\n{}", summary.join("\n")));
     Ok(())
 }
@@ -106,7 +106,7 @@ fn needed(after: &[Plan], plan: &Plan) -> Vec<(String, KeyRole)> {
 
 /// Returns a script that creates stand-ins: roots, and manifest keys under the first root.
 fn stand_ins(needed: &[(String, KeyRole)]) -> String {
-    let mut text = "title = \"Stand-ins\"\npurpose = \"Stand in for the keys that the real ledger has.\"\nprofiles = [\"stand-in-profiles.toml\"]\n[[step]]\nact = \"machine\"\nnetwork = \"report\"\n[[step]]\nact = \"open-token\"\n[[step]]\nact = \"inventory\"\n".to_owned();
+    let mut text = "title = \"Stand-ins\"\npurpose = \"Stand in for the keys of the real ledger.\"\nprofiles = [\"stand-in-profiles.toml\"]\n[[step]]\nact = \"machine\"\nnetwork = \"report\"\n[[step]]\nact = \"open-token\"\n[[step]]\nact = \"inventory\"\n".to_owned();
     let authorities: Vec<&str> = needed
         .iter()
         .filter(|(_, role)| *role == KeyRole::Authority)
@@ -149,7 +149,7 @@ impl Workspace {
                 words.extend(["--pin-file", "token/pin"].map(OsString::from));
             }
         } else if !by_shares {
-            say(&format!("The throwaway token's PIN, to be typed when it is asked for: {PIN}"));
+            say(&format!("PIN of the throwaway token, to be typed: {PIN}"));
         }
         words.extend(custody::arguments(self, plan, answers.is_some()));
         say(&format!(
@@ -162,7 +162,7 @@ impl Workspace {
             return Ok(());
         }
         let message = format!(
-            "the rehearsal of {} did not go through, see above; a new one goes to another folder\n{}",
+            "the rehearsal of {} failed, see above; use another folder for a new one\n{}",
             plan.name(),
             self.instructions()
         );

@@ -16,9 +16,9 @@ use crate::policy::Policy;
 
 /// Differences of the real ceremony under a stand-in, under the real authority's certificate, and for
 /// a key in the token.
-const UNDER_STAND_IN: &str = "REHEARSAL. The real ceremony makes anew: serial number, times, issuer and its key identifier,\nand the signature algorithm where the real issuer has a key of another kind.\n";
-const UNDER_REAL: &str = "REHEARSAL. The real ceremony makes anew: serial number and times.\n";
-const OF_KEY: &str = "REHEARSAL. The real ceremony makes anew: key and its identifiers, serial number and times; the\nsubject has no OU=REHEARSAL then.\n";
+const UNDER_STAND_IN: &str = "REHEARSAL. The real ceremony differs in: serial number, times, issuer and its key identifier,\nand the signature algorithm if the real issuer's key is of another type.\n";
+const UNDER_REAL: &str = "REHEARSAL. The real ceremony differs in: serial number and times.\n";
+const OF_KEY: &str = "REHEARSAL. The real ceremony differs in: key and its identifiers, serial number and times; the\nsubject has no OU=REHEARSAL.\n";
 
 /// Maximum size of a certificate file, in octets.
 const MAX_CERTIFICATE: usize = 1 << 16;
@@ -41,7 +41,7 @@ impl RealAuthorities {
             let certificate = Certificate::from_pem(&octets).map_err(|e| bad(e.to_string()))?;
             let authority = Authority::new(name, certificate).map_err(|e| bad(e.to_string()))?;
             if authorities.insert(name.clone(), Arc::new(authority)).is_some() {
-                return Err(Failure::usage(format!("--authority {name}: is named twice")));
+                return Err(Failure::usage(format!("--authority {name}: duplicate")));
             }
         }
         Ok(Self(authorities))
@@ -102,7 +102,7 @@ impl<'s> Previews<'s> {
         let path = RelativePath::new(&row.path).map_err(|e| e.to_string())?;
         let entry = self.entries.of(row.bundle, &path)?;
         let again = self.policy.judge(path, &row.octets, entry);
-        let approval = again.outcome.map_err(|_| "is refused now".to_owned())?;
+        let approval = again.outcome.map_err(|_| "is now refused".to_owned())?;
         let facts = [
             ("request", row.path.as_str()),
             ("certificate profile", approval.profile_name()),
