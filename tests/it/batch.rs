@@ -289,7 +289,7 @@ fn control_c_stops_between_groups() {
     let output = child.wait_with_output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{said:?} {errors}");
-    assert!(said.iter().any(|line| line.contains("stopping when what is under way is written down")));
+    assert!(said.iter().any(|line| line.contains("stopping at the next safe point")));
     for text in ["of 600 certificates were issued", "all of it is in the ledger", "keyrite ceremony resume"] {
         assert!(errors.contains(text), "{errors}");
     }
