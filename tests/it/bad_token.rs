@@ -1,9 +1,9 @@
-//! What can be wrong with modules, tokens and PINs: each names the thing, both values, and the
-//! documented exit code; ledger and output stay whole.
+//! Faults of modules, tokens and PINs: each message names the thing and both values and has the
+//! documented exit code; ledger and output stay intact.
 
 use crate::support::{self, Lab, P256, PIN, SOFTHSM};
 
-/// The reference lab of most tests: a root, a script, one good request.
+/// Creates a root, a script and a valid request.
 fn ready() -> Lab {
     let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
@@ -55,7 +55,7 @@ fn token_absent_doubled_or_uninitialised() {
         .fails(3, &["token with label \"other\"", "label \"lab\""]);
     lab.keyrite("token init --hsm hsm.toml --label lab --so-pin-file so-pin --pin-file pin")
         .fails(2, &["already exists"]);
-    // Two with one label: only another program makes that.
+    // Two tokens with one label, which only another program creates.
     lab.run("softhsm2-util", &["--init-token", "--free", "--label", "lab", "--pin", PIN, "--so-pin", "1234"])
         .ok();
     let ran = lab
@@ -84,7 +84,7 @@ fn pins_that_a_new_token_does_not_take_change_nothing() {
     init("lab", "so-pin", "short").fails(2, &["user PIN: too short", "4 to 255 octets", unchanged]);
     init("lab", "so-pin", "long").fails(2, &["user PIN: too long", "4 to 255 octets", unchanged]);
     init("lab", "so-pin", "pin").ok();
-    // Whether the label is free is told before a PIN is asked for.
+    // A label in use is reported before a PIN is asked for.
     init("lab", "absent", "absent").fails(2, &["already exists"]);
 }
 
@@ -119,7 +119,7 @@ fn wrong_pin_is_tried_once() {
         ],
     );
     nothing_came_out(&lab);
-    // What can be seen of a PIN file is seen before anything begins.
+    // PIN files are checked before the ceremony begins.
     lab.write("pin", "\n");
     lab.sign("in", "out").fails(2, &["PIN from pin: the first line is empty"]);
     std::fs::remove_file(lab.path("pin")).unwrap();
@@ -175,7 +175,7 @@ fn label_taken_is_never_used_again() {
     lab.write("root.toml", text);
     lab.ceremony("root.toml", "--out out").fails(3, &["2 objects already have the label \"root-ca\""]);
     nothing_came_out(&lab);
-    // In the ledger, too.
+    // Also in the ledger.
     let lab = ready();
     lab.ceremony("root.toml", "--out out")
         .fails(2, &["key root-ca: the ledger has a key of that name already"]);
@@ -269,7 +269,7 @@ fn another_key_under_the_same_id_is_not_used() {
     nothing_came_out(&lab);
 }
 
-/// Who hashes is the HSM profile's word: SoftHSM hashes for RSA and not for ECDSA.
+/// The HSM profile decides who hashes: SoftHSM hashes for RSA, but not for ECDSA.
 #[test]
 fn hashing_in_the_token() {
     let lab = Lab::new();
@@ -286,7 +286,7 @@ fn hashing_in_the_token() {
         .fails(3, &["CKR_MECHANISM_INVALID (0x00000070)", "ceremony resume"]);
 }
 
-/// A script that does not say otherwise refuses a machine on a network; a rehearsal reports it.
+/// By default a script refuses a machine on a network; a rehearsal only reports it.
 #[test]
 fn network_that_is_up() {
     let lab = Lab::new();
@@ -302,7 +302,7 @@ fn network_that_is_up() {
         lab.ceremony("root.toml", "--out out").fails_somehow(3, &["network interface", "is up"]);
         nothing_came_out(&lab);
     }
-    // A machine that does not tell its interfaces may have one that is up.
+    // A machine with unknown interfaces may have an active one.
     let hidden = format!(
         "mount -t tmpfs tmpfs /sys && exec {} ceremony run root.toml --hsm hsm.toml --ledger hidden --answers {}/ceremony/answers-accept.toml --pin-file pin --out out",
         env!("CARGO_BIN_EXE_keyrite"),

@@ -1,4 +1,4 @@
-//! What is kept in `tests/golden/messages` is of tests that exist, and holds nothing of one run alone.
+//! `tests/golden/messages` belongs to existing tests and contains nothing specific to one run.
 
 use crate::support::{repository, walk};
 
@@ -12,7 +12,7 @@ fn kept_messages_are_of_tests_that_exist() {
         let topic = path.parent().unwrap().display().to_string();
         let source =
             std::fs::read_to_string(repository().join(format!("tests/it/{topic}.rs"))).unwrap_or_default();
-        // A test's second laboratory has a file of its own.
+        // A test's second laboratory has a separate file.
         let test = path.file_name().unwrap().to_str().unwrap().split('-').next().unwrap();
         assert!(source.contains(&format!("fn {test}(")), "no test says what is in {}", file.display());
     }
@@ -29,7 +29,7 @@ fn kept_messages_hold_no_path_of_a_machine() {
     }
 }
 
-/// The page of commands is what the commands say of themselves.
+/// The page of commands matches the help texts.
 #[test]
 fn the_page_of_commands_is_their_help() {
     let script = repository().join("scripts/commands.sh");

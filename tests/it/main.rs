@@ -1,5 +1,5 @@
-//! Every test but those of the house (`tests/architecture.rs`), as one program: one topic a module, so that
-//! SQLite and the cryptography library are linked once.
+//! All tests except those of the architecture (`tests/architecture.rs`) in one program, one module
+//! per topic, so that SQLite and the cryptography library are linked once.
 #![allow(
     missing_docs,
     clippy::unwrap_used,

@@ -1,5 +1,6 @@
-//! What an earlier version wrote is read by every later one: a frozen rehearsal of two ceremonies, the second of
-//! them interrupted at its last prompt and resumed, with its ledger, releases, bundle index and token.
+//! Later versions read what an earlier version wrote: a frozen rehearsal of two ceremonies, the
+//! second interrupted at its last prompt and resumed, with its ledger, releases, bundle index and
+//! token.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use keyrite::record::MachineFacts;
 
 use crate::support::{Lab, repository};
 
-/// The frozen files in a laboratory whose token is the frozen one.
+/// Copies the frozen files to a laboratory whose token is the frozen one.
 fn frozen() -> Lab {
     let mut lab = Lab::without_token();
     let from = repository().join("tests/fixtures/v1");
@@ -20,7 +21,7 @@ fn frozen() -> Lab {
     lab.write("softhsm2.conf", format!("directories.tokendir = {}\nlog.level = ERROR\n", objects.display()));
     let configuration = lab.path("softhsm2.conf").to_str().unwrap().to_owned();
     lab.set("SOFTHSM2_CONF", &configuration);
-    // The certificates end in 2027.
+    // The certificates expire in 2027.
     lab.clock("@2026-12-01 12:00:00");
     lab.write("hsm.toml", lab.read_shipped("../hsm-profiles/softhsm2.toml"));
     lab
@@ -51,7 +52,7 @@ fn the_first_version_goes_on() {
     lab.keyrite(&format!("ceremony run single-sign.toml {common} --pin-file pin")).ok();
     let audit = lab.keyrite("audit ledger root release third").ok();
     assert!(audit.out.contains("releases 1, 2, 3 follow"), "{}", audit.out);
-    // What was asked for before is known still.
+    // Earlier requests are still known.
     lab.keyrite(&format!(
         "ceremony run single-sign.toml {} --pin-file pin",
         common.replace("more", "bundle").replace("third", "fourth")
@@ -59,7 +60,7 @@ fn the_first_version_goes_on() {
     .fails(1, &["sequence is 1, the ledger has"]);
 }
 
-/// A ledger of another version is refused as one, and not as a damaged one.
+/// A ledger of another version is reported as such, not as damaged.
 #[test]
 fn another_version_is_named() {
     let lab = frozen();
@@ -73,7 +74,7 @@ fn another_version_is_named() {
     }
 }
 
-/// Each record means what it says: read and written again it is the very line.
+/// Every record round-trips to the identical line.
 #[test]
 fn records_are_written_again_as_they_were() {
     for release in ["root", "release"] {
@@ -88,7 +89,7 @@ fn records_are_written_again_as_they_were() {
 const OLDER: &[Migration] =
     &[Migration { from: 6, statements: "CREATE INDEX renewal_of ON renewal (replaces);" }];
 
-/// The ledger as an older version would have left it, upgraded as this version does it.
+/// Creates a ledger as an older version would have left it, and upgrades it.
 fn upgraded(lab: &Lab, out: &str) -> Result<Older, Failure> {
     let now = || "2026-12-01T12:00:00Z".parse().unwrap();
     let environment = Environment {
@@ -103,7 +104,7 @@ fn upgraded(lab: &Lab, out: &str) -> Result<Older, Failure> {
     keyrite::ceremony::upgrade(&lab.path("older"), &lab.path(out), OLDER, &environment)
 }
 
-/// An older ledger is copied, audited and goes on; it is not changed.
+/// An older ledger is copied, audited and continued; the original is not modified.
 #[test]
 fn an_older_ledger_is_upgraded_and_goes_on() {
     let lab = frozen();
@@ -123,7 +124,7 @@ fn an_older_ledger_is_upgraded_and_goes_on() {
     assert!(audit.out.contains("THE RECORD HOLDS"), "{}", audit.out);
     let report = lab.keyrite("ceremony report newer --ceremony 3 --format markdown").ok();
     assert!(report.out.contains("a copy of one of version 6"), "{}", report.out);
-    // A record of an upgrade that was rewritten does not hold.
+    // A rewritten record of an upgrade does not hold.
     for edit in ["r[0]['data']['head'] = '0' * 64", "r.append(dict(r[0], number=2))"] {
         lab.run("sh", &["-c", "rm -rf ledger && cp -r newer ledger"]).ok();
         lab.rewrite(3, edit);
@@ -133,7 +134,7 @@ fn an_older_ledger_is_upgraded_and_goes_on() {
     }
 }
 
-/// What cannot be upgraded, and what is not as it was written, leaves nothing behind.
+/// A refused upgrade leaves nothing behind.
 #[test]
 fn ledgers_that_are_not_upgraded() {
     let lab = frozen();

@@ -1,4 +1,4 @@
-//! At a real terminal: confirmations are typed, the PIN is not echoed, and a wrong word stops.
+//! A real terminal: confirmations are typed, the PIN is not echoed, and a wrong word stops.
 
 use crate::support::typist::{ROOT, typed};
 use crate::support::{self, Lab, PIN};
@@ -48,11 +48,11 @@ fn saying_stop_stops() {
     assert_eq!(ran.code, 1, "{}", ran.out);
     assert!(ran.out.contains("stopped at the prompt"), "{}", ran.out);
     assert!(!lab.path("out").exists());
-    // People who confirmed the plan go on, or give it up.
+    // People who confirmed the plan resume it or abandon it.
     lab.keyrite(RUN_AGAIN).fails(2, &["ceremony 1 is not finished"]);
     lab.keyrite("ceremony abandon --ledger ledger --by Ann --reason wrong").ok();
     lab.resume().fails(2, &["nothing to resume"]);
-    // Stopped after something was signed: the ledger goes on from there.
+    // Stopped after a signature: the ledger continues from there.
     let mut steps = ROOT[..7].to_vec();
     steps[6].1 = "stop";
     let ran = typed(&lab, &steps, RUN);
@@ -60,7 +60,7 @@ fn saying_stop_stops() {
     assert!(ran.out.contains("keyrite ceremony resume --ledger ledger"), "{}", ran.out);
     lab.keyrite("ceremony abandon --ledger ledger --by Ann --reason wrong")
         .fails(2, &["1 key, 1 reserved serial number", "it can only be resumed"]);
-    // What was written down when it stopped is what people see before it goes on.
+    // The head that was written down at the stop is shown at resume.
     let (_, head) = ran.out.split_once("to be written down; resume shows it again").unwrap();
     let head = head.split_whitespace().next().unwrap();
     assert_eq!(head.len(), 64, "{head}");
@@ -75,8 +75,8 @@ fn transcript_of_the_ledger(lab: &Lab) -> String {
     lab.query("ledger", "SELECT line FROM transcript ORDER BY ceremony, number").join("\n")
 }
 
-/// What is typed before a question stands there answers nothing, and Enter alone is no answer: it
-/// spends neither a try of the token nor one of the question.
+/// Input before a prompt is discarded, and Enter alone is not an answer: neither counts as an
+/// attempt at the PIN or the question.
 #[test]
 fn what_is_typed_ahead_answers_nothing() {
     let lab = ready();
@@ -109,7 +109,7 @@ fn what_is_typed_ahead_answers_nothing() {
     lab.resume().ok();
 }
 
-/// A review that is longer than the screen comes page by page, and once more when it is wanted.
+/// A review longer than the screen is paged, and shown again on request.
 #[test]
 fn review_is_read_page_by_page() {
     let mut lab = Lab::new();
@@ -153,7 +153,7 @@ fn review_is_read_page_by_page() {
     assert!(page.lines().count() <= 24, "{page}");
 }
 
-/// Ctrl-C at a prompt is what the end of input is: the same closing, the same exit code.
+/// Ctrl-C at a prompt acts like the end of input: the same message, the same exit code.
 #[test]
 fn ctrl_c_at_a_prompt_stops_in_order() {
     let lab = ready();
@@ -181,7 +181,7 @@ fn ctrl_c_at_a_prompt_stops_in_order() {
     assert_eq!(ran.code, 4, "{}", ran.out);
     assert!(ran.out.contains("ceremony resume --ledger ledger"), "{}", ran.out);
     lab.resume().ok();
-    // A command that only asks for a PIN leaves the terminal as it was, too.
+    // A command that only asks for a PIN restores the terminal too.
     let steps = [("User PIN of token lab: ", "{interrupt}")];
     let ran = typed(&lab, &steps, "token inspect --hsm hsm.toml --token-label lab");
     assert_eq!(ran.code, 1, "{}", ran.out);
@@ -199,7 +199,7 @@ fn pin_from_a_descriptor() {
     lab.run("sh", &["-c", &command]).ok();
 }
 
-/// How often a text stands in the memory of the program that waits at a prompt.
+/// Counts the occurrences of a text in the memory of the program that waits at a prompt.
 const SCAN: &str = r#"
 import re, subprocess, sys
 pid = subprocess.check_output(["pgrep", "-P", sys.argv[1], "keyrite"], text=True).split()[0]
@@ -218,12 +218,11 @@ with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem
 print(found)
 "#;
 
-/// A PIN that was used is nowhere in memory any more, typed or from a file, and neither in another
-/// form than it was given in.
+/// A used PIN is no longer in memory in any form, whether typed or read from a file.
 #[test]
 fn a_pin_is_gone_from_memory_once_it_was_used() {
-    // Letters of both cases, for a copy in lower case would be one; and an end that stays when an allocator
-    // writes over the begin of what was freed. SoftHSM keeps no PIN in clear.
+    // Letters of both cases, to find a lower-case copy; and a suffix that survives when an
+    // allocator overwrites the start of freed memory. SoftHSM keeps no PIN in clear.
     let (pin, end) = (format!("{}Zq7-Memory-Pin", "7".repeat(100)), "Zq7-Memory-Pin");
     let pin = pin.as_str();
     for from in ["", " --pin-file pin"] {
@@ -258,7 +257,7 @@ fn a_pin_is_gone_from_memory_once_it_was_used() {
         .ok();
         let found = lab.read("found");
         let found: Vec<usize> = found.lines().map(|line| line.parse().unwrap()).collect();
-        // The name of the script is there: the scan finds what is in memory.
+        // The name of the script is found: the scan works.
         assert_eq!(found[..2], [0, 0], "{from}: {found:?}");
         assert!(found[2] > 0, "{from}: {found:?}");
     }

@@ -1,4 +1,4 @@
-//! `keyrite verify`: whatever is changed, taken away or added on the way back is found.
+//! `keyrite verify` detects everything that was changed, removed or added.
 
 use crate::support::{self, Lab, P256};
 
@@ -41,7 +41,7 @@ fn every_change_is_found() {
         lab.run("sh", &["-c", &format!("rm -rf bad && cp -r good bad && cd bad && {change}")]).ok();
         verify(&lab, "bad").fails(1, &[needle, "NOT VERIFIED"]);
     };
-    // Each file in turn: taken away, cut short, one octet more.
+    // Each file in turn: removed, truncated, one octet longer.
     for file in lab.files("good") {
         broken(&format!("rm {file}"), &file);
         broken(&format!("truncate -s -1 {file}"), "");
@@ -54,14 +54,14 @@ fn every_change_is_found() {
     broken("sed -i s/production/rehearsal/ manifest.json", "does not cover this manifest");
     broken("cd ../root && cp manifest.json manifest.json.p7s ../bad && cd ../bad", "");
     broken("cp ../root/manifest.json.p7s .", "does not cover this manifest");
-    // What nobody signed is not taken apart, however it is made.
+    // An unsigned manifest is not parsed, whatever it contains.
     let signed = "transcript.jsonl: SHA-256 is";
     broken("sed -i '2s/.*/{\"data\":/' transcript.jsonl", signed);
     broken("printf 'begin' > transcript.jsonl", signed);
     broken("mkdir extra && echo x > extra/file", "extra/file: is not in the manifest");
 }
 
-/// A record of refusals is never longer than those who read it let in.
+/// A record of refusals never exceeds the readers' limits.
 #[test]
 fn refusals_of_a_hostile_bundle_are_written_so_that_they_can_be_read() {
     let lab = Lab::signing();
@@ -83,12 +83,12 @@ fn refusals_of_a_hostile_bundle_are_written_so_that_they_can_be_read() {
     assert!(longest < 2 << 20, "{longest}");
     assert!(lab.read("good/transcript.jsonl").matches("\"event\":\"refused\"").count() > 1);
     lab.keyrite("audit ledger good --root root/authorities/root-ca.crt").ok();
-    // A longer one is nobody's.
+    // A longer one is rejected.
     lab.run("sh", &["-c", "(printf '{'; head -c 9000000 /dev/zero | tr '\\0' x; echo) > long.jsonl"]).ok();
     lab.keyrite("audit long.jsonl").fails(1, &["THE RECORD DOES NOT HOLD"]);
 }
 
-/// A manifest that the right people did not sign: another key, or a TLS certificate of the same CA.
+/// A manifest signed by another key, or by a TLS certificate of the same CA.
 #[test]
 fn signature_of_another_is_not_taken() {
     let lab = released();
