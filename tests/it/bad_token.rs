@@ -99,7 +99,7 @@ fn a_token_that_was_left_without_a_user_pin_gets_one() {
     lab.write_root_script();
     lab.ceremony("root.toml", "--out out").fails(3, &["no user PIN is set", "keyrite token init"]);
     let ran = lab.keyrite(init).ok();
-    assert!(ran.out.contains("only that is set"), "{}", ran.out);
+    assert!(ran.out.contains("only the PIN is set"), "{}", ran.out);
     lab.ceremony("root.toml", "--out out").ok();
     lab.keyrite(init).fails(2, &["already exists"]);
 }
@@ -191,7 +191,7 @@ fn key_with_other_attributes_is_destroyed() {
         .fails(3, &["CKA_EXTRACTABLE is true, must be false", "was destroyed"]);
     lab.set("FAULTY_TOKEN_MODE", "none");
     let left = lab.keyrite("token inspect --hsm hsm.toml --pin-file pin").ok();
-    assert!(left.out.contains("holds no object"), "{}", left.out);
+    assert!(left.out.contains("has no object"), "{}", left.out);
     lab.ceremony("root.toml", "--out out").ok();
 }
 

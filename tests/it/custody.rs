@@ -464,7 +464,7 @@ fn no_share_is_shown_to_who_typed_ahead() {
     let ran = typed(&lab, &steps, "ceremony run split.toml --hsm hsm.toml --ledger ledger");
     assert_eq!(ran.code, 0, "{}", ran.out);
     assert_eq!(support::typist::shares(&ran.out).len(), 3, "{}", ran.out);
-    assert_eq!(ran.out.matches("nothing else").count(), 3, "{}", ran.out);
+    assert_eq!(ran.out.matches("Type only").count(), 3, "{}", ran.out);
     assert!(!ran.out.contains("Not right") && !ran.out.contains("Once more"), "{}", ran.out);
     assert_eq!(ran.out.matches(SHOW).count(), 3, "{}", ran.out);
 }

@@ -88,7 +88,7 @@ fn what_is_typed_ahead_answers_nothing() {
         ("type the date in UTC (YYYY-MM-DD)", "25.11.2026"),
         ("Type it again: 2 tries are left", "{date}\n\n\n"),
         ("User PIN of token lab: ", ""),
-        ("the token was not asked. User PIN of token lab: ", PIN),
+        ("not sent to the token. User PIN of token lab: ", PIN),
         ("type: root-ca", "root-ca\n\nx\ny\nz"),
         ("type: manifest", ""),
         ("not counted as an attempt", "manifest\n\nx\ny\nz"),
