@@ -60,22 +60,22 @@ fn modules_import_only_modules_above_them() {
 }
 
 #[test]
-fn no_files_import_one_another() {
+fn no_circular_imports() {
     let imports = imports::imports(&repository().join("src"));
-    let circles = imports::circles(&imports);
-    let edges = |circle: &[imports::Module], module: &imports::Module| {
-        let others = circle.iter().filter(|other| imports[module].contains(*other));
+    let cycles = imports::cycles(&imports);
+    let edges = |cycle: &[imports::Module], module: &imports::Module| {
+        let others = cycle.iter().filter(|other| imports[module].contains(*other));
         others.map(|other| format!("  {} -> {}", module.join("::"), other.join("::"))).collect::<Vec<_>>()
     };
-    let circle = |circle: &Vec<imports::Module>| {
-        circle.iter().flat_map(|module| edges(circle, module)).collect::<Vec<_>>().join("\n")
+    let cycle = |cycle: &Vec<imports::Module>| {
+        cycle.iter().flat_map(|module| edges(cycle, module)).collect::<Vec<_>>().join("\n")
     };
-    let circles: Vec<String> = circles.iter().map(circle).collect();
-    assert!(circles.is_empty(), "files that import one another:\n{}", circles.join("\n"));
+    let cycles: Vec<String> = cycles.iter().map(cycle).collect();
+    assert!(cycles.is_empty(), "files with circular imports:\n{}", cycles.join("\n"));
 }
 
 #[test]
-fn some_things_stay_in_their_rooms() {
+fn dependencies_are_confined() {
     let rooms: [(&str, &[&str]); 8] = [
         ("cryptoki", &["token"]),
         ("rusqlite", &["ledger"]),
@@ -102,7 +102,7 @@ fn some_things_stay_in_their_rooms() {
 }
 
 #[test]
-fn no_room_for_odds_and_ends_and_no_file_too_long() {
+fn no_catch_all_modules_and_no_long_files() {
     for (path, _, text) in sources() {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let parents = path.to_str().unwrap();
@@ -172,7 +172,7 @@ fn controls_of_bundles_media_and_tokens_are_documented() {
 
 /// The auditors' checklist is complete, and the tests that it names exist.
 #[test]
-fn auditors_checklist_names_tests_that_exist() {
+fn auditors_checklist_names_existing_tests() {
     let document = fs::read_to_string(repository().join("docs/audit.md")).unwrap();
     let tests: String = walk(&repository().join("tests"))
         .into_iter()
@@ -192,7 +192,7 @@ fn auditors_checklist_names_tests_that_exist() {
 
 /// The README is short, and links are valid.
 #[test]
-fn the_readme_is_short_and_its_links_lead_somewhere() {
+fn readme_is_short_and_links_are_valid() {
     let text = fs::read_to_string(repository().join("README.md")).unwrap();
     assert!(text.len() < 8 << 10, "README.md has {} octets", text.len());
     for page in walk(&repository().join("docs")).into_iter().chain([

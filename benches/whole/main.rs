@@ -34,7 +34,7 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["limit", root, bundle] => tell_limit(root, bundle),
+        ["limit", root, bundle] => print_limit(root, bundle),
         ["growth", counts @ ..] => growth(counts),
         [] => compare(5),
         [rounds] => compare(rounds.parse().expect("how many rounds")),
@@ -44,7 +44,7 @@ fn main() {
 
 /// Measures the limit in a separate process, because the token's configuration is in the
 /// environment.
-fn tell_limit(root: &str, bundle: &str) {
+fn print_limit(root: &str, bundle: &str) {
     let raw = limit::Raw::open(Path::new(root), "root-ca");
     let proofs: Vec<limit::Proof> =
         corpus::read(Path::new(bundle)).iter().map(|octets| limit::Proof::of(octets)).collect();

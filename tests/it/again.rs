@@ -14,7 +14,7 @@ fn released() -> Lab {
 }
 
 #[test]
-fn each_release_comes_again_byte_for_byte() {
+fn releases_are_reissued_byte_for_byte() {
     let lab = released();
     let before = lab.run("sh", &["-c", "cd ledger && stat -c '%n %s %Y %Z' . * && sha256sum *"]).ok().out;
     lab.keyrite("release again --ledger ledger --out last.tar").ok();
@@ -35,7 +35,7 @@ fn each_release_comes_again_byte_for_byte() {
 
 /// Database edits by an attacker with write access: nothing unsigned is written.
 #[test]
-fn changed_ledger_gives_no_release() {
+fn modified_ledger_reissues_nothing() {
     let lab = released();
     lab.run("cp", &["-r", "ledger", "kept"]).ok();
     // A valid signature over the same manifest by another key.
@@ -84,7 +84,7 @@ fn changed_ledger_gives_no_release() {
 
 /// A manifest never refers to a previous release that was not signed.
 #[test]
-fn changed_release_is_not_followed() {
+fn modified_previous_release_is_not_referenced() {
     let lab = released();
     let edit = "UPDATE release SET signature = (SELECT signature FROM release WHERE sequence = 2) WHERE sequence = 3";
     lab.edit("ledger", edit);
@@ -95,7 +95,7 @@ fn changed_release_is_not_followed() {
 
 /// An interrupted run leaves SQLite's log behind. While another program writes, nothing is read.
 #[test]
-fn cut_off_ledger_is_read_and_left_as_it_is() {
+fn interrupted_ledger_is_read_without_changes() {
     let mut lab = released();
     lab.faulty();
     lab.csr("last/web/d.csr", "/CN=d", "DNS:d.example.test", P256);

@@ -28,12 +28,12 @@ fn fails(ran: &Ran, claim: &str) {
 }
 
 /// A claim about people that cannot be told because a file answered.
-fn of_nobody(line: &str) -> bool {
+fn unattended_claim(line: &str) -> bool {
     line.trim_start().starts_with("cannot be told") && line.contains("nobody is shown to have been there")
 }
 
 #[test]
-fn whole_record_holds_in_any_company() {
+fn intact_record_holds_in_any_combination() {
     let lab = released();
     let before = lab.run("sh", &["-c", "cd ledger && stat -c '%n %s %Y %Z' . * && sha256sum *"]).ok().out;
     let ran = lab.keyrite(&format!("audit second.tar first ledger root {ROOT} --script sign.toml")).ok();
@@ -43,11 +43,11 @@ fn whole_record_holds_in_any_company() {
         assert!(ran.out.contains(told), "no {told:?} in:\n{}", ran.out);
     }
     assert!(ran.out.lines().all(|line| !line.trim_start().starts_with("FAILS")
-        && (!line.trim_start().starts_with("cannot be told") || of_nobody(line))));
+        && (!line.trim_start().starts_with("cannot be told") || unattended_claim(line))));
     // A file answered, so claims that people were present and confirmed do not hold.
     for claim in ["AUDIT-PEOPLE", "AUDIT-CONFIRMED"] {
         let lines: Vec<&str> = ran.out.lines().filter(|line| line.contains(claim)).collect();
-        assert!(!lines.is_empty() && lines.iter().all(|line| of_nobody(line)), "{claim}: {lines:?}");
+        assert!(!lines.is_empty() && lines.iter().all(|line| unattended_claim(line)), "{claim}: {lines:?}");
     }
     // Each source alone.
     let alone = lab.keyrite("audit first").ok();
@@ -76,7 +76,7 @@ fn whole_record_holds_in_any_company() {
 }
 
 #[test]
-fn what_cannot_be_audited_is_told() {
+fn unauditable_sources_are_reported() {
     let lab = released();
     lab.keyrite("audit").fails(2, &["LEDGER|TRANSCRIPT|RELEASE"]);
     lab.keyrite("audit absent").fails(3, &["absent"]);
@@ -105,7 +105,7 @@ fn what_cannot_be_audited_is_told() {
 
 /// Database edits by an attacker with write access.
 #[test]
-fn edits_of_a_ledger_are_found() {
+fn ledger_edits_are_detected() {
     let lab = released();
     let edit = |sql: &str| {
         lab.edit_copy("ledger", "bad", sql);
@@ -262,7 +262,7 @@ fn edits_of_a_ledger_are_found() {
 
 /// Rewritten history with a valid chain.
 #[test]
-fn rewritten_chains_are_found() {
+fn rewritten_chains_are_detected() {
     let lab = released();
     let ledger = |ceremony: u32, edit: &str| {
         lab.rewrite(ceremony, edit);
@@ -431,7 +431,7 @@ fn rewritten_chains_are_found() {
 }
 
 #[test]
-fn edits_of_releases_and_missing_ones_are_found() {
+fn edited_and_missing_releases_are_detected() {
     let lab = released();
     lab.run("sh", &["-c", "mkdir second && tar -xf second.tar -C second"]).ok();
     let bad = |change: &str, more: &str| {
@@ -476,7 +476,7 @@ fn edits_of_releases_and_missing_ones_are_found() {
 
 /// Witnesses sign with ssh-keygen; signers and the validity of their signatures are reported.
 #[test]
-fn witnesses_sign_afterwards() {
+fn witnesses_sign_transcripts() {
     let lab = released();
     for (who, kind) in [("anna", "ed25519"), ("bert", "ecdsa"), ("eve", "ed25519")] {
         lab.run("ssh-keygen", &["-q", "-t", kind, "-N", "", "-C", who, "-f", who]).ok();
@@ -531,7 +531,7 @@ fn witnesses_sign_afterwards() {
 
 /// A source that is not a ledger, transcript or release is reported as such, without a verdict.
 #[test]
-fn sources_that_are_none() {
+fn invalid_sources() {
     let lab = Lab::without_token();
     std::fs::create_dir(lab.path("folder")).unwrap();
     lab.write("empty", "");
@@ -554,7 +554,7 @@ fn sources_that_are_none() {
 /// Decisions about key objects found after an interruption are those typed in that run about
 /// exactly these objects: chains rewritten to say otherwise do not hold.
 #[test]
-fn keys_that_were_found_were_decided_about() {
+fn decisions_about_found_keys_are_audited() {
     let lab = |decision: &str| {
         let mut lab = Lab::new();
         lab.write_root_script();

@@ -89,7 +89,7 @@ fn answers_are_complete_and_known() {
 }
 
 #[test]
-fn bundles_that_are_none() {
+fn invalid_bundles() {
     let lab = Lab::signing();
     std::fs::create_dir_all(lab.path("in")).unwrap();
     lab.sign("in", "out").fails(1, &["BUNDLE-EMPTY"]);
@@ -125,7 +125,7 @@ fn bundles_that_are_none() {
 }
 
 #[test]
-fn requests_that_prove_nothing_or_are_no_requests() {
+fn invalid_requests_and_proofs_of_possession() {
     let lab = Lab::signing();
     lab.csr("x.csr", "/CN=a", "DNS:a.example.test", P256);
     lab.openssl("req -in x.csr -outform DER -out x.der").ok();
@@ -258,7 +258,7 @@ fn node_names_are_bound_to_their_folder() {
 }
 
 #[test]
-fn keys_twice_reused_or_of_the_authority() {
+fn duplicate_reused_and_authority_keys() {
     let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     std::fs::copy(lab.path("in/web/a.csr"), lab.path("in/web/b.csr")).unwrap();
@@ -292,7 +292,7 @@ fn keys_twice_reused_or_of_the_authority() {
 }
 
 #[test]
-fn wishes_that_are_refused_or_reported() {
+fn requested_extensions_are_refused_or_reported() {
     let lab = Lab::signing();
     let names = "subjectAltName=DNS:a.example.test".to_owned();
     lab.csr_with("in/web/a.csr", "/CN=a", vec![names.clone(), "basicConstraints=CA:TRUE".into()], P256);
@@ -313,7 +313,7 @@ fn wishes_that_are_refused_or_reported() {
 }
 
 #[test]
-fn output_that_is_there_already() {
+fn existing_output() {
     let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     lab.write("out/mine.txt", "precious");
@@ -341,7 +341,7 @@ fn output_that_is_there_already() {
 /// Requests from other projects, if that corpus is next to the repository: each is issued or
 /// refused by a named control, without a crash.
 #[test]
-fn foreign_requests_end_as_issued_or_refused() {
+fn requests_of_other_projects_are_issued_or_refused() {
     let corpus = support::repository().join("../shared/corpora/csr");
     if !corpus.exists() {
         return;
@@ -370,7 +370,7 @@ fn foreign_requests_end_as_issued_or_refused() {
 }
 
 #[test]
-fn two_requests_for_one_file() {
+fn requests_for_the_same_file() {
     let lab = Lab::signing();
     lab.sign_script(&WEB.replace("web/*.csr", "web/*"));
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
@@ -383,7 +383,7 @@ fn two_requests_for_one_file() {
 }
 
 #[test]
-fn extensions_that_are_malformed_or_doubled() {
+fn malformed_and_duplicate_extensions() {
     let lab = Lab::signing();
     let names = "subjectAltName=DNS:a.example.test".to_owned();
     lab.csr_with(
@@ -414,7 +414,7 @@ fn a_refusal_lists_every_violation() {
 
 /// Weak moduli in place of a good one: the key is judged before it is used to verify.
 #[test]
-fn moduli_that_are_weak_by_construction() {
+fn weak_moduli() {
     let lab = Lab::signing();
     lab.csr("good.csr", "/CN=a", "DNS:a.example.test", "-algorithm RSA -pkeyopt rsa_keygen_bits:2048");
     lab.openssl("req -in good.csr -outform DER -out good.der").ok();
@@ -464,7 +464,7 @@ for name, n in (("close", close), ("infected", infected), ("divisible", divisibl
 
 /// An authority outside the token must be named in the script exactly, and once.
 #[test]
-fn authorities_that_are_not_delegated() {
+fn invalid_delegated_authorities() {
     let lab = Lab::new();
     lab.root("ecdsa-p256");
     let profile = "[signer]\nsource = \"test\"\nkind = \"delegated\"\ndays = 30\nkey_usage = [\"keyCertSign\"]\nextended_key_usage = [\"clientAuth\"]\npath_length = 0\n";

@@ -10,12 +10,12 @@ fn ready() -> Lab {
     lab
 }
 
-fn nothing_came_out(lab: &Lab) {
+fn no_output(lab: &Lab) {
     assert!(!lab.path("out").exists(), "output was written");
 }
 
 #[test]
-fn no_module_at_the_path() {
+fn missing_module() {
     let lab = Lab::new();
     lab.write_root_script();
     lab.write("hsm.toml", "name = \"x\"\nmodule = [\"/nonexistent/a.so\", \"/nonexistent/b.so\"]\n");
@@ -29,7 +29,7 @@ fn no_module_at_the_path() {
 }
 
 #[test]
-fn a_module_that_is_none_or_not_the_pinned_one() {
+fn invalid_or_unpinned_module() {
     let lab = Lab::new();
     lab.write_root_script();
     lab.write("fake.so", "not a library");
@@ -41,11 +41,11 @@ fn a_module_that_is_none_or_not_the_pinned_one() {
     let pin = "00".repeat(32);
     lab.write("hsm.toml", format!("name = \"x\"\nmodule = [\"{SOFTHSM}\"]\nmodule_sha256 = \"{pin}\"\n"));
     lab.ceremony("root.toml", "--out out").fails(2, &["SHA-256 is", &pin]);
-    nothing_came_out(&lab);
+    no_output(&lab);
 }
 
 #[test]
-fn token_absent_doubled_or_uninitialised() {
+fn absent_ambiguous_or_uninitialised_token() {
     let lab = Lab::without_token();
     lab.write_root_script();
     lab.ceremony("root.toml", "--out out")
@@ -69,7 +69,7 @@ fn token_absent_doubled_or_uninitialised() {
 }
 
 #[test]
-fn pins_that_a_new_token_does_not_take_change_nothing() {
+fn invalid_new_pins_change_nothing() {
     let lab = Lab::without_token();
     let init = |label: &str, so: &str, user: &str| {
         lab.keyrite(&format!(
@@ -89,7 +89,7 @@ fn pins_that_a_new_token_does_not_take_change_nothing() {
 }
 
 #[test]
-fn a_token_that_was_left_without_a_user_pin_gets_one() {
+fn missing_user_pin_is_set() {
     let mut lab = Lab::without_token();
     lab.faulty();
     let init = "token init --hsm hsm.toml --label lab --so-pin-file so-pin --pin-file pin";
@@ -118,7 +118,7 @@ fn wrong_pin_is_tried_once() {
             "The ceremony is closed",
         ],
     );
-    nothing_came_out(&lab);
+    no_output(&lab);
     // PIN files are checked before the ceremony begins.
     lab.write("pin", "\n");
     lab.sign("in", "out").fails(2, &["PIN from pin: the first line is empty"]);
@@ -139,7 +139,7 @@ fn pin_states_are_read_before_login() {
     lab.sign("in", "out").fails(3, &["CKF_USER_PIN_LOCKED"]);
     lab.set("FAULTY_TOKEN_FLAGS", "20000");
     lab.sign("in", "out").fails(3, &["CKF_USER_PIN_FINAL_TRY", "--accept-final-try"]);
-    nothing_came_out(&lab);
+    no_output(&lab);
     lab.ceremony("sign.toml", "--in in --out out --accept-final-try").ok();
     lab.set("FAULTY_TOKEN_MODE", "pinlocked");
     lab.csr("in2/web/b.csr", "/CN=b", "DNS:b.example.test", P256);
@@ -147,7 +147,7 @@ fn pin_states_are_read_before_login() {
 }
 
 #[test]
-fn label_taken_is_never_used_again() {
+fn existing_label_is_not_reused() {
     let lab = Lab::new();
     lab.write_root_script();
     lab.run(
@@ -170,11 +170,11 @@ fn label_taken_is_never_used_again() {
     .ok();
     let stranger = ["EC private key", "EC public key", "TOKEN-STRANGER", "strangers = \"report\""];
     lab.ceremony("root.toml", "--out out").fails(3, &stranger);
-    nothing_came_out(&lab);
+    no_output(&lab);
     let text = lab.read("root.toml").replace("\"inventory\"", "\"inventory\"\nstrangers = \"report\"");
     lab.write("root.toml", text);
     lab.ceremony("root.toml", "--out out").fails(3, &["2 objects already have the label \"root-ca\""]);
-    nothing_came_out(&lab);
+    no_output(&lab);
     // Also in the ledger.
     let lab = ready();
     lab.ceremony("root.toml", "--out out")
@@ -196,7 +196,7 @@ fn key_with_other_attributes_is_destroyed() {
 }
 
 #[test]
-fn signature_that_does_not_verify_is_written_nowhere() {
+fn invalid_signature_is_not_written() {
     let mut lab = ready();
     lab.faulty();
     lab.set("FAULTY_TOKEN_MODE", "flip");
@@ -204,7 +204,7 @@ fn signature_that_does_not_verify_is_written_nowhere() {
     lab.sign("in", "out").fails(3, &["does not verify"]);
     lab.set("FAULTY_TOKEN_AT", "3");
     lab.sign("in", "out").fails(4, &["does not verify", "resume"]);
-    nothing_came_out(&lab);
+    no_output(&lab);
     lab.set("FAULTY_TOKEN_MODE", "none");
     lab.resume().ok();
     lab.openssl("verify -x509_strict -CAfile root/authorities/root-ca.crt out/certificates/web/a.crt").ok();
@@ -213,7 +213,7 @@ fn signature_that_does_not_verify_is_written_nowhere() {
 }
 
 #[test]
-fn token_faults_keep_function_and_code() {
+fn token_faults_name_function_and_code() {
     for (mode, texts) in [
         ("removed", ["C_Sign", "CKR_DEVICE_REMOVED (0x00000032)"]),
         ("general", ["C_Sign", "CKR_GENERAL_ERROR (0x00000005)"]),
@@ -225,7 +225,7 @@ fn token_faults_keep_function_and_code() {
         lab.set("FAULTY_TOKEN_MODE", mode);
         lab.set("FAULTY_TOKEN_AT", "3");
         lab.sign("in", "out").fails(4, &texts);
-        nothing_came_out(&lab);
+        no_output(&lab);
         lab.sign("in", "out").fails(2, &["is not finished", "ceremony resume"]);
         lab.set("FAULTY_TOKEN_MODE", "none");
         lab.resume().ok();
@@ -243,11 +243,11 @@ fn ledger_of_another_token() {
     .ok();
     lab.ceremony("sign.toml", "--in in --out out --token-label second")
         .fails(3, &["the ledger says it is in the token with serial", "this one has serial"]);
-    nothing_came_out(&lab);
+    no_output(&lab);
 }
 
 #[test]
-fn another_key_under_the_same_id_is_not_used() {
+fn other_key_with_the_same_id_is_not_used() {
     let lab = ready();
     let inspect: serde_json::Value =
         serde_json::from_str(&lab.keyrite("token inspect --hsm hsm.toml --pin-file pin --json").ok().out)
@@ -266,7 +266,7 @@ fn another_key_under_the_same_id_is_not_used() {
     tool(&["--keypairgen", "--key-type", "EC:prime256v1", "--label", "root-ca", "--id", &id]).ok();
     let ran = lab.sign("in", "out");
     assert_eq!(ran.code, 3, "{ran:?}");
-    nothing_came_out(&lab);
+    no_output(&lab);
 }
 
 /// The HSM profile decides who hashes: SoftHSM hashes for RSA, but not for ECDSA.
@@ -288,7 +288,7 @@ fn hashing_in_the_token() {
 
 /// By default a script refuses a machine on a network; a rehearsal only reports it.
 #[test]
-fn network_that_is_up() {
+fn active_network() {
     let lab = Lab::new();
     lab.write_root_script();
     let script = support::root_script("ecdsa-p256").replace("network = \"report\"\n", "");
@@ -300,7 +300,7 @@ fn network_that_is_up() {
     });
     if up {
         lab.ceremony("root.toml", "--out out").fails_somehow(3, &["network interface", "is up"]);
-        nothing_came_out(&lab);
+        no_output(&lab);
     }
     // A machine with unknown interfaces may have an active one.
     let hidden = format!(
@@ -310,7 +310,7 @@ fn network_that_is_up() {
     );
     lab.run("unshare", &["--mount", "sh", "-c", &hidden])
         .fails(3, &["network interface unknown (/sys/class/net cannot be read) is up"]);
-    nothing_came_out(&lab);
+    no_output(&lab);
     let lab2 = Lab::new();
     lab2.write_root_script();
     lab2.write("root.toml", lab.read("root.toml"));

@@ -39,7 +39,7 @@ fn answers(lab: &Lab, release: &str) -> Vec<(String, String, String)> {
 }
 
 #[test]
-fn a_tar_says_what_its_folder_says() {
+fn tar_and_folder_are_equivalent() {
     let lab = ready(150);
     lab.csr("in/web/bad.csr", "/CN=bad", "DNS:bad.example.org", P256);
     // In disk order, in reverse order of names, and with long names and folder entries of other
@@ -71,7 +71,7 @@ fn a_tar_says_what_its_folder_says() {
 }
 
 #[test]
-fn tars_that_are_no_bundles() {
+fn invalid_tars() {
     let lab = ready(2);
     let signed = |make: &str| {
         sh(&lab, &format!("rm -rf x bad.tar && cp -r in x && {make}"));
@@ -120,7 +120,7 @@ fn tars_that_are_no_bundles() {
 }
 
 #[test]
-fn a_tar_is_never_written_over_something() {
+fn tar_output_never_overwrites() {
     let lab = ready(1);
     for name in ["out.tar", "out.tar.partial"] {
         lab.write(name, "precious");
@@ -135,7 +135,7 @@ fn a_tar_is_never_written_over_something() {
 }
 
 #[test]
-fn every_change_of_a_tar_is_found() {
+fn every_tar_modification_is_detected() {
     let lab = ready(3);
     lab.sign("in", "good.tar").ok();
     sh(&lab, "mkdir good && tar xf good.tar -C good");
@@ -165,7 +165,7 @@ fn every_change_of_a_tar_is_found() {
 
 /// The order of the output does not depend on timing: many sessions, one session, a slow token.
 #[test]
-fn sessions_and_slowness_change_nothing_but_the_speed() {
+fn sessions_and_latency_affect_only_speed() {
     let lab = ready(300);
     sh(&lab, "cp -r ledger fresh");
     lab.sign("in", "plain").ok();
@@ -202,7 +202,7 @@ fn sessions_and_slowness_change_nothing_but_the_speed() {
 /// With one processor and one session, one thread does everything: it verifies a batch before it
 /// signs the next.
 #[test]
-fn a_lone_session_checks_before_it_goes_on() {
+fn single_session_verifies_before_signing_more() {
     let mut lab = ready(600);
     lab.faulty();
     sessions(&lab, 1);
@@ -253,7 +253,7 @@ fn memory_does_not_grow_with_the_batch() {
 
 /// A large import is written to disk before the bundle is known to be usable.
 #[test]
-fn a_large_bundle_that_is_refused_leaves_the_ledger_as_it_was() {
+fn refused_large_bundle_leaves_ledger_unchanged() {
     let lab = ready(1);
     // One request under many names, more than twice what is written ahead. Duplicates would be
     // found only at the end; the private key, which is read last, is found before that.

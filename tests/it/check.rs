@@ -14,7 +14,7 @@ fn sign(roster: &str) -> String {
 }
 
 #[test]
-fn shipped_scripts_have_no_finding() {
+fn shipped_scripts_pass() {
     let lab = Lab::without_token();
     for file in std::fs::read_dir(repository().join("ceremony")).unwrap() {
         let path = file.unwrap().path();
@@ -27,7 +27,7 @@ fn shipped_scripts_have_no_finding() {
 }
 
 #[test]
-fn steps_before_their_precondition_are_all_told() {
+fn all_unmet_preconditions_are_reported() {
     let steps = "title = \"t\"\npurpose = \"p\"\nprofiles = [\"profiles.toml\"]\n[[step]]\nact = \"issue\"\n[[step]]\nact = \"review\"\n[[step]]\nact = \"inventory\"\n[[step]]\nact = \"release\"\n";
     checked(
         &format!("{steps}{WEB}"),
@@ -179,14 +179,14 @@ fn ledger_bundle_and_output() {
 }
 
 #[test]
-fn scripts_of_too_many_steps() {
+fn too_many_steps() {
     let steps = "title = \"t\"\npurpose = \"p\"\n".to_owned() + &"[[step]]\nact = \"machine\"\n".repeat(501);
     checked(&steps, "", &["s.toml: step: there are 501, at most 500 are performed"]);
 }
 
 /// For ledger and output, `check` and `run` have the same messages and exit codes.
 #[test]
-fn check_and_run_say_the_same_of_ledger_and_output() {
+fn check_and_run_agree_on_ledger_and_output() {
     let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     let both = |out: &str, code: i32, text: &str| {

@@ -270,7 +270,7 @@ fn single_ca_layout_from_description_to_release() {
 
 /// Each node creates its own keys; their bundles are imported together, later one alone.
 #[test]
-fn nodes_make_their_own_keys_and_come_together() {
+fn nodes_create_their_own_keys() {
     let lab = Lab::without_token();
     lab.write("cluster.toml", KUBEADM);
     for node in ["cp-1", "cp-2", "w-1"] {
@@ -304,7 +304,7 @@ fn nodes_make_their_own_keys_and_come_together() {
 
 /// Every key type of kubeadm, also under kubeadm's name for it.
 #[test]
-fn every_kind_of_key_makes_requests_that_are_accepted() {
+fn every_key_type_is_accepted() {
     let lab = Lab::without_token();
     for (key, shown) in
         [("rsa-3072", "3072 bit"), ("RSA-4096", "4096 bit"), ("ecdsa-p384", "P-384"), ("ECDSA-P256", "P-256")]
@@ -328,7 +328,7 @@ fn every_kind_of_key_makes_requests_that_are_accepted() {
 }
 
 #[test]
-fn descriptions_that_are_wrong() {
+fn invalid_descriptions() {
     let lab = Lab::without_token();
     let refused = |from: &str, to: &str, texts: &[&str]| {
         assert!(KUBEADM.contains(from), "{from}");

@@ -21,7 +21,7 @@ fn build() -> PathBuf {
 }
 
 #[test]
-fn requests_are_made_and_releases_verified_installed_and_audited() {
+fn static_binary_creates_requests_and_handles_releases() {
     let program = build();
     let octets = std::fs::read(&program).unwrap();
     for library in ["SQLite format 3", "C_GetFunctionList", "GLIBC_2."] {

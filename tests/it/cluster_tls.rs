@@ -184,7 +184,7 @@ fn kubectl_reads_every_kubeconfig_and_connects_with_it() {
 }
 
 #[test]
-fn every_certificate_says_what_its_party_needs() {
+fn certificate_contents_match_their_roles() {
     let lab = installed();
     let (server, client) = ("TLS Web Server Authentication", "TLS Web Client Authentication");
     let both = format!("{server}, {client}");

@@ -11,7 +11,7 @@ fn description(layout: &str) -> String {
 }
 
 /// Signs a cluster of this layout and installs each node; `pki` is relative to the node's folder.
-fn stand_up(layout: &str, pki: &str) -> Lab {
+fn sign_and_install(layout: &str, pki: &str) -> Lab {
     let lab = Lab::new();
     lab.write("cluster.toml", description(layout));
     lab.keyrite("request cluster cluster.toml --out c").ok();
@@ -73,7 +73,7 @@ fn serve(lab: &Lab, ip: &str, pair: &str, ca: &str) -> (Running, u16) {
 }
 
 /// Every user reaches the API server, and the API server reaches the worker's kubelet.
-fn talk(lab: &Lab, pki: &str, kubelet: &str, client: &str) {
+fn check_tls(lab: &Lab, pki: &str, kubelet: &str, client: &str) {
     let (control, worker) = (format!("c/nodes/cp-1{pki}"), format!("c/nodes/w-1{pki}"));
     let (_api, port) = serve(lab, "127.0.0.1", &format!("{control}/apiserver"), &format!("{control}/ca.crt"));
     let users: Vec<String> = lab
@@ -101,8 +101,8 @@ fn talk(lab: &Lab, pki: &str, kubelet: &str, client: &str) {
 
 #[test]
 fn kubeadm_layout_from_description_to_tls() {
-    let lab = stand_up("kubeadm", "/pki");
-    talk(&lab, "/pki", "kubelet-server", "apiserver-kubelet-client");
+    let lab = sign_and_install("kubeadm", "/pki");
+    check_tls(&lab, "/pki", "kubelet-server", "apiserver-kubelet-client");
     // As in kubeadm's external CA mode: the first CA verifies the leaves, and no CA key is present.
     let pki = "c/nodes/cp-1/pki";
     for leaf in ["apiserver", "apiserver-kubelet-client"] {
@@ -122,8 +122,8 @@ fn kubeadm_layout_from_description_to_tls() {
 
 #[test]
 fn single_ca_layout_from_description_to_tls() {
-    let lab = stand_up("single-ca", "");
-    talk(&lab, "", "kubelet", "apiserver");
+    let lab = sign_and_install("single-ca", "");
+    check_tls(&lab, "", "kubelet", "apiserver");
     let mut worker = lab.files("c/nodes/w-1");
     worker.retain(|file| !file.contains(".keyrite"));
     assert_eq!(

@@ -31,7 +31,7 @@ fn generated() -> Lab {
 }
 
 #[test]
-fn what_kubeadm_leaves_is_collected_checked_and_signed() {
+fn kubeadm_requests_are_collected_checked_and_signed() {
     let lab = generated();
     lab.write("new/pki/notes of today.txt", "a name that does not travel\n");
     lab.run("ln", &["-s", "../../precious", "new/pki/link.csr"]).ok();
@@ -67,7 +67,7 @@ fn what_kubeadm_leaves_is_collected_checked_and_signed() {
 }
 
 #[test]
-fn verdicts_are_those_of_the_ceremony() {
+fn check_agrees_with_the_ceremony() {
     let lab = generated();
     lab.csr("new/pki/stranger.csr", "/CN=stranger", "", P256);
     lab.csr("new/scheduler.conf.csr", "/O=system:masters/CN=system:kube-scheduler", "", P256);
@@ -109,7 +109,7 @@ fn verdicts_are_those_of_the_ceremony() {
 }
 
 #[test]
-fn what_must_not_travel_is_not_collected() {
+fn unsafe_files_are_not_collected() {
     let lab = generated();
     let before = lab.files("new");
     // A file to be collected contains a private key.
@@ -155,7 +155,7 @@ fn what_must_not_travel_is_not_collected() {
 
 /// A disk that fails at the end is a fault and leaves no partial output.
 #[test]
-fn a_failing_disk_leaves_nothing() {
+fn failing_disk_leaves_no_output() {
     let lab = generated();
     lab.write("cluster.toml", std::fs::read(support::repository().join("ceremony/cluster.toml")).unwrap());
     for (call, arguments, out) in [

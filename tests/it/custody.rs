@@ -51,7 +51,7 @@ fn published_vectors() {
 }
 
 #[test]
-fn every_single_mistake_is_told() {
+fn every_single_error_is_detected() {
     let good = "ms13casha320zyxwvutsrqpnmlkjhgfedca2a8d0zehn8a0t";
     assert!(Share::read(&format!(" {} ", good.to_uppercase().replace("CASH", "CA-SH "))).is_ok());
     for at in 3..good.len() {
@@ -73,7 +73,7 @@ fn every_single_mistake_is_told() {
 }
 
 #[test]
-fn sets_of_every_size() {
+fn share_sets_of_every_size() {
     let mut state = 1u32;
     let mut random = |octets: &mut [u8]| -> Result<(), Error> {
         for octet in octets {
@@ -218,7 +218,7 @@ fn killed_while_the_pin_changes() {
 
 /// An unattended run does not resume what people began: no share of a real token reaches a file.
 #[test]
-fn a_file_does_not_take_up_a_change_of_custody() {
+fn unattended_run_does_not_resume_custody_change() {
     let lab = ready();
     let run = "ceremony run split.toml --hsm hsm.toml --ledger ledger";
     assert_eq!(typed(&lab, &[("operator: type your name", "{kill}")], run).code, 255);
@@ -342,7 +342,7 @@ fn handed_out_and_typed_in_at_a_terminal() {
 
 /// Shares from a file are recorded as such, and a run at a terminal that uses them is unattended.
 #[test]
-fn shares_of_a_file_were_typed_by_nobody() {
+fn shares_from_a_file_are_recorded_as_such() {
     let lab = ready();
     run(&lab, "split.toml", "--new-share-file shares").ok();
     lab.write("profiles.toml", support::PROFILES);
@@ -444,7 +444,7 @@ fn custody_is_rehearsed() {
 /// A share is shown and cleared only by the words for it: Enter does nothing, and input typed
 /// before the prompt is discarded.
 #[test]
-fn no_share_is_shown_to_who_typed_ahead() {
+fn type_ahead_shows_no_share() {
     let lab = ready();
     let mut steps = handed_out();
     let ahead = format!("{PIN}\n\nshow\n\nwritten\n");

@@ -43,7 +43,7 @@ fn rows(due: &Value) -> Vec<(Value, Value, Value, Value, Value)> {
 }
 
 #[test]
-fn renewals_are_linked_and_the_replaced_are_not_due() {
+fn replaced_certificates_are_not_due() {
     let lab = Lab::new();
     lab.root("ecdsa-p256");
     let with = |days: u32| lab.sign_script(&format!("{WEB}days = {days}\nreuse_key = true\n"));
@@ -159,7 +159,7 @@ fn clocks_clusters_and_arguments() {
 
 /// A large ledger is listed in order, in constant memory.
 #[test]
-fn a_large_ledger_is_listed_in_flat_memory() {
+fn large_ledger_is_listed_in_constant_memory() {
     let lab = Lab::signing();
     lab.csr("in/web/b.csr", "/CN=b", "DNS:b.example.test", P256);
     lab.sign("in", "out").ok();

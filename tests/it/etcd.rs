@@ -83,7 +83,7 @@ fn etcdctl(lab: &Lab, endpoints: &str, ca: &str, client: Option<&str>, command: 
 }
 
 #[test]
-fn three_members_accept_their_own_and_refuse_strangers() {
+fn three_members_accept_only_their_own() {
     let lab = nodes();
     let mut etcd = start(&lab);
     let ca = "cp-1/pki/etcd/ca.crt";

@@ -159,13 +159,13 @@ fn opens(lab: &Lab) -> bool {
 }
 
 #[test]
-fn a_ceremony_of_roots_is_killed_anywhere() {
+fn root_ceremony_killed_at_any_call() {
     ROOTS.sweep("pwrite64", KILL, 2);
     ROOTS.sweep("fsync", KILL, 2);
 }
 
 #[test]
-fn the_first_steps_of_a_ledger_are_cut_off_anywhere() {
+fn ledger_creation_killed_at_any_call() {
     for call in ["mkdir", "unlink", "renameat2"] {
         for fault in [KILL, FULL, FAILING] {
             ROOTS.sweep(call, fault, 1);
@@ -176,14 +176,14 @@ fn the_first_steps_of_a_ledger_are_cut_off_anywhere() {
 /// SoftHSM writes objects with ftruncate and write: a key pair is incomplete, or has no label and
 /// ID.
 #[test]
-fn a_token_is_killed_while_it_writes_a_key() {
+fn token_killed_while_writing_a_key() {
     ROOTS.sweep("ftruncate", KILL, 3);
     ROOTS.sweep("ftruncate", FAILING, 5);
 }
 
 /// Data objects of other programs have no ID either, and are kept.
 #[test]
-fn a_token_with_other_objects_is_killed_while_it_writes_a_key() {
+fn token_with_other_objects_killed_while_writing_a_key() {
     let beside = Ceremony {
         prepare: || {
             let lab = (ROOTS.prepare)();
@@ -208,7 +208,7 @@ fn a_token_with_other_objects_is_killed_while_it_writes_a_key() {
 }
 
 #[test]
-fn the_disk_of_a_ceremony_of_roots_is_full_or_fails_anywhere() {
+fn root_ceremony_with_full_or_failing_disk() {
     for fault in [FULL, FAILING] {
         ROOTS.sweep("pwrite64", fault, 5);
         ROOTS.sweep("fsync", fault, 3);
@@ -216,13 +216,13 @@ fn the_disk_of_a_ceremony_of_roots_is_full_or_fails_anywhere() {
 }
 
 #[test]
-fn a_ceremony_of_custody_is_killed_anywhere() {
+fn custody_ceremony_killed_at_any_call() {
     CUSTODY.sweep("pwrite64", KILL, 4);
     CUSTODY.sweep("fsync", KILL, 2);
 }
 
 #[test]
-fn the_disk_of_a_ceremony_of_custody_is_full_or_fails_anywhere() {
+fn custody_ceremony_with_full_or_failing_disk() {
     for fault in [FULL, FAILING] {
         CUSTODY.sweep("pwrite64", fault, 9);
         CUSTODY.sweep("fsync", fault, 5);

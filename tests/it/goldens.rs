@@ -3,7 +3,7 @@
 use crate::support::{repository, walk};
 
 #[test]
-fn kept_messages_are_of_tests_that_exist() {
+fn golden_messages_belong_to_existing_tests() {
     let root = repository().join("tests/golden/messages");
     let files = walk(&root);
     assert!(files.len() > 100, "{}", files.len());
@@ -19,7 +19,7 @@ fn kept_messages_are_of_tests_that_exist() {
 }
 
 #[test]
-fn kept_messages_hold_no_path_of_a_machine() {
+fn golden_messages_contain_no_local_paths() {
     for file in walk(&repository().join("tests/golden/messages")) {
         let text = std::fs::read_to_string(&file).unwrap();
         let temporary = std::env::temp_dir().join(".tmp");
@@ -31,7 +31,7 @@ fn kept_messages_hold_no_path_of_a_machine() {
 
 /// The page of commands matches the help texts.
 #[test]
-fn the_page_of_commands_is_their_help() {
+fn commands_page_matches_help() {
     let script = repository().join("scripts/commands.sh");
     let program = env!("CARGO_BIN_EXE_keyrite");
     let output = std::process::Command::new("sh").arg(&script).arg(program).output().unwrap();

@@ -28,7 +28,7 @@ fn in_namespace(lab: &Lab, prepare: &str, command: &str) -> Ran {
 const INSTALL: &str = "install release --root roots/authorities/kubernetes-ca.crt --pki node/pki";
 
 #[test]
-fn release_becomes_the_files_of_a_node_and_goes_back() {
+fn release_is_installed_and_undone() {
     let lab = signed();
     lab.run("chown", &["1234:1234", "node/admin.conf"]).ok();
     let bare = lab.listing("node");
@@ -96,7 +96,7 @@ admin.conf f 600 1234:1234"
 
 /// `/etc/kubernetes` instead of `/etc/kubernetes/pki`, where no path would match.
 #[test]
-fn a_folder_above_the_one_of_keys_is_not_taken_for_it() {
+fn parent_of_pki_folder_is_rejected() {
     let lab = signed();
     let before = lab.listing("node");
     let install = |pki: &str, more: &str| {
@@ -125,7 +125,7 @@ fn a_folder_above_the_one_of_keys_is_not_taken_for_it() {
 
 /// A node receives only its own certificates, and a replaced file that is not one is kept.
 #[test]
-fn a_node_takes_what_is_its_own_and_keeps_what_it_replaces() {
+fn node_receives_only_its_own_certificates() {
     let lab = signed();
     lab.run(
         "sh",
@@ -165,7 +165,7 @@ fn generation(lab: &Lab, node: &str) -> String {
 }
 
 #[test]
-fn a_release_that_is_not_as_it_was_signed_is_not_installed() {
+fn modified_release_is_not_installed() {
     let lab = signed();
     let bare = lab.listing("node");
     for (change, needle) in [
@@ -192,7 +192,7 @@ fn a_release_that_is_not_as_it_was_signed_is_not_installed() {
 
 /// Rehearsals, other keys, older releases, forks, and installed certificates that are newer.
 #[test]
-fn a_release_that_does_not_belong_here_is_not_installed() {
+fn unsuitable_release_is_not_installed() {
     let lab = signed();
     let bare = lab.listing("node");
     lab.keyrite("rehearse --out show").ok();
@@ -250,7 +250,7 @@ fn a_release_that_does_not_belong_here_is_not_installed() {
 }
 
 #[test]
-fn a_newer_certificate_stays() {
+fn newer_certificate_is_kept() {
     let lab = signed();
     let clock =
         "req -x509 -key node/pki/apiserver.key -subj /CN=kube-apiserver -days 20 -out node/pki/apiserver.crt";
@@ -282,7 +282,7 @@ fn a_newer_certificate_stays() {
 }
 
 #[test]
-fn a_kubeconfig_that_is_not_ours_stops_everything() {
+fn foreign_kubeconfig_stops_installation() {
     let lab = signed();
     let good = lab.read("node/admin.conf");
     let bare = lab.listing("node");
@@ -344,7 +344,7 @@ fn a_kubeconfig_that_is_not_ours_stops_everything() {
 
 /// Unreadable keys, links in the target, and confusable certificates.
 #[test]
-fn keys_and_links_that_cannot_be_trusted() {
+fn untrusted_keys_and_links() {
     let lab = signed();
     let bare = lab.listing("node");
     for (key, needle) in [
@@ -383,7 +383,7 @@ fn keys_and_links_that_cannot_be_trusted() {
 }
 
 #[test]
-fn a_full_or_read_only_disk_leaves_the_target_as_it_was() {
+fn full_or_read_only_disk_leaves_target_unchanged() {
     let lab = signed();
     let bare = lab.listing("node");
     in_namespace(&lab, "mount --bind node node && mount -o remount,bind,ro node", INSTALL)
@@ -478,7 +478,7 @@ fn without_times(listing: &str) -> String {
 
 /// Failing calls: everything is rolled back at once, or otherwise by the next run.
 #[test]
-fn failing_calls_leave_the_target_as_it_was() {
+fn failing_calls_leave_target_unchanged() {
     let lab = signed();
     let bare = lab.listing("node");
     for (call, error) in [("renameat", "EIO"), ("linkat", "EMLINK"), ("fsync", "EIO"), ("mkdirat", "EDQUOT")]
@@ -517,7 +517,7 @@ fn failing_calls_leave_the_target_as_it_was() {
 
 /// Journals that another user could have written are not used.
 #[test]
-fn lists_of_others_are_not_followed() {
+fn untrusted_journals_are_not_used() {
     let lab = signed();
     lab.write("victim/file", "precious\n");
     let digest = lab.run("sha256sum", &["victim/file"]).ok().out;
@@ -551,7 +551,7 @@ fn lists_of_others_are_not_followed() {
 
 /// Concurrent installations: the second does not wait and changes nothing.
 #[test]
-fn two_installations_at_once() {
+fn concurrent_installations() {
     let lab = signed();
     let bare = lab.listing("node");
     let lock = "import fcntl,os,sys;d=os.open('node/pki',os.O_RDONLY);fcntl.flock(d,fcntl.LOCK_EX);print('held',flush=True);sys.stdin.read()";
@@ -570,7 +570,7 @@ fn two_installations_at_once() {
 
 /// New keys are installed and undone together with their certificates.
 #[test]
-fn a_renewal_brings_keys_and_certificates_together() {
+fn renewal_installs_keys_with_certificates() {
     let lab = signed();
     lab.install("release", "node", "").ok();
     lab.run("chown", &["1234:1234", "node/pki/etcd/server.key"]).ok();

@@ -34,7 +34,7 @@ fn authority(lab: &Lab, name: &str, issuer: Option<&str>) {
 }
 
 #[test]
-fn leaf_comes_first_and_what_stands_between_follows() {
+fn leaf_is_followed_by_intermediates() {
     let lab = Lab::new();
     lab.root("ecdsa-p256");
     authority(&lab, "issuing-ca", Some("root-ca"));
@@ -66,7 +66,7 @@ fn leaf_comes_first_and_what_stands_between_follows() {
 
 /// Two roots without a given place, and a front proxy that would trust the whole cluster.
 #[test]
-fn which_authority_is_trusted_where_is_never_guessed() {
+fn trusted_authorities_are_never_guessed() {
     let lab = Lab::new();
     lab.root("ecdsa-p256");
     authority(&lab, "second-ca", None);
@@ -114,7 +114,7 @@ fn one_ca_in_a_flat_folder() {
 
 /// CA rotation: the new CA is trusted second, then first, then alone.
 #[test]
-fn a_ca_follows_another_step_by_step() {
+fn ca_rotation_step_by_step() {
     let lab = Lab::cluster();
     lab.control_plane("node", "bundle");
     lab.sign_cluster("bundle", "release").ok();
@@ -178,7 +178,7 @@ fn a_ca_follows_another_step_by_step() {
 
 /// The release of another cluster whose CA has the same name is recognised by its certificate.
 #[test]
-fn a_ca_of_the_same_name_is_another_one() {
+fn ca_with_the_same_name_is_different() {
     let (ours, theirs) = (Lab::cluster(), Lab::cluster());
     ours.control_plane("node", "bundle");
     ours.sign_cluster("bundle", "release").ok();
@@ -198,7 +198,7 @@ fn a_ca_of_the_same_name_is_another_one() {
 /// The cluster's own signer: its certificate is installed with its key and where its leaves are
 /// verified.
 #[test]
-fn a_delegated_authority_is_trusted_where_it_is_said() {
+fn delegated_authority_is_trusted_where_configured() {
     let lab = Lab::cluster();
     for node in ["node", "other"] {
         lab.control_plane(node, &format!("bundle-{node}"));

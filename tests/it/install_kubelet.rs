@@ -83,7 +83,7 @@ fn install(release: &str, more: &str) -> String {
 }
 
 #[test]
-fn a_renewal_reaches_what_the_kubelet_uses_and_goes_back() {
+fn renewal_updates_the_kubelet_pair_and_is_undone() {
     let lab = worker();
     started(&lab);
     lab.run("chown", &["-h", "1234:1235", LINK, &format!("kubelet/pki/{FIRST}")]).ok();
@@ -145,7 +145,7 @@ fn a_renewal_reaches_what_the_kubelet_uses_and_goes_back() {
 
 /// A kubeconfig was renewed without --kubelet-dir.
 #[test]
-fn what_an_earlier_renewal_did_not_reach_follows_later() {
+fn missed_kubelet_renewal_is_completed_later() {
     let lab = worker();
     started(&lab);
     renewed(&lab, "next", "release3");
@@ -173,7 +173,7 @@ fn what_an_earlier_renewal_did_not_reach_follows_later() {
 
 /// As kubeadm and TLS bootstrap leave it: the kubeconfig does not contain the key.
 #[test]
-fn a_kubeconfig_that_refers_to_the_link_is_understood() {
+fn kubeconfig_may_refer_to_the_link() {
     let lab = worker();
     let key = lab.read("release.key");
     let request = format!("req -x509 -key release.key -subj {NODE} -days 20 -out old.crt");
@@ -295,7 +295,7 @@ fn second_ca(lab: &Lab) {
 
 /// Only the kubelet's own files still depend on the old CA.
 #[test]
-fn no_ca_is_dropped_that_the_kubelet_still_needs() {
+fn ca_that_the_kubelet_needs_is_not_dropped() {
     let lab = worker();
     started(&lab);
     let old = lab.read(&format!("kubelet/pki/{FIRST}"));
@@ -353,7 +353,7 @@ fn no_ca_is_dropped_that_the_kubelet_still_needs() {
 
 /// A pair that cannot be renewed is refused with instructions, and nothing changes.
 #[test]
-fn a_kubelets_folder_that_cannot_be_trusted_stops_everything() {
+fn untrusted_kubelet_folder_stops_installation() {
     let lab = worker();
     started(&lab);
     let (conf, pem) = (lab.read("node/kubelet.conf"), lab.read(&format!("kubelet/pki/{FIRST}")));
@@ -441,7 +441,7 @@ fn a_kubelets_folder_that_cannot_be_trusted_stops_everything() {
 
 /// The machine's own kubelet belongs only to /etc/kubernetes/pki.
 #[test]
-fn the_kubelet_of_the_machine_is_for_its_own_pki_alone() {
+fn machine_kubelet_belongs_to_its_own_pki() {
     let lab = worker();
     started(&lab);
     renewed(&lab, "next", "release3");

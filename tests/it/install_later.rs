@@ -15,7 +15,7 @@ fn installed() -> Lab {
 
 /// An installation without changes to kubeconfigs, and its undo.
 #[test]
-fn keys_and_certificates_alone_change_later() {
+fn installation_without_kubeconfig_changes() {
     let lab = installed();
     let certificate = lab.read("node/pki/apiserver.crt");
     std::fs::remove_file(lab.path("node/pki/apiserver.crt")).unwrap();
@@ -41,7 +41,7 @@ fn keys_and_certificates_alone_change_later() {
 
 /// A file has one role: a CA file cannot be a certificate's file, whatever it contains now.
 #[test]
-fn no_file_is_two_things_at_once() {
+fn file_has_one_role() {
     let lab = installed();
     lab.keyrite("install undo --pki node/pki").ok();
     let refused = |release: &str, more: &str, needles: &[&str]| {
@@ -70,7 +70,7 @@ fn no_file_is_two_things_at_once() {
 
 /// A journal with a duplicate file is not used.
 #[test]
-fn a_list_with_a_file_twice_undoes_nothing() {
+fn journal_with_duplicate_file_undoes_nothing() {
     let lab = installed();
     let list = lab.run("find", &["node/pki/.keyrite", "-name", "undo.json"]).ok().out;
     let list = list.trim_end();
@@ -87,7 +87,7 @@ fn a_list_with_a_file_twice_undoes_nothing() {
 
 /// Two ledgers share a node: each has its own sequence, and both are remembered.
 #[test]
-fn an_older_release_stays_out_after_another_ledgers() {
+fn older_release_is_refused_after_another_ledger() {
     let (lab, theirs) = (installed(), Lab::cluster());
     lab.control_plane("next", "bundle3");
     lab.sign_cluster("bundle3", "release3").ok();

@@ -36,7 +36,7 @@ fn decoded(value: &Value) -> String {
 }
 
 #[test]
-fn kubectl_takes_what_is_written() {
+fn kubectl_accepts_the_output() {
     let lab = released();
     let ran = lab.keyrite(&format!("{OBJECTS_OF} out")).ok();
     assert!(ran.out.contains("Certificates for 2 requests") && ran.out.contains("No Secrets"), "{}", ran.out);
@@ -101,7 +101,7 @@ fn kubectl_takes_what_is_written() {
 }
 
 #[test]
-fn a_secret_is_made_only_of_a_key_that_is_given() {
+fn secrets_need_a_given_key() {
     let lab = released();
     let ran = lab.keyrite(&format!("{OBJECTS_OF} out --key-dir keys")).ok();
     assert!(ran.out.contains("Secrets (1), each with a PRIVATE KEY"), "{}", ran.out);
@@ -116,7 +116,7 @@ fn a_secret_is_made_only_of_a_key_that_is_given() {
 }
 
 #[test]
-fn nothing_is_written_when_something_is_wrong() {
+fn errors_leave_no_output() {
     let lab = released();
     lab.run("sh", &["-c", "cp -r release bad && echo >> bad/transcript.jsonl && mkdir there"]).ok();
     let of = |release: &str, more: &str| {
@@ -149,7 +149,7 @@ fn nothing_is_written_when_something_is_wrong() {
 
 /// From the API server's output back to its objects: each gets the certificate of its own request.
 #[test]
-fn objects_get_their_certificates_back() {
+fn objects_receive_their_certificates() {
     let lab = Lab::new();
     let fixture = support::repository().join("tests/fixtures/csr-list.json");
     lab.write("csr.json", std::fs::read(fixture).unwrap());

@@ -116,7 +116,7 @@ fn overwrite(octets: &mut [u8], after: &[u8], with: &[u8]) {
 }
 
 #[test]
-fn edits_while_a_ceremony_waits_are_found() {
+fn edits_of_open_ceremony_are_detected() {
     let anywhere = [
         r#"UPDATE request SET approval = replace(approval, 'seconds":', 'seconds":1') WHERE path = 'web/a.csr'"#,
         "UPDATE request SET approval = replace(approval, 'a.example', 'z.example') WHERE path = 'web/a.csr'",
@@ -182,7 +182,7 @@ fn edits_while_a_ceremony_waits_are_found() {
 
 /// Rows that contradict chained records of reservations and abandonment have no effect.
 #[test]
-fn what_the_records_say_cannot_be_undone() {
+fn records_override_edited_rows() {
     let mut lab = ready();
     lab.faulty();
     lab.set("FAULTY_TOKEN_MODE", "kill");
@@ -217,7 +217,7 @@ fn what_the_records_say_cannot_be_undone() {
 }
 
 #[test]
-fn edits_while_a_key_waits_are_found() {
+fn edits_of_pending_key_are_detected() {
     let mut lab = Lab::new();
     lab.write_root_script();
     lab.faulty();
@@ -261,7 +261,7 @@ fn killed_while_creating_keys() {
 /// Objects that a token created and did not report are recognised by label and ID: shown, and kept
 /// or destroyed by decision.
 #[test]
-fn what_is_found_of_a_key_is_kept_or_destroyed() {
+fn found_key_objects_are_kept_or_destroyed() {
     // A pair with an error reported by the token; half a pair; half a pair of a killed run.
     for (mode, code, decisions) in [
         ("generror", 4, ["keep", "accept", "destroy"].as_slice()),
@@ -320,7 +320,7 @@ fn what_is_found_of_a_key_is_kept_or_destroyed() {
 /// An answers file with "accept" destroys nothing. A decision is final in the audit and in later
 /// runs, even if the program is killed while it destroys.
 #[test]
-fn what_is_destroyed_was_decided() {
+fn destruction_needs_a_decision() {
     for (mode, kills) in [("genpublic", 1), ("generror", 2)] {
         for at in 1..=kills {
             let mut lab = Lab::new();
@@ -352,7 +352,7 @@ fn what_is_destroyed_was_decided() {
 /// Only the key's own objects are destroyed: not another program's object, and not while the token
 /// hides part of the key.
 #[test]
-fn nothing_else_is_destroyed_with_what_is_found() {
+fn other_objects_are_not_destroyed() {
     let pkcs11 = |lab: &Lab, what: &str| {
         let command = format!("pkcs11-tool --module {} --login --pin $(cat pin) {what}", support::SOFTHSM);
         lab.run("sh", &["-c", &command]).ok()
@@ -392,7 +392,7 @@ fn nothing_else_is_destroyed_with_what_is_found() {
 /// A token that creates nothing leaves nothing to decide; if destruction fails, the question is
 /// asked again.
 #[test]
-fn a_key_that_was_not_made_leaves_the_ledger_free() {
+fn failed_key_generation_leaves_ledger_usable() {
     let mut lab = Lab::new();
     lab.write_root_script();
     lab.faulty();
@@ -425,7 +425,7 @@ fn a_key_that_was_not_made_leaves_the_ledger_free() {
 /// A reserved key that disappeared from the token: its serial number stays spent, and another key
 /// is created.
 #[test]
-fn a_key_that_is_gone_is_made_anew() {
+fn missing_key_is_regenerated() {
     for objects in [vec!["privkey"], vec!["pubkey"], vec!["privkey", "pubkey"]] {
         let mut lab = Lab::new();
         lab.write_root_script();
@@ -575,7 +575,7 @@ fn clock_behind_the_ledger() {
 
 /// A bundle that expires while the ceremony is open is not signed; the ceremony can be abandoned.
 #[test]
-fn bundle_that_ended_meanwhile() {
+fn bundle_expired_meanwhile() {
     let mut lab = ready();
     lab.keyrite("request collect in --out short --cluster lab --expires-in 1").ok();
     lab.faulty();
@@ -591,7 +591,7 @@ fn bundle_that_ended_meanwhile() {
 
 /// A medium that is not mounted at resume, with its mount point present.
 #[test]
-fn a_medium_that_is_gone_is_told() {
+fn missing_medium_is_reported() {
     let mut lab = ready();
     lab.faulty();
     std::fs::create_dir(lab.path("stick")).unwrap();
@@ -614,7 +614,7 @@ fn a_medium_that_is_gone_is_told() {
 }
 
 #[test]
-fn two_at_once() {
+fn concurrent_ceremonies() {
     let lab = ready();
     let held = lab.hold("ledger");
     lab.sign("in", "out").fails(2, &["is in use by another program; wait until its ceremony is done"]);

@@ -66,7 +66,7 @@ fn openssl_and_gnutls_verify_every_certificate_for_its_purpose() {
 }
 
 #[test]
-fn pkilint_finds_nothing_but_single_label_names_and_a_long_arc() {
+fn pkilint_reports_only_single_label_names_and_a_long_arc() {
     let lab = rehearsal();
     lab.openssl("pkcs7 -inform DER -in show/release/manifest.json.p7s -print_certs -out signer.crt").ok();
     let ran = judge(
@@ -99,7 +99,7 @@ print("clean", seen)
 }
 
 #[test]
-fn manifest_fits_its_schema_and_another_library_reads_the_certificates() {
+fn manifest_matches_its_schema_and_another_library_reads_the_certificates() {
     let lab = rehearsal();
     let schema = repository().join("ceremony/manifest.schema.json");
     let ran = judge(
@@ -171,7 +171,7 @@ fn serial_numbers_are_random_in_every_bit() {
 
 /// The output of `keyrite schema` equals the shipped schemas, which accept transcripts and indexes.
 #[test]
-fn transcripts_and_indexes_fit_their_schemas() {
+fn transcripts_and_indexes_match_their_schemas() {
     let lab = rehearsal();
     for name in ["transcript", "index"] {
         let file = repository().join(format!("ceremony/{name}.schema.json"));
@@ -219,7 +219,7 @@ print("fits", len(seen))
 
 /// `--json` output and the record of an installation, against `keyrite schema`.
 #[test]
-fn json_for_machines_fits_its_schema() {
+fn json_output_matches_its_schemas() {
     let lab = rehearsal();
     let keyrite = env!("CARGO_BIN_EXE_keyrite");
     let write = |arguments: &str, to: &str| {

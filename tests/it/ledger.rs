@@ -18,7 +18,7 @@ fn edit(lab: &Lab, sql: &str) {
 
 /// Times are only in the records, and an invalid line has none.
 #[test]
-fn last_line_that_is_no_record() {
+fn invalid_last_record() {
     let lab = ready();
     let lines =
         ["'gone'", r#"replace(line, '"time":', '"when":')"#, r#"replace(line, '"time":"2', '"time":"x')"#];
@@ -36,7 +36,7 @@ fn last_line_that_is_no_record() {
 
 /// A journal that SQLite would replay, other files, and a database that is not a regular file.
 #[test]
-fn only_the_ledger_lies_in_its_folder() {
+fn foreign_files_in_the_ledger_folder() {
     let lab = ready();
     // Pages of an older ledger, in SQLite's own format.
     let old = rusqlite::Connection::open(lab.path("old.sqlite")).unwrap();
@@ -98,7 +98,7 @@ fn only_the_ledger_lies_in_its_folder() {
 
 /// A row that exists in a full scan, but not in an index lookup.
 #[test]
-fn indexes_are_held_against_their_tables() {
+fn indexes_are_compared_with_their_tables() {
     let lab = ready();
     lab.csr("in/web/b.csr", "/CN=b", "DNS:b.example.test", P256);
     lab.sign("in", "out").ok();
@@ -131,7 +131,7 @@ fn indexes_are_held_against_their_tables() {
 
 /// Values, lines and logs that would fill memory or disk.
 #[test]
-fn what_is_too_large_is_not_read() {
+fn oversized_data_is_not_read() {
     let mut lab = ready();
     let line = |length: u32| {
         format!("UPDATE transcript SET line = format('%{length}s', line) WHERE ceremony = 1 AND number = 3")

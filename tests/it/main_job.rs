@@ -4,7 +4,7 @@
 use crate::support::{self, Lab, P256, WEB, repository};
 
 #[test]
-fn rehearsal_tells_the_story_and_marks_all_it_makes() {
+fn rehearsal_runs_everything_and_marks_its_output() {
     let lab = Lab::without_token();
     let ran = lab.keyrite("rehearse --out show").ok();
     assert!(ran.out.contains("20 certificates, 1 refused"), "{}", ran.out);

@@ -128,7 +128,7 @@ impl Forge {
 
     /// Requires that it is verified, with or without the warning.
     #[track_caller]
-    fn believed(&self, bound: bool, more: &str) {
+    fn accepted(&self, bound: bool, more: &str) {
         let ran = self.verify(more).ok();
         assert_eq!(ran.out.contains("WARNING"), !bound, "{}", ran.out);
         assert_eq!(ran.out.contains("NOT BOUND"), !bound, "{}", ran.out);
@@ -137,12 +137,12 @@ impl Forge {
 
 /// The forger's releases are valid except for the certificates.
 #[test]
-fn keys_certified_for_it_are_believed() {
+fn keys_certified_as_manifest_keys_are_accepted() {
     let mut forge = Forge::new();
     let bound = format!("{MAIL}{}", policy());
-    forge.below(&bound).release(|_| {}).believed(true, "");
-    forge.root().below(MAIL).release(|_| {}).believed(false, "");
-    forge.root().below(&format!("{CA_0}{}", policy())).below(&bound).release(|_| {}).believed(true, "");
+    forge.below(&bound).release(|_| {}).accepted(true, "");
+    forge.root().below(MAIL).release(|_| {}).accepted(false, "");
+    forge.root().below(&format!("{CA_0}{}", policy())).below(&bound).release(|_| {}).accepted(true, "");
     let limited =
         "nameConstraints=critical,permitted;dirName:base,excluded;DNS:example.test\n[base]\nO=Forged\n";
     forge
@@ -150,18 +150,18 @@ fn keys_certified_for_it_are_believed() {
         .below(&format!("{CA_0}{}{limited}", policy()))
         .below(&bound)
         .release(|_| {})
-        .believed(true, "");
+        .accepted(true, "");
     // The first format, which names no manifest keys.
     forge.root().below(MAIL).release(|manifest| {
         manifest["format"] = json!("keyrite-manifest-1");
         manifest.as_object_mut().unwrap().remove("manifest_keys");
     });
-    forge.believed(false, "");
+    forge.accepted(false, "");
 }
 
 /// The key of a subordinate or a leaf is rejected, whatever it signs.
 #[test]
-fn keys_of_subordinates_are_not_believed() {
+fn subordinate_keys_are_rejected() {
     let mut forge = Forge::new();
     let bound = format!("{MAIL}{}", policy());
     let first = |manifest: &mut Value| {
@@ -195,7 +195,7 @@ fn keys_of_subordinates_are_not_believed() {
             .refused("lacks the certificate policy of manifest keys");
         // The key is named explicitly.
         let key = forge.certificate(forge.path.last().unwrap()).digest();
-        forge.believed(false, &format!("--manifest-key {key}"));
+        forge.accepted(false, &format!("--manifest-key {key}"));
         let other = Digest::of(b"");
         forge.verify(&format!("--manifest-key {other}")).fails(1, &["the manifest key that you trust has"]);
     }
@@ -214,7 +214,7 @@ fn keys_of_subordinates_are_not_believed() {
 
 /// RFC 5280 section 6.1, from the root down.
 #[test]
-fn paths_that_do_not_hold_are_not_believed() {
+fn invalid_paths_are_rejected() {
     let mut forge = Forge::new();
     let bound = format!("{MAIL}{}", policy());
     let ca = |more: &str| format!("{CA}{}{more}", policy());
@@ -292,7 +292,7 @@ fn paths_that_do_not_hold_are_not_believed() {
 /// Leaves and delegated authorities of a release are below their authorities, and are not manifest
 /// keys.
 #[test]
-fn certificates_that_cannot_be_where_they_are_listed() {
+fn misplaced_certificates_are_rejected() {
     let mut forge = Forge::new();
     let bound = format!("{MAIL}{}", policy());
     let server =
@@ -350,7 +350,7 @@ fn certificates_that_cannot_be_where_they_are_listed() {
 
 /// A release of the first format is verified and installed, with a warning.
 #[test]
-fn releases_of_the_first_edition_are_believed_with_a_warning() {
+fn first_format_releases_are_accepted_with_a_warning() {
     let lab = Lab::without_token();
     let from = support::repository().join("tests/fixtures/first-edition");
     lab.run("cp", &["-r", from.to_str().unwrap(), "old"]).ok();
@@ -397,7 +397,7 @@ fn install(lab: &Lab, arguments: &str) -> support::Ran {
 /// A node pins the key that signed, and accepts another only if an installed release announced it
 /// or it is named explicitly.
 #[test]
-fn a_node_keeps_to_the_manifest_key_that_it_knows() {
+fn node_pins_the_known_manifest_key() {
     let lab = node();
     let before = lab.read("node/pki/.keyrite/installed.json");
     // Under the same root, from the same ledger, and not announced to this node.
@@ -433,7 +433,7 @@ fn a_node_keeps_to_the_manifest_key_that_it_knows() {
 }
 
 #[test]
-fn an_announced_manifest_key_is_taken() {
+fn announced_manifest_key_is_accepted() {
     let lab = node();
     lab.ceremony("announce.toml", "--out out2").ok();
     let keys = lab.manifest("out2")["manifest_keys"].clone();
@@ -454,7 +454,7 @@ fn an_announced_manifest_key_is_taken() {
 
 /// A script cannot create a manifest key without the policy.
 #[test]
-fn a_manifest_key_that_nothing_binds_is_not_made() {
+fn unbound_manifest_key_is_not_created() {
     let lab = Lab::new();
     lab.root("ecdsa-p256");
     let script = |profile: &str, manifest: &str| {
@@ -488,7 +488,7 @@ fn a_manifest_key_that_nothing_binds_is_not_made() {
 /// An expired manifest key can forge any date in a manifest: it installs nothing unless it is named
 /// explicitly, and neither does a release that claims to be older than the installed one.
 #[test]
-fn a_manifest_key_that_has_ended_installs_nothing() {
+fn expired_manifest_key_installs_nothing() {
     let mut forge = Forge::new();
     forge.below(&format!("{MAIL}{}", policy()));
     let key = forge.certificate("c1").digest();
@@ -528,7 +528,7 @@ fn a_manifest_key_that_has_ended_installs_nothing() {
 
 /// A release that verify and install refuse fails an audit.
 #[test]
-fn an_audit_refuses_what_verify_refuses() {
+fn audit_rejects_what_verify_rejects() {
     let mut forge = Forge::new();
     forge.below(CA).below(&format!("{MAIL}{}", policy())).release(|_| {});
     let ran = forge.lab.keyrite("audit out --root c0.crt");

@@ -22,7 +22,7 @@ fn alone(name: &str) -> Value {
 }
 
 #[test]
-fn an_approval_that_says_nothing_is_told_as_such() {
+fn approval_without_message_is_reported() {
     let lab = Lab::without_token();
     lab.ceremony_files();
     for (reason, message, told) in [
@@ -112,7 +112,7 @@ fn a_custom_signer_has_a_profile_in_the_script() {
 
 /// Each object that must not be signed is named, with an exit code, and nothing is written.
 #[test]
-fn objects_that_are_not_to_be_signed() {
+fn objects_that_must_not_be_signed() {
     let lab = Lab::without_token();
     let refused = |list: &Value, code: i32, texts: &[&str]| {
         lab.write("csr.json", list.to_string());
@@ -213,7 +213,7 @@ fn objects_that_are_not_to_be_signed() {
 
 /// The ceremony applies the same rules to a bundle that was not made by keyrite.
 #[test]
-fn the_offline_side_has_the_signers_rules_too() {
+fn signer_rules_apply_in_the_ceremony() {
     let lab = Lab::without_token();
     lab.ceremony_files();
     lab.write("csr.json", list().to_string());

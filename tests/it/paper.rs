@@ -37,7 +37,7 @@ fn without_program(text: &str) -> String {
 }
 
 #[test]
-fn printed_steps_are_the_executed_ones_for_every_shipped_script() {
+fn printed_steps_match_executed_steps() {
     let lab = Lab::without_token();
     lab.ceremony_files();
     lab.keyrite("rehearse --out show").ok();
@@ -145,7 +145,7 @@ assert not stack
 
 /// The report lists every request of a ceremony, from ledger or release.
 #[test]
-fn report_tells_what_was_issued_and_refused() {
+fn report_lists_issued_and_refused() {
     let lab = Lab::signing();
     for name in ["a", "b", "c"] {
         let san = format!("DNS:{name}.example.test");
@@ -186,7 +186,7 @@ fn report_tells_what_was_issued_and_refused() {
     // Nothing was issued; the created keys are listed.
     assert!(first.contains("Issued: 0") && first.contains("Keys made: 2"), "{first}");
     assert!(first.contains("- **root-ca** authority CN=Test Root,O=Test: root under root-ca"), "{first}");
-    golden("report.md", &without_what_differs(&lab, &by_release));
+    golden("report.md", &masked(&lab, &by_release));
     lab.keyrite("ceremony report out --script root.toml").fails(2, &["the ceremony ran"]);
     // The extension selects the format, and unknown extensions are refused.
     lab.keyrite("ceremony report ledger --out paper.md").ok();
@@ -204,7 +204,7 @@ fn report_tells_what_was_issued_and_refused() {
 }
 
 /// Masks times, digests, serial numbers, the machine, and the number of records per batch.
-fn without_what_differs(lab: &Lab, text: &str) -> String {
+fn masked(lab: &Lab, text: &str) -> String {
     lab.write("text", text);
     let sed = r#"s/([0-9a-f]{8} ){7}[0-9a-f]{8}/(digest in groups)/g; s/([0-9a-f]{8} ){4}[0-9a-f]{8}/(serial in groups)/g; s/[0-9a-f]{64}/(digest)/g; s/01[0-9a-f]{38}/(serial)/g; s/20[0-9]{2}-[0-9-]+T[0-9:]+Z/(time)/g; s/typed ".*"/typed (something)/; s/Linux [^|]*/(machine) /; s/serial [0-9a-f]{16}/serial (token)/; s/^\| Records \| [0-9]+/| Records | (number)/"#;
     lab.run("sed", &["-E", sed, "text"]).ok().out
@@ -212,7 +212,7 @@ fn without_what_differs(lab: &Lab, text: &str) -> String {
 
 /// Unicode is preserved everywhere: on the screen, in the record, in both paper formats.
 #[test]
-fn letters_stay_as_people_write_them() {
+fn unicode_is_preserved() {
     let lab = Lab::new();
     lab.write("profiles.toml", support::PROFILES);
     let script = support::root_script("ecdsa-p256");

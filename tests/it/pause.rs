@@ -95,7 +95,7 @@ fn pauses_are_rehearsed_and_audited() {
 }
 
 #[test]
-fn pauses_that_cannot_be() {
+fn invalid_pauses() {
     let lab = ready();
     let script = lab.read("root.toml");
     for (bad, why) in [

@@ -130,7 +130,7 @@ fn killed_in_each_step_and_resumed() {
 }
 
 #[test]
-fn everybody_confirms_and_everything_is_written_down() {
+fn confirmations_are_recorded() {
     let lab = ready();
     let mut steps = lines(prompts());
     // An exception; a person in two roles; a mistyped seal; a wrong word.
@@ -241,7 +241,7 @@ fn photographs_and_statements_are_recorded() {
 }
 
 #[test]
-fn scripts_that_seat_nobody_or_one_twice_are_refused() {
+fn missing_and_duplicate_people_are_refused() {
     let lab = ready();
     let check = |people: &str, from: &str, to: &str| {
         let script =
@@ -356,7 +356,7 @@ fn answers_may_pin_the_plan() {
 }
 
 #[test]
-fn what_nobody_expects_on_the_token_stops_the_ceremony() {
+fn unexpected_object_stops_the_ceremony() {
     let lab = ready();
     let make = format!(
         "pkcs11-tool --module {SOFTHSM} --token-label lab --login --pin {PIN} --keypairgen --key-type EC:prime256v1 --label other >/dev/null 2>&1"

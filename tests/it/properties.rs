@@ -75,7 +75,7 @@ proptest! {
     }
 
     #[test]
-    fn a_certificate_lies_where_its_request_lay(text in path(), ending in "(\\.(csr|req|pem|der|key))?") {
+    fn certificate_path_follows_request_path(text in path(), ending in "(\\.(csr|req|pem|der|key))?") {
         let request = RelativePath::new(&format!("{text}{ending}")).unwrap();
         let certificate = request.certificate_path().unwrap();
         let (request, certificate) = (Path::new(request.as_str()), Path::new(certificate.as_str()));
@@ -86,7 +86,7 @@ proptest! {
     }
 
     #[test]
-    fn digests_are_read_as_they_are_shown(octets in vec(any::<u8>(), 0..200), at in any::<Pick>()) {
+    fn digests_round_trip(octets in vec(any::<u8>(), 0..200), at in any::<Pick>()) {
         let digest = Digest::of(&octets);
         prop_assert_eq!(Digest::of_all(octets.as_slice()).unwrap(), digest);
         let text = digest.to_string();
@@ -106,7 +106,7 @@ proptest! {
 
     /// The words of a digest encode all of it, with the published list.
     #[test]
-    fn words_say_the_whole_digest(digest in digest()) {
+    fn words_encode_the_whole_digest(digest in digest()) {
         let words = digest.words();
         prop_assert_eq!(words.split(' ').count(), 24);
         let heard = bip39::Mnemonic::parse_normalized(&words).unwrap();
@@ -148,7 +148,7 @@ proptest! {
 
     /// A path wildcard matches within one component, and the first one is greedy.
     #[test]
-    fn stars_of_paths((pattern, text) in pattern_and_text("[ab/.]{0,3}", "[ab.]{0,3}/?")) {
+    fn path_wildcards((pattern, text) in pattern_and_text("[ab/.]{0,3}", "[ab.]{0,3}/?")) {
         let found = line(&pattern, "CN=*").captures(&text).map(|found| found.join("|"));
         let expected = rule(&pattern, "[^/]").captures(&text).map(|found| {
             found.iter().skip(1).map(|part| part.unwrap().as_str()).collect::<Vec<_>>().join("|")
@@ -158,7 +158,7 @@ proptest! {
 
     /// The text under `subject` decides, and a wildcard never matches a colon.
     #[test]
-    fn stars_of_subjects(
+    fn subject_wildcards(
         (pattern, text) in pattern_and_text("(|a|system:|node:|-b)", "(|a|x y|:|w@b\\.c|system:|masters|=|ä)"),
     ) {
         prop_assume!(!text.is_empty());
@@ -223,7 +223,7 @@ proptest! {
     #![proptest_config(tries(300))]
 
     #[test]
-    fn an_index_is_read_as_it_was_written(index in index()) {
+    fn index_round_trips(index in index()) {
         let read = Index::parse(index.to_string().as_bytes()).unwrap();
         let written = read.encode().unwrap();
         let value: Value = serde_json::from_slice(&written).unwrap();
@@ -235,7 +235,7 @@ proptest! {
 
     /// Truncated, extended, with an additional member or a duplicate path: invalid.
     #[test]
-    fn an_index_is_whole_and_holds_nothing_else(index in index(), at in any::<Pick>(), name in "[a-z]{9,12}") {
+    fn truncated_or_extended_index_is_invalid(index in index(), at in any::<Pick>(), name in "[a-z]{9,12}") {
         let octets = Index::parse(index.to_string().as_bytes()).unwrap().encode().unwrap();
         // The last octet is a line feed.
         prop_assert!(Index::parse(&octets[..at.index(octets.len() - 1)]).is_err());
@@ -259,7 +259,7 @@ proptest! {
     /// After a change of one octet an index has at most one meaning and encoding, except for the
     /// case of digits.
     #[test]
-    fn a_changed_index_is_none_or_another(index in index(), at in any::<Pick>(), octet in any::<u8>()) {
+    fn modified_index_is_invalid_or_different(index in index(), at in any::<Pick>(), octet in any::<u8>()) {
         let mut octets = Index::parse(index.to_string().as_bytes()).unwrap().encode().unwrap();
         let at = at.index(octets.len());
         octets[at] = octet;
@@ -301,7 +301,7 @@ proptest! {
     #![proptest_config(tries(200))]
 
     #[test]
-    fn as_many_shares_as_are_needed_give_the_secret((threshold, shares, some) in shares()) {
+    fn threshold_shares_recover_the_secret((threshold, shares, some) in shares()) {
         let first = collected(&shares[..threshold]).secret().unwrap();
         let other = collected(some.iter().map(|at| &shares[*at])).secret().unwrap();
         prop_assert_eq!(other.expose_secret(), first.expose_secret());
@@ -313,7 +313,7 @@ proptest! {
     }
 
     #[test]
-    fn a_share_is_read_however_it_is_typed(
+    fn shares_parse_in_any_typing(
         (_, shares, some) in shares(),
         upper in any::<bool>(),
         gaps in vec((any::<Pick>(), select(vec![" ", "-", "  ", "\t"])), 0..6),
@@ -329,7 +329,7 @@ proptest! {
 
     /// BIP-93: up to eight wrong characters are always detected.
     #[test]
-    fn up_to_eight_mistakes_are_told(
+    fn up_to_eight_errors_are_detected(
         (_, shares, some) in shares(),
         places in btree_set(3..48usize, 1..=8),
         turns in vec(1..32usize, 8),
@@ -451,7 +451,7 @@ proptest! {
 
     /// Strict JSON with the same members as its parts; it round-trips.
     #[test]
-    fn a_manifest_is_read_as_it_was_written(manifest in manifest()) {
+    fn manifest_round_trips(manifest in manifest()) {
         let octets = written(&manifest);
         let members: BTreeMap<String, Value> = serde_json::from_slice(&octets).unwrap();
         prop_assert_eq!(&members["certificates"], &json!(manifest.certificates));
@@ -461,7 +461,7 @@ proptest! {
 
     /// Truncated, extended, or with another line: invalid.
     #[test]
-    fn a_manifest_is_whole_and_holds_nothing_else(
+    fn truncated_or_extended_manifest_is_invalid(
         manifest in manifest(),
         at in any::<Pick>(),
         more in select(vec!["\n", " \n", "x\n", "{}\n", "    {}\n", "  ],\n"]),
@@ -479,7 +479,7 @@ proptest! {
 
     /// After a change of one octet each entry is still one line.
     #[test]
-    fn a_changed_manifest_is_none_or_another(
+    fn modified_manifest_is_invalid_or_different(
         manifest in manifest(),
         at in any::<Pick>(),
         octet in select(b" \n\t{}[],:\"\\a0\xff".to_vec()),

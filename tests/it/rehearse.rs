@@ -14,7 +14,7 @@ fn ready() -> Lab {
 const ANSWERS: &str = "--answers ceremony/answers-accept.toml";
 
 #[test]
-fn script_and_bundle_run_as_they_will_and_are_previewed() {
+fn script_and_bundle_run_unchanged_and_are_previewed() {
     let lab = ready();
     let before = lab.files(".");
     let ran =
@@ -52,7 +52,7 @@ fn script_and_bundle_run_as_they_will_and_are_previewed() {
 }
 
 #[test]
-fn scripts_before_it_create_what_it_needs() {
+fn earlier_scripts_create_authorities() {
     let lab = ready();
     let after = "--after ceremony/single-root.toml";
     let ran = lab.keyrite(&format!("rehearse ceremony/intermediate.toml {after} --out show {ANSWERS}")).ok();
@@ -66,7 +66,7 @@ fn scripts_before_it_create_what_it_needs() {
 }
 
 /// Masks serial number and times of a TBSCertificate.
-fn lasting(tbs: &[u8]) -> Vec<u8> {
+fn masked(tbs: &[u8]) -> Vec<u8> {
     let mut octets = tbs.to_vec();
     for (tag, times) in [([0x02, 0x14], 1), ([0x17, 0x0d], 2)] {
         let length = usize::from(tag[1]);
@@ -80,7 +80,7 @@ fn lasting(tbs: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn previews_under_the_real_authority_are_what_the_real_ceremony_signs() {
+fn previews_match_what_the_real_ceremony_signs() {
     let lab = Lab::new();
     lab.root("ecdsa-p384");
     lab.sign_script(WEB);
@@ -96,14 +96,14 @@ fn previews_under_the_real_authority_are_what_the_real_ceremony_signs() {
         lab.openssl(&format!("x509 -in out/certificates/web/{name}.crt -outform DER -out c.der")).ok();
         let certificate = std::fs::read(lab.path("c.der")).unwrap();
         let tbs = std::fs::read(lab.path(&format!("show/preview/web/{name}.tbs.der"))).unwrap();
-        assert_eq!(lasting(&certificate[4..4 + tbs.len()]), lasting(&tbs));
+        assert_eq!(masked(&certificate[4..4 + tbs.len()]), masked(&tbs));
         let text = lab.read(&format!("show/preview/web/{name}.txt"));
         assert!(
             text.contains("differs in: serial number and times.") && text.contains("CN=Test Root"),
             "{text}"
         );
         let stand_in = std::fs::read(lab.path(&format!("stand-in/preview/web/{name}.tbs.der"))).unwrap();
-        assert_ne!(lasting(&stand_in), lasting(&tbs));
+        assert_ne!(masked(&stand_in), masked(&tbs));
     }
     for (wrong, told) in [
         ("--authority root-ca", "NAME=FILE"),
@@ -119,7 +119,7 @@ fn previews_under_the_real_authority_are_what_the_real_ceremony_signs() {
 }
 
 #[test]
-fn what_would_fail_fails_in_the_rehearsal() {
+fn failures_appear_in_the_rehearsal() {
     let lab = ready();
     let sign = "rehearse ceremony/single-sign.toml";
     lab.csr("bad/servers/x.csr", "/CN=x", "DNS:x.example.org", P256);
@@ -142,7 +142,7 @@ fn what_would_fail_fails_in_the_rehearsal() {
 
 /// A stopped rehearsal practises resuming as well: the printed commands are typed as they are.
 #[test]
-fn a_stopped_rehearsal_goes_on_by_the_commands_that_it_tells() {
+fn stopped_rehearsal_resumes_with_the_printed_commands() {
     let lab = ready();
     let steps = [
         ("operator: type your name", "Ann Example"),

@@ -69,7 +69,7 @@ fn bundles_with_an_index_are_signed() {
 }
 
 #[test]
-fn indexes_that_do_not_fit_their_bundle() {
+fn indexes_must_match_their_bundle() {
     let lab = ready();
     let good = index(&lab, "in", json!({ "cluster": "test-1" }));
     let refused = |texts: &[&str]| {
@@ -131,7 +131,7 @@ fn indexes_that_do_not_fit_their_bundle() {
 }
 
 #[test]
-fn sequence_numbers_only_rise() {
+fn sequence_numbers_only_increase() {
     let lab = ready();
     write(&lab, "in", &index(&lab, "in", json!({ "cluster": "test-1", "sequence": 7 })));
     // A ceremony that signs nothing does not use a sequence number.

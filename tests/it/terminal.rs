@@ -19,7 +19,7 @@ fn ready() -> Lab {
 }
 
 #[test]
-fn typed_ceremony_is_attended_and_keeps_the_pin_to_itself() {
+fn typed_ceremony_is_attended_and_hides_the_pin() {
     let lab = ready();
     let mut steps = ROOT.to_vec();
     steps.insert(2, ("type words", "not these words"));
@@ -40,7 +40,7 @@ fn typed_ceremony_is_attended_and_keeps_the_pin_to_itself() {
 }
 
 #[test]
-fn saying_stop_stops() {
+fn typing_stop_stops() {
     let lab = ready();
     let mut steps = ROOT[..4].to_vec();
     steps[3].1 = "stop";
@@ -78,7 +78,7 @@ fn transcript_of_the_ledger(lab: &Lab) -> String {
 /// Input before a prompt is discarded, and Enter alone is not an answer: neither counts as an
 /// attempt at the PIN or the question.
 #[test]
-fn what_is_typed_ahead_answers_nothing() {
+fn type_ahead_is_discarded() {
     let lab = ready();
     let steps = [
         ("operator: type your name", "Ann Example\n\nyes\n\n"),
@@ -111,7 +111,7 @@ fn what_is_typed_ahead_answers_nothing() {
 
 /// A review longer than the screen is paged, and shown again on request.
 #[test]
-fn review_is_read_page_by_page() {
+fn review_is_paged() {
     let mut lab = Lab::new();
     lab.set("TERM", "dumb");
     lab.root("ecdsa-p256");
@@ -155,7 +155,7 @@ fn review_is_read_page_by_page() {
 
 /// Ctrl-C at a prompt acts like the end of input: the same message, the same exit code.
 #[test]
-fn ctrl_c_at_a_prompt_stops_in_order() {
+fn ctrl_c_at_a_prompt_stops_cleanly() {
     let lab = ready();
     for (at, end) in [(0, "{interrupt}"), (2, "{interrupt}"), (0, "\u{4}"), (2, "\u{4}")] {
         let mut steps = ROOT[..=at].to_vec();
@@ -220,7 +220,7 @@ print(found)
 
 /// A used PIN is no longer in memory in any form, whether typed or read from a file.
 #[test]
-fn a_pin_is_gone_from_memory_once_it_was_used() {
+fn used_pin_is_wiped_from_memory() {
     // Letters of both cases, to find a lower-case copy; and a suffix that survives when an
     // allocator overwrites the start of freed memory. SoftHSM keeps no PIN in clear.
     let (pin, end) = (format!("{}Zq7-Memory-Pin", "7".repeat(100)), "Zq7-Memory-Pin");

@@ -16,7 +16,7 @@ fn verify(lab: &Lab, release: &str) -> support::Ran {
 }
 
 #[test]
-fn whole_release_verifies_by_file_and_by_digest() {
+fn release_verifies_by_file_and_by_digest() {
     let lab = released();
     let ran = verify(&lab, "good").ok();
     assert_eq!(ran.out.lines().last(), Some("VERIFIED, but UNATTENDED: a file answered for people"));
@@ -35,7 +35,7 @@ fn whole_release_verifies_by_file_and_by_digest() {
 }
 
 #[test]
-fn every_change_is_found() {
+fn every_modification_is_detected() {
     let lab = released();
     let broken = |change: &str, needle: &str| {
         lab.run("sh", &["-c", &format!("rm -rf bad && cp -r good bad && cd bad && {change}")]).ok();
@@ -63,7 +63,7 @@ fn every_change_is_found() {
 
 /// A record of refusals never exceeds the readers' limits.
 #[test]
-fn refusals_of_a_hostile_bundle_are_written_so_that_they_can_be_read() {
+fn hostile_refusals_stay_within_reader_limits() {
     let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     let names: Vec<String> = (0..300).map(|number| format!("DNS:{number}")).collect();
@@ -90,7 +90,7 @@ fn refusals_of_a_hostile_bundle_are_written_so_that_they_can_be_read() {
 
 /// A manifest signed by another key, or by a TLS certificate of the same CA.
 #[test]
-fn signature_of_another_is_not_taken() {
+fn signatures_of_other_keys_are_rejected() {
     let lab = released();
     lab.run("cp", &["-r", "good", "bad"]).ok();
     lab.openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout evil.key -out evil.crt -subj /CN=evil -days 30").ok();

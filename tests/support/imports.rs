@@ -161,7 +161,7 @@ impl Visit<'_> for Reader {
 }
 
 /// Returns modules that use each other, directly or indirectly.
-pub fn circles(imports: &BTreeMap<Module, BTreeSet<Module>>) -> Vec<Vec<Module>> {
+pub fn cycles(imports: &BTreeMap<Module, BTreeSet<Module>>) -> Vec<Vec<Module>> {
     let reach = |from: &Module| {
         let (mut seen, mut left) = (BTreeSet::new(), vec![from.clone()]);
         while let Some(module) = left.pop() {
@@ -175,12 +175,12 @@ pub fn circles(imports: &BTreeMap<Module, BTreeSet<Module>>) -> Vec<Vec<Module>>
     };
     let reaches: BTreeMap<&Module, BTreeSet<Module>> =
         imports.keys().map(|module| (module, reach(module))).collect();
-    let mut circles: BTreeSet<Vec<Module>> = BTreeSet::new();
+    let mut cycles: BTreeSet<Vec<Module>> = BTreeSet::new();
     for (module, reached) in &reaches {
         if reached.contains(*module) {
-            let circle = reached.iter().filter(|other| reaches[other].contains(*module));
-            circles.insert(circle.cloned().collect());
+            let cycle = reached.iter().filter(|other| reaches[other].contains(*module));
+            cycles.insert(cycle.cloned().collect());
         }
     }
-    circles.into_iter().collect()
+    cycles.into_iter().collect()
 }

@@ -28,7 +28,7 @@ fn frozen() -> Lab {
 }
 
 #[test]
-fn the_first_version_is_audited_reported_and_verified() {
+fn first_version_is_audited_reported_and_verified() {
     let lab = frozen();
     let audit =
         lab.keyrite("audit ledger root release --script single-root.toml --script single-sign.toml").ok();
@@ -45,7 +45,7 @@ fn the_first_version_is_audited_reported_and_verified() {
 }
 
 #[test]
-fn the_first_version_goes_on() {
+fn first_version_is_continued() {
     let lab = frozen();
     let common = "--hsm hsm.toml --ledger ledger --rehearsal --answers answers.toml --in more --out third";
     lab.keyrite(&format!("ceremony check single-sign.toml {common}")).ok();
@@ -62,7 +62,7 @@ fn the_first_version_goes_on() {
 
 /// A ledger of another version is reported as such, not as damaged.
 #[test]
-fn another_version_is_named() {
+fn other_versions_are_named() {
     let lab = frozen();
     for (version, whose) in [(6, "an older keyrite wrote it"), (99, "a newer keyrite wrote it")] {
         lab.edit_copy("ledger", "other", &format!("PRAGMA user_version = {version}"));
@@ -76,7 +76,7 @@ fn another_version_is_named() {
 
 /// Every record round-trips to the identical line.
 #[test]
-fn records_are_written_again_as_they_were() {
+fn records_round_trip() {
     for release in ["root", "release"] {
         let path = repository().join("tests/fixtures/v1").join(release).join("transcript.jsonl");
         for line in std::fs::read_to_string(path).unwrap().lines() {
@@ -106,7 +106,7 @@ fn upgraded(lab: &Lab, out: &str) -> Result<Older, Failure> {
 
 /// An older ledger is copied, audited and continued; the original is not modified.
 #[test]
-fn an_older_ledger_is_upgraded_and_goes_on() {
+fn older_ledger_is_upgraded_and_continued() {
     let lab = frozen();
     lab.edit_copy("ledger", "older", "DROP INDEX renewal_of; PRAGMA user_version = 6");
     let before = lab.run("sh", &["-c", "sha256sum older/* && ls older"]).ok().out;
@@ -136,7 +136,7 @@ fn an_older_ledger_is_upgraded_and_goes_on() {
 
 /// A refused upgrade leaves nothing behind.
 #[test]
-fn ledgers_that_are_not_upgraded() {
+fn refused_upgrades() {
     let lab = frozen();
     for (sql, why) in [
         ("PRAGMA user_version = 7", "the newest there is: nothing is to be upgraded"),
