@@ -1,4 +1,5 @@
-//! The parts of one certificate, timed alone: parse, policy, TBSCertificate, assembly, ledger, manifest.
+//! Timing of each part of one certificate: parse, policy, TBSCertificate, assembly, ledger,
+//! manifest.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -83,7 +84,7 @@ impl Stage {
     }
 }
 
-/// A root whose key is in software: its request's key is exchanged for the pair's.
+/// Creates a root with a software key, by replacing the key of a request.
 fn authority(pair: &EcdsaKeyPair, profiles: &ProfileFile, request: &[u8], now: DateTime) -> Authority {
     let (_, der) = der::pem::decode_vec(request).unwrap();
     let parsed = x509_cert::request::CertReq::from_der(&der).unwrap();
@@ -165,7 +166,7 @@ fn ledger(c: &mut Criterion) {
     group.finish();
 }
 
-/// Takes entries and does nothing with them.
+/// Discards entries.
 struct Counted(usize);
 
 impl Reader for Counted {

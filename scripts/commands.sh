@@ -22,7 +22,7 @@ section() {
 cat <<'PAGE'
 # Commands
 
-This page is generated: one section for each subcommand, with its help at 100 columns. `COLUMNS=100 keyrite COMMAND --help | cat` prints the same. After a change of a help text, write it again with the default features:
+This page is generated: one section for each subcommand, with its help at 100 columns. `COLUMNS=100 keyrite COMMAND --help | cat` prints the same. After changing a help text, regenerate it with the default features:
 
 ```
 cargo build --locked

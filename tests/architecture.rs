@@ -1,4 +1,5 @@
-//! The house: modules import only modules above them, and some things stay in their rooms.
+//! Architecture: modules import only modules above them, and some dependencies are confined to one
+//! module.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 
 use support::{imports, repository, walk};
 
-/// The modules in rank order, as `lib.rs` lists them.
+/// Returns the modules in rank order, as listed in `lib.rs`.
 fn ranks() -> Vec<String> {
     let text = fs::read_to_string(repository().join("src/lib.rs")).unwrap();
     text.lines()
@@ -23,7 +24,7 @@ fn ranks() -> Vec<String> {
         .collect()
 }
 
-/// Every source file with its module's name.
+/// Returns every source file with its module's name.
 fn sources() -> Vec<(PathBuf, String, String)> {
     let root = repository().join("src");
     walk(&root)
@@ -37,7 +38,7 @@ fn sources() -> Vec<(PathBuf, String, String)> {
         .collect()
 }
 
-/// Read from `use` trees and paths, whatever name an import goes by.
+/// From `use` trees and paths, whatever the import is renamed to.
 #[test]
 fn modules_import_only_modules_above_them() {
     let ranks = ranks();
@@ -59,22 +60,22 @@ fn modules_import_only_modules_above_them() {
 }
 
 #[test]
-fn no_files_import_one_another() {
+fn no_circular_imports() {
     let imports = imports::imports(&repository().join("src"));
-    let circles = imports::circles(&imports);
-    let edges = |circle: &[imports::Module], module: &imports::Module| {
-        let others = circle.iter().filter(|other| imports[module].contains(*other));
+    let cycles = imports::cycles(&imports);
+    let edges = |cycle: &[imports::Module], module: &imports::Module| {
+        let others = cycle.iter().filter(|other| imports[module].contains(*other));
         others.map(|other| format!("  {} -> {}", module.join("::"), other.join("::"))).collect::<Vec<_>>()
     };
-    let circle = |circle: &Vec<imports::Module>| {
-        circle.iter().flat_map(|module| edges(circle, module)).collect::<Vec<_>>().join("\n")
+    let cycle = |cycle: &Vec<imports::Module>| {
+        cycle.iter().flat_map(|module| edges(cycle, module)).collect::<Vec<_>>().join("\n")
     };
-    let circles: Vec<String> = circles.iter().map(circle).collect();
-    assert!(circles.is_empty(), "files that import one another:\n{}", circles.join("\n"));
+    let cycles: Vec<String> = cycles.iter().map(cycle).collect();
+    assert!(cycles.is_empty(), "files with circular imports:\n{}", cycles.join("\n"));
 }
 
 #[test]
-fn some_things_stay_in_their_rooms() {
+fn dependencies_are_confined() {
     let rooms: [(&str, &[&str]); 8] = [
         ("cryptoki", &["token"]),
         ("rusqlite", &["ledger"]),
@@ -101,7 +102,7 @@ fn some_things_stay_in_their_rooms() {
 }
 
 #[test]
-fn no_room_for_odds_and_ends_and_no_file_too_long() {
+fn no_catch_all_modules_and_no_long_files() {
     for (path, _, text) in sources() {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let parents = path.to_str().unwrap();
@@ -112,7 +113,7 @@ fn no_room_for_odds_and_ends_and_no_file_too_long() {
     }
 }
 
-/// Each control stands in the document, and the document names tests that exist.
+/// Each control is documented, and the document names existing tests.
 #[test]
 fn controls_are_documented_and_tested() {
     let document = fs::read_to_string(repository().join("ceremony/controls.md")).unwrap();
@@ -137,7 +138,7 @@ fn controls_are_documented_and_tested() {
     }
 }
 
-/// Each claim of an audit is in the page for auditors, which names no other.
+/// The page for auditors has each claim of an audit, and no others.
 #[test]
 fn claims_of_an_audit_are_documented() {
     let ids = |text: &str| -> std::collections::BTreeSet<String> {
@@ -151,12 +152,12 @@ fn claims_of_an_audit_are_documented() {
     assert_eq!(ids(&code), ids(&document));
 }
 
-/// What bundles, media and tokens are refused for stands in `controls.md`, and nothing else does.
+/// `controls.md` has all controls of bundles, media and tokens, and no others.
 #[test]
 fn controls_of_bundles_media_and_tokens_are_documented() {
     let code: String = sources().into_iter().map(|(_, _, text)| text).collect();
     let document = fs::read_to_string(repository().join("ceremony/controls.md")).unwrap();
-    // In messages they stand in brackets, in the document in a row of their own.
+    // Messages have them in brackets, the document in table rows.
     let ids = |text: &str| -> std::collections::BTreeSet<String> {
         let prefixes = ["BUNDLE-", "MEDIA-", "TOKEN-"];
         let is_id = |word: &&str| {
@@ -169,9 +170,9 @@ fn controls_of_bundles_media_and_tokens_are_documented() {
     assert_eq!(ids(&code), ids(&document));
 }
 
-/// The auditors' checklist is whole, and the tests that it names exist.
+/// The auditors' checklist is complete, and the tests that it names exist.
 #[test]
-fn auditors_checklist_names_tests_that_exist() {
+fn auditors_checklist_names_existing_tests() {
     let document = fs::read_to_string(repository().join("docs/audit.md")).unwrap();
     let tests: String = walk(&repository().join("tests"))
         .into_iter()
@@ -189,9 +190,9 @@ fn auditors_checklist_names_tests_that_exist() {
     }
 }
 
-/// Whoever comes to the project reads a page, not a book; and a link leads somewhere.
+/// The README is short, and links are valid.
 #[test]
-fn the_readme_is_short_and_its_links_lead_somewhere() {
+fn readme_is_short_and_links_are_valid() {
     let text = fs::read_to_string(repository().join("README.md")).unwrap();
     assert!(text.len() < 8 << 10, "README.md has {} octets", text.len());
     for page in walk(&repository().join("docs")).into_iter().chain([

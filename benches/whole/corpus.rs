@@ -1,12 +1,11 @@
-//! The corpus: requests of new P-256 keys, as a folder and as one tar of the same tree.
+//! The corpus: requests with new P-256 keys, as a folder and as a tar of the same tree.
 
 use std::fs;
 use std::path::Path;
 
 use super::support::Lab;
 
-/// Requests of a bundle at `BUNDLE/web/NUMBER.csr`, where a folder is wanted, and the same in
-/// `BUNDLE.tar`.
+/// Writes requests to `BUNDLE/web/NUMBER.csr`, if a folder is wanted, and to `BUNDLE.tar`.
 ///
 /// Requests are signed in two threads and written in order, so that a million need no memory.
 pub fn make(lab: &Lab, name: &str, count: usize, folder: bool) {
@@ -48,7 +47,7 @@ fn requests(name: &str, start: usize, end: usize) -> Vec<(usize, String)> {
         .collect()
 }
 
-/// Octets of all requests, in the order of their numbers.
+/// Returns the octets of all requests, by number.
 pub fn read(folder: &Path) -> Vec<Vec<u8>> {
     let mut files = super::support::walk(folder);
     files.sort();

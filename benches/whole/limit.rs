@@ -1,4 +1,4 @@
-//! The limit: the cryptography that no issuer can leave out, and nothing else.
+//! The limit: only the cryptography that every issuer must perform.
 
 use std::path::Path;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use keyrite::keys::{PublicKey, verify};
 
 use super::support::{PIN, SOFTHSM};
 
-/// A token's key, with the certificate that names it.
+/// A key in the token, with its certificate.
 pub struct Raw {
     context: Pkcs11,
     label: String,
@@ -20,7 +20,7 @@ pub struct Raw {
     rsa: bool,
 }
 
-/// One request, ready for its signature to be verified.
+/// A request, ready for verification of its signature.
 pub struct Proof {
     key: PublicKey,
     algorithm: spki::AlgorithmIdentifierOwned,
@@ -64,7 +64,7 @@ impl Raw {
             .find(|slot| self.context.get_token_info(*slot).expect("token").label() == "lab")
             .expect("token");
         let session = self.context.open_rw_session(slot).expect("session");
-        // A second session of the process is logged in with the first.
+        // Login applies to all sessions of the process.
         let _ = session.login(UserType::User, Some(&PIN.to_owned().into()));
         let wanted =
             [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Label(self.label.clone().into_bytes())];
@@ -72,7 +72,7 @@ impl Raw {
         (session, key)
     }
 
-    /// Certificates a second: proof of possession, C_Sign, own signature, thread by thread.
+    /// Returns certificates per second: proof of possession, C_Sign, own signature, in each thread.
     pub fn whole(&self, proofs: &[Proof], threads: usize) -> f64 {
         self.timed(proofs, threads, |session, key, proof| {
             proof.check();
@@ -80,7 +80,7 @@ impl Raw {
         })
     }
 
-    /// Signatures a second: C_Sign alone.
+    /// Returns signatures per second: C_Sign alone.
     pub fn sign_only(&self, proofs: &[Proof], threads: usize) -> f64 {
         self.timed(proofs, threads, |session, key, _| self.sign(session, key, false))
     }
@@ -103,7 +103,7 @@ impl Raw {
         proofs.len() as f64 / start.elapsed().as_secs_f64()
     }
 
-    /// Signs 600 octets, the size of a TBSCertificate, and verifies if asked to.
+    /// Signs 600 octets, the size of a TBSCertificate, and optionally verifies.
     fn sign(&self, session: &Session, key: ObjectHandle, check: bool) {
         let message = [0x5a; 600];
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &message);
@@ -128,11 +128,11 @@ fn as_der(signature: &[u8]) -> Vec<u8> {
     pair.to_vec().to_der().expect("DER")
 }
 
-/// Octets that a verifier hashes for each certificate, besides what was signed: the file, its DER, its
-/// SubjectPublicKeyInfo and its entry in the manifest.
+/// Octets that a verifier hashes for each certificate, in addition to what was signed: the file,
+/// its DER, its SubjectPublicKeyInfo and its entry in the manifest.
 const HASHED: [usize; 4] = [700, 480, 91, 640];
 
-/// Signature checks a second, with the hashes that go with them, and nothing else.
+/// Returns signature checks per second, with their hashes.
 pub fn check_rate(proofs: &[Proof], threads: usize) -> f64 {
     let hash = || {
         for length in HASHED {

@@ -1,5 +1,5 @@
-//! Whole commands, timed: keyrite beside the limit that the token sets and beside what people
-//! would use instead. All run interleaved, in fresh folders, on one token. `make bench` runs it.
+//! Timing of whole commands: keyrite, the limit of the token, and alternatives, interleaved, in
+//! fresh folders, on one token. `make bench` runs it.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -23,18 +23,18 @@ use std::time::Instant;
 use support::Lab;
 use table::Series;
 
-/// Requests of the batch.
+/// Number of requests of the batch.
 const BATCH: usize = 10_000;
-/// Requests under an RSA-4096 CA, which signs some two hundred in a second.
+/// Number of requests under an RSA-4096 CA, which signs some two hundred per second.
 const RSA_BATCH: usize = 2_000;
-/// Requests for tools that are started once for each.
+/// Number of requests for tools that are started once for each.
 const FEW: usize = 40;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["limit", root, bundle] => tell_limit(root, bundle),
+        ["limit", root, bundle] => print_limit(root, bundle),
         ["growth", counts @ ..] => growth(counts),
         [] => compare(5),
         [rounds] => compare(rounds.parse().expect("how many rounds")),
@@ -42,8 +42,9 @@ fn main() {
     }
 }
 
-/// The limit is measured in a process of its own, for the token's configuration is in the environment.
-fn tell_limit(root: &str, bundle: &str) {
+/// Measures the limit in a separate process, because the token's configuration is in the
+/// environment.
+fn print_limit(root: &str, bundle: &str) {
     let raw = limit::Raw::open(Path::new(root), "root-ca");
     let proofs: Vec<limit::Proof> =
         corpus::read(Path::new(bundle)).iter().map(|octets| limit::Proof::of(octets)).collect();
@@ -70,14 +71,14 @@ fn lab(key: &str) -> Lab {
     lab
 }
 
-/// A name that was not used yet: who writes where thousands of files were just deleted waits for
-/// the deletion.
+/// Returns an unused name: writing where thousands of files were just deleted waits for the
+/// deletion.
 fn fresh(name: &str) -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     format!("{}-{name}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Signs a bundle from a fresh ledger; returns seconds and the peak of memory in KiB.
+/// Signs a bundle on a fresh ledger; returns seconds and peak memory in KiB.
 fn sign(lab: &Lab, bundle: &str, out: &str) -> (f64, f64) {
     let ledger = fresh("ledger");
     lab.run("cp", &["-r", "fresh", &ledger]).ok();
@@ -91,7 +92,7 @@ fn sign(lab: &Lab, bundle: &str, out: &str) -> (f64, f64) {
     )
 }
 
-/// Runs keyrite; returns seconds and the peak of memory in KiB.
+/// Runs keyrite; returns seconds and peak memory in KiB.
 fn timed(lab: &Lab, arguments: &str) -> (f64, f64) {
     let measure = "import resource as r,subprocess as s,sys,time
 t=time.monotonic();p=s.run(sys.argv[1:],stdout=s.DEVNULL);print(time.monotonic()-t,r.getrusage(r.RUSAGE_CHILDREN).ru_maxrss);sys.exit(p.returncode)";
@@ -146,7 +147,7 @@ fn compare(rounds: usize) {
     table::write("results.md", &text);
 }
 
-/// One batch of each size: what a certificate costs each command, and what it holds in memory.
+/// One batch of each size: time per certificate and memory of each command.
 fn growth(counts: &[&str]) {
     let mut text = table::heading("one batch of each size, tar to tar: µs a certificate, and peak MiB");
     text += "| requests | run | | verify | | audit | | ledger due | | resume of half | |\n|---|---|---|---|---|---|---|---|---|---|---|\n";
@@ -160,7 +161,7 @@ fn growth(counts: &[&str]) {
     table::write("growth.md", &text);
 }
 
-/// What one batch of this size takes: two cells for each command.
+/// Measures one batch of this size: two cells for each command.
 fn grown(count: usize) -> Vec<String> {
     let mut lab = lab("ecdsa-p256");
     corpus::make(&lab, "in", count, false);

@@ -1,4 +1,4 @@
-//! What people would use instead, on the same token and the same requests.
+//! Alternatives, on the same token and the same requests.
 
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -17,7 +17,7 @@ What each checks for a certificate:
 | strongSwan pki | no | no | no | no | never synced |
 ";
 
-/// One certificate by strongSwan's pki.
+/// One certificate with strongSwan's pki.
 const PKI: &str = "echo $PIN | pki --issue --type pkcs10 --in $c --cacert root/authorities/root-ca.crt --cakeyid $(cat cakeyid) --outform pem > peer.crt";
 
 /// Configurations of the other tools.
@@ -49,7 +49,7 @@ impl Peers {
         peers
     }
 
-    /// Seconds of one `openssl ca` for a whole bundle.
+    /// Returns seconds of one `openssl ca` for a whole bundle.
     pub fn openssl_ca(&self, lab: &Lab, bundle: &str, folder: &str) -> f64 {
         lab.write(&format!("{folder}/index.txt"), "");
         lab.write(&format!("{folder}/new/.keep"), "");
@@ -63,12 +63,12 @@ impl Peers {
         seconds
     }
 
-    /// Seconds of `openssl x509 -req` for each request of a bundle.
+    /// Returns seconds of `openssl x509 -req` for each request of a bundle.
     pub fn openssl_x509(&self, lab: &Lab, bundle: &str) -> f64 {
         self.timed(lab, &each(bundle, "openssl x509 -req -in $c -CA root/authorities/root-ca.crt -engine pkcs11 -CAkeyform engine -CAkey \"$KEY\" -copy_extensions copy -extfile leaf.cnf -extensions v3_leaf -out peer.crt"))
     }
 
-    /// Seconds of each tool that is started anew for each request.
+    /// Returns seconds of each tool that is started once per request.
     pub fn one_by_one(&self, lab: &Lab, bundle: &str) -> Vec<(&'static str, f64)> {
         let mut all = vec![("openssl x509 -req", self.openssl_x509(lab, bundle))];
         let certtool = each(

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-/// Named figures, in the order in which they first came.
+/// Named figures, in order of first appearance.
 #[derive(Default)]
 pub struct Series(Vec<(String, Vec<f64>)>);
 
@@ -32,7 +32,7 @@ impl Series {
     }
 }
 
-/// What was measured, and on what.
+/// What was measured, and on which machine.
 pub fn heading(what: &str) -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name\t: ")).unwrap_or("unknown");
@@ -46,7 +46,7 @@ pub fn say(text: &str) {
     writeln!(std::io::stdout(), "{text}").expect("standard output");
 }
 
-/// Prints a result and keeps it in the repository.
+/// Prints a result and writes it to the repository.
 pub fn write(name: &str, text: &str) {
     say(&format!("\n{text}"));
     std::fs::write(super::support::repository().join("benches").join(name), text).expect(name);

@@ -1,4 +1,4 @@
-//! The room without people: a file answers, and a PIN and shares come from files.
+//! Unattended room: confirmations, PIN and shares are read from files.
 
 use super::output::say;
 use super::pin::PinSource;
@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::media::shown;
 use crate::signing::Progress;
 
-/// A file that answers for people.
+/// A room in which a file answers for people.
 #[derive(Debug)]
 pub struct AnswersFile {
     pub answers: Answers,
@@ -42,16 +42,16 @@ impl Room for AnswersFile {
         match secret {
             Secret::Pin(token) => Ok(SecretReply::Secret(self.pin.of_token(token)?)),
             Secret::Share(_) => self.shares.next(),
-            Secret::ShareBack(_) => Err(Failure::stopped("nobody is there to type a share back")),
+            Secret::ShareBack(_) => Err(Failure::stopped("no person to type a share back")),
         }
     }
 
     fn hand_out(&mut self, _: &str, share: &str) -> Result<Reply, Failure> {
-        self.shares.keep(share).map(|()| Reply::Text(String::new()))
+        self.shares.write(share).map(|()| Reply::Text(String::new()))
     }
 
     fn progress(&mut self, progress: &Progress) {
-        self.bar.tell(progress);
+        self.bar.show(progress);
     }
 
     fn unattended(&self) -> bool {
@@ -63,7 +63,7 @@ impl Room for AnswersFile {
     }
 
     fn can_hand_out(&self) -> bool {
-        self.shares.go_to_file()
+        self.shares.are_written_to_file()
     }
 
     fn lacks(&self, wanted: &Wanted<'_>) -> Option<String> {

@@ -1,4 +1,4 @@
-//! `keyrite audit`: what stands in ledgers, transcripts and releases, held against one another.
+//! `keyrite audit`: checks ledgers, transcripts and releases against each other.
 
 use crate::failure::Failure;
 use crate::plan::Plan;
@@ -17,22 +17,23 @@ use crate::digest::Digest;
 /// Arguments of `audit`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Ledgers, transcripts and releases, in any order; they are read only
+    /// Ledgers, transcripts and releases in any order, which are not modified
     #[arg(required = true, value_name = "LEDGER|TRANSCRIPT|RELEASE")]
     sources: Vec<PathBuf>,
-    /// The script that was approved; may be given several times
+    /// Approved script; may be repeated
     #[arg(long = "script", value_name = "SCRIPT")]
     scripts: Vec<PathBuf>,
-    /// The certificate of a root that you trust, PEM or DER; may be given several times
+    /// Certificate of a trusted root, PEM or DER; may be repeated
     #[arg(long = "root", value_name = "FILE")]
     roots: Vec<PathBuf>,
-    /// SHA-256 of such a certificate's DER octets, its fingerprint; may be given several times
+    /// SHA-256 fingerprint of a trusted root's certificate (DER); may be repeated
     #[arg(long = "root-sha256", value_name = "HEX")]
     root_digests: Vec<Digest>,
-    /// A witness's signature over a transcript; those beside a source (SOURCE.WHO.sig) are found
+    /// A witness's signature over a transcript; may be repeated. Files named SOURCE.WHO.sig are found
+    /// without it
     #[arg(long = "witness-signature", value_name = "FILE")]
     signatures: Vec<PathBuf>,
-    /// Whose keys witnesses have, as `ssh-keygen -Y verify` takes it
+    /// Public keys of witnesses, in the allowed signers format of ssh-keygen
     #[arg(long, value_name = "FILE")]
     allowed_signers: Option<PathBuf>,
     /// Print JSON
@@ -40,7 +41,7 @@ pub struct Arguments {
     json: bool,
 }
 
-/// What `audit --json` prints.
+/// Output of `audit --json`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "keyrite audit --json")]
 pub struct Json {
@@ -48,11 +49,10 @@ pub struct Json {
     holds: bool,
     /// The verdict in one sentence.
     verdict: String,
-    /// The claims, source by source; the last two are what the sources say together, and witnesses.
+    /// Claims by source; the last two sections are the cross-check of the sources and the witnesses.
     sections: Vec<Section>,
 }
 
-/// Performs the command.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut roots = arguments.root_digests;
     for path in &arguments.roots {
@@ -76,19 +76,18 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         let holds = report.count(Outcome::Fails) == 0;
         say_json(&Json { holds, verdict: verdict.clone(), sections: report.sections.clone() })?;
     } else {
-        tell(&report);
+        print(&report);
     }
-    match report.count(Outcome::Fails) {
-        0 if arguments.json => Ok(()),
-        0 => {
-            say(&format!("\n{verdict}"));
-            Ok(())
-        }
-        _ => Err(Failure::refused(verdict)),
+    if report.count(Outcome::Fails) > 0 {
+        return Err(Failure::refused(verdict));
     }
+    if !arguments.json {
+        say(&format!("\n{verdict}"));
+    }
+    Ok(())
 }
 
-fn tell(report: &Report) {
+fn print(report: &Report) {
     for section in &report.sections {
         if section.claims.is_empty() && section.notes.is_empty() {
             continue;
@@ -104,10 +103,10 @@ fn tell(report: &Report) {
 }
 
 fn verdict(report: &Report) -> String {
-    let (holds, fails, untold) =
+    let (holds, fails, unknown) =
         (report.count(Outcome::Holds), report.count(Outcome::Fails), report.count(Outcome::CannotBeTold));
-    let counts = format!("{holds} claims hold, {fails} fail, {untold} cannot be told from what was given");
-    match (fails, untold) {
+    let counts = format!("{holds} claims hold, {fails} fail, {unknown} cannot be told from what was given");
+    match (fails, unknown) {
         (0, 0) => format!("THE RECORD HOLDS: {counts}"),
         (0, _) => format!("THE RECORD HOLDS AS FAR AS IT WAS GIVEN: {counts}"),
         _ => format!("THE RECORD DOES NOT HOLD: {counts}"),

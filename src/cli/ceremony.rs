@@ -1,4 +1,4 @@
-//! `keyrite ceremony`: check, run, resume.
+//! `keyrite ceremony`: runs, resumes and abandons ceremonies.
 
 use crate::cli::environment::environment;
 use crate::failure::{Failure, Kind};
@@ -17,47 +17,47 @@ use crate::ledger::Ledger;
 use crate::record::count;
 use crate::token::Selector;
 
-/// What can be done with a ceremony.
+/// Subcommands of `ceremony`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Find what would fail in the room, and show the plan digest
+    /// Find everything that would fail in a run, and print the plan digest
     Check(check::Check),
     /// Print the paper script
     Print(paper::Print),
-    /// Write the report of a ceremony: its script, with what happened at each step
+    /// Write the report of a ceremony: its script with the events of each step
     Report(paper::ReportOn),
     /// Perform a script
     Run(Run),
     /// Finish a ceremony that was interrupted
     Resume(Resume),
-    /// Give up an unfinished ceremony in which nothing was made
+    /// Abandon an unfinished ceremony in which nothing was created
     Abandon(Abandon),
 }
 
 /// Arguments of `ceremony run`.
 #[derive(Debug, Args)]
 pub struct Run {
-    /// The script
+    /// Script
     script: PathBuf,
-    /// The HSM profile
+    /// HSM profile
     #[arg(long, value_name = "HSM-PROFILE")]
     hsm: PathBuf,
-    /// The ledger's folder; made when absent
+    /// Folder of the ledger; created if absent
     #[arg(long, value_name = "DIR")]
     ledger: PathBuf,
-    /// Certification requests: a folder or one tar; may be given several times
+    /// Bundle of requests: a folder or a tar file; may be repeated
     #[arg(long = "in", value_name = "BUNDLE")]
     bundles: Vec<PathBuf>,
-    /// Where the release goes: a new or an empty folder, or a new file that ends in .tar
+    /// Output release: a new or empty folder, or a new file with the extension .tar
     #[arg(long, value_name = "RELEASE")]
     out: Option<PathBuf>,
-    /// Choose the token by its serial
+    /// Serial number of the token
     #[arg(long, value_name = "SERIAL")]
     token_serial: Option<String>,
-    /// Choose the token by its label
+    /// Label of the token
     #[arg(long, value_name = "LABEL")]
     token_label: Option<String>,
-    /// Mark everything that comes out as a rehearsal, for good
+    /// Mark all output permanently as a rehearsal
     #[arg(long)]
     rehearsal: bool,
     #[command(flatten)]
@@ -67,7 +67,7 @@ pub struct Run {
 /// Arguments of `ceremony resume`.
 #[derive(Debug, Args)]
 pub struct Resume {
-    /// The ledger's folder
+    /// Folder of the ledger
     #[arg(long, value_name = "DIR")]
     ledger: PathBuf,
     #[command(flatten)]
@@ -77,27 +77,27 @@ pub struct Resume {
 /// Arguments of `ceremony abandon`.
 #[derive(Debug, Args)]
 pub struct Abandon {
-    /// The ledger's folder
+    /// Folder of the ledger
     #[arg(long, value_name = "DIR")]
     ledger: PathBuf,
-    /// Who gives it up
+    /// Person who abandons it
     #[arg(long, value_name = "NAME")]
     by: String,
-    /// Why
+    /// Reason for abandoning it
     #[arg(long, value_name = "TEXT")]
     reason: String,
 }
 
 #[derive(Debug, Args)]
 struct Common {
-    /// Take confirmations from this file; transcript and manifest then say unattended
+    /// Read confirmations from this file; marks transcript and manifest as unattended
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
     #[command(flatten)]
     pin: PinSource,
     #[command(flatten)]
     shares: ShareSource,
-    /// Try the PIN although the token says that one more wrong one locks it
+    /// Try the PIN even if one more wrong PIN locks the token
     #[arg(long)]
     accept_final_try: bool,
 }
@@ -108,7 +108,6 @@ impl Common {
     }
 }
 
-/// Performs the command.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Check(arguments) => check::run(&arguments),
@@ -162,7 +161,7 @@ fn resume(arguments: Resume) -> Result<(), Failure> {
 fn give_up(arguments: &Abandon) -> Result<(), Failure> {
     let mut ledger = Ledger::open(&arguments.ledger)?;
     let number = abandon(&mut ledger, &arguments.by, &arguments.reason, &environment())?;
-    say(&format!("ceremony {number} is given up; nothing was signed in it"));
+    say(&format!("ceremony {number} is abandoned; nothing was signed in it"));
     Ok(())
 }
 
@@ -175,31 +174,34 @@ fn finish(conductor: Conductor<'_>, ledger: &Path) -> Result<(), Failure> {
         Err(interrupted) => interrupted,
     };
     if let Some(head) = head.filter(|_| open) {
-        say(&format!("\nhead of the transcript, to be written down: resume shows it again\n  {head}"));
+        say(&format!("\nhead of the transcript, to be written down; resume shows it again\n  {head}"));
     }
     Err(match (signed, open) {
         (true, _) => after_signing(failure, ledger),
         (false, true) if made => failure.map(|text| text + &resumes(ledger)),
         (false, true) => failure.map(|text| text + &resumes(ledger) + &abandons(ledger)),
         (false, false) => failure
-            .map(|text| text + "\nThe ceremony is closed, nothing was signed. Run it again to begin anew."),
+            .map(|text| text + "\nThe ceremony is closed; nothing was signed. Run it again to start over."),
     })
 }
 
 fn after_signing(failure: Failure, ledger: &Path) -> Failure {
-    let text = format!("{failure}\nSomething was signed; nothing of it is lost.{}", resumes(ledger));
+    let text = format!("{failure}\nSomething was signed; all of it is in the ledger.{}", resumes(ledger));
     Failure::new(Kind::AfterSigning, text)
 }
 
-/// How to go on with a ceremony that waits in the ledger.
+/// Explains how to resume an open ceremony.
 fn resumes(ledger: &Path) -> String {
-    format!("\nWhen the cause is mended, go on with\n  keyrite ceremony resume --ledger {}", ledger.display())
+    format!(
+        "\nOnce the cause is fixed, continue with\n  keyrite ceremony resume --ledger {}",
+        ledger.display()
+    )
 }
 
-/// How to give up a ceremony in which nothing was made.
+/// Explains how to abandon a ceremony that has created nothing.
 fn abandons(ledger: &Path) -> String {
     format!(
-        "\nor give it up with\n  keyrite ceremony abandon --ledger {} --by NAME --reason TEXT",
+        "\nor abandon it with\n  keyrite ceremony abandon --ledger {} --by NAME --reason TEXT",
         ledger.display()
     )
 }
@@ -215,7 +217,7 @@ fn report(outcome: &Outcome) {
     say(&format!("head of the transcript\n  {}", outcome.head));
     let counted = |number: usize, thing| count(number as u64, thing);
     say(&format!(
-        "ceremony {} is done: {} made, {} issued, {} refused",
+        "ceremony {} is done: {} created, {} issued, {} refused",
         outcome.ceremony,
         counted(outcome.made, "key"),
         counted(outcome.issued, "certificate"),

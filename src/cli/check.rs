@@ -1,4 +1,4 @@
-//! `keyrite ceremony check`: what would fail in the room, all of it at once.
+//! `keyrite ceremony check`: reports all problems that a run would report.
 
 use crate::cli::environment::environment;
 use std::path::PathBuf;
@@ -10,43 +10,42 @@ use super::pin::PinSource;
 use super::room::room;
 use super::secrets::ShareSource;
 use super::system;
-
 use super::token::profile_text;
 use crate::ceremony::Start;
 use crate::failure::{Failure, Kind};
 use crate::media::shown;
 use crate::plan::Plan;
 use crate::plan::step::step_line;
+use crate::record::count;
 use crate::token::Selector;
 
 /// Arguments of `ceremony check`.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// The script
+    /// Script
     script: PathBuf,
-    /// The ledger that it will run on; it is read only
+    /// Ledger that it will use, which is not modified
     #[arg(long, value_name = "DIR")]
     ledger: Option<PathBuf>,
-    /// It will run with --rehearsal
+    /// Check a run with --rehearsal
     #[arg(long)]
     rehearsal: bool,
-    /// The HSM profile that it will run with
+    /// HSM profile that it will use
     #[arg(long, value_name = "HSM-PROFILE")]
     hsm: Option<PathBuf>,
-    /// The bundles that it will import
+    /// Bundle that it will import; may be repeated
     #[arg(long = "in", value_name = "BUNDLE")]
     bundles: Vec<PathBuf>,
-    /// The answers file that it will run with
+    /// Answers file that it will use
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
     #[command(flatten)]
     shares: ShareSource,
-    /// Where its release will go
+    /// Output release of the run
     #[arg(long, value_name = "RELEASE")]
     out: Option<PathBuf>,
 }
 
-/// Performs the command.
 pub fn run(arguments: &Check) -> Result<(), Failure> {
     let plan = Plan::read(&arguments.script)?;
     let environment = environment();
@@ -65,23 +64,23 @@ pub fn run(arguments: &Check) -> Result<(), Failure> {
         final_try: false,
     };
     let found = start.check(&system::temporary(), &environment, room.as_deref())?;
-    let found: Vec<Failure> = unread.into_iter().chain(found).collect();
-    match found.first().map(|first| first.kind) {
-        None => tell(&start.plan),
-        Some(kind) => return Err(findings(arguments, kind, &found)),
+    let problems: Vec<Failure> = unread.into_iter().chain(found).collect();
+    if let Some(first) = problems.first() {
+        return Err(summary(arguments, first.kind, &problems));
     }
+    print(&start.plan);
     Ok(())
 }
 
-/// All that was found, which a run would say too.
-fn findings(arguments: &Check, kind: Kind, found: &[Failure]) -> Failure {
+/// Combines the problems into one failure.
+fn summary(arguments: &Check, kind: Kind, problems: &[Failure]) -> Failure {
     let lines: Vec<String> =
-        found.iter().map(|one| format!("  {}", one.text.replace('\n', "\n  "))).collect();
-    let count = if found.len() == 1 { "1 problem".to_owned() } else { format!("{} problems", found.len()) };
+        problems.iter().map(|one| format!("  {}", one.text.replace('\n', "\n  "))).collect();
+    let count = count(problems.len() as u64, "problem");
     Failure::new(kind, format!("{}: {count}\n{}", arguments.script.display(), lines.join("\n")))
 }
 
-fn tell(plan: &Plan) {
+fn print(plan: &Plan) {
     let script = plan.script();
     say(&format!("{}\n{}\n", shown(&script.title), shown(&script.purpose)));
     say(&format!("  people: {}", script.people.count().text()));
@@ -101,7 +100,7 @@ fn tell(plan: &Plan) {
     }
     let names: Vec<&str> = plan.listing().iter().map(|(path, _)| *path).collect();
     say(&format!(
-        "\nplan digest  {}\nin words     {}\nthe same by  sha256sum {} | sha256sum",
+        "\nplan digest  {}\nin words     {}\ncheck with   sha256sum {} | sha256sum",
         plan.digest(),
         plan.digest().words(),
         names.join(" ")

@@ -1,4 +1,5 @@
-//! What surrounds a ceremony: clock, randomness, machine, program. Nothing below asks the system for them.
+//! Environment of a ceremony: clock, randomness, machine and program. Lower modules do not ask the
+//! system for them.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -11,25 +12,24 @@ use crate::ceremony::Environment;
 use crate::digest::Digest;
 use crate::record::MachineFacts;
 
-/// 32 octets of the system's generator (getrandom).
+/// Returns 32 random octets from the system's generator (getrandom).
 fn random() -> Result<[u8; 32], String> {
     let mut octets = [0; 32];
-    // So few octets come whole once the generator is seeded, and the call waits for that.
+    // The call blocks until the generator is seeded; up to 256 octets are then never cut short.
     match getrandom(&mut octets, GetRandomFlags::empty()) {
         Ok(32) => Ok(octets),
-        Ok(_) => Err("the system's random generator gave too little".to_owned()),
+        Ok(_) => Err("the system's random generator returned too few octets".to_owned()),
         Err(error) => Err(format!("the system's random generator: {error}")),
     }
 }
 
-/// All environment.
 pub fn environment() -> Environment<'static> {
-    // First: it takes longest, and a thread of its own.
+    // First, because it takes longest and runs in its own thread.
     let tool_digest = tool_digest();
     Environment {
         now: &now,
         random: &random,
-        stopped: &stop::wanted,
+        stopped: &stop::requested,
         processors: processors(),
         machine: machine(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -37,11 +37,11 @@ pub fn environment() -> Environment<'static> {
     }
 }
 
-/// The program's own digest, taken in a thread of its own while the token is looked for.
+/// Starts computing the program's digest in a thread, in parallel to the search for the token.
 fn tool_digest() -> Arc<OnceLock<Result<Digest, String>>> {
     let digest = Arc::new(OnceLock::new());
-    let told = Arc::clone(&digest);
-    let hash = move || told.get_or_init(own_digest).is_ok();
+    let result = Arc::clone(&digest);
+    let hash = move || result.get_or_init(own_digest).is_ok();
     if std::thread::Builder::new().spawn(hash).is_err() {
         let _ = digest.get_or_init(own_digest);
     }
@@ -49,7 +49,7 @@ fn tool_digest() -> Arc<OnceLock<Result<Digest, String>>> {
 }
 
 fn own_digest() -> Result<Digest, String> {
-    let program = std::env::current_exe().map_err(|e| format!("own program: {e}"))?;
+    let program = std::env::current_exe().map_err(|e| format!("own executable: {e}"))?;
     let digest = std::fs::File::open(&program).and_then(Digest::of_all);
     digest.map_err(|e| format!("{}: {e}", program.display()))
 }
@@ -75,8 +75,8 @@ fn machine() -> MachineFacts {
     }
 }
 
-/// Interfaces with IFF_UP, the loopback left out. One whose state cannot be read counts as up, and
-/// so does a machine that does not tell its interfaces: there is always the loopback.
+/// Returns the interfaces with IFF_UP, without the loopback. An interface with an unreadable state
+/// counts as up. So does an empty list, since the loopback always exists.
 fn network_up(folder: &Path) -> Vec<String> {
     let entries: Vec<_> = std::fs::read_dir(folder).into_iter().flatten().flatten().collect();
     if entries.is_empty() {

@@ -161,7 +161,7 @@ fn perform(arguments: Install) -> Result<(), Failure> {
         here
     };
     let report = arguments.release.verified(&keep)?;
-    verify::tell(&report);
+    verify::print(&report);
     let options = Options {
         manifest_key: arguments.release.manifest_key(),
         authorities: arguments.authorities,

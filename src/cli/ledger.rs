@@ -1,4 +1,4 @@
-//! `keyrite ledger`: what the ledger knows, without a ceremony.
+//! `keyrite ledger`: commands on a ledger outside a ceremony.
 
 use crate::failure::Failure;
 use std::path::PathBuf;
@@ -17,24 +17,24 @@ use crate::ceremony::upgrade;
 use crate::ledger::{Ending, Ledger, MIGRATIONS};
 use crate::media::shown;
 
-/// Seconds of a day.
+/// Seconds per day.
 const DAY: u64 = 86_400;
 
-/// What can be asked of a ledger.
+/// Subcommands of `ledger`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List what ends when, cluster by cluster, the first to end first
+    /// List certificates by cluster, in order of expiry
     Due(Due),
-    /// Copy a ledger that an older keyrite wrote into a new folder, as one that this keyrite writes
+    /// Upgrade a copy of a ledger that an older keyrite wrote
     Upgrade(Upgrade),
 }
 
 /// Arguments of `ledger upgrade`.
 #[derive(Debug, Args)]
 pub struct Upgrade {
-    /// The older ledger's folder, which is not changed
+    /// Folder of the older ledger, which is not modified
     old: PathBuf,
-    /// The new ledger's folder, which does not exist yet
+    /// Folder of the new ledger, which must not exist yet
     #[arg(long, value_name = "NEW")]
     out: PathBuf,
 }
@@ -42,10 +42,10 @@ pub struct Upgrade {
 /// Arguments of `ledger due`.
 #[derive(Debug, Args)]
 pub struct Due {
-    /// The ledger's folder
+    /// Folder of the ledger
     #[arg(long, value_name = "DIR")]
     ledger: PathBuf,
-    /// Only what ends within this time, as 30d, 12h or 4w; what has ended is listed, too
+    /// Only certificates that have expired or expire within this time, for example 30d, 12h or 4w
     #[arg(long, value_name = "TIME", value_parser = duration)]
     within: Option<Duration>,
     /// Print JSON
@@ -54,7 +54,7 @@ pub struct Due {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{:?} is not as 30d, 12h or 4w", shown(text));
+    let wrong = || format!("{:?} is not a duration such as 30d, 12h or 4w", shown(text));
     let unit = text.chars().last().ok_or_else(wrong)?;
     let seconds = match unit {
         'h' => 3600,
@@ -66,25 +66,25 @@ fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(u64::from(number) * seconds))
 }
 
-/// What `ledger due --json` prints.
+/// Output of `ledger due --json`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "keyrite ledger due --json")]
 pub struct DueJson {
-    /// The certificates, the first to end first.
+    /// Certificates in order of expiry.
     certificates: Vec<DueCertificate>,
     #[serde(flatten)]
     rest: DueCounts,
 }
 
-/// A certificate that ends.
+/// A certificate and its expiry.
 #[derive(Debug, Serialize, JsonSchema)]
 struct DueCertificate {
-    /// The cluster, if the script or the index names one.
+    /// Cluster, if the script or the index names one.
     cluster: Option<String>,
     /// notAfter, UTC.
     not_after: String,
     state: DueState,
-    /// Path of its request; null for a key in the token.
+    /// Path of the request; null for a key in the token.
     path: Option<String>,
     /// Name of the key in the token: an authority's or a manifest signer's.
     key: Option<String>,
@@ -96,13 +96,13 @@ struct DueCertificate {
     subject: String,
     /// Number of the ceremony that issued it.
     ceremony: i64,
-    /// Number of the ceremony that issued what it replaces.
+    /// Number of the ceremony that issued the certificate it replaces.
     replaces: Option<i64>,
     /// Number of the ceremony that issued its replacement.
     replaced_by: Option<i64>,
 }
 
-/// What a certificate is now.
+/// State of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 enum DueState {
     #[serde(rename = "in use")]
@@ -115,29 +115,28 @@ enum DueState {
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct DueCounts {
-    /// The clock, UTC.
+    /// Current time, UTC.
     now: String,
-    /// Certificates that are not replaced.
+    /// Number of certificates that are not replaced.
     due: usize,
-    /// Of those, certificates that have ended.
+    /// Number of those that have expired.
     ended: usize,
-    /// Certificates that are replaced.
+    /// Number of replaced certificates.
     replaced: usize,
-    /// Whether the ledger is a rehearsal's.
+    /// Whether the ledger belongs to a rehearsal.
     rehearsal: bool,
 }
 
-/// Performs the command.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Due(arguments) => due(&arguments),
         Command::Upgrade(arguments) => {
             let older = upgrade(&arguments.old, &arguments.out, MIGRATIONS, &environment())?;
             say(&format!(
-                "{} is a copy of {}, a ledger of version {}; keep that too",
-                arguments.out.display(),
+                "{}, a ledger of version {}, was copied to {} and upgraded; keep both",
                 arguments.old.display(),
-                older.version
+                older.version,
+                arguments.out.display()
             ));
             Ok(())
         }
@@ -165,11 +164,11 @@ struct Counts {
     ended: usize,
 }
 
-/// Prints what ends as it comes.
+/// Prints certificates as they are read.
 struct List {
     json: Option<JsonList>,
     now: DateTime,
-    /// The cluster whose heading stands above.
+    /// Cluster of the last printed heading.
     cluster: Option<Option<String>>,
     counts: Counts,
 }
@@ -198,7 +197,7 @@ impl List {
             let heading = ending
                 .cluster
                 .as_deref()
-                .map_or("no cluster named".to_owned(), |name| format!("cluster {}", shown(name)));
+                .map_or("no cluster".to_owned(), |name| format!("cluster {}", shown(name)));
             say(&heading);
             self.cluster = Some(ending.cluster.clone());
         }
@@ -209,13 +208,13 @@ impl List {
         };
         let note = match (ending.replaced_by, ending.replaces) {
             (Some(by), _) => format!("  replaced by ceremony {by}"),
-            (None, Some(old)) => format!("  replaces that of ceremony {old}"),
+            (None, Some(old)) => format!("  replaces one of ceremony {old}"),
             (None, None) => String::new(),
         };
         say(&format!(
             "  {}  {:<11} {what}  under {}, {}, ceremony {}{note}",
             ending.end,
-            if ended { "ENDED".to_owned() } else { self.left(ending.end) },
+            if ended { "EXPIRED".to_owned() } else { self.left(ending.end) },
             shown(&ending.authority),
             shown(&ending.subject),
             ending.ceremony
@@ -236,12 +235,9 @@ impl List {
         if let Some(list) = self.json {
             return list.end(&DueCounts { now: self.now.to_string(), due, ended, replaced, rehearsal });
         }
-        let what = match arguments.within {
-            Some(_) => "are due",
-            None => "are in use",
-        };
-        let kind = if rehearsal { "a REHEARSAL's ledger: " } else { "" };
-        say(&format!("{kind}{due} {what}, {ended} of them have ended; {replaced} are replaced"));
+        let what = if arguments.within.is_some() { "due" } else { "in use" };
+        let kind = if rehearsal { "REHEARSAL: " } else { "" };
+        say(&format!("{kind}{due} {what}, {ended} of them expired; {replaced} replaced"));
         Ok(())
     }
 }

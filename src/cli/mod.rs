@@ -1,4 +1,4 @@
-//! The command line: what people type, what they see, and the exit code.
+//! Command line: arguments, output and exit codes.
 
 mod audit;
 mod install;
@@ -57,8 +57,8 @@ pub use system::harden;
 /// Runs offline CA key ceremonies. The CA's key is generated in a PKCS#11 token and never leaves
 /// it; a reviewed script decides what it signs.
 ///
-/// Exit codes: 0 done; 1 refused or stopped, nothing signed; 2 script, arguments or profile wrong; 3 fault,
-/// nothing signed; 4 stopped after something was signed (the ledger tells what).
+/// Exit codes: 0 success; 1 refused or stopped, nothing signed; 2 invalid script, arguments or
+/// profile; 3 fault, nothing signed; 4 stopped after something was signed (see the ledger).
 #[derive(Debug, Parser)]
 #[command(name = "keyrite", version, max_term_width = 100)]
 struct Arguments {
@@ -69,7 +69,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     #[cfg(feature = "token")]
-    /// Check, print, run, resume, report on or give up a ceremony
+    /// Check, print, run, resume, report on or abandon a ceremony
     #[command(subcommand)]
     Ceremony(ceremony::Command),
     #[cfg(feature = "token")]
@@ -77,36 +77,36 @@ enum Command {
     #[command(subcommand)]
     Token(token::Command),
     #[cfg(feature = "token")]
-    /// Perform the whole job on a throwaway SoftHSM token, for practice
+    /// Rehearse ceremonies on a throwaway SoftHSM token
     Rehearse(rehearse::Arguments),
     #[cfg(feature = "token")]
     /// Write a release again from the ledger
     #[command(subcommand)]
     Release(release::Command),
     #[cfg(feature = "token")]
-    /// Ask a ledger what ends when
+    /// List expiring certificates, or upgrade a ledger
     #[command(subcommand)]
     Ledger(ledger::Command),
-    /// Hold ledgers, transcripts and releases against one another, for who was not there
+    /// Check ledgers, transcripts and releases against each other
     Audit(audit::Arguments),
-    /// Make, collect or check requests, on the cluster's side; needs no token
+    /// Create, collect or check requests, without a token
     #[command(subcommand)]
     Request(request::Command),
     /// Verify a release against a root certificate that you trust
     Verify(verify::Arguments),
     /// Install a release on a node of a cluster
     Install(install::Arguments),
-    /// Print the JSON Schema of a file
+    /// Print a JSON Schema
     Schema(schema::Arguments),
 }
 
-/// Parses the command line and performs the command.
+/// Parses the command line and runs the command.
 pub fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
             let code = if error.use_stderr() { 2 } else { 0 };
-            // Nothing is left to be done when the terminal is gone.
+            // A terminal that is gone shows nothing.
             let _ = error.print();
             return ExitCode::from(code);
         }

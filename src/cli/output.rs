@@ -1,4 +1,4 @@
-//! What is written to standard output and standard error.
+//! Output to standard output and standard error.
 
 use std::io::{IsTerminal, Write};
 
@@ -8,24 +8,19 @@ use super::wrap::{WIDTH, wrap};
 use crate::failure::Failure;
 use crate::media::shown;
 
-/// Writes a line to standard output. A reader that went away is no reason to stop signing.
+/// Writes a line to standard output. Errors are ignored: a closed pipe must not stop signing.
 pub fn say(text: &str) {
     let mut out = std::io::stdout();
-    let _ = match out.is_terminal() {
-        true => writeln!(out, "{}", wrap(text, WIDTH)),
-        false => writeln!(out, "{text}"),
-    };
+    let _ = if out.is_terminal() { writeln!(out, "{}", wrap(text, WIDTH)) } else { writeln!(out, "{text}") };
 }
 
 /// Writes an error to standard error.
 pub fn complain(text: &str) {
     let mut out = std::io::stderr();
-    // What came from outside may stand in it, quoted by whoever read it.
-    let text = &text.split('\n').map(shown).collect::<Vec<_>>().join("\n");
-    let _ = match out.is_terminal() {
-        true => writeln!(out, "{}", wrap(&format!("keyrite: {text}"), WIDTH)),
-        false => writeln!(out, "keyrite: {text}"),
-    };
+    // It may quote external input.
+    let text = text.split('\n').map(shown).collect::<Vec<_>>().join("\n");
+    let text = format!("keyrite: {text}");
+    let _ = if out.is_terminal() { writeln!(out, "{}", wrap(&text, WIDTH)) } else { writeln!(out, "{text}") };
 }
 
 /// Writes a value as JSON.

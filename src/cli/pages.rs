@@ -1,20 +1,20 @@
-//! Pages: a text in parts that stand on a screen.
+//! Splits a text into pages that fit on the screen.
 
 use super::wrap::{WIDTH, wrap};
 
-/// Wraps a text and parts it into pages that stand on a screen of so many lines, with room for a
-/// question below. What a further indented line continues stays with it.
+/// Wraps a text and splits it into pages for a screen with `rows` lines, leaving room for a question.
+/// Further indented lines stay on the page of the line that they continue.
 pub fn pages(text: &str, rows: usize) -> Vec<String> {
-    /// Lines of the longest question and of its answer.
+    /// Maximum lines of a question and its answer.
     const QUESTION: usize = 5;
     let wrapped = wrap(text, WIDTH);
     let lines: Vec<&str> = wrapped.split('\n').collect();
-    let most = rows.saturating_sub(QUESTION).max(QUESTION);
+    let max = rows.saturating_sub(QUESTION).max(QUESTION);
     let mut pages: Vec<Vec<&str>> = vec![Vec::new()];
     let entries = lines.chunk_by(|_, next| next.starts_with("    "));
-    for entry in entries.flat_map(|entry| entry.chunks(most)) {
+    for entry in entries.flat_map(|entry| entry.chunks(max)) {
         match pages.last_mut() {
-            Some(page) if page.len() + entry.len() <= most => page.extend(entry),
+            Some(page) if page.len() + entry.len() <= max => page.extend(entry),
             _ => pages.push(entry.to_vec()),
         }
     }
@@ -28,12 +28,12 @@ mod tests {
     #[test]
     fn pages_are_whole_and_fit() {
         let text = (0..50).map(|number| format!("  line {number}")).collect::<Vec<_>>().join("\n");
-        let parted = pages(&text, 24);
-        assert_eq!(parted.iter().map(|page| page.lines().count()).collect::<Vec<_>>(), [19, 19, 12]);
-        assert_eq!(parted.join("\n"), text);
+        let split = pages(&text, 24);
+        assert_eq!(split.iter().map(|page| page.lines().count()).collect::<Vec<_>>(), [19, 19, 12]);
+        assert_eq!(split.join("\n"), text);
         assert_eq!(pages("one", 0), ["one"]);
         let entries = (0..15).map(|number| format!("  request {number}\n    its names")).collect::<Vec<_>>();
-        let parted = pages(&entries.join("\n"), 24);
-        assert_eq!(parted.iter().map(|page| page.lines().count()).collect::<Vec<_>>(), [18, 12]);
+        let split = pages(&entries.join("\n"), 24);
+        assert_eq!(split.iter().map(|page| page.lines().count()).collect::<Vec<_>>(), [18, 12]);
     }
 }

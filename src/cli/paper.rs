@@ -1,4 +1,4 @@
-//! `keyrite ceremony print` and `report`: the paper script, and what became of it.
+//! `keyrite ceremony print` and `report`: the paper script and the report of a ceremony.
 
 use crate::cli::environment::environment;
 use crate::failure::Failure;
@@ -13,20 +13,20 @@ use crate::audit::{self, Kind};
 use crate::media::write_new;
 use crate::paper::{self, Document, html, markdown, script};
 
-/// How paper is written.
+/// Format of a printed document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// One page that loads nothing, to be printed
+    /// A self-contained page for printing
     #[default]
     Html,
     /// CommonMark with tables
     Markdown,
 }
 
-/// Where paper goes.
+/// Output of a document.
 #[derive(Debug, Args)]
 pub struct Target {
-    /// How it is written [default: as the ending of --out says, otherwise html]
+    /// Output format [default: by the extension of --out, otherwise html]
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Write to this new file instead of standard output
@@ -37,7 +37,7 @@ pub struct Target {
 /// Arguments of `ceremony print`.
 #[derive(Debug, Args)]
 pub struct Print {
-    /// The script
+    /// Script
     script: PathBuf,
     #[command(flatten)]
     target: Target,
@@ -46,20 +46,19 @@ pub struct Print {
 /// Arguments of `ceremony report`.
 #[derive(Debug, Args)]
 pub struct ReportOn {
-    /// A ledger, a release or a transcript; it is read only
+    /// Ledger, release or transcript, which is not modified
     #[arg(value_name = "TRANSCRIPT|LEDGER|RELEASE")]
     source: PathBuf,
-    /// The script, where the source is no ledger: without it the report has no sheets of the steps
+    /// Script, if the source is not a ledger; without it, the report omits the sheets of the steps
     #[arg(long, value_name = "SCRIPT")]
     script: Option<PathBuf>,
-    /// The ceremony of this number in a ledger, instead of the last one
+    /// Number of the ceremony in the ledger [default: the last one]
     #[arg(long, value_name = "N")]
     ceremony: Option<i64>,
     #[command(flatten)]
     target: Target,
 }
 
-/// Writes the report of a ceremony.
 pub fn report(arguments: &ReportOn) -> Result<(), Failure> {
     let source = &arguments.source;
     let plan = arguments.script.as_deref().map(Plan::read).transpose()?;
@@ -67,17 +66,16 @@ pub fn report(arguments: &ReportOn) -> Result<(), Failure> {
     if arguments.ceremony.is_some() && kind != Kind::Ledger {
         return Err(Failure::usage(format!("{}: is not a ledger; leave out --ceremony", source.display())));
     }
-    let report = match kind {
+    let mut report = match kind {
         Kind::Ledger => paper::from_ledger(source, &system::temporary(), arguments.ceremony),
         Kind::Release => paper::from_release(source),
         Kind::Transcript => paper::from_transcript(source),
-    };
-    let mut report = report?;
+    }?;
     if let Some(plan) = plan {
         let given = plan.digest();
         if let Some(ran) = report.plan_digest().filter(|ran| *ran != given) {
             return Err(Failure::usage(format!(
-                "{}: has the plan digest {given}, the ceremony ran {ran}; name the script that ran",
+                "{}: plan digest is {given}, the ceremony ran {ran}; name the script that it ran",
                 plan.name()
             )));
         }
@@ -86,15 +84,13 @@ pub fn report(arguments: &ReportOn) -> Result<(), Failure> {
     arguments.target.write(&report.document())
 }
 
-/// Prints the paper script.
 pub fn print(arguments: &Print) -> Result<(), Failure> {
     let plan = Plan::read(&arguments.script)?;
     arguments.target.write(&script(&plan, &environment().tool()?))
 }
 
 impl Target {
-    /// Writes a document.
-    pub fn write(&self, document: &Document) -> Result<(), Failure> {
+    fn write(&self, document: &Document) -> Result<(), Failure> {
         let text = match self.format()? {
             Format::Html => html(document),
             Format::Markdown => markdown(document),
@@ -115,7 +111,7 @@ impl Target {
             "" | "html" | "htm" => Ok(Format::Html),
             "md" | "markdown" => Ok(Format::Markdown),
             _ => Err(Failure::usage(format!(
-                "{}: paper is HTML, which a browser prints, or Markdown; name a file that ends in .html or .md, or say which by --format",
+                "{}: unknown file extension, expected .html or .md; rename the file or use --format",
                 path.display()
             ))),
         }

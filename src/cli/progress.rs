@@ -1,4 +1,4 @@
-//! Long work as people see it: a bar at a terminal, a line at each tenth elsewhere.
+//! Progress of long work: a bar at a terminal, otherwise a line for every tenth.
 
 use crate::signing::Progress;
 use std::io::IsTerminal;
@@ -8,17 +8,16 @@ use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::say;
 
-/// The progress of long work, if any is under way.
+/// Progress of the current work, if any.
 #[derive(Debug, Default)]
 pub struct Bar(Option<Work>);
 
 impl Bar {
-    /// Shows how far the work has come.
-    pub fn tell(&mut self, progress: &Progress) {
-        self.0.get_or_insert_with(|| Work::new(progress)).tell(progress);
+    pub fn show(&mut self, progress: &Progress) {
+        self.0.get_or_insert_with(|| Work::new(progress)).show(progress);
     }
 
-    /// Removes the bar.
+    /// Removes the bar from the screen.
     pub fn end(&mut self) {
         if let Some(work) = self.0.take() {
             work.bar.finish_and_clear();
@@ -26,7 +25,6 @@ impl Bar {
     }
 }
 
-/// One piece of long work.
 #[derive(Debug)]
 struct Work {
     bar: ProgressBar,
@@ -34,14 +32,13 @@ struct Work {
     plain: bool,
     tenths: usize,
     began: Instant,
-    /// How much was done before it began.
+    /// Number done before this run.
     before: usize,
 }
 
 impl Work {
-    /// Work that begins, some of which may have been done before an interruption.
     fn new(progress: &Progress) -> Self {
-        // A terminal that cannot move its cursor gets lines, and so does a screen reader that asks for it.
+        // Lines for a terminal that cannot move its cursor, and for a screen reader.
         let dumb = std::env::var_os("TERM").is_none_or(|name| name.is_empty() || name == "dumb");
         let plain = dumb || !std::io::stderr().is_terminal();
         let bar = match progress.all {
@@ -62,7 +59,7 @@ impl Work {
         Self { bar, doing: progress.doing, plain, tenths, began: Instant::now(), before: progress.done }
     }
 
-    fn tell(&mut self, progress: &Progress) {
+    fn show(&mut self, progress: &Progress) {
         if progress.doing != self.doing {
             self.bar.finish_and_clear();
             *self = Self::new(progress);
@@ -74,7 +71,7 @@ impl Work {
         }
     }
 
-    /// Rate and time left, as far as this run can tell them, and how many are refused.
+    /// Formats the rate and the time left, if known yet, and the number of refusals.
     fn rate(&self, progress: &Progress) -> String {
         let (done, seconds) = (progress.done.saturating_sub(self.before), self.began.elapsed().as_secs_f64());
         if done == 0 || seconds == 0.0 {
@@ -84,7 +81,7 @@ impl Work {
         let places = usize::from(rate < 10.0);
         let left = progress.all.map_or(String::new(), |all| {
             let seconds = all.saturating_sub(progress.done) as f64 / rate;
-            // A rate that is next to nothing tells no time.
+            // The quotient overflows if the rate is close to zero.
             let left = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
             format!(", {} left", HumanDuration(left))
         });

@@ -1,5 +1,5 @@
-//! A prompt at a terminal: what was typed before its question stood there does not count, and
-//! Ctrl-C ends it as the end of input does.
+//! Prompts at a terminal. Input typed before the prompt is discarded; Ctrl-C and the end of input
+//! end the prompt.
 
 use crate::failure::Failure;
 use std::fs::{File, OpenOptions};
@@ -15,10 +15,10 @@ use zeroize::Zeroizing;
 
 use super::stop;
 
-/// The longest line that is taken, in octets.
-const LONGEST: usize = 4096;
+/// Maximum length of a typed line, in octets.
+const MAX_LINE: usize = 4096;
 
-/// How many lines stand on the screen; a terminal that does not tell has 24.
+/// Returns the number of lines of the terminal, or 24 if unknown.
 pub fn rows() -> usize {
     match tcgetwinsize(std::io::stdout()) {
         Ok(size) if size.ws_row > 0 => usize::from(size.ws_row),
@@ -26,43 +26,39 @@ pub fn rows() -> usize {
     }
 }
 
-/// Asks for a line on standard output and takes it from standard input.
-///
-/// # Errors
-/// [`Failure::stopped`] at Ctrl-C, at the end of input, and when the terminal is gone.
+/// Prompts on standard output and reads a line from standard input. Ctrl-C, the end of input and a
+/// terminal that is gone are [`Failure::stopped`].
 pub fn line(prompt: &str) -> Result<String, Failure> {
     stop::listen();
     let input = File::from(std::io::stdin().as_fd().try_clone_to_owned().map_err(gone)?);
-    // Standard input that is no terminal has nothing typed ahead.
+    // Fails if standard input is not a terminal, which has no type-ahead.
     let _ = tcflush(&input, QueueSelector::IFlush);
-    let line = asked(&input, &mut std::io::stdout(), prompt)?;
+    let line = ask(&input, &mut std::io::stdout(), prompt)?;
     Ok(String::from_utf8_lossy(&line).into_owned())
 }
 
-/// Asks for a secret at the terminal itself, wherever output goes; it is shown as it is typed only
-/// if `echo` says so.
-///
-/// # Errors
-/// [`Failure::fault`] when there is no terminal, otherwise as [`line`].
+/// Prompts for a secret at the terminal, even if standard output is redirected. No terminal is a
+/// [`Failure::fault`]; the other failures are those of [`line`].
 pub fn secret(prompt: &str, echo: bool) -> Result<SecretString, Failure> {
     stop::listen();
     let mut terminal = OpenOptions::new()
         .read(true)
         .write(true)
         .open("/dev/tty")
-        .map_err(|e| Failure::fault(format!("no terminal to ask at ({e})")))?;
+        .map_err(|e| Failure::fault(format!("no terminal to prompt at ({e})")))?;
     let input = terminal.try_clone().map_err(gone)?;
-    let _setup = Setup::fresh(&input, echo)?;
-    let line = asked(&input, &mut terminal, prompt)?;
-    let text = std::str::from_utf8(&line).map_err(|_| Failure::stopped("terminal: no UTF-8 text"))?;
+    let _restored = Settings::set(&input, echo)?;
+    let line = ask(&input, &mut terminal, prompt)?;
+    let text =
+        std::str::from_utf8(&line).map_err(|_| Failure::stopped("terminal: input is not valid UTF-8"))?;
     Ok(SecretString::from(text))
 }
 
-/// How the terminal was set up before a secret was asked for; it is so again when this is dropped.
-struct Setup<'f>(&'f File, Termios);
+/// Settings of the terminal before a secret was asked for, restored on drop.
+struct Settings<'f>(&'f File, Termios);
 
-impl<'f> Setup<'f> {
-    fn fresh(terminal: &'f File, echo: bool) -> Result<Self, Failure> {
+impl<'f> Settings<'f> {
+    fn set(terminal: &'f File, echo: bool) -> Result<Self, Failure> {
         let before = tcgetattr(terminal).map_err(|e| gone(e.into()))?;
         let mut now = before.clone();
         if !echo {
@@ -74,30 +70,30 @@ impl<'f> Setup<'f> {
     }
 }
 
-impl Drop for Setup<'_> {
+impl Drop for Settings<'_> {
     fn drop(&mut self) {
-        // A terminal that is gone needs no echo.
+        // Fails only if the terminal is gone.
         let _ = tcsetattr(self.0, OptionalActions::Now, &self.1);
     }
 }
 
-fn asked(input: &File, output: &mut dyn Write, prompt: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    stop::asking(true);
-    let asked = output.write_all(prompt.as_bytes()).and_then(|()| output.flush()).map_err(gone);
-    let line = asked.and_then(|()| typed(input));
-    stop::asking(false);
+fn ask(input: &File, output: &mut dyn Write, prompt: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    stop::at_prompt(true);
+    let prompted = output.write_all(prompt.as_bytes()).and_then(|()| output.flush()).map_err(gone);
+    let line = prompted.and_then(|()| typed(input));
+    stop::at_prompt(false);
     if line.is_err() {
-        // What is told next begins a line.
+        // The next message starts on a new line.
         let _ = output.write_all(b"\n").and_then(|()| output.flush());
     }
     line
 }
 
-/// A line without its end, octet by octet, so that no buffer that is not wiped ever holds it.
+/// Reads a line without its terminator, octet by octet: every buffer that contains it is zeroized.
 fn typed(mut input: &File) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
+    let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE));
     let mut octet = Zeroizing::new([0; 1]);
-    while line.len() < LONGEST {
+    while line.len() < MAX_LINE {
         wait(input)?;
         match input.read(octet.as_mut_slice()) {
             Ok(0) => return Err(Failure::stopped("stopped at the prompt (end of input)")),
@@ -110,11 +106,8 @@ fn typed(mut input: &File) -> Result<Zeroizing<Vec<u8>>, Failure> {
     Ok(line)
 }
 
-/// The next line of a file of secrets, without its end; none when the file ends. As at a prompt, octet
-/// by octet.
-///
-/// # Errors
-/// Whatever reading gives, and [`ErrorKind::InvalidData`] for a line that is not UTF-8.
+/// Reads the next line of a file of secrets without its terminator, octet by octet as at a prompt.
+/// Returns `None` at the end of the file.
 pub fn secret_line(mut file: &File, longest: usize) -> std::io::Result<Option<SecretString>> {
     let mut line = Zeroizing::new(Vec::with_capacity(longest));
     let mut octet = Zeroizing::new([0; 1]);
@@ -137,7 +130,7 @@ pub fn secret_line(mut file: &File, longest: usize) -> std::io::Result<Option<Se
     Ok((!ended).then(|| SecretString::from(text.trim_end_matches('\r'))))
 }
 
-/// Waits until something was typed.
+/// Waits for input or cancellation.
 fn wait(input: &File) -> Result<(), Failure> {
     let bell = stop::bell();
     let mut both = vec![PollFd::new(input, PollFlags::IN)];

@@ -1,5 +1,5 @@
-//! `keyrite rehearse`: the whole job on a throwaway SoftHSM token, by the same commands that
-//! people type.
+//! `keyrite rehearse`: ceremonies on a throwaway SoftHSM token, run with the commands that people
+//! type.
 
 use crate::failure::{Failure, Kind};
 use std::path::{Path, PathBuf};
@@ -16,8 +16,8 @@ use crate::kubernetes::request;
 use crate::media::{RelativePath, write_new};
 use crate::release::{self, CertificateEntry, Head, RefusalEntry};
 
-/// The shipped files that a rehearsal uses, as they are in the repository.
-const SHIPPED: [(&str, &str); 11] = [
+/// Shipped files that a rehearsal uses, by their paths in its folder.
+const SHIPPED: [(&str, &str); 9] = [
     ("plan/cluster.toml", include_str!("../../ceremony/cluster.toml")),
     ("plan/kubernetes-roots.toml", include_str!("../../ceremony/kubernetes-roots.toml")),
     ("plan/kubernetes-sign.toml", include_str!("../../ceremony/kubernetes-sign.toml")),
@@ -27,109 +27,105 @@ const SHIPPED: [(&str, &str); 11] = [
     ("plan/profiles/kubernetes.toml", include_str!("../../ceremony/profiles/kubernetes.toml")),
     ("plan/profiles/etcd.toml", include_str!("../../ceremony/profiles/etcd.toml")),
     ("plan/softhsm2.toml", include_str!("../../hsm-profiles/softhsm2.toml")),
-    ("token/pin", concat!("rehearsal-user-pin", "\n")),
-    ("token/so-pin", "rehearsal-officer-pin\n"),
 ];
 
-/// The PIN of a throwaway token, as `token/pin` has it.
+/// User PIN of the throwaway token.
 const PIN: &str = "rehearsal-user-pin";
+
+/// Arguments of every unattended ceremony.
+const UNATTENDED: &str = "--hsm plan/softhsm2.toml --ledger ledger --rehearsal --answers plan/answers-accept.toml --pin-file token/pin";
 
 /// Arguments of `rehearse`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The script to rehearse, as it will run; without it, the shipped scripts for a small cluster
+    /// Script to rehearse, unchanged [default: the shipped scripts for a small cluster]
     script: Option<PathBuf>,
-    /// The bundles that it will import; may be given several times
+    /// Bundle that it will import; may be repeated
     #[arg(long = "in", value_name = "BUNDLE", requires = "script")]
     bundles: Vec<PathBuf>,
-    /// A script that runs before it, unattended, as the one that creates the authorities; without
-    /// it, stand-ins take their place
+    /// Script to run before it, unattended, for example the one that creates the authorities; may be
+    /// repeated. Without it, stand-ins replace the authorities
     #[arg(long, value_name = "SCRIPT", requires = "script")]
     after: Vec<PathBuf>,
-    /// The certificate of a real authority, for example root-ca=root-ca.crt as the last release has
-    /// it: previews are then under it instead of a stand-in; may be given several times
+    /// Certificate of a real authority, for example root-ca=root-ca.crt from the last release: it
+    /// replaces the stand-in in previews; may be repeated
     #[arg(long = "authority", value_name = "NAME=FILE", requires = "script", value_parser = preview::named_file)]
     authorities: Vec<(String, PathBuf)>,
-    /// Take confirmations from this file instead of people at the terminal
+    /// Read confirmations from this file instead of the terminal
     #[arg(long, value_name = "FILE", requires = "script")]
     answers: Option<PathBuf>,
-    /// Where everything goes: a folder that does not exist yet
+    /// Output folder, which must not exist yet [default: keyrite-rehearsal, keyrite-rehearsal-2, ...]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
-/// Performs the command.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let folder = place(arguments.out.clone())?;
-    let stage = Stage { folder: folder.clone() };
-    if let Some(script) = &arguments.script {
-        return plan::run(script, &arguments, &stage);
+    let workspace = Workspace { folder: new_folder(arguments.out.clone())? };
+    match &arguments.script {
+        Some(script) => plan::run(script, &arguments, &workspace),
+        None => shipped(&workspace),
     }
-    stage.lay_out()?;
-    say(&format!(
-        "Rehearsal in {}: everything made here is marked as such.\n\n{}\n",
-        folder.display(),
-        stage.entry()
-    ));
+}
 
-    stage.keyrite("1. a throwaway SoftHSM token", "token init --hsm plan/softhsm2.toml --label rehearsal --so-pin-file token/so-pin --pin-file token/pin")?;
-    let unattended = "--hsm plan/softhsm2.toml --ledger ledger --rehearsal --answers plan/answers-accept.toml --pin-file token/pin";
-    stage.keyrite(
+/// Performs the shipped scripts for a small cluster.
+fn shipped(workspace: &Workspace) -> Result<(), Failure> {
+    workspace.prepare("Rehearsal", "", "1. a throwaway SoftHSM token")?;
+    workspace.ceremony(
         "2. three authorities and the manifest key, generated in the token",
-        &format!("ceremony run plan/kubernetes-roots.toml {unattended} --out roots"),
+        "plan/kubernetes-roots.toml",
+        "--out roots",
     )?;
-    stage.keyrite(
+    workspace.keyrite(
         "3. keys and requests of a small cluster (keys stay in cluster/nodes, requests are in cluster/bundle)",
         "request cluster plan/cluster.toml --out cluster",
     )?;
-    stage.stranger()?;
-    say("   and, in a bundle of its own, a request that nobody should sign");
-    stage.keyrite(
+    workspace.unauthorised_request()?;
+    say("   and, in a separate bundle, a request that must be refused");
+    workspace.ceremony(
         "4. the requests checked, signed and released",
-        &format!("ceremony run plan/kubernetes-sign.toml {unattended} --in cluster/bundle --in stranger --out release"),
+        "plan/kubernetes-sign.toml",
+        "--in cluster/bundle --in stranger --out release",
     )?;
-    let manifest = stage.manifest()?;
-    let root =
-        manifest.root.as_ref().ok_or_else(|| Failure::fault("the manifest's signer has no authority"))?;
-    stage.keyrite("5. the release verified", &format!("verify release --root-sha256 {root}"))?;
-    tell(&folder, &manifest);
+    let summary = workspace.summary()?;
+    let root = summary
+        .root
+        .as_ref()
+        .ok_or_else(|| Failure::fault("the manifest lists no authority of its signer"))?;
+    workspace.keyrite("5. the release verified", &format!("verify release --root-sha256 {root}"))?;
+    summary.print(&workspace.folder);
     Ok(())
 }
 
-fn place(out: Option<PathBuf>) -> Result<PathBuf, Failure> {
-    let folder = match out {
-        Some(folder) => folder,
-        None => (1..1000)
-            .map(|number| {
-                PathBuf::from(if number == 1 {
-                    "keyrite-rehearsal".to_owned()
-                } else {
-                    format!("keyrite-rehearsal-{number}")
-                })
-            })
-            .find(|folder| !folder.exists())
-            .ok_or_else(|| Failure::usage("too many rehearsals lie here; remove some, or use --out"))?,
-    };
+/// Returns a folder that does not exist yet.
+fn new_folder(out: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    let numbered = (2..1000).map(|number| format!("keyrite-rehearsal-{number}"));
+    let mut names = std::iter::once("keyrite-rehearsal".to_owned()).chain(numbered).map(PathBuf::from);
+    let folder = out
+        .or_else(|| names.find(|folder| !folder.exists()))
+        .ok_or_else(|| Failure::usage("too many rehearsals in this folder; remove some or use --out"))?;
     if folder.exists() {
         return Err(Failure::usage(format!("{}: exists; name a folder that does not", folder.display())));
     }
-    std::path::absolute(&folder).map_err(|e| Failure::usage(format!("{}: {e}", folder.display())))
+    absolute(&folder)
 }
 
-/// This very program.
-fn program() -> Result<PathBuf, Failure> {
-    std::env::current_exe().map_err(|e| Failure::fault(format!("own program: {e}")))
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))
 }
 
-/// A word of a command, as a shell takes it.
+fn own_program(error: std::io::Error) -> Failure {
+    Failure::fault(format!("own executable: {error}"))
+}
+
+/// Quotes a word for a shell.
 fn quoted(word: &str) -> String {
-    match word.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+=,:@%".contains(&b)) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
+    if word.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+=,:@%".contains(&b)) {
+        return word.to_owned();
     }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
-/// The failure that an exit code of this program means.
+/// Returns the failure for an exit code of this program.
 fn failure(code: Option<i32>, message: String) -> Failure {
     match code {
         Some(1) => Failure::refused(message),
@@ -139,28 +135,38 @@ fn failure(code: Option<i32>, message: String) -> Failure {
     }
 }
 
-struct Stage {
+/// Folder of a rehearsal, with its token and ledger.
+struct Workspace {
     folder: PathBuf,
 }
 
-impl Stage {
-    fn lay_out(&self) -> Result<(), Failure> {
+impl Workspace {
+    /// Writes the shipped files and initialises the token.
+    fn prepare(&self, subject: &str, plan: &str, token: &str) -> Result<(), Failure> {
         for (path, text) in SHIPPED {
             self.write(path, text, 0o600)?;
         }
+        self.write("token/pin", &format!("{PIN}\n"), 0o600)?;
+        self.write("token/so-pin", "rehearsal-officer-pin\n", 0o600)?;
         self.make_dir(Path::new("token/objects"))?;
         let objects = self.folder.join("token/objects");
         self.write(
             "token/softhsm2.conf",
             &format!("directories.tokendir = {}\nlog.level = ERROR\n", objects.display()),
             0o600,
-        )
+        )?;
+        say(&format!(
+            "{subject} in {}: everything created here is marked as such.\n{plan}\n{}\n",
+            self.folder.display(),
+            self.instructions()
+        ));
+        self.keyrite(token, "token init --hsm plan/softhsm2.toml --label rehearsal --so-pin-file token/so-pin --pin-file token/pin")
     }
 
-    /// How to come to where the commands of this rehearsal can be typed.
-    fn entry(&self) -> String {
+    /// Explains how to type commands in this rehearsal.
+    fn instructions(&self) -> String {
         format!(
-            "Its commands are typed in its folder, and its token is found by its variable:\n  cd {}\n  export SOFTHSM2_CONF=$PWD/token/softhsm2.conf",
+            "To run commands in this rehearsal, enter its folder and select its token:\n  cd {}\n  export SOFTHSM2_CONF=$PWD/token/softhsm2.conf",
             quoted(&self.folder.to_string_lossy())
         )
     }
@@ -183,23 +189,33 @@ impl Stage {
             .map_err(|e| Failure::fault(e.to_string()))
     }
 
-    /// A node that was taken over: it asks for the group that no authorizer refuses anything.
-    fn stranger(&self) -> Result<(), Failure> {
+    /// Writes the request of a compromised node: it asks for the group to which Kubernetes grants
+    /// every access.
+    fn unauthorised_request(&self) -> Result<(), Failure> {
         let subject = ["O=system:masters".to_owned(), "CN=system:node:worker-3".to_owned()];
         self.write("stranger/nodes/worker-3/kubelet.conf.csr", &request(&subject, &[], &[])?.request, 0o644)
     }
 
-    /// Runs this very program in the rehearsal's folder with its own token configuration.
+    /// Returns a command that runs this program in the rehearsal's folder and with its token.
+    fn command(&self) -> Result<Command, Failure> {
+        let mut command = Command::new(std::env::current_exe().map_err(own_program)?);
+        command.current_dir(&self.folder).env("SOFTHSM2_CONF", self.folder.join("token/softhsm2.conf"));
+        Ok(command)
+    }
+
+    /// Runs a ceremony unattended and prints its last line.
+    fn ceremony(&self, title: &str, script: &str, more: &str) -> Result<(), Failure> {
+        self.keyrite(title, &format!("ceremony run {script} {UNATTENDED} {more}"))
+    }
+
+    /// Runs this program and prints the last line of its output.
     fn keyrite(&self, title: &str, arguments: &str) -> Result<(), Failure> {
+        let arguments = arguments.trim_end();
         say(&format!("{title}\n   keyrite {arguments}"));
-        let output = Command::new(program()?)
-            .args(arguments.split(' '))
-            .current_dir(&self.folder)
-            .env("SOFTHSM2_CONF", self.folder.join("token/softhsm2.conf"))
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|e| Failure::fault(format!("own program: {e}")))?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut command = self.command()?;
+        command.args(arguments.split(' ')).stdin(Stdio::null());
+        let output = command.output().map_err(own_program)?;
+        let text = String::from_utf8_lossy(&output.stdout);
         if output.status.success() {
             let last = text.lines().last().unwrap_or_default();
             say(&format!("   -> {last}"));
@@ -214,25 +230,25 @@ impl Stage {
         Err(failure(output.status.code(), message))
     }
 
-    fn manifest(&self) -> Result<Told, Failure> {
+    fn summary(&self) -> Result<Summary, Failure> {
         let path = self.folder.join("release/manifest.json");
         let fault = |e: String| Failure::fault(format!("{}: {e}", path.display()));
         let file = std::fs::File::open(&path).map_err(|e| fault(e.to_string()))?;
-        let mut told = Told::default();
-        release::read(file, &mut told).map_err(|e| fault(e.0))?;
-        Ok(told)
+        let mut summary = Summary::default();
+        release::read(file, &mut summary).map_err(|e| fault(e.0))?;
+        Ok(summary)
     }
 }
 
-/// What a rehearsal tells of its manifest.
+/// Summary of the manifest.
 #[derive(Default)]
-struct Told {
+struct Summary {
     root: Option<String>,
     certificates: usize,
     refusals: Vec<RefusalEntry>,
 }
 
-impl release::Reader for Told {
+impl release::Reader for Summary {
     fn head(&mut self, head: Head) -> Result<(), release::Error> {
         let signer = head.authorities.iter().find(|authority| authority.name == head.signer.authority);
         self.root = signer.map(|authority| authority.sha256.to_string());
@@ -250,14 +266,15 @@ impl release::Reader for Told {
     }
 }
 
-fn tell(folder: &Path, manifest: &Told) {
-    say(&format!("\n{} certificates, {} refused:", manifest.certificates, manifest.refusals.len()));
-    for refusal in &manifest.refusals {
-        if let Some(reason) = refusal.reasons.first() {
-            say(&format!("   {}: {} [{}]", refusal.request_path, reason.message, reason.control));
+impl Summary {
+    fn print(&self, folder: &Path) {
+        say(&format!("\n{} certificates, {} refused:", self.certificates, self.refusals.len()));
+        for refusal in &self.refusals {
+            if let Some(reason) = refusal.reasons.first() {
+                say(&format!("   {}: {} [{}]", refusal.request_path, reason.message, reason.control));
+            }
         }
-    }
-    say(&format!(
+        say(&format!(
         "\nCheck it without keyrite:
    cd {}/release
    openssl cms -verify -binary -inform DER -in manifest.json.p7s -content manifest.json \\
@@ -267,4 +284,5 @@ fn tell(folder: &Path, manifest: &Told) {
    sha256sum certificates/nodes/cp-1/pki/apiserver.crt; grep -o '\"certificates/nodes/cp-1/pki/apiserver.crt\",\"file_sha256\":\"[0-9a-f]*' manifest.json",
         folder.display()
     ));
+    }
 }

@@ -1,4 +1,4 @@
-//! `keyrite release`: a release made again from the ledger.
+//! `keyrite release`: writes a release again from the ledger.
 
 use crate::failure::Failure;
 use crate::signing::{Which, reissue};
@@ -11,7 +11,7 @@ use super::progress::Bar;
 use super::system;
 use crate::ledger::Ledger;
 
-/// What can be done with releases.
+/// Subcommands of `release`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Write a release again, byte for byte, from the ledger; needs no token
@@ -21,21 +21,20 @@ pub enum Command {
 /// Arguments of `release again`.
 #[derive(Debug, Args)]
 pub struct Again {
-    /// The ledger's folder; it is read only
+    /// Folder of the ledger, which is not modified
     #[arg(long, value_name = "DIR")]
     ledger: PathBuf,
-    /// Where the release goes: a new or an empty folder, or a new file that ends in .tar
+    /// Output release: a new or empty folder, or a new file with the extension .tar
     #[arg(long, value_name = "RELEASE")]
     out: PathBuf,
-    /// The release of this ceremony, instead of the last one
+    /// Number of its ceremony [default: that of the last release]
     #[arg(long, value_name = "N", conflicts_with = "sequence")]
     ceremony: Option<i64>,
-    /// The release of this number, instead of the last one
+    /// Sequence number of the release [default: the last one]
     #[arg(long, value_name = "N")]
     sequence: Option<u64>,
 }
 
-/// Performs the command.
 pub fn run(command: Command) -> Result<(), Failure> {
     let Command::Again(Again { ledger, out, ceremony, sequence }) = command;
     let which = match (ceremony, sequence) {
@@ -46,12 +45,12 @@ pub fn run(command: Command) -> Result<(), Failure> {
     let mut opened = Ledger::read(&ledger, &system::temporary())?;
     let mut bar = Bar::default();
     let again = reissue(&mut opened, which, &out, system::processors(), &mut |progress| {
-        bar.tell(progress);
+        bar.show(progress);
     });
     bar.end();
     let release = again?;
     say(&format!(
-        "release {} of ceremony {} in {}, byte for byte as it was\nmanifest SHA-256\n  {}",
+        "release {} of ceremony {} in {}, byte for byte the original\nmanifest SHA-256\n  {}",
         release.sequence,
         release.ceremony,
         out.display(),

@@ -1,4 +1,4 @@
-//! Which room a ceremony is performed in, by the arguments.
+//! Choice of the room by the arguments.
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::ceremony::{Answers, Room};
 use crate::failure::Failure;
 use crate::media::read_file;
 
-/// The room with this answers file, or with people at the terminal.
+/// Returns the room of this answers file or, without one, the terminal.
 pub fn room(answers: Option<&Path>, pin: PinSource, shares: ShareSource) -> Result<Box<dyn Room>, Failure> {
     shares.check_new()?;
     pin.check()?;
@@ -24,10 +24,10 @@ pub fn room(answers: Option<&Path>, pin: PinSource, shares: ShareSource) -> Resu
         let answers = Answers::parse(&text).map_err(|e| Failure::usage(e.to_string()))?;
         return Ok(Box::new(AnswersFile { answers, pin, shares, bar }));
     }
-    match std::io::stdin().is_terminal() {
-        true => Ok(Box::new(Terminal { pin, shares, bar })),
-        false => {
-            Err(Failure::usage("no terminal to type confirmations at; run keyrite at one, or use --answers"))
-        }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage(
+            "no terminal for confirmations; run keyrite at a terminal or use --answers",
+        ));
     }
+    Ok(Box::new(Terminal { pin, shares, bar }))
 }

@@ -1,4 +1,4 @@
-//! `keyrite schema`: what the JSON that keyrite writes looks like (JSON Schema, draft 2020-12).
+//! `keyrite schema`: JSON Schemas (draft 2020-12) of the JSON that keyrite writes.
 
 use clap::{Args, ValueEnum};
 use schemars::schema_for;
@@ -12,27 +12,26 @@ use crate::kubernetes::install::Installed;
 use crate::record::Record;
 use crate::request::Index;
 
-/// Which JSON.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Name {
-    /// A line of a transcript
+    /// Line of a transcript
     Transcript,
-    /// The index of a bundle
+    /// Index of a bundle
     Index,
-    /// What was installed on a node: .keyrite/installed.json
+    /// Record of an installation on a node: .keyrite/installed.json
     Installed,
-    /// What `audit --json` prints
+    /// Output of `audit --json`
     Audit,
-    /// What `request check --json` prints
+    /// Output of `request check --json`
     #[cfg(feature = "token")]
     RequestCheck,
-    /// What `ledger due --json` prints
+    /// Output of `ledger due --json`
     #[cfg(feature = "token")]
     LedgerDue,
-    /// What `token list --json` prints
+    /// Output of `token list --json`
     #[cfg(feature = "token")]
     TokenList,
-    /// What `token inspect --json` prints
+    /// Output of `token inspect --json`
     #[cfg(feature = "token")]
     TokenInspect,
 }
@@ -40,12 +39,11 @@ enum Name {
 /// Arguments of `schema`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Of what
+    /// Subject of the schema
     #[arg(value_enum)]
     name: Name,
 }
 
-/// Performs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     say_json(&match arguments.name {
         Name::Transcript => schema_for!(Record),

@@ -1,5 +1,5 @@
-//! The screen: secrets that stand on it, and how the terminal is set up. Whatever ends the program leaves
-//! neither behind.
+//! Secrets on the screen and the settings of the terminal: the screen is cleared and the settings
+//! are restored however the program ends.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -10,37 +10,36 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use crate::failure::Failure;
 
-/// Whether a secret stands on the screen, or the terminal does not echo.
+/// Whether the screen may show a secret.
 static EXPOSED: AtomicBool = AtomicBool::new(false);
-/// How the terminal was set up when the program began.
+/// Settings of the terminal when the program started.
 static TERMINAL: OnceLock<Termios> = OnceLock::new();
 
-/// A secret is about to stand on the screen.
+/// Records that the screen is about to show a secret.
 pub fn expose() {
     EXPOSED.store(true, Ordering::Relaxed);
 }
 
-/// Remembers how the terminal is set up.
+/// Saves the settings of the terminal.
 pub fn remember_terminal() {
     if let Ok(setup) = tcgetattr(std::io::stdin()) {
         TERMINAL.get_or_init(|| setup);
     }
 }
 
-/// Before the program ends in the middle of a prompt: no secret stays on the screen, and the
-/// terminal echoes again.
+/// Clears a secret and restores the terminal, when the program ends in the middle of a prompt.
 pub fn leave_terminal() {
     if EXPOSED.load(Ordering::Relaxed) {
         clear();
     }
     if let Some(setup) = TERMINAL.get() {
-        // A terminal that is gone needs no echo.
+        // Fails only if the terminal is gone.
         let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, setup);
     }
 }
 
-/// Writes texts with a secret among them to the terminal itself: redirected output never gets them, and
-/// no text that holds the secret is made of them.
+/// Writes texts that include a secret to the terminal, never to redirected output, and without
+/// concatenating them, which would copy the secret.
 pub fn show(texts: &[&str]) -> Result<(), Failure> {
     EXPOSED.store(true, Ordering::Relaxed);
     texts.iter().try_for_each(|text| write(text))
@@ -51,11 +50,11 @@ fn write(text: &str) -> Result<(), Failure> {
     terminal.write_all(text.as_bytes()).map_err(gone)
 }
 
-/// Clears the screen and what was scrolled off it; a plain terminal scrolls it out of sight.
+/// Clears the screen and its scrollback; a terminal without escape sequences is scrolled instead.
 pub fn clear() {
     let plain = std::env::var_os("TERM").is_none_or(|name| name.is_empty() || name == "dumb");
     let text = if plain { "\r\n".repeat(100) } else { "\u{1b}[H\u{1b}[2J\u{1b}[3J".to_owned() };
-    // A terminal that is gone shows nothing any more.
+    // Fails only if the terminal is gone.
     let _ = write(&text);
     EXPOSED.store(false, Ordering::Relaxed);
 }

@@ -1,4 +1,4 @@
-//! Secrets at the terminal: typed without echo or with it, shown to one person, cleared away.
+//! Secrets at the terminal and shares in files.
 
 use crate::failure::Failure;
 use std::fs::{File, OpenOptions};
@@ -12,16 +12,16 @@ use secrecy::ExposeSecret;
 use super::{prompt, screen};
 use crate::ceremony::SecretReply;
 
-/// The longest line of a secret, in octets.
-const LONGEST: usize = 1024;
+/// Maximum length of a share in a file, in octets.
+const MAX_SHARE: usize = 1024;
 
-/// Where shares come from and go to when nobody types them.
+/// Input and output of shares that are not typed.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ShareSource {
-    /// Read custodians' shares from this file, one a line
+    /// Read custodians' shares from this file, one per line
     #[arg(long, value_name = "FILE")]
     share_file: Option<PathBuf>,
-    /// Read custodians' shares from this file descriptor, one a line
+    /// Read custodians' shares from this file descriptor, one per line
     #[arg(long, value_name = "N", conflicts_with = "share_file")]
     share_fd: Option<u32>,
     /// Rehearsals only: write the shares that an unattended run hands out to this new file
@@ -30,18 +30,18 @@ pub struct ShareSource {
 }
 
 impl ShareSource {
-    /// Checks that the file for new shares does not exist yet.
+    /// Checks that the output does not exist yet.
     pub fn check_new(&self) -> Result<(), Failure> {
         match &self.new_share_file {
             Some(path) if path.exists() => {
-                Err(Failure::usage(format!("{}: is there already; shares go to a new file", path.display())))
+                Err(Failure::usage(format!("{}: exists; name a new file for shares", path.display())))
             }
             _ => Ok(()),
         }
     }
 }
 
-/// Shares as they come and go.
+/// Shares that are read and written.
 #[derive(Debug)]
 pub struct Shares {
     source: ShareSource,
@@ -49,22 +49,19 @@ pub struct Shares {
 }
 
 impl Shares {
-    /// Shares from and to these places.
     pub fn new(source: ShareSource) -> Self {
         Self { source, file: None }
     }
 
-    /// Whether shares come from a file.
-    pub fn come_from_file(&self) -> bool {
+    pub fn are_read_from_file(&self) -> bool {
         self.source.share_file.is_some() || self.source.share_fd.is_some()
     }
 
-    /// Whether there is a file for new ones.
-    pub fn go_to_file(&self) -> bool {
+    pub fn are_written_to_file(&self) -> bool {
         self.source.new_share_file.is_some()
     }
 
-    /// The next share of the file; None when there is no further line.
+    /// Reads the next share; [`SecretReply::None`] after the last line.
     pub fn next(&mut self) -> Result<SecretReply, Failure> {
         let path = match (&self.source.share_file, self.source.share_fd) {
             (Some(path), _) => path.clone(),
@@ -78,17 +75,17 @@ impl Shares {
             Some(file) => file,
             None => self.file.insert(File::open(&path).map_err(fault)?),
         };
-        let line = prompt::secret_line(file, LONGEST).map_err(fault)?;
+        let line = prompt::secret_line(file, MAX_SHARE).map_err(fault)?;
         Ok(match line.filter(|share| !share.expose_secret().trim().is_empty()) {
             Some(share) => SecretReply::Secret(share),
             None => SecretReply::None,
         })
     }
 
-    /// Adds a share to the new file.
-    pub fn keep(&self, share: &str) -> Result<(), Failure> {
+    /// Appends a share to the new file.
+    pub fn write(&self, share: &str) -> Result<(), Failure> {
         let Some(path) = &self.source.new_share_file else {
-            return Err(Failure::stopped("nobody is there to take a share"));
+            return Err(Failure::stopped("no person to receive a share"));
         };
         let fault = |e: std::io::Error| Failure::fault(format!("{}: {e}", path.display()));
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(fault)?;
@@ -96,27 +93,25 @@ impl Shares {
     }
 }
 
-/// Asks for a secret, which is not shown as it is typed, unless whoever types says "show"; there
-/// is none when `none` is typed.
+/// Asks for a secret, which is echoed only after "show" was typed. Typing `none` means that there is
+/// no secret.
 pub fn ask(what: &str, none: &str) -> Result<SecretReply, Failure> {
     let hidden = prompt::secret(&format!("  {what}: "), false)?;
-    let shown = match meaning(hidden.expose_secret(), none) {
-        Some(reply) => return Ok(reply),
-        None if !hidden.expose_secret().trim().eq_ignore_ascii_case("show") => {
-            return Ok(SecretReply::Secret(hidden));
-        }
-        None => {
-            screen::expose();
-            prompt::secret(&format!("  {what}, shown as you type\n  > "), true)
-        }
-    };
+    if let Some(reply) = word(hidden.expose_secret(), none) {
+        return Ok(reply);
+    }
+    if !hidden.expose_secret().trim().eq_ignore_ascii_case("show") {
+        return Ok(SecretReply::Secret(hidden));
+    }
+    screen::expose();
+    let shown = prompt::secret(&format!("  {what}, shown as you type\n  > "), true);
     screen::clear();
     let shown = shown?;
-    Ok(meaning(shown.expose_secret(), none).unwrap_or(SecretReply::Secret(shown)))
+    Ok(word(shown.expose_secret(), none).unwrap_or(SecretReply::Secret(shown)))
 }
 
-/// Words that are no secret.
-fn meaning(typed: &str, none: &str) -> Option<SecretReply> {
+/// Returns the reply for a word that is not a secret.
+fn word(typed: &str, none: &str) -> Option<SecretReply> {
     let is_none = typed.trim().eq_ignore_ascii_case(none);
     SecretReply::of_word(typed).or_else(|| is_none.then_some(SecretReply::None))
 }

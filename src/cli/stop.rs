@@ -1,5 +1,5 @@
-//! The wish to stop: Ctrl-C ends a prompt at once, and anything else at the next place where
-//! nothing is lost; a second Ctrl-C ends anything at once.
+//! Cancellation: Ctrl-C ends a prompt at once, and other work at the next safe point. A second
+//! Ctrl-C ends the program at once.
 
 use std::io::{PipeReader, PipeWriter, Write};
 use std::sync::OnceLock;
@@ -12,56 +12,57 @@ use signal_hook::low_level::emulate_default_handler;
 use super::output::say;
 use super::screen;
 
-static ASKING: AtomicBool = AtomicBool::new(false);
-static WANTED: AtomicBool = AtomicBool::new(false);
-/// There is something to be read from it once people want to stop.
+static AT_PROMPT: AtomicBool = AtomicBool::new(false);
+static REQUESTED: AtomicBool = AtomicBool::new(false);
+/// Becomes readable when cancellation is requested.
 static BELL: OnceLock<Option<PipeReader>> = OnceLock::new();
 
-/// Whether people want to stop.
-pub fn wanted() -> bool {
-    WANTED.load(Ordering::Relaxed)
+/// Returns whether cancellation was requested.
+pub fn requested() -> bool {
+    REQUESTED.load(Ordering::Relaxed)
 }
 
-/// A prompt begins or ends.
-pub fn asking(on: bool) {
-    ASKING.store(on, Ordering::Relaxed);
+/// Records that a prompt begins or ends.
+pub fn at_prompt(on: bool) {
+    AT_PROMPT.store(on, Ordering::Relaxed);
 }
 
-/// Leaves the first Ctrl-C to a program that runs at the same terminal: it ends in order, and so do we.
+/// Leaves the first Ctrl-C to a child process at the same terminal, which exits in order.
 pub fn leave_to_child() {
-    asking(true);
+    at_prompt(true);
     listen();
 }
 
-/// What can be read from once people want to stop. Where the system does not let us listen, there
-/// is malformed: Ctrl-C ends the program at once, and the ledger is as safe as in a power cut.
+/// Returns the pipe that becomes readable when cancellation is requested. It is `None` if the handler
+/// could not be installed: then Ctrl-C ends the program at once, and the ledger is as safe as in a
+/// power cut.
 pub fn bell() -> Option<&'static PipeReader> {
     BELL.get().and_then(Option::as_ref)
 }
 
-/// Begins to listen for Ctrl-C, before the first prompt changes how the terminal is set up.
+/// Installs the handler of Ctrl-C, before the first prompt changes the settings of the terminal.
 pub fn listen() {
     BELL.get_or_init(|| {
         screen::remember_terminal();
         let (reader, writer) = std::io::pipe().ok()?;
         let signals = Signals::new([SIGINT]).ok()?;
-        std::thread::Builder::new().spawn(move || heed(signals, writer)).ok()?;
+        std::thread::Builder::new().spawn(move || handle(signals, writer)).ok()?;
         Some(reader)
     });
 }
 
-fn heed(mut signals: Signals, mut bell: PipeWriter) {
+fn handle(mut signals: Signals, mut bell: PipeWriter) {
     for signal in signals.forever() {
-        // Asked before the bell rings: the prompt ends by that.
-        let asked = ASKING.load(Ordering::Relaxed);
-        if !WANTED.swap(true, Ordering::Relaxed) && bell.write_all(b"!").is_ok() {
-            if !asked {
-                say("\n  stopping when what is under way is written down; Ctrl-C again ends it at once");
+        // Read before the bell rings, because that ends the prompt.
+        let at_prompt = AT_PROMPT.load(Ordering::Relaxed);
+        if !REQUESTED.swap(true, Ordering::Relaxed) && bell.write_all(b"!").is_ok() {
+            if !at_prompt {
+                say("\n  stopping at the next safe point; press Ctrl-C again to stop at once");
             }
             continue;
         }
         screen::leave_terminal();
-        // What the system does without us.
+        // Fails only for a signal without a default action.
         let _ = emulate_default_handler(signal);
     }
 }

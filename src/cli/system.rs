@@ -1,4 +1,4 @@
-//! The system: clock, processors, limits of the process. Nothing below the command line asks it for any.
+//! Clock, processors and process limits. Only the command line asks the system for them.
 
 use std::time::SystemTime;
 
@@ -8,7 +8,7 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpabl
 
 /// Keeps PINs out of core files and, where the limits allow, out of swap.
 pub fn harden() {
-    // Each is an addition: a system that refuses one is reported by the step machine, not here.
+    // Best effort: the step `machine` reports memory that is not locked.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     if may_lock_memory() {
@@ -16,25 +16,25 @@ pub fn harden() {
     }
 }
 
-/// Locking under a limit would make later allocations fail.
+/// Returns whether memory can be locked: under a limit, later allocations would fail.
 fn may_lock_memory() -> bool {
     getrlimit(Resource::Memlock).current.is_none()
 }
 
-/// The time in UTC, to the second.
+/// Returns the time in UTC, to the second.
 pub fn now() -> DateTime {
-    // A clock before 1970 or after 9999 shows as 1970, which no ledger and no authority accepts.
+    // A clock before 1970 reads as 1970, and one after 9999 as the end of 9999; no ledger and no
+    // authority accepts either.
     let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     DateTime::from_unix_duration(std::time::Duration::from_secs(elapsed.as_secs()))
         .unwrap_or(DateTime::INFINITY)
 }
 
-/// How many threads can run side by side.
+/// Returns the number of threads that can run in parallel.
 pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The system's folder for temporary files.
 pub fn temporary() -> std::path::PathBuf {
     std::env::temp_dir()
 }

@@ -1,4 +1,4 @@
-//! The room with people in it: lines shown at the terminal, answers typed, secrets typed without echo.
+//! Attended room: people at a terminal type answers, and secrets without echo.
 
 use secrecy::ExposeSecret;
 
@@ -12,7 +12,7 @@ use crate::ceremony::{Question, Reply, Room, Secret, SecretReply, Wanted};
 use crate::failure::Failure;
 use crate::signing::Progress;
 
-/// People at a terminal.
+/// A room with people at a terminal.
 #[derive(Debug)]
 pub struct Terminal {
     pub pin: PinSource,
@@ -30,7 +30,7 @@ impl Room for Terminal {
         let pages = pages(text, prompt::rows());
         for (at, page) in pages.iter().enumerate() {
             if at > 0 {
-                say(&format!("  Page {at} of {}; Enter shows the next", pages.len()));
+                say(&format!("  Page {at} of {}; press Enter for the next", pages.len()));
                 let reply = Reply::of(&prompt::line("  > ")?);
                 if !matches!(reply, Reply::Text(_)) {
                     return Ok(reply);
@@ -50,22 +50,20 @@ impl Room for Terminal {
         match secret {
             Secret::Pin(token) => {
                 let pin = self.pin.of_token(token)?;
-                // A PIN file is taken as it is; at a prompt the two words are no PIN.
+                // "stop" and "exception" are commands at a prompt, but PINs in a file.
                 let word = SecretReply::of_word(pin.expose_secret()).filter(|_| self.pin.is_typed());
                 Ok(word.unwrap_or(SecretReply::Secret(pin)))
             }
             Secret::Share(_) if self.shares_from_file() => self.shares.next(),
             Secret::Share(person) => {
                 self.show(&format!("  {person}: type your share"));
-                say(
-                    "  (nothing is shown as you type; \"show\" shows what you type, \"none\" if you have none)",
-                );
+                say("  (input is hidden; type \"show\" to see it, \"none\" if you have no share)");
                 secrets::ask("Share", "none")
             }
             Secret::ShareBack(person) => {
                 self.show(&format!("  {person}: type your share back from the paper"));
-                say("  (nothing is shown as you type; \"show\" shows what you type)");
-                say("  (\"again\" shows your share once more)");
+                say("  (input is hidden; type \"show\" to see it,");
+                say("  \"again\" to see your share once more)");
                 secrets::ask("Share", "again")
             }
         }
@@ -82,16 +80,16 @@ impl Room for Terminal {
         screen::show(&[
             &format!("  {person}: your share of the token's PIN\n\n    "),
             share,
-            "\n\n  Write it on paper in these groups: digits, and letters but b, i and o.\n",
+            "\n\n  Write it on paper in these groups: digits, and letters except b, i and o.\n",
         ])?;
-        self.show("  When it is written, type \"written\": the screen is cleared then");
+        self.show("  Then type \"written\"; the screen is cleared");
         let other = word("written");
         screen::clear();
         Ok(other?.unwrap_or(Reply::Text(String::new())))
     }
 
     fn progress(&mut self, progress: &Progress) {
-        self.bar.tell(progress);
+        self.bar.show(progress);
     }
 
     fn unattended(&self) -> bool {
@@ -99,7 +97,7 @@ impl Room for Terminal {
     }
 
     fn shares_from_file(&self) -> bool {
-        self.shares.come_from_file()
+        self.shares.are_read_from_file()
     }
 
     fn can_hand_out(&self) -> bool {
@@ -111,12 +109,12 @@ impl Room for Terminal {
     }
 }
 
-/// Asks until this word is typed; returns what else may be typed at every prompt.
+/// Asks until this word is typed. Returns another reply that is accepted at every prompt.
 fn word(wanted: &str) -> Result<Option<Reply>, Failure> {
     loop {
         match Reply::of(&prompt::line("  > ")?) {
             Reply::Text(text) if text.eq_ignore_ascii_case(wanted) => return Ok(None),
-            Reply::Text(_) => say(&format!("  Type \"{wanted}\", nothing else.")),
+            Reply::Text(_) => say(&format!("  Type only \"{wanted}\".")),
             other => return Ok(Some(other)),
         }
     }

@@ -1,4 +1,4 @@
-//! `keyrite token`: list, init, inspect.
+//! `keyrite token`: lists, initialises and inspects tokens.
 
 use crate::failure::Failure;
 use crate::plan::MAX_FILE;
@@ -15,34 +15,34 @@ use super::pin::PinSource;
 use crate::media::read_file;
 use crate::token::{Blank, Error, HsmProfile, Module, Pin, Selector};
 
-/// What can be done with tokens.
+/// Subcommands of `token`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List the tokens that are present
+    /// List the present tokens
     List {
-        /// The HSM profile
+        /// HSM profile
         #[arg(long, value_name = "HSM-PROFILE")]
         hsm: PathBuf,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Initialise a token that holds nothing
+    /// Initialise an empty token
     Init(Init),
-    /// Log in and list what is on a token
+    /// Log in and list the objects of a token
     Inspect(Inspect),
 }
 
 /// Arguments of `token init`.
 #[derive(Debug, Args)]
 pub struct Init {
-    /// The HSM profile
+    /// HSM profile
     #[arg(long, value_name = "HSM-PROFILE")]
     hsm: PathBuf,
-    /// The label that the token gets
+    /// New label of the token
     #[arg(long)]
     label: String,
-    /// Choose the token by its serial
+    /// Serial number of the token
     #[arg(long, value_name = "SERIAL")]
     token_serial: Option<String>,
     /// Read the security officer's PIN from the first line of this file
@@ -55,18 +55,18 @@ pub struct Init {
 /// Arguments of `token inspect`.
 #[derive(Debug, Args)]
 pub struct Inspect {
-    /// The HSM profile
+    /// HSM profile
     #[arg(long, value_name = "HSM-PROFILE")]
     hsm: PathBuf,
-    /// Choose the token by its serial
+    /// Serial number of the token
     #[arg(long, value_name = "SERIAL")]
     token_serial: Option<String>,
-    /// Choose the token by its label
+    /// Label of the token
     #[arg(long, value_name = "LABEL")]
     token_label: Option<String>,
     #[command(flatten)]
     pin: PinSource,
-    /// Try the PIN although the token says that one more wrong one locks it
+    /// Try the PIN even if one more wrong PIN locks the token
     #[arg(long)]
     accept_final_try: bool,
     /// Print JSON
@@ -74,7 +74,6 @@ pub struct Inspect {
     json: bool,
 }
 
-/// Performs the command.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::List { hsm, json } => list(&load(&hsm)?, json),
@@ -87,19 +86,19 @@ fn load(hsm: &Path) -> Result<Module, Failure> {
     Ok(Module::load(HsmProfile::parse(&profile_text(hsm)?)?)?)
 }
 
-/// The text of an HSM profile.
+/// Reads the text of an HSM profile.
 pub fn profile_text(path: &Path) -> Result<String, Failure> {
     let octets = read_file(path, MAX_FILE).map_err(|e| Failure::usage(e.to_string()))?;
     String::from_utf8(octets).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))
 }
 
-/// What `token inspect --json` prints.
+/// Output of `token inspect --json`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "keyrite token inspect --json")]
 pub struct InspectJson {
     /// The token.
     token: TokenFacts,
-    /// What its user can see on it.
+    /// Objects that are visible to the user.
     objects: Inventory,
 }
 
@@ -121,8 +120,8 @@ fn list(module: &Module, json: bool) -> Result<(), Failure> {
 fn pin_state(token: &TokenFacts) -> &'static str {
     match token {
         TokenFacts { pin_locked: true, .. } => ", PIN locked",
-        TokenFacts { pin_final_try: true, .. } => ", PIN at its final try",
-        TokenFacts { pin_count_low: true, .. } => ", a wrong PIN was given",
+        TokenFacts { pin_final_try: true, .. } => ", last PIN attempt",
+        TokenFacts { pin_count_low: true, .. } => ", wrong PIN entered",
         TokenFacts { initialised: true, user_pin_set: false, .. } => ", no user PIN set",
         _ => "",
     }
@@ -133,7 +132,7 @@ fn init(arguments: Init) -> Result<(), Failure> {
     let blank = Blank::find(&module, arguments.token_serial.as_deref(), &arguments.label)?;
     let so_source = PinSource { pin_file: arguments.so_pin_file, pin_fd: None };
     let so_pin = if blank.is_begun() {
-        say("the token has its label already, but no user PIN: only that is set");
+        say("the token is already labelled but has no user PIN; only the PIN is set");
         so_source.read("Security officer's PIN")?
     } else {
         new_pin(&so_source, "Security officer's PIN", &|pin| blank.check_so_pin(pin))?
@@ -144,7 +143,7 @@ fn init(arguments: Init) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A PIN that is being set is typed twice, once it is one that the token takes.
+/// Reads a new PIN and checks it against the token's limits; at a terminal it is typed twice.
 fn new_pin(
     source: &PinSource,
     what: &str,
@@ -152,8 +151,7 @@ fn new_pin(
 ) -> Result<SecretString, Failure> {
     let pin = source.read(what)?;
     check(&pin)?;
-    let from_terminal = source.pin_file.is_none() && source.pin_fd.is_none();
-    if from_terminal && source.read(&format!("{what}, again"))?.expose_secret() != pin.expose_secret() {
+    if source.is_typed() && source.read(&format!("{what}, again"))?.expose_secret() != pin.expose_secret() {
         return Err(Failure::usage(format!("{what}: the two entries differ; nothing was changed")));
     }
     Ok(pin)
@@ -163,9 +161,10 @@ fn inspect(arguments: Inspect) -> Result<(), Failure> {
     let module = load(&arguments.hsm)?;
     let named = Selector { serial: arguments.token_serial, label: arguments.token_label };
     let token = module.choose_or_usual(&named)?;
-    let pin = match module.wants_pinpad(&token)? {
-        true => Pin::Pinpad,
-        false => Pin::Known(arguments.pin.read(&format!("User PIN of token {}", token.label))?),
+    let pin = if module.wants_pinpad(&token)? {
+        Pin::Pinpad
+    } else {
+        Pin::Known(arguments.pin.read(&format!("User PIN of token {}", token.label))?)
     };
     let session = module.open(&token, &pin, arguments.accept_final_try)?;
     let objects = session.inventory()?;
@@ -177,7 +176,7 @@ fn inspect(arguments: Inspect) -> Result<(), Failure> {
         say(&format!("  {:<16} {:<32} ID {}", object.class, object.label, object.id));
     }
     if objects.is_empty() {
-        say("  the token holds no object that its user can see");
+        say("  the token has no object that its user can see");
     }
     Ok(())
 }

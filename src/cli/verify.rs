@@ -1,4 +1,4 @@
-//! `keyrite verify`: a release against a trusted root.
+//! `keyrite verify`: verifies a release against a trusted root.
 
 use crate::failure::Failure;
 use crate::plan::MAX_FILE;
@@ -13,32 +13,32 @@ use crate::issuance::{Certificate, MANIFEST_SIGNING};
 use crate::media::{self, Tree, read_file, shown};
 use crate::release::{self, CertificateEntry, LIMITS, ManifestKind, Report, Root, Trust};
 
-/// A release, and the root that is trusted.
+/// A release and the trusted root.
 #[derive(Debug, Args)]
 #[group(skip)]
 #[command(group(clap::ArgGroup::new("trusted").required(true).args(["root", "root_sha256"])))]
 pub struct Arguments {
-    /// The release: a folder or one tar
+    /// Release: a folder or a tar file
     release: PathBuf,
-    /// The certificate of the root that you trust, PEM or DER
+    /// Certificate of the trusted root, PEM or DER
     #[arg(long, value_name = "FILE")]
     root: Option<PathBuf>,
-    /// SHA-256 of that certificate's DER octets, its fingerprint
+    /// SHA-256 fingerprint of the trusted root's certificate (DER)
     #[arg(long, value_name = "HEX")]
     root_sha256: Option<Digest>,
-    /// SHA-256 of the DER octets of the manifest key's certificate, from the paper of the ceremony that
-    /// made it: that key must have signed, and is trusted though install does not know it yet
+    /// SHA-256 fingerprint of the manifest key's certificate (DER), from the paper of the ceremony that
+    /// created it: this key must have signed, and install trusts it even if it is new
     #[arg(long, value_name = "HEX")]
     manifest_key: Option<Digest>,
 }
 
 impl Arguments {
-    /// Verifies the release; the report has the certificates that `keep` asks for.
+    /// Verifies the release. The report includes the certificates selected by `keep`.
     pub fn verified(&self, keep: &(dyn Fn(&CertificateEntry) -> bool + Sync)) -> Result<Report, Failure> {
         let root = match (&self.root, self.root_sha256) {
             (Some(path), _) => Root::Certificate(Box::new(certificate(path)?)),
             (None, Some(digest)) => Root::Sha256(digest),
-            (None, None) => return Err(Failure::usage("name the root by --root or --root-sha256")),
+            (None, None) => return Err(Failure::usage("name the root with --root or --root-sha256")),
         };
         let tree = Tree::open(&self.release, LIMITS).map_err(|e| match e {
             media::Error::Refused(message) => failed(&message),
@@ -48,37 +48,36 @@ impl Arguments {
         release::verify(&tree, &trust, system::processors(), keep).map_err(|e| failed(&shown(&e.0)))
     }
 
-    /// The manifest key that is named, if one is.
     pub fn manifest_key(&self) -> Option<Digest> {
         self.manifest_key
     }
 }
 
-/// Performs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let report = arguments.verified(&|_| false)?;
-    tell(&report);
+    print(&report);
     let mut but = Vec::new();
     if report.head.kind == ManifestKind::Rehearsal {
-        but.push("a REHEARSAL: install nothing of it");
+        but.push("a REHEARSAL: do not install it");
     } else if report.head.unattended {
         but.push("UNATTENDED: a file answered for people");
     }
     if !report.manifest_key.bound {
-        but.push("NOT BOUND: the warning says what its manifest key does not prove");
+        but.push("NOT BOUND: see the warning about its manifest key");
     }
-    match but.is_empty() {
-        true => say("VERIFIED"),
-        false => say(&format!("VERIFIED, but {}", but.join("; "))),
+    if but.is_empty() {
+        say("VERIFIED");
+    } else {
+        say(&format!("VERIFIED, but {}", but.join("; ")));
     }
     Ok(())
 }
 
 fn failed(message: &str) -> Failure {
-    Failure::refused(format!("{message}\nNOT VERIFIED: install nothing of this release"))
+    Failure::refused(format!("{message}\nNOT VERIFIED: do not install this release"))
 }
 
-/// Reads a certificate, PEM or DER.
+/// Reads a certificate in PEM or DER.
 pub fn certificate(path: &std::path::Path) -> Result<Certificate, Failure> {
     let octets = read_file(path, MAX_FILE).map_err(|e| Failure::usage(e.to_string()))?;
     let read = if octets.first() == Some(&0x30) {
@@ -89,12 +88,11 @@ pub fn certificate(path: &std::path::Path) -> Result<Certificate, Failure> {
     read.map_err(|e| Failure::usage(format!("{}: {e}", path.display())))
 }
 
-/// Shows what a report says.
-pub fn tell(report: &Report) {
+pub fn print(report: &Report) {
     let manifest = &report.head;
     let unattended = if manifest.unattended { ", unattended" } else { "" };
     say(&format!(
-        "release    {} of {}{unattended}\nplan       {} ({})\n           {}\nroot       {}\nmanifest   {}\nsigned by  a key under {}; SHA-256 of its certificate\n           {}\nholds      authorities {}, certificates {}, refusals {}",
+        "release    {} of {}{unattended}\nplan       {} ({})\n           {}\nroot       {}\nmanifest   {}\nsigned by  a key under {}; SHA-256 of its certificate\n           {}\ncontents   authorities {}, certificates {}, refusals {}",
         manifest.sequence,
         manifest.created,
         shown(&manifest.plan.title),
@@ -110,7 +108,7 @@ pub fn tell(report: &Report) {
     ));
     if !report.manifest_key.bound {
         say(&format!(
-            "WARNING    the manifest key's certificate lacks the certificate policy of manifest keys, {MANIFEST_SIGNING}, as those that were made before keyrite had it: nothing but its purpose tells the key from others that {} certified. This release proves less; compare the SHA-256 of the certificate with the paper of the ceremony that made it, and make a new manifest key",
+            "WARNING    the manifest key's certificate lacks the certificate policy of manifest keys, {MANIFEST_SIGNING}; it was created before keyrite used that policy. Only its extended key usage distinguishes it from other certificates of {}, so this release proves less; compare the SHA-256 of the certificate with the paper of the ceremony that created it, and create a new manifest key",
             shown(&report.manifest_key.issuer)
         ));
     }
@@ -126,6 +124,6 @@ pub fn tell(report: &Report) {
     }
     if report.refusals > report.first_refusals.len() {
         let more = report.refusals - report.first_refusals.len();
-        say(&format!("refused    and {more} more: they stand at the end of manifest.json"));
+        say(&format!("refused    and {more} more, at the end of manifest.json"));
     }
 }

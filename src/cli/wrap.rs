@@ -1,10 +1,10 @@
-//! Lines no longer than a terminal is wide: broken at spaces, and indented like their beginning. A
-//! command stays one where it is broken.
+//! Wraps lines to the width of a terminal, at spaces and with a hanging indent. A command continues
+//! with a backslash.
 
-/// The width of a terminal that everybody has.
+/// Columns that fit on any terminal.
 pub const WIDTH: usize = 79;
 
-/// Wraps every line that is longer than `width` characters. A word that is longer stands by itself.
+/// Wraps lines longer than `width` characters. A longer word is put on a separate line.
 pub fn wrap(text: &str, width: usize) -> String {
     text.split('\n').map(|line| wrap_line(line, width)).collect::<Vec<_>>().join("\n")
 }
@@ -15,10 +15,8 @@ fn wrap_line(line: &str, width: usize) -> String {
     }
     let text = line.trim_start_matches(' ');
     let indent = line.len() - text.len();
-    let (end, width) = match text.starts_with("keyrite ") || text.starts_with("cd ") {
-        true => (" \\\n", width.saturating_sub(2)),
-        false => ("\n", width),
-    };
+    let command = text.starts_with("keyrite ") || text.starts_with("cd ");
+    let (end, width) = if command { (" \\\n", width.saturating_sub(2)) } else { ("\n", width) };
     let next = if indent == 0 { 0 } else { indent + 2 };
     let mut lines = vec![" ".repeat(indent)];
     let mut length = indent;
@@ -47,7 +45,7 @@ mod tests {
     use super::wrap;
 
     #[test]
-    fn long_lines_are_folded_and_nothing_is_lost() {
+    fn wraps_long_lines_without_losing_words() {
         assert_eq!(wrap("short\n  line", 10), "short\n  line");
         assert_eq!(wrap("  one two three four", 11), "  one two\n    three\n    four");
         assert_eq!(wrap("  one abcdefghijklmnop x", 10), "  one\n    abcdefghijklmnop\n    x");

@@ -1,8 +1,8 @@
-//! `keyrite release again`: a lost release is made again from the ledger, byte for byte.
+//! `keyrite release again`: a lost release is written again from the ledger, byte for byte.
 
 use crate::support::{Lab, P256};
 
-/// A root, and two releases of requests: one folder and one tar.
+/// Creates a root and two releases: a folder and a tar.
 fn released() -> Lab {
     let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
@@ -14,7 +14,7 @@ fn released() -> Lab {
 }
 
 #[test]
-fn each_release_comes_again_byte_for_byte() {
+fn releases_are_reissued_byte_for_byte() {
     let lab = released();
     let before = lab.run("sh", &["-c", "cd ledger && stat -c '%n %s %Y %Z' . * && sha256sum *"]).ok().out;
     lab.keyrite("release again --ledger ledger --out last.tar").ok();
@@ -26,19 +26,19 @@ fn each_release_comes_again_byte_for_byte() {
     let after = lab.run("sh", &["-c", "cd ledger && stat -c '%n %s %Y %Z' . * && sha256sum *"]).ok().out;
     assert_eq!(before, after, "the ledger was changed");
     lab.keyrite("verify again --root root/authorities/root-ca.crt").ok();
-    // The place is taken, or there is nothing of that number.
+    // The output exists, or the number does not.
     lab.keyrite("release again --ledger ledger --out first").fails(2, &["first"]);
     lab.keyrite("release again --ledger ledger --out x --sequence 9").fails(2, &["no release 9", "is 3 of"]);
     lab.keyrite("release again --ledger absent --out x").fails(2, &["absent: holds no ledger"]);
     assert!(!lab.path("x").exists());
 }
 
-/// Edits of the database, by who can write to it: nothing is written that was not signed.
+/// Database edits by an attacker with write access: nothing unsigned is written.
 #[test]
-fn changed_ledger_gives_no_release() {
+fn modified_ledger_reissues_nothing() {
     let lab = released();
     lab.run("cp", &["-r", "ledger", "kept"]).ok();
-    // A good signature over the very manifest, by somebody else.
+    // A valid signature over the same manifest by another key.
     lab.openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout eve.key -out eve.crt -subj /CN=Eve").ok();
     lab.openssl("cms -sign -binary -in first/manifest.json -signer eve.crt -inkey eve.key -md sha256 -nosmimecap -outform DER -out eve.p7s").ok();
     let eve = format!("x'{}'", keyrite::digest::hex(&std::fs::read(lab.path("eve.p7s")).unwrap()));
@@ -82,9 +82,9 @@ fn changed_ledger_gives_no_release() {
     }
 }
 
-/// No manifest names a release before it that was not signed.
+/// A manifest never refers to a previous release that was not signed.
 #[test]
-fn changed_release_is_not_followed() {
+fn modified_previous_release_is_not_referenced() {
     let lab = released();
     let edit = "UPDATE release SET signature = (SELECT signature FROM release WHERE sequence = 2) WHERE sequence = 3";
     lab.edit("ledger", edit);
@@ -93,14 +93,15 @@ fn changed_release_is_not_followed() {
     assert!(!lab.path("third").exists());
 }
 
-/// A run that was cut off leaves SQLite's log behind; while another program writes, nothing is read.
+/// An interrupted run leaves SQLite's log behind. While another program writes, nothing is read.
 #[test]
-fn cut_off_ledger_is_read_and_left_as_it_is() {
+fn interrupted_ledger_is_read_without_changes() {
     let mut lab = released();
     lab.faulty();
     lab.csr("last/web/d.csr", "/CN=d", "DNS:d.example.test", P256);
     lab.set("FAULTY_TOKEN_MODE", "kill");
-    // Two challenges and the certificate; the fourth signature is the manifest's, which is not made.
+    // Two challenges and the certificate; the fourth signature is the manifest's, which is not
+    // made.
     lab.set("FAULTY_TOKEN_AT", "4");
     assert_eq!(lab.sign("last", "third").code, -1);
     lab.set("FAULTY_TOKEN_MODE", "none");

@@ -1,12 +1,12 @@
-//! `keyrite audit`: what was edited, removed, put in another order, cut short, exchanged or left
-//! out is found, in ledgers, transcripts and releases.
+//! `keyrite audit` detects edited, removed, reordered, truncated, exchanged and omitted data in
+//! ledgers, transcripts and releases.
 
 use crate::support::security_key::SecurityKey;
 use crate::support::{Lab, P256, Ran};
 
 const ROOT: &str = "--root root/authorities/root-ca.crt";
 
-/// A root and two releases of requests, one of them refused.
+/// Creates a root and two releases, with one refused request.
 fn released() -> Lab {
     let lab = Lab::signing();
     for name in ["a", "b"] {
@@ -28,13 +28,13 @@ fn fails(ran: &Ran, claim: &str) {
     assert!(ran.err.contains("THE RECORD DOES NOT HOLD"), "{}", ran.err);
 }
 
-/// A claim of people that cannot be told, for a file answered.
-fn of_nobody(line: &str) -> bool {
+/// A claim about people that cannot be told because a file answered.
+fn unattended_claim(line: &str) -> bool {
     line.trim_start().starts_with("cannot be told") && line.contains("does not prove that anyone was present")
 }
 
 #[test]
-fn whole_record_holds_in_any_company() {
+fn intact_record_holds_in_any_combination() {
     let lab = released();
     let before = lab.run("sh", &["-c", "cd ledger && stat -c '%n %s %Y %Z' . * && sha256sum *"]).ok().out;
     let ran = lab.keyrite(&format!("audit second.tar first ledger root {ROOT} --script sign.toml")).ok();
@@ -44,13 +44,13 @@ fn whole_record_holds_in_any_company() {
         assert!(ran.out.contains(told), "no {told:?} in:\n{}", ran.out);
     }
     assert!(ran.out.lines().all(|line| !line.trim_start().starts_with("FAILS")
-        && (!line.trim_start().starts_with("cannot be told") || of_nobody(line))));
-    // A file answered: that people were there and confirmed does not hold.
+        && (!line.trim_start().starts_with("cannot be told") || unattended_claim(line))));
+    // A file answered, so claims that people were present and confirmed do not hold.
     for claim in ["AUDIT-PEOPLE", "AUDIT-CONFIRMED"] {
         let lines: Vec<&str> = ran.out.lines().filter(|line| line.contains(claim)).collect();
-        assert!(!lines.is_empty() && lines.iter().all(|line| of_nobody(line)), "{claim}: {lines:?}");
+        assert!(!lines.is_empty() && lines.iter().all(|line| unattended_claim(line)), "{claim}: {lines:?}");
     }
-    // Alone, each tells what it can, and what it cannot.
+    // Each source alone.
     let alone = lab.keyrite("audit first").ok();
     for untold in ["AUDIT-ORDER", "AUDIT-ROOT", "AUDIT-SEQUENCE"] {
         let line = alone.out.lines().find(|line| line.contains("cannot be told") && line.contains(untold));
@@ -61,7 +61,7 @@ fn whole_record_holds_in_any_company() {
     assert!(transcript.out.contains("no given release seals it"), "{}", transcript.out);
     let sealed = lab.keyrite("audit first/transcript.jsonl first").ok();
     assert!(sealed.out.contains("is the one that first seals"), "{}", sealed.out);
-    // For machines.
+    // JSON.
     let json = lab.keyrite(&format!("audit ledger {ROOT} --json")).ok().out;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["holds"], true);
@@ -77,7 +77,7 @@ fn whole_record_holds_in_any_company() {
 }
 
 #[test]
-fn what_cannot_be_audited_is_told() {
+fn unauditable_sources_are_reported() {
     let lab = released();
     lab.keyrite("audit").fails(2, &["LEDGER|TRANSCRIPT|RELEASE"]);
     lab.keyrite("audit absent").fails(3, &["absent"]);
@@ -85,7 +85,7 @@ fn what_cannot_be_audited_is_told() {
     lab.keyrite("audit ledger --script absent.toml").fails(2, &["absent.toml"]);
     lab.write("empty.jsonl", "");
     lab.keyrite("audit empty.jsonl").fails(2, &["empty.jsonl"]);
-    // A pipe in the place of the database is not waited for.
+    // A pipe in place of the database does not block.
     lab.run("sh", &["-c", "mkdir pipe && mkfifo pipe/ledger.sqlite"]).ok();
     for command in [
         "audit pipe",
@@ -99,14 +99,14 @@ fn what_cannot_be_audited_is_told() {
     let told = ["in use by another program; wait until its ceremony is done"];
     lab.keyrite("audit ledger").fails(2, &told);
     drop(held);
-    // A page of the database is overwritten.
+    // Overwrites a page of the database.
     lab.run("sh", &["-c", "cp -r ledger hurt && dd if=/dev/zero of=hurt/ledger.sqlite bs=8192 seek=6 count=1 conv=notrunc 2>/dev/null"]).ok();
     fails(&lab.keyrite("audit hurt"), "AUDIT-LEDGER");
 }
 
-/// Edits of the database, by who can write to it.
+/// Database edits by an attacker with write access.
 #[test]
-fn edits_of_a_ledger_are_found() {
+fn ledger_edits_are_detected() {
     let lab = released();
     let edit = |sql: &str| {
         lab.edit_copy("ledger", "bad", sql);
@@ -247,13 +247,13 @@ fn edits_of_a_ledger_are_found() {
     for (sql, claim) in cases {
         fails(&edit(sql), claim);
     }
-    // Nothing but keyrite's own tables is asked.
+    // Only keyrite's own tables are queried.
     let view = "ALTER TABLE transcript RENAME TO kept; CREATE VIEW transcript AS WITH RECURSIVE t(ceremony, number, line) AS (SELECT 1, 1, 1 UNION ALL SELECT ceremony, number + 1, line FROM t) SELECT * FROM t";
     fails(&edit(view), "AUDIT-LEDGER");
     fails(&edit("CREATE TRIGGER t AFTER INSERT ON issued BEGIN DELETE FROM request; END"), "AUDIT-LEDGER");
     let hidden = "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema VALUES ('trigger', 'sqlite_t', 'issued', 0, 'CREATE TRIGGER sqlite_t AFTER INSERT ON issued BEGIN DELETE FROM request; END')";
     fails(&edit(hidden), "AUDIT-LEDGER");
-    // A whole ceremony cut off at the end: the ledger alone cannot know, the release does.
+    // The whole last ceremony is cut off: the ledger alone cannot show it, the release does.
     let cut = "DELETE FROM transcript WHERE ceremony = 3; DELETE FROM release WHERE ceremony = 3; DELETE FROM issued WHERE id IN (SELECT id FROM request WHERE ceremony = 3); DELETE FROM certificate WHERE id IN (SELECT id FROM request WHERE ceremony = 3); DELETE FROM place WHERE request IN (SELECT id FROM request WHERE ceremony = 3); DELETE FROM request_key WHERE request IN (SELECT id FROM request WHERE ceremony = 3); DELETE FROM request WHERE ceremony = 3; DELETE FROM ceremony WHERE id = 3";
     edit(cut).ok();
     let ran = lab.keyrite("audit bad root first second.tar");
@@ -261,9 +261,9 @@ fn edits_of_a_ledger_are_found() {
     fails(&ran, "AUDIT-HISTORY");
 }
 
-/// History written anew, with a chain that fits.
+/// Rewritten history with a valid chain.
 #[test]
-fn rewritten_chains_are_found() {
+fn rewritten_chains_are_detected() {
     let lab = released();
     let ledger = |ceremony: u32, edit: &str| {
         lab.rewrite(ceremony, edit);
@@ -278,7 +278,7 @@ fn rewritten_chains_are_found() {
     );
     fails(&ledger(3, "del r[-2:]"), "AUDIT-END");
     fails(&ledger(3, "r[-1]['event'] = 'abandoned'"), "AUDIT-END");
-    // It begins once, with what stays so, and nothing follows its end.
+    // One begin with constant facts, and nothing after the end.
     fails(&ledger(3, "r.insert(1, r[0].copy())"), "AUDIT-CHAIN");
     fails(&ledger(3, "r[0]['event'] = 'resume'"), "AUDIT-CHAIN");
     fails(&ledger(3, "r.append(dict(r[-1], event='exception', data={}))"), "AUDIT-CHAIN");
@@ -294,7 +294,7 @@ fn rewritten_chains_are_found() {
         "{}",
         tool.out
     );
-    // What is done, and what was reserved.
+    // Results and reservations.
     for edit in [
         "del r[[x['event'] for x in r].index('done')]",
         "[x for x in r if x['event'] == 'done'][1]['data']['number'] = 3",
@@ -329,7 +329,7 @@ fn rewritten_chains_are_found() {
     let serials = "t = [x for x in r if x['event'] == 'token-open'][0]['data']['token_serial']; r[:] = json.loads(json.dumps(r).replace(t, 'other'))";
     fails(&ledger(3, serials), "AUDIT-MANIFEST");
     fails(&ledger(3, "r[3]['time'] = '2001-01-01T00:00:00Z'"), "AUDIT-TIME");
-    // A transcript by itself, with its script: order, confirmations and keys are held against it.
+    // A transcript alone with its script: order, confirmations and keys are compared.
     let transcript = |from: &str, script: &str, edit: &str| {
         lab.run("python3", &["rewrite.py", from, "bad.jsonl", edit]).ok();
         lab.keyrite(&format!("audit bad.jsonl --script {script}"))
@@ -362,7 +362,7 @@ fn rewritten_chains_are_found() {
             let said = format!(
                 "[x for x in r if x['data'].get('asked', {{}}).get('prompt') == '{prompt}'][-1]['data']{change}"
             );
-            // The question about the manifest comes after the seal.
+            // The question about the manifest follows the seal.
             let from = if prompt == "manifest" { "whole.jsonl" } else { "first/transcript.jsonl" };
             fails(&transcript(from, "sign.toml", &said), "AUDIT-CONFIRMED");
         }
@@ -385,7 +385,7 @@ fn rewritten_chains_are_found() {
         ),
         "AUDIT-CONFIRMED",
     );
-    // Crowds, and soon told.
+    // Excessive numbers, reported quickly.
     let crowd = step(
         "r[1:2] = [dict(r[1], data={'role': 'operator', 'name': f'Somebody Whoever {n}'}) for n in range(60000)]",
     );
@@ -416,11 +416,11 @@ fn rewritten_chains_are_found() {
     );
     fails(&root("r[:] = [x for x in r if x['event'] != 'certificate']"), "AUDIT-KEYS");
     fails(&root("[x for x in r if x['event'] == 'certificate'][0]['data']['name'] = 'other'"), "AUDIT-KEYS");
-    // The words of questions are for people alone.
+    // The text of questions is not compared.
     let reworded = "for x in r: 'question' in x['data'] and x['data'].update(question='Ask in other words')";
     root(reworded).ok();
     transcript("whole.jsonl", "sign.toml", reworded).ok();
-    // More than any ceremony has, and soon told.
+    // More than any ceremony has, reported quickly.
     let many = root(
         "c = [x for x in r if x['event'] == 'certificate'][0]; r[-1:] = [{**c, 'data': {**c['data'], 'name': f'key-{n}'}} for n in range(60000)]",
     );
@@ -432,7 +432,7 @@ fn rewritten_chains_are_found() {
 }
 
 #[test]
-fn edits_of_releases_and_missing_ones_are_found() {
+fn edited_and_missing_releases_are_detected() {
     let lab = released();
     lab.run("sh", &["-c", "mkdir second && tar -xf second.tar -C second"]).ok();
     let bad = |change: &str, more: &str| {
@@ -449,7 +449,8 @@ fn edits_of_releases_and_missing_ones_are_found() {
     fails(&bad("rm manifest.json", ""), "AUDIT-RELEASE");
     fails(&bad("cp ../second/manifest.json* .", ""), "AUDIT-SEAL");
     fails(&bad("cp ../root/transcript.jsonl .", "first ledger"), "AUDIT-SEAL");
-    // One between is missing; one that the ledger has was not given; one that it does not have was.
+    // A release in between is missing; the ledger has one that was not given; one was given that it
+    // does not have.
     let gap = lab.keyrite("audit root second.tar");
     fails(&gap, "AUDIT-SEQUENCE");
     assert!(
@@ -468,15 +469,15 @@ fn edits_of_releases_and_missing_ones_are_found() {
         ),
         "AUDIT-ROOT",
     );
-    // A ledger may have several roots: one of those that are trusted must be above each release.
+    // A ledger may have several roots: each release must chain to a trusted one.
     let none = "11".repeat(32);
     let both = format!("audit first --root-sha256 {none} --root root/authorities/root-ca.crt");
     assert!(lab.keyrite(&both).ok().out.contains("is under the root you trust, root-ca"));
 }
 
-/// Witnesses sign with a stock tool; whose signatures are there and whether they hold is told.
+/// Witnesses sign with ssh-keygen; signers and the validity of their signatures are reported.
 #[test]
-fn witnesses_sign_afterwards() {
+fn witnesses_sign_transcripts() {
     let lab = released();
     for (who, kind) in [("anna", "ed25519"), ("bert", "ecdsa"), ("eve", "ed25519")] {
         lab.run("ssh-keygen", &["-q", "-t", kind, "-N", "", "-C", who, "-f", who]).ok();
@@ -501,15 +502,15 @@ fn witnesses_sign_afterwards() {
     {
         assert!(ran.out.contains(who), "no {who:?} in:\n{}", ran.out);
     }
-    // What is printed beside holds.
+    // The printed command succeeds.
     let line = "ssh-keygen -Y verify -f allowed -I anna@example -n keyrite-transcript -s first.anna.sig < first/transcript.jsonl";
     lab.run("sh", &["-c", line]).ok();
-    // Without a list it is told by which key; over a copy of the transcript, and named.
+    // Without a list the key is reported; over a copy of the transcript, named explicitly.
     let unknown = lab.keyrite("audit first").ok();
     assert!(unknown.out.contains("name its owner with --allowed-signers"), "{}", unknown.out);
     lab.run("cp", &["first/transcript.jsonl", "t.jsonl"]).ok();
     lab.keyrite("audit t.jsonl --witness-signature first.anna.sig --allowed-signers allowed").ok();
-    // By somebody else, over something else, for something else, or no signature at all.
+    // Another signer, other content, another namespace, no signature at all.
     sign("eve", "keyrite-transcript", "first/transcript.jsonl", "eve.sig");
     let with = |signature: &str| {
         lab.keyrite(&format!("audit first --allowed-signers allowed --witness-signature {signature}"))
@@ -538,9 +539,9 @@ fn witnesses_sign_afterwards() {
     }
 }
 
-/// What is no ledger, transcript or release is told as what it is: nothing is said of a record.
+/// A source that is not a ledger, transcript or release is reported as such, without a verdict.
 #[test]
-fn sources_that_are_none() {
+fn invalid_sources() {
     let lab = Lab::without_token();
     std::fs::create_dir(lab.path("folder")).unwrap();
     lab.write("empty", "");
@@ -560,10 +561,10 @@ fn sources_that_are_none() {
     assert!(!lab.path("report.html").exists());
 }
 
-/// What became of a key that an interruption left is what people typed in that run, of the very objects
-/// that were found: chains that were rewritten to say otherwise do not hold.
+/// Decisions about key objects found after an interruption are those typed in that run about
+/// exactly these objects: chains rewritten to say otherwise do not hold.
 #[test]
-fn keys_that_were_found_were_decided_about() {
+fn decisions_about_found_keys_are_audited() {
     let lab = |decision: &str| {
         let mut lab = Lab::new();
         lab.write_root_script();
@@ -594,12 +595,12 @@ fn keys_that_were_found_were_decided_about() {
         ("destroy", format!("{found}; {said}; r.remove(f); r.remove(c)")),
         ("destroy", format!("{gone}; w['data']['destroyed'][0]['label'] = 'other'")),
         ("destroy", format!("{gone}; w['data']['destroyed'].pop()")),
-        // A new run decides anew.
+        // A new run decides again.
         (
             "destroy",
             format!("{gone}; n = [x for x in r if x['event'] == 'resume'][0]; r.insert(r.index(w), dict(n))"),
         ),
-        // A key that nobody asked for.
+        // A key that was not asked about.
         ("destroy", format!("{made}; i = [x for x in r if x['event'] == 'key-intended'][-2]; r.remove(i)")),
     ];
     for decision in ["keep", "destroy"] {

@@ -1,9 +1,9 @@
-//! Scripts, bundles and requests that are wrong: each refusal carries its control's ID and both
-//! values, and nothing is written.
+//! Invalid scripts, bundles and requests: each refusal has its control ID and both values, and
+//! nothing is written.
 
 use crate::support::{self, Lab, P256, WEB};
 
-/// One request alone in a bundle is refused by this control; the message holds these texts.
+/// Requires that a single request is refused by this control with these texts.
 #[track_caller]
 fn refused(lab: &Lab, control: &str, texts: &[&str]) {
     let mut all = vec![control, "nothing was signed"];
@@ -47,14 +47,14 @@ fn scripts_are_strict() {
         &["needs the step review"],
     );
     lab.ceremony("none.toml", "--out out").fails(2, &["none.toml"]);
-    // What a script says is quoted, and never reaches the terminal as it is.
+    // Script text is escaped before it reaches the terminal.
     lab.write("evil.toml", "title = \u{1b}]0;owned\u{7}\n");
     let ran = lab.keyrite("ceremony check evil.toml").fails(2, &["\\u{1b}]0;owned"]);
     assert!(
         !ran.err.contains('\u{1b}') && !ran.err.contains('\u{7}') && ran.err.lines().count() > 1,
         "{ran:?}"
     );
-    // Names that the ledger does not have, and arguments that do not fit.
+    // Names that the ledger does not have, and conflicting arguments.
     lab.write("x.toml", good.replace("issuer = \"root-ca\"", "issuer = \"ghost-ca\""));
     lab.ceremony("x.toml", "--out out")
         .fails(2, &["ledger: no ledger exists, but x.toml needs one with ghost-ca"]);
@@ -89,13 +89,13 @@ fn answers_are_complete_and_known() {
 }
 
 #[test]
-fn bundles_that_are_none() {
+fn invalid_bundles() {
     let lab = Lab::signing();
     std::fs::create_dir_all(lab.path("in")).unwrap();
     lab.sign("in", "out").fails(1, &["BUNDLE-EMPTY"]);
     lab.sign("absent", "out").fails(3, &["absent"]);
     lab.ceremony("sign.toml", "--out out").fails(2, &["--in"]);
-    // A key that came along exposes itself: nothing is used, whatever else is there.
+    // A bundle with a private key is refused as a whole.
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     let both = lab.read("in/web/a.csr") + &lab.read("keys/in_web_a.csr.key");
     lab.write("in/web/b.csr", both);
@@ -125,7 +125,7 @@ fn bundles_that_are_none() {
 }
 
 #[test]
-fn requests_that_prove_nothing_or_are_no_requests() {
+fn invalid_requests_and_proofs_of_possession() {
     let lab = Lab::signing();
     lab.csr("x.csr", "/CN=a", "DNS:a.example.test", P256);
     lab.openssl("req -in x.csr -outform DER -out x.der").ok();
@@ -137,7 +137,7 @@ fn requests_that_prove_nothing_or_are_no_requests() {
     let trailing = [der.clone(), vec![0]].concat();
     lab.write("in/web/a.csr", trailing);
     refused(&lab, "REQ-DER", &[]);
-    // Every single-bit change somewhere in the request is refused, none of them crashes.
+    // A sample of single-bit changes: each is refused, none crashes.
     for at in (0..der.len()).step_by(7) {
         let mut changed = der.clone();
         changed[at] ^= 4;
@@ -258,7 +258,7 @@ fn node_names_are_bound_to_their_folder() {
 }
 
 #[test]
-fn keys_twice_reused_or_of_the_authority() {
+fn duplicate_reused_and_authority_keys() {
     let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     std::fs::copy(lab.path("in/web/a.csr"), lab.path("in/web/b.csr")).unwrap();
@@ -292,7 +292,7 @@ fn keys_twice_reused_or_of_the_authority() {
 }
 
 #[test]
-fn wishes_that_are_refused_or_reported() {
+fn requested_extensions_are_refused_or_reported() {
     let lab = Lab::signing();
     let names = "subjectAltName=DNS:a.example.test".to_owned();
     lab.csr_with("in/web/a.csr", "/CN=a", vec![names.clone(), "basicConstraints=CA:TRUE".into()], P256);
@@ -313,7 +313,7 @@ fn wishes_that_are_refused_or_reported() {
 }
 
 #[test]
-fn output_that_is_there_already() {
+fn existing_output() {
     let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     lab.write("out/mine.txt", "precious");
@@ -338,10 +338,10 @@ fn output_that_is_there_already() {
     lab.sign("in", "empty").ok();
 }
 
-/// Requests of other projects, where that corpus lies beside the repository: each ends as issued
-/// or refused by a named control, none of them in a crash.
+/// Requests from other projects, if that corpus is next to the repository: each is issued or
+/// refused by a named control, without a crash.
 #[test]
-fn foreign_requests_end_as_issued_or_refused() {
+fn requests_of_other_projects_are_issued_or_refused() {
     let corpus = support::repository().join("../shared/corpora/csr");
     if !corpus.exists() {
         return;
@@ -370,20 +370,20 @@ fn foreign_requests_end_as_issued_or_refused() {
 }
 
 #[test]
-fn two_requests_for_one_file() {
+fn requests_for_the_same_file() {
     let lab = Lab::signing();
     lab.sign_script(&WEB.replace("web/*.csr", "web/*"));
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     lab.csr("in/web/a.pem", "/CN=b", "DNS:b.example.test", P256);
     refused(&lab, "REQ-COLLISION", &["web/a.csr", "web/a.pem", "web/a.crt"]);
-    // Two bundles side by side that hold the same path.
+    // Two bundles with the same path.
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     lab.csr("in2/web/a.csr", "/CN=b", "DNS:b.example.test", P256);
     lab.ceremony("sign.toml", "--in in --in in2 --out out").fails(1, &["REQ-COLLISION", "two bundles"]);
 }
 
 #[test]
-fn extensions_that_are_malformed_or_doubled() {
+fn malformed_and_duplicate_extensions() {
     let lab = Lab::signing();
     let names = "subjectAltName=DNS:a.example.test".to_owned();
     lab.csr_with(
@@ -395,7 +395,7 @@ fn extensions_that_are_malformed_or_doubled() {
     refused(&lab, "REQ-ATTRIBUTE", &["malformed"]);
 }
 
-/// A refusal lists everything that stands against a request, not the first thing alone.
+/// A refusal lists every violation of a request, not only the first.
 #[test]
 fn a_refusal_lists_every_violation() {
     let lab = Lab::signing();
@@ -412,10 +412,9 @@ fn a_refusal_lists_every_violation() {
     );
 }
 
-/// Moduli that are weak by construction, put in the place of a good one: keyrite judges the key
-/// before it verifies with it.
+/// Weak moduli in place of a good one: the key is judged before it is used to verify.
 #[test]
-fn moduli_that_are_weak_by_construction() {
+fn weak_moduli() {
     let lab = Lab::signing();
     lab.csr("good.csr", "/CN=a", "DNS:a.example.test", "-algorithm RSA -pkeyopt rsa_keygen_bits:2048");
     lab.openssl("req -in good.csr -outform DER -out good.der").ok();
@@ -463,9 +462,9 @@ for name, n in (("close", close), ("infected", infected), ("divisible", divisibl
     }
 }
 
-/// What may sign for the cluster outside the token is named in the script, whole and once.
+/// An authority outside the token must be named in the script exactly, and once.
 #[test]
-fn authorities_that_are_not_delegated() {
+fn invalid_delegated_authorities() {
     let lab = Lab::new();
     lab.root("ecdsa-p256");
     let profile = "[signer]\nsource = \"test\"\nkind = \"delegated\"\ndays = 30\nkey_usage = [\"keyCertSign\"]\nextended_key_usage = [\"clientAuth\"]\npath_length = 0\n";
@@ -509,11 +508,11 @@ fn authorities_that_are_not_delegated() {
     ] {
         with(&profile.replace(from, to), &good).fails(2, &[needle]);
     }
-    // Another key is fit to sign, but its request must not ask for what the script gives.
+    // Another key can sign, but its request must not ask for what the script decides.
     std::fs::remove_dir_all(lab.path("keys")).unwrap();
     lab.csr_with("in/signer.csr", "/CN=signer", vec!["basicConstraints=critical,CA:TRUE".into()], P256);
     with(profile, &good).fails(1, &["ASK-CA"]);
-    // An authority of path length 0 has none below it.
+    // An authority with path length 0 has no authorities below it.
     lab.write(
         "mid.toml",
         support::root_script("ecdsa-p256")

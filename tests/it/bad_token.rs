@@ -1,21 +1,21 @@
-//! What can be wrong with modules, tokens and PINs: each names the thing, both values, and the
-//! documented exit code; ledger and output stay whole.
+//! Faults of modules, tokens and PINs: each message names the thing and both values and has the
+//! documented exit code; ledger and output stay intact.
 
 use crate::support::{self, Lab, P256, PIN, SOFTHSM};
 
-/// The reference lab of most tests: a root, a script, one good request.
+/// Creates a root, a script and a valid request.
 fn ready() -> Lab {
     let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     lab
 }
 
-fn nothing_came_out(lab: &Lab) {
+fn no_output(lab: &Lab) {
     assert!(!lab.path("out").exists(), "output was written");
 }
 
 #[test]
-fn no_module_at_the_path() {
+fn missing_module() {
     let lab = Lab::new();
     lab.write_root_script();
     lab.write("hsm.toml", "name = \"x\"\nmodule = [\"/nonexistent/a.so\", \"/nonexistent/b.so\"]\n");
@@ -29,7 +29,7 @@ fn no_module_at_the_path() {
 }
 
 #[test]
-fn a_module_that_is_none_or_not_the_pinned_one() {
+fn invalid_or_unpinned_module() {
     let lab = Lab::new();
     lab.write_root_script();
     lab.write("fake.so", "not a library");
@@ -41,11 +41,11 @@ fn a_module_that_is_none_or_not_the_pinned_one() {
     let pin = "00".repeat(32);
     lab.write("hsm.toml", format!("name = \"x\"\nmodule = [\"{SOFTHSM}\"]\nmodule_sha256 = \"{pin}\"\n"));
     lab.ceremony("root.toml", "--out out").fails(2, &["SHA-256 is", &pin]);
-    nothing_came_out(&lab);
+    no_output(&lab);
 }
 
 #[test]
-fn token_absent_doubled_or_uninitialised() {
+fn absent_ambiguous_or_uninitialised_token() {
     let lab = Lab::without_token();
     lab.write_root_script();
     lab.ceremony("root.toml", "--out out")
@@ -55,7 +55,7 @@ fn token_absent_doubled_or_uninitialised() {
         .fails(3, &["token with label \"other\"", "label \"lab\""]);
     lab.keyrite("token init --hsm hsm.toml --label lab --so-pin-file so-pin --pin-file pin")
         .fails(2, &["already exists"]);
-    // Two with one label: only another program makes that.
+    // Two tokens with one label, which only another program creates.
     lab.run("softhsm2-util", &["--init-token", "--free", "--label", "lab", "--pin", PIN, "--so-pin", "1234"])
         .ok();
     let ran = lab
@@ -69,7 +69,7 @@ fn token_absent_doubled_or_uninitialised() {
 }
 
 #[test]
-fn pins_that_a_new_token_does_not_take_change_nothing() {
+fn invalid_new_pins_change_nothing() {
     let lab = Lab::without_token();
     let init = |label: &str, so: &str, user: &str| {
         lab.keyrite(&format!(
@@ -84,12 +84,12 @@ fn pins_that_a_new_token_does_not_take_change_nothing() {
     init("lab", "so-pin", "short").fails(2, &["user PIN: too short", "4 to 255 octets", unchanged]);
     init("lab", "so-pin", "long").fails(2, &["user PIN: too long", "4 to 255 octets", unchanged]);
     init("lab", "so-pin", "pin").ok();
-    // Whether the label is free is told before a PIN is asked for.
+    // A label in use is reported before a PIN is asked for.
     init("lab", "absent", "absent").fails(2, &["already exists"]);
 }
 
 #[test]
-fn a_token_that_was_left_without_a_user_pin_gets_one() {
+fn missing_user_pin_is_set() {
     let mut lab = Lab::without_token();
     lab.faulty();
     let init = "token init --hsm hsm.toml --label lab --so-pin-file so-pin --pin-file pin";
@@ -99,7 +99,7 @@ fn a_token_that_was_left_without_a_user_pin_gets_one() {
     lab.write_root_script();
     lab.ceremony("root.toml", "--out out").fails(3, &["no user PIN is set", "keyrite token init"]);
     let ran = lab.keyrite(init).ok();
-    assert!(ran.out.contains("only that is set"), "{}", ran.out);
+    assert!(ran.out.contains("only the PIN is set"), "{}", ran.out);
     lab.ceremony("root.toml", "--out out").ok();
     lab.keyrite(init).fails(2, &["already exists"]);
 }
@@ -118,8 +118,8 @@ fn wrong_pin_is_tried_once() {
             "The ceremony is closed",
         ],
     );
-    nothing_came_out(&lab);
-    // What can be seen of a PIN file is seen before anything begins.
+    no_output(&lab);
+    // PIN files are checked before the ceremony begins.
     lab.write("pin", "\n");
     lab.sign("in", "out").fails(2, &["PIN from pin: the first line is empty"]);
     std::fs::remove_file(lab.path("pin")).unwrap();
@@ -139,7 +139,7 @@ fn pin_states_are_read_before_login() {
     lab.sign("in", "out").fails(3, &["CKF_USER_PIN_LOCKED"]);
     lab.set("FAULTY_TOKEN_FLAGS", "20000");
     lab.sign("in", "out").fails(3, &["CKF_USER_PIN_FINAL_TRY", "--accept-final-try"]);
-    nothing_came_out(&lab);
+    no_output(&lab);
     lab.ceremony("sign.toml", "--in in --out out --accept-final-try").ok();
     lab.set("FAULTY_TOKEN_MODE", "pinlocked");
     lab.csr("in2/web/b.csr", "/CN=b", "DNS:b.example.test", P256);
@@ -147,7 +147,7 @@ fn pin_states_are_read_before_login() {
 }
 
 #[test]
-fn label_taken_is_never_used_again() {
+fn existing_label_is_not_reused() {
     let lab = Lab::new();
     lab.write_root_script();
     lab.run(
@@ -170,12 +170,12 @@ fn label_taken_is_never_used_again() {
     .ok();
     let stranger = ["EC private key", "EC public key", "TOKEN-STRANGER", "strangers = \"report\""];
     lab.ceremony("root.toml", "--out out").fails(3, &stranger);
-    nothing_came_out(&lab);
+    no_output(&lab);
     let text = lab.read("root.toml").replace("\"inventory\"", "\"inventory\"\nstrangers = \"report\"");
     lab.write("root.toml", text);
     lab.ceremony("root.toml", "--out out").fails(3, &["2 objects already have the label \"root-ca\""]);
-    nothing_came_out(&lab);
-    // In the ledger, too.
+    no_output(&lab);
+    // Also in the ledger.
     let lab = ready();
     lab.ceremony("root.toml", "--out out")
         .fails(2, &["key root-ca: the ledger already has a key of that name"]);
@@ -191,12 +191,12 @@ fn key_with_other_attributes_is_destroyed() {
         .fails(3, &["CKA_EXTRACTABLE is true, must be false", "was destroyed"]);
     lab.set("FAULTY_TOKEN_MODE", "none");
     let left = lab.keyrite("token inspect --hsm hsm.toml --pin-file pin").ok();
-    assert!(left.out.contains("holds no object"), "{}", left.out);
+    assert!(left.out.contains("has no object"), "{}", left.out);
     lab.ceremony("root.toml", "--out out").ok();
 }
 
 #[test]
-fn signature_that_does_not_verify_is_written_nowhere() {
+fn invalid_signature_is_not_written() {
     let mut lab = ready();
     lab.faulty();
     lab.set("FAULTY_TOKEN_MODE", "flip");
@@ -204,7 +204,7 @@ fn signature_that_does_not_verify_is_written_nowhere() {
     lab.sign("in", "out").fails(3, &["does not verify"]);
     lab.set("FAULTY_TOKEN_AT", "3");
     lab.sign("in", "out").fails(4, &["does not verify", "resume"]);
-    nothing_came_out(&lab);
+    no_output(&lab);
     lab.set("FAULTY_TOKEN_MODE", "none");
     lab.resume().ok();
     lab.openssl("verify -x509_strict -CAfile root/authorities/root-ca.crt out/certificates/web/a.crt").ok();
@@ -213,7 +213,7 @@ fn signature_that_does_not_verify_is_written_nowhere() {
 }
 
 #[test]
-fn token_faults_keep_function_and_code() {
+fn token_faults_name_function_and_code() {
     for (mode, texts) in [
         ("removed", ["C_Sign", "CKR_DEVICE_REMOVED (0x00000032)"]),
         ("general", ["C_Sign", "CKR_GENERAL_ERROR (0x00000005)"]),
@@ -225,7 +225,7 @@ fn token_faults_keep_function_and_code() {
         lab.set("FAULTY_TOKEN_MODE", mode);
         lab.set("FAULTY_TOKEN_AT", "3");
         lab.sign("in", "out").fails(4, &texts);
-        nothing_came_out(&lab);
+        no_output(&lab);
         lab.sign("in", "out").fails(2, &["is not finished", "ceremony resume"]);
         lab.set("FAULTY_TOKEN_MODE", "none");
         lab.resume().ok();
@@ -243,11 +243,11 @@ fn ledger_of_another_token() {
     .ok();
     lab.ceremony("sign.toml", "--in in --out out --token-label second")
         .fails(3, &["the ledger says it is in the token with serial", "this one has serial"]);
-    nothing_came_out(&lab);
+    no_output(&lab);
 }
 
 #[test]
-fn another_key_under_the_same_id_is_not_used() {
+fn other_key_with_the_same_id_is_not_used() {
     let lab = ready();
     let inspect: serde_json::Value =
         serde_json::from_str(&lab.keyrite("token inspect --hsm hsm.toml --pin-file pin --json").ok().out)
@@ -266,10 +266,10 @@ fn another_key_under_the_same_id_is_not_used() {
     tool(&["--keypairgen", "--key-type", "EC:prime256v1", "--label", "root-ca", "--id", &id]).ok();
     let ran = lab.sign("in", "out");
     assert_eq!(ran.code, 3, "{ran:?}");
-    nothing_came_out(&lab);
+    no_output(&lab);
 }
 
-/// Who hashes is the HSM profile's word: SoftHSM hashes for RSA and not for ECDSA.
+/// The HSM profile decides who hashes: SoftHSM hashes for RSA, but not for ECDSA.
 #[test]
 fn hashing_in_the_token() {
     let lab = Lab::new();
@@ -286,9 +286,9 @@ fn hashing_in_the_token() {
         .fails(3, &["CKR_MECHANISM_INVALID (0x00000070)", "ceremony resume"]);
 }
 
-/// A script that does not say otherwise refuses a machine on a network; a rehearsal reports it.
+/// By default a script refuses a machine on a network; a rehearsal only reports it.
 #[test]
-fn network_that_is_up() {
+fn active_network() {
     let lab = Lab::new();
     lab.write_root_script();
     let script = support::root_script("ecdsa-p256").replace("network = \"report\"\n", "");
@@ -300,9 +300,9 @@ fn network_that_is_up() {
     });
     if up {
         lab.ceremony("root.toml", "--out out").fails_somehow(3, &["network interface", "is up"]);
-        nothing_came_out(&lab);
+        no_output(&lab);
     }
-    // A machine that does not tell its interfaces may have one that is up.
+    // A machine with unknown interfaces may have an active one.
     let hidden = format!(
         "mount -t tmpfs tmpfs /sys && exec {} ceremony run root.toml --hsm hsm.toml --ledger hidden --answers {}/ceremony/answers-accept.toml --pin-file pin --out out",
         env!("CARGO_BIN_EXE_keyrite"),
@@ -310,7 +310,7 @@ fn network_that_is_up() {
     );
     lab.run("unshare", &["--mount", "sh", "-c", &hidden])
         .fails(3, &["network interface unknown (/sys/class/net cannot be read) is up"]);
-    nothing_came_out(&lab);
+    no_output(&lab);
     let lab2 = Lab::new();
     lab2.write_root_script();
     lab2.write("root.toml", lab.read("root.toml"));

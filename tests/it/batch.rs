@@ -1,11 +1,11 @@
-//! Batches: one tar in and out under the rules of folders, many sessions, slow tokens, Ctrl-C.
+//! Batches: tar input and output, many sessions, slow tokens, Ctrl-C.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use crate::support::{self, Lab, P256};
 
-/// A root, a script and `count` requests in `in/web`, made in this process.
+/// Creates a root, a script and `count` requests in `in/web`, made in this process.
 fn ready(count: usize) -> Lab {
     let lab = Lab::signing();
     for number in 0..count {
@@ -30,7 +30,7 @@ fn sh(lab: &Lab, script: &str) {
     lab.run("sh", &["-ec", script]).ok();
 }
 
-/// What a manifest says of its requests, serial numbers and times apart.
+/// Returns the manifest without serial numbers and times.
 fn answers(lab: &Lab, release: &str) -> Vec<(String, String, String)> {
     let manifest = lab.manifest(release);
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
@@ -39,10 +39,11 @@ fn answers(lab: &Lab, release: &str) -> Vec<(String, String, String)> {
 }
 
 #[test]
-fn a_tar_says_what_its_folder_says() {
+fn tar_and_folder_are_equivalent() {
     let lab = ready(150);
     lab.csr("in/web/bad.csr", "/CN=bad", "DNS:bad.example.org", P256);
-    // In the order of the disk, of names backwards, and with other programs' long names and folders.
+    // In disk order, in reverse order of names, and with long names and folder entries of other
+    // programs.
     sh(
         &lab,
         "tar cf disk.tar -C in . && (cd in && ls -r web/* | tar cf ../back.tar --format=pax -T -) && tar cf gnu.tar --format=gnu -C in web",
@@ -64,13 +65,13 @@ fn a_tar_says_what_its_folder_says() {
         assert_eq!(lab.manifest("out")["bundle_sha256"], digest, "{bundle}");
         assert!(!lab.path("out.tar.partial").exists());
     }
-    // Packed again in any order it is still the release.
+    // Repacked in any order it is still the release.
     sh(&lab, "tar cf again.tar -C out .");
     verify(&lab, "again.tar").ok();
 }
 
 #[test]
-fn tars_that_are_no_bundles() {
+fn invalid_tars() {
     let lab = ready(2);
     let signed = |make: &str| {
         sh(&lab, &format!("rm -rf x bad.tar && cp -r in x && {make}"));
@@ -104,7 +105,7 @@ fn tars_that_are_no_bundles() {
     for format in ["tarfile.GNU_FORMAT", "tarfile.PAX_FORMAT"] {
         refused(&long.replace("FORMAT", format), &["a header is larger than a megabyte", "MEDIA-TYPE"]);
     }
-    // A folder whose size points past what any file system has.
+    // A folder with a size beyond any file system's limit.
     let far = "python3 -c \"import tarfile;i=tarfile.TarInfo('web');i.type=b'5';i.size=2**62;open('bad.tar','wb').write(i.tobuf(tarfile.GNU_FORMAT)+bytes(1024))\"";
     refused(far, &["truncated", "MEDIA-TYPE"]);
     assert_eq!(verify(&lab, "bad.tar").fails(1, &["truncated"]).code, 1);
@@ -114,12 +115,12 @@ fn tars_that_are_no_bundles() {
         &["BUNDLE-PRIVATE-KEY"],
     );
     lab.sign("absent.tar", "out").fails(3, &["absent.tar"]);
-    // Nothing of all this is left in the ledger: the same requests are still new.
+    // The ledger is unchanged: the same requests are still new.
     lab.sign("in", "out").ok();
 }
 
 #[test]
-fn a_tar_is_never_written_over_something() {
+fn tar_output_never_overwrites() {
     let lab = ready(1);
     for name in ["out.tar", "out.tar.partial"] {
         lab.write(name, "precious");
@@ -134,7 +135,7 @@ fn a_tar_is_never_written_over_something() {
 }
 
 #[test]
-fn every_change_of_a_tar_is_found() {
+fn every_tar_modification_is_detected() {
     let lab = ready(3);
     lab.sign("in", "good.tar").ok();
     sh(&lab, "mkdir good && tar xf good.tar -C good");
@@ -162,9 +163,9 @@ fn every_change_of_a_tar_is_found() {
     }
 }
 
-/// The order of what comes out does not depend on timing: many sessions, one, and a slow token.
+/// The order of the output does not depend on timing: many sessions, one session, a slow token.
 #[test]
-fn sessions_and_slowness_change_nothing_but_the_speed() {
+fn sessions_and_latency_affect_only_speed() {
     let lab = ready(300);
     sh(&lab, "cp -r ledger fresh");
     lab.sign("in", "plain").ok();
@@ -180,7 +181,7 @@ fn sessions_and_slowness_change_nothing_but_the_speed() {
         verify(&lab, "out").ok();
         assert_eq!(answers(&lab, "out"), expected, "{count} sessions, {slow} microseconds");
     }
-    // A token that gives one session, or two, where the profile says eight.
+    // A token with one or two sessions, where the profile has eight.
     for at in ["2", "3"] {
         sh(&lab, "rm -rf ledger out && cp -r fresh ledger");
         lab.set("FAULTY_TOKEN_MODE", "sessions");
@@ -198,9 +199,10 @@ fn sessions_and_slowness_change_nothing_but_the_speed() {
     }
 }
 
-/// On one processor, with one session, one thread does all: it checks what it signed before it signs on.
+/// With one processor and one session, one thread does everything: it verifies a batch before it
+/// signs the next.
 #[test]
-fn a_lone_session_checks_before_it_goes_on() {
+fn single_session_verifies_before_signing_more() {
     let mut lab = ready(600);
     lab.faulty();
     sessions(&lab, 1);
@@ -214,7 +216,7 @@ fn a_lone_session_checks_before_it_goes_on() {
         answers.display()
     );
     lab.run("sh", &["-c", &run]).fails(4, &["does not verify"]);
-    // The proofs of the keys, and one lot.
+    // The proofs of the keys, and one batch.
     let signed = lab.read("count").len();
     assert!(signed <= 3 + 64, "{signed} signatures, the tenth was wrong");
     lab.set("FAULTY_TOKEN_MODE", "none");
@@ -222,7 +224,7 @@ fn a_lone_session_checks_before_it_goes_on() {
     assert!(verify(&lab, "out").ok().out.contains("certificates 600"));
 }
 
-/// Requests, ledger and release may grow: what is held in memory does not, nor when all of it is audited.
+/// Memory does not grow with requests, ledger or release, nor in an audit of all of it.
 #[test]
 fn memory_does_not_grow_with_the_batch() {
     let peak = |count: usize| -> [u64; 2] {
@@ -242,19 +244,19 @@ fn memory_does_not_grow_with_the_batch() {
             lab.run("python3", &words).ok().out.trim().parse().unwrap()
         })
     };
-    // Kilobytes; 2,000 requests with their certificates are some 6 megabytes on disk.
+    // In kB; 2,000 requests with their certificates take some 6 MB on disk.
     let (few, many) = (peak(200), peak(2000));
     for (few, many) in few.into_iter().zip(many) {
         assert!(many < few + 12_000, "{few} KiB for 200 requests, {many} KiB for 2000");
     }
 }
 
-/// A large import is on its way to the disk before it is known whether the bundle is used at all.
+/// A large import is written to disk before the bundle is known to be usable.
 #[test]
-fn a_large_bundle_that_is_refused_leaves_the_ledger_as_it_was() {
+fn refused_large_bundle_leaves_ledger_unchanged() {
     let lab = ready(1);
-    // One request under many names, more than twice what is sent ahead: only in the end would they be held
-    // against one another, and the private key, which is read last, comes before.
+    // One request under many names, more than twice what is written ahead. Duplicates would be
+    // found only at the end; the private key, which is read last, is found before that.
     let request = lab.read("in/web/0000.csr");
     let copies = 5 * (1 << 20) / request.len();
     (0..copies).for_each(|number| lab.write(&format!("in/web/x{number}.csr"), &request));
@@ -266,7 +268,7 @@ fn a_large_bundle_that_is_refused_leaves_the_ledger_as_it_was() {
     lab.sign("in", "out").ok();
 }
 
-/// Ctrl-C while certificates are signed: a clean stop, exit 4, and `resume` loses nothing.
+/// Ctrl-C while certificates are signed: a clean stop, exit code 4, and `resume` loses nothing.
 #[test]
 fn control_c_stops_between_groups() {
     let mut lab = ready(600);
@@ -281,7 +283,7 @@ fn control_c_stops_between_groups() {
     let mut command = lab.command(env!("CARGO_BIN_EXE_keyrite"), &words);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    // The first certificates are written down; many are left.
+    // The first certificates are recorded; many are left.
     lines.find(|line| line.contains("of 600 issued")).expect("progress is told");
     let id = child.id().to_string();
     lab.run("kill", &["-INT", &id]).ok();
@@ -289,20 +291,20 @@ fn control_c_stops_between_groups() {
     let output = child.wait_with_output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{said:?} {errors}");
-    assert!(said.iter().any(|line| line.contains("stopping when what is under way is written down")));
-    for text in ["of 600 certificates were issued", "nothing of it is lost", "keyrite ceremony resume"] {
+    assert!(said.iter().any(|line| line.contains("stopping at the next safe point")));
+    for text in ["of 600 certificates were issued", "all of it is in the ledger", "keyrite ceremony resume"] {
         assert!(errors.contains(text), "{errors}");
     }
     assert!(!lab.path("out.tar").exists());
     lab.set("FAULTY_TOKEN_MODE", "none");
     let resumed = lab.resume().ok().out;
-    // What an earlier run did is no part of this one's rate.
+    // The rate does not count the work of an earlier run.
     for told in resumed.split(" a second").filter_map(|text| text.rsplit(' ').next()) {
         let rate: f64 = told.parse().unwrap_or_default();
         assert!(rate < 100_000.0, "{resumed}");
     }
     assert!(verify(&lab, "out.tar").ok().out.contains("certificates 600, refusals 0"));
     let counts = "SELECT concat_ws(' ', count(*), count(DISTINCT serial), (SELECT count(*) FROM issued)) FROM certificate";
-    // Root and manifest signer are the other two.
+    // The other two are root and manifest signer.
     assert_eq!(lab.query("ledger", counts), ["602 602 602"]);
 }

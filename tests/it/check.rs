@@ -1,4 +1,4 @@
-//! `keyrite ceremony check`: what would fail in the room is found beforehand, all of it at once.
+//! `keyrite ceremony check` reports everything that would fail in the room.
 
 use crate::support::{Lab, P256, PROFILES, SIGN_STEPS, WEB, repository, root_script};
 
@@ -14,7 +14,7 @@ fn sign(roster: &str) -> String {
 }
 
 #[test]
-fn shipped_scripts_have_no_finding() {
+fn shipped_scripts_pass() {
     let lab = Lab::without_token();
     for file in std::fs::read_dir(repository().join("ceremony")).unwrap() {
         let path = file.unwrap().path();
@@ -27,7 +27,7 @@ fn shipped_scripts_have_no_finding() {
 }
 
 #[test]
-fn steps_before_their_precondition_are_all_told() {
+fn all_unmet_preconditions_are_reported() {
     let steps = "title = \"t\"\npurpose = \"p\"\nprofiles = [\"profiles.toml\"]\n[[step]]\nact = \"issue\"\n[[step]]\nact = \"review\"\n[[step]]\nact = \"inventory\"\n[[step]]\nact = \"release\"\n";
     checked(
         &format!("{steps}{WEB}"),
@@ -115,7 +115,7 @@ fn validity_beyond_the_issuer_and_profiles_that_contradict_themselves() {
     lab.keyrite("ceremony check s.toml").fails(2, &["certificate profile server: has no digitalSignature"]);
 }
 
-/// What only the ledger, the bundle, the HSM profile and the output tell.
+/// Findings that depend on ledger, bundle, HSM profile and output.
 #[test]
 fn ledger_bundle_and_output() {
     let lab = Lab::signing();
@@ -147,7 +147,7 @@ fn ledger_bundle_and_output() {
     assert_eq!(absent.err.matches("absent.toml").count(), 1, "{}", absent.err);
     lab.keyrite("ceremony check root.toml --in in").fails(2, &["the script imports no bundle"]);
     lab.keyrite("ceremony check sign.toml --ledger in").fails(2, &["holds no ledger and is not empty"]);
-    // What the run refuses: a ledger that is not there, one of the other kind.
+    // A ledger that is missing or of the other kind, as in a run.
     lab.keyrite("ceremony check sign.toml --ledger absent")
         .fails(2, &["absent: no ledger exists, but sign.toml needs one with root-ca, manifest"]);
     let run = |more: &str| lab.ceremony("sign.toml", &format!("--in in --out out {more}"));
@@ -165,7 +165,7 @@ fn ledger_bundle_and_output() {
         .keyrite("ceremony check sign.toml --ledger ledger")
         .fails(2, &["ledger: is a rehearsal's ledger; name another folder, or add --rehearsal"]);
     rehearsed.keyrite("ceremony check sign.toml --ledger ledger --rehearsal").ok();
-    // A root with little left of its life.
+    // A root close to its expiry.
     let short = Lab::new();
     short.write("profiles.toml", PROFILES);
     short.write("root.toml", root_script("ecdsa-p256").replace("days = 3650", "days = 100"));
@@ -177,14 +177,14 @@ fn ledger_bundle_and_output() {
 }
 
 #[test]
-fn scripts_of_too_many_steps() {
+fn too_many_steps() {
     let steps = "title = \"t\"\npurpose = \"p\"\n".to_owned() + &"[[step]]\nact = \"machine\"\n".repeat(501);
     checked(&steps, "", &["s.toml: step: there are 501, at most 500 are performed"]);
 }
 
-/// What `run` refuses of ledger and output, `check` refuses with the same words and the same exit code.
+/// For ledger and output, `check` and `run` have the same messages and exit codes.
 #[test]
-fn check_and_run_say_the_same_of_ledger_and_output() {
+fn check_and_run_agree_on_ledger_and_output() {
     let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     let both = |out: &str, code: i32, text: &str| {

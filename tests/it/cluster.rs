@@ -47,7 +47,7 @@ const CLIENT: &str = "TLS Web Client Authentication";
 const SERVER: &str = "TLS Web Server Authentication";
 const BOTH: &str = "TLS Web Server Authentication, TLS Web Client Authentication";
 
-/// Requests of a cluster, in the folder `c`.
+/// Creates the requests of a cluster in the folder `c`.
 fn made(description: &str) -> Lab {
     let lab = Lab::without_token();
     lab.write("cluster.toml", description);
@@ -55,7 +55,7 @@ fn made(description: &str) -> Lab {
     lab
 }
 
-/// Signs the bundles by the script that was made with them.
+/// Signs the bundles with the generated script.
 fn signed(lab: &Lab, bundles: &str) {
     lab.init_token("lab");
     lab.ceremony("c/script/roots.toml", "--rehearsal --out roots").ok();
@@ -65,10 +65,10 @@ fn signed(lab: &Lab, bundles: &str) {
     assert_eq!(lab.manifest("release")["refusals"].as_array().unwrap().len(), 0);
 }
 
-/// What one certificate must say: path, authority, subject, purposes, names.
+/// Expected contents of a certificate: path, authority, subject, purposes, names.
 type Expected = (&'static str, &'static str, &'static str, &'static str, &'static str);
 
-/// Every certificate of a release, as openssl reads it, and no other.
+/// Compares every certificate of a release, as read by openssl.
 fn check_certificates(lab: &Lab, expected: &[Expected]) {
     let mut paths: Vec<String> = expected.iter().map(|(path, ..)| format!("{path}.crt")).collect();
     paths.sort();
@@ -96,7 +96,7 @@ fn check_certificates(lab: &Lab, expected: &[Expected]) {
     }
 }
 
-/// Each key belongs to the certificate at its path.
+/// Requires that each key matches the certificate at its path.
 fn check_key(lab: &Lab, stem: &str) {
     let key = lab.openssl(&format!("pkey -in c/nodes/{stem}.key -pubout")).ok().out;
     let certificate =
@@ -104,7 +104,7 @@ fn check_key(lab: &Lab, stem: &str) {
     assert_eq!(key, certificate, "{stem}");
 }
 
-/// Modes and paths of a folder, as the golden files list them.
+/// Lists modes and paths of a folder, in the format of the golden files.
 fn tree(lab: &Lab, folder: &str) -> String {
     let mode =
         |path: &str| lab.path(&format!("{folder}/{path}")).metadata().unwrap().permissions().mode() & 0o777;
@@ -118,7 +118,7 @@ fn kept(lab: &Lab, name: &str) {
 
 const API: &str = "DNS:kubernetes, DNS:kubernetes.default, DNS:kubernetes.default.svc, DNS:kubernetes.default.svc.cluster.test, DNS:api.example.test";
 
-/// Three nodes of kubeadm's layout: every certificate's authority, subject, purposes and names.
+/// Three nodes in kubeadm's layout: authority, subject, purposes and names of every certificate.
 #[test]
 fn kubeadm_layout_from_description_to_release() {
     let lab = made(KUBEADM);
@@ -207,12 +207,12 @@ fn kubeadm_layout_from_description_to_release() {
     for stem in ["cp-1/pki/apiserver", "cp-2/pki/etcd/peer", "w-1/pki/kubelet-server"] {
         check_key(&lab, stem);
     }
-    // One pair of keys for service accounts on all control-plane nodes, and none on workers.
+    // One service account key pair on all control-plane nodes, none on workers.
     assert_eq!(lab.read("c/nodes/cp-1/pki/sa.key"), lab.read("c/nodes/cp-2/pki/sa.key"));
     let public = lab.openssl("pkey -in c/nodes/cp-1/pki/sa.key -pubout").ok().out;
     assert_eq!(lab.read("c/nodes/cp-2/pki/sa.pub"), public);
-    // A kubeconfig: the endpoint for all but those that talk to the API server beside them, and the
-    // key of its certificate.
+    // A kubeconfig has the endpoint, except for components next to their API server, and the key of
+    // its certificate.
     let config = lab.read("c/nodes/cp-2/scheduler.conf");
     assert!(config.contains("server: \"https://192.168.7.11:6443\""), "{config}");
     assert!(lab.read("c/nodes/w-1/kubelet.conf").contains("server: \"https://api.example.test:6443\""));
@@ -228,7 +228,7 @@ fn kubeadm_layout_from_description_to_release() {
     assert!(lab.read("c/script/sign.toml").ends_with(&lab.read("c/roster.toml")));
 }
 
-/// Two nodes of the layout with one authority and RSA keys.
+/// Two nodes in the layout with one authority, with RSA keys.
 #[test]
 fn single_ca_layout_from_description_to_release() {
     let lab = made(SINGLE_CA);
@@ -268,9 +268,9 @@ fn single_ca_layout_from_description_to_release() {
     assert!(lab.read("c/nodes/server/scheduler.conf").contains("server: \"https://192.168.7.10:8443\""));
 }
 
-/// Each node makes its own keys; their bundles are imported side by side, and later one alone.
+/// Each node creates its own keys; their bundles are imported together, later one alone.
 #[test]
-fn nodes_make_their_own_keys_and_come_together() {
+fn nodes_create_their_own_keys() {
     let lab = Lab::without_token();
     lab.write("cluster.toml", KUBEADM);
     for node in ["cp-1", "cp-2", "w-1"] {
@@ -279,16 +279,16 @@ fn nodes_make_their_own_keys_and_come_together() {
         assert_eq!(ran.out.contains("copy of its sa.key"), node != "cp-1", "{}", ran.out);
         assert!(lab.files(&format!("{out}/nodes")).iter().all(|path| path.starts_with(&format!("{node}/"))));
     }
-    // The script depends on the description alone: every node has the same.
+    // The script depends only on the description: it is the same on every node.
     assert_eq!(lab.read("c/script/sign.toml"), lab.read("w-1/script/sign.toml"));
     assert!(!lab.path("cp-2/nodes/cp-2/pki/sa.key").exists());
     signed(&lab, "--in c/bundle --in cp-2/bundle --in w-1/bundle");
     assert_eq!(lab.files("release/certificates").len(), 30);
-    // A renewal of one node: new keys, by the same script.
+    // Renewal of one node: new keys, the same script.
     lab.keyrite("request cluster cluster.toml --node w-1 --out again --sequence 9000000000").ok();
     lab.ceremony("c/script/sign.toml", "--rehearsal --in again/bundle --out release-2").ok();
     assert_eq!(lab.files("release-2/certificates").len(), 3);
-    // And once more with the keys that are there.
+    // Again with the existing keys.
     let same = "request cluster cluster.toml --node w-1 --out same --sequence 9000000001 --keys again";
     lab.keyrite(same).fails(2, &["set reuse_keys = true"]);
     lab.write("cluster.toml", KUBEADM.replace("layout =", "reuse_keys = true\nlayout ="));
@@ -302,9 +302,9 @@ fn nodes_make_their_own_keys_and_come_together() {
     lab.ceremony("same/script/sign.toml", "--rehearsal --in same/bundle --out release-3").ok();
 }
 
-/// Each kind of key that kubeadm allows, by its own name for it, too.
+/// Every key type of kubeadm, also under kubeadm's name for it.
 #[test]
-fn every_kind_of_key_makes_requests_that_are_accepted() {
+fn every_key_type_is_accepted() {
     let lab = Lab::without_token();
     for (key, shown) in
         [("rsa-3072", "3072 bit"), ("RSA-4096", "4096 bit"), ("ecdsa-p384", "P-384"), ("ECDSA-P256", "P-256")]
@@ -319,7 +319,7 @@ fn every_kind_of_key_makes_requests_that_are_accepted() {
         lab.keyrite(&format!("request check {key}/bundle --script {key}/script/sign.toml")).ok();
         let text = lab.openssl(&format!("pkey -in {key}/nodes/node-0/kubelet.key -noout -text")).ok().out;
         assert!(text.contains(shown), "{key}: {text}");
-        // Old keys in new requests: other octets, so that they are no replay.
+        // New requests for old keys: different octets, so that they are not replays.
         lab.keyrite(&format!("{make} --out {key}-2 --keys {key}")).ok();
         let path = "bundle/nodes/node-0/kubelet.csr";
         assert_ne!(lab.read(&format!("{key}/{path}")), lab.read(&format!("{key}-2/{path}")));
@@ -328,7 +328,7 @@ fn every_kind_of_key_makes_requests_that_are_accepted() {
 }
 
 #[test]
-fn descriptions_that_are_wrong() {
+fn invalid_descriptions() {
     let lab = Lab::without_token();
     let refused = |from: &str, to: &str, texts: &[&str]| {
         assert!(KUBEADM.contains(from), "{from}");
@@ -374,16 +374,16 @@ fn descriptions_that_are_wrong() {
     lab.write("cluster.toml", KUBEADM);
     lab.keyrite("request cluster cluster.toml --out c --node cp-9")
         .fails(2, &["node cp-9: not in the description, which has cp-1, cp-2, w-1"]);
-    // Keys stay: they never go into a tar.
+    // Keys are never written to a tar.
     lab.keyrite("request cluster cluster.toml --out c.tar")
         .fails(2, &["choose a name that does not end in .tar"]);
     assert!(!lab.path("c.tar").exists() && !lab.path("c.tar.partial").exists());
-    // What is there is never written over.
+    // Existing output is never overwritten.
     lab.write("c/nodes/cp-1/pki/apiserver.key", "precious");
     lab.keyrite("request cluster cluster.toml --out c").fails(2, &["output folder is not empty"]);
     assert_eq!(lab.files("c"), ["nodes/cp-1/pki/apiserver.key"]);
     assert_eq!(lab.read("c/nodes/cp-1/pki/apiserver.key"), "precious");
-    // A failure on the way leaves nothing: here, keys that are missing.
+    // A failure leaves no output: here, missing keys.
     lab.write("cluster.toml", KUBEADM.replace("layout =", "reuse_keys = true\nlayout ="));
     lab.keyrite("request cluster cluster.toml --out d --keys c")
         .fails(2, &["c/nodes/cp-1/pki/apiserver.key: is not an RSA, P-256 or P-384 private key"]);

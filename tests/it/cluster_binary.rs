@@ -1,10 +1,10 @@
-//! The cluster's side alone: one static file without SQLite and PKCS#11.
+//! The cluster side alone: one static binary without SQLite and PKCS#11.
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::support::{Lab, Ran};
 
-/// Builds it as `make cluster-binary` does, but for debugging.
+/// Builds it as `make cluster-binary` does, but with the debug profile.
 fn build() -> PathBuf {
     let version = Command::new("rustc").arg("-vV").output().unwrap();
     let version = String::from_utf8(version.stdout).unwrap();
@@ -21,7 +21,7 @@ fn build() -> PathBuf {
 }
 
 #[test]
-fn requests_are_made_and_releases_verified_installed_and_audited() {
+fn static_binary_creates_requests_and_handles_releases() {
     let program = build();
     let octets = std::fs::read(&program).unwrap();
     for library in ["SQLite format 3", "C_GetFunctionList", "GLIBC_2."] {
@@ -43,7 +43,7 @@ fn requests_are_made_and_releases_verified_installed_and_audited() {
     assert!(audit.out.contains("THE RECORD HOLDS"), "{}", audit.out);
     light("audit ledger").fails(2, &["is a ledger, which the cluster's side of keyrite cannot read"]);
     light("ceremony resume --ledger ledger").fails(2, &["unrecognized subcommand 'ceremony'"]);
-    // Nothing that the whole program refuses is verified.
+    // It rejects what the full program rejects.
     lab.run("sh", &["-c", "echo >> release/certificates/pki/apiserver.crt || echo >> release/manifest.json"])
         .ok();
     let whole = lab.keyrite(&format!("verify release {trust}"));

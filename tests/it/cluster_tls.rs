@@ -1,5 +1,5 @@
-//! The TLS parties of a node as stock programs see them: every kubeconfig in kubectl's hands,
-//! API server and kubelet both ways, and what each certificate says.
+//! TLS of a node with stock programs: kubectl with every kubeconfig, API server and kubelet in both
+//! directions, and the contents of each certificate.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -8,7 +8,8 @@ use crate::support::cluster::KUBECONFIGS;
 use crate::support::process::{Running, free_port, until};
 use crate::support::{Lab, Ran};
 
-/// A control-plane node with everything installed, its kubelet's serving certificate too.
+/// Creates a control-plane node with everything installed, including the kubelet's serving
+/// certificate.
 fn installed() -> Lab {
     let lab = Lab::cluster();
     lab.control_plane("node", "bundle");
@@ -24,7 +25,8 @@ fn installed() -> Lab {
     lab
 }
 
-/// An `openssl s_server` that requires a client of this CA; it answers each with a page about it.
+/// Starts an `openssl s_server` that requires a client of this CA and answers with a page about the
+/// client.
 fn server(lab: &Lab, name: &str, ca: &str) -> (Running, u16) {
     let port = free_port("127.0.0.1");
     let mut running = Running::start(
@@ -41,7 +43,7 @@ fn server(lab: &Lab, name: &str, ca: &str) -> (Running, u16) {
     (running, port)
 }
 
-/// What a server answers to a client with this certificate, after the client has verified it.
+/// Returns the server's answer to a client with this certificate, which verifies the server.
 fn ask(lab: &Lab, port: u16, ca: &str, client: Option<&str>, more: &str) -> Ran {
     let pair = client.map(|stem| format!("-cert {stem}.crt -key {stem}.key")).unwrap_or_default();
     let all = format!(
@@ -55,7 +57,7 @@ fn ask(lab: &Lab, port: u16, ca: &str, client: Option<&str>, more: &str) -> Ran 
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Refused before it could ask: then it gets no answer either.
+    // A client that was refused before its request gets no answer either.
     let _ = child.stdin.take().unwrap().write_all(b"GET / HTTP/1.0\r\n\r\n");
     Ran::of(child.wait_with_output().unwrap())
 }
@@ -104,14 +106,14 @@ fn servers_and_clients_authenticate_each_other_for_their_purpose() {
         for stranger in [None, Some("stranger")] {
             assert!(!accepted(&ask(&lab, port, ca, stranger, names)), "{stranger:?} at {server_name}");
         }
-        // The client refuses another name, and another authority's server.
+        // The client refuses another name and another authority's server.
         let friend = format!("node/pki/{}", friends[0]);
         let ran = ask(&lab, port, ca, Some(&friend), "-verify_hostname other.example");
         assert!(!accepted(&ran) && ran.err.contains("ostname mismatch"), "{ran:?}");
         let other = if ca == "ca.crt" { "etcd/ca.crt" } else { "ca.crt" };
         assert!(!accepted(&ask(&lab, port, other, Some(&friend), names)), "{server_name} under {other}");
     }
-    // A client's certificate serves nobody.
+    // A client certificate is not accepted for a server.
     let (_running, port) = server(&lab, "front-proxy-client", "front-proxy-ca.crt");
     let ran = ask(&lab, port, "front-proxy-ca.crt", Some("node/pki/front-proxy-client"), "");
     assert!(!accepted(&ran) && ran.err.contains("purpose"), "{ran:?}");
@@ -149,7 +151,7 @@ fn kubectl_reads_every_kubeconfig_and_connects_with_it() {
             lab.openssl("x509 -in client.pem -noout -subject -nameopt compat").ok().out.trim(),
             format!("subject={subject}"),
         );
-        // A TLS handshake both ways; the page that comes back tells whom the server saw.
+        // A mutual TLS handshake; the page names the client that the server saw.
         let page =
             kubectl(&lab, &format!("--kubeconfig node/{name} --server https://127.0.0.1:{port} get --raw /"))
                 .ok()
@@ -182,7 +184,7 @@ fn kubectl_reads_every_kubeconfig_and_connects_with_it() {
 }
 
 #[test]
-fn every_certificate_says_what_its_party_needs() {
+fn certificate_contents_match_their_roles() {
     let lab = installed();
     let (server, client) = ("TLS Web Server Authentication", "TLS Web Client Authentication");
     let both = format!("{server}, {client}");

@@ -1,5 +1,5 @@
-//! A cluster from its description to nodes that talk TLS: requests, ceremony, installation on each
-//! node, and then kubectl and openssl with what lies there.
+//! A cluster from its description to nodes that use TLS: requests, ceremony, installation on each
+//! node, then kubectl and openssl with the installed files.
 
 use crate::support::process::{Running, free_port, until};
 use crate::support::{Lab, Ran};
@@ -10,8 +10,8 @@ fn description(layout: &str) -> String {
     )
 }
 
-/// Signs a cluster of this layout and installs each node's share; `pki` is below the node's folder.
-fn stand_up(layout: &str, pki: &str) -> Lab {
+/// Signs a cluster of this layout and installs each node; `pki` is relative to the node's folder.
+fn sign_and_install(layout: &str, pki: &str) -> Lab {
     let lab = Lab::new();
     lab.write("cluster.toml", description(layout));
     lab.keyrite("request cluster cluster.toml --out c").ok();
@@ -29,7 +29,7 @@ fn stand_up(layout: &str, pki: &str) -> Lab {
     lab
 }
 
-/// No key without its certificate, no kubeconfig that kubectl could not connect with.
+/// Requires that each key has its certificate and each kubeconfig is complete.
 fn complete(lab: &Lab) {
     for file in lab.files("c/nodes") {
         let path = format!("c/nodes/{file}");
@@ -58,7 +58,7 @@ fn kubectl(lab: &Lab, arguments: &str) -> Ran {
     lab.output(&mut command)
 }
 
-/// A server with this pair, which requires a client of this CA.
+/// Starts a server with this pair that requires a client of this CA.
 fn serve(lab: &Lab, ip: &str, pair: &str, ca: &str) -> (Running, u16) {
     let port = free_port(ip);
     let command = format!(
@@ -73,7 +73,7 @@ fn serve(lab: &Lab, ip: &str, pair: &str, ca: &str) -> (Running, u16) {
 }
 
 /// Every user reaches the API server, and the API server reaches the worker's kubelet.
-fn talk(lab: &Lab, pki: &str, kubelet: &str, client: &str) {
+fn check_tls(lab: &Lab, pki: &str, kubelet: &str, client: &str) {
     let (control, worker) = (format!("c/nodes/cp-1{pki}"), format!("c/nodes/w-1{pki}"));
     let (_api, port) = serve(lab, "127.0.0.1", &format!("{control}/apiserver"), &format!("{control}/ca.crt"));
     let users: Vec<String> = lab
@@ -101,9 +101,9 @@ fn talk(lab: &Lab, pki: &str, kubelet: &str, client: &str) {
 
 #[test]
 fn kubeadm_layout_from_description_to_tls() {
-    let lab = stand_up("kubeadm", "/pki");
-    talk(&lab, "/pki", "kubelet-server", "apiserver-kubelet-client");
-    // As kubeadm's external CA mode wants it: the first CA verifies the leaves, no CA's key is here.
+    let lab = sign_and_install("kubeadm", "/pki");
+    check_tls(&lab, "/pki", "kubelet-server", "apiserver-kubelet-client");
+    // As in kubeadm's external CA mode: the first CA verifies the leaves, and no CA key is present.
     let pki = "c/nodes/cp-1/pki";
     for leaf in ["apiserver", "apiserver-kubelet-client"] {
         lab.openssl(&format!("verify -CAfile {pki}/ca.crt {pki}/{leaf}.crt")).ok();
@@ -111,7 +111,7 @@ fn kubeadm_layout_from_description_to_tls() {
     lab.openssl(&format!("verify -CAfile {pki}/front-proxy-ca.crt {pki}/front-proxy-client.crt")).ok();
     lab.openssl(&format!("verify -CAfile {pki}/etcd/ca.crt {pki}/etcd/server.crt {pki}/etcd/peer.crt {pki}/apiserver-etcd-client.crt")).ok();
     assert!(!lab.files("c/nodes").iter().any(|file| file.ends_with("ca.key")));
-    // A worker has its own three, one CA, and nothing of the others'.
+    // A worker has three files of its own, one CA, and no other node's files.
     let mut worker = lab.files("c/nodes/w-1");
     worker.retain(|file| !file.contains(".keyrite"));
     assert_eq!(
@@ -122,8 +122,8 @@ fn kubeadm_layout_from_description_to_tls() {
 
 #[test]
 fn single_ca_layout_from_description_to_tls() {
-    let lab = stand_up("single-ca", "");
-    talk(&lab, "", "kubelet", "apiserver");
+    let lab = sign_and_install("single-ca", "");
+    check_tls(&lab, "", "kubelet", "apiserver");
     let mut worker = lab.files("c/nodes/w-1");
     worker.retain(|file| !file.contains(".keyrite"));
     assert_eq!(

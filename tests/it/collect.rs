@@ -1,9 +1,9 @@
-//! Collecting what kubeadm leaves, and the verdict before anyone travels.
+//! Collecting kubeadm's requests, and checking them before the ceremony.
 
 use crate::support::{self, Lab, P256};
 
-/// A folder as `kubeadm certs generate-csr --cert-dir new/pki --kubeconfig-dir new` leaves it: the
-/// twelve requests, with keys and kubeconfigs beside them.
+/// Creates a folder as `kubeadm certs generate-csr --cert-dir new/pki --kubeconfig-dir new` does:
+/// twelve requests, with keys and kubeconfigs.
 fn generated() -> Lab {
     let lab = Lab::without_token();
     let api = "DNS:cp-1,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local,IP:10.96.0.1,IP:192.168.0.10";
@@ -31,7 +31,7 @@ fn generated() -> Lab {
 }
 
 #[test]
-fn what_kubeadm_leaves_is_collected_checked_and_signed() {
+fn kubeadm_requests_are_collected_checked_and_signed() {
     let lab = generated();
     lab.write("new/pki/notes of today.txt", "a name that does not travel\n");
     lab.run("ln", &["-s", "../../precious", "new/pki/link.csr"]).ok();
@@ -54,7 +54,7 @@ fn what_kubeadm_leaves_is_collected_checked_and_signed() {
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["requests"].as_array().unwrap().len(), 12);
     assert_eq!(json["indexes"][0]["cluster"], "c1");
-    // The offline side says the same.
+    // The ceremony agrees.
     lab.init_token("lab");
     lab.ceremony("ceremony/kubernetes-roots.toml", "--rehearsal --out roots").ok();
     let ran = lab.ceremony("ceremony/kubernetes-sign.toml", "--rehearsal --in cp-1.tar --out out").ok();
@@ -67,7 +67,7 @@ fn what_kubeadm_leaves_is_collected_checked_and_signed() {
 }
 
 #[test]
-fn verdicts_are_those_of_the_ceremony() {
+fn check_agrees_with_the_ceremony() {
     let lab = generated();
     lab.csr("new/pki/stranger.csr", "/CN=stranger", "", P256);
     lab.csr("new/scheduler.conf.csr", "/O=system:masters/CN=system:kube-scheduler", "", P256);
@@ -98,7 +98,7 @@ fn verdicts_are_those_of_the_ceremony() {
     assert_eq!(json.code, 1);
     let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!(json["refused"], 4);
-    // What is wrong with the bundle as a whole, and what is no bundle or no such script.
+    // Errors of the whole bundle; inputs that are not a bundle or a script.
     lab.write("bundle/pki/more.csr", "");
     lab.keyrite("request check bundle --script ceremony/kubernetes-sign.toml")
         .fails(1, &["pki/more.csr: not listed in bundle.json", "[BUNDLE-INDEX]"]);
@@ -109,10 +109,10 @@ fn verdicts_are_those_of_the_ceremony() {
 }
 
 #[test]
-fn what_must_not_travel_is_not_collected() {
+fn unsafe_files_are_not_collected() {
     let lab = generated();
     let before = lab.files("new");
-    // A key in a file that would travel.
+    // A file to be collected contains a private key.
     let key = lab.read("new/pki/apiserver.key");
     let request = lab.read("new/pki/apiserver.csr");
     lab.write("new/pki/apiserver.csr", format!("{request}{key}"));
@@ -127,7 +127,7 @@ fn what_must_not_travel_is_not_collected() {
         assert!(!lab.path(out).exists() && !lab.path(&format!("{out}.partial")).exists());
     }
     lab.write("new/pki/apiserver.csr", request);
-    // Names that no medium keeps, and what is too large for a request.
+    // Names that are not portable, and a file too large for a request.
     lab.write("new/pki/two words.csr", "");
     lab.keyrite("request collect new --out bundle").fails(1, &["two words.csr", "[MEDIA-NAME]"]);
     lab.run("rm", &["new/pki/two words.csr"]).ok();
@@ -137,7 +137,7 @@ fn what_must_not_travel_is_not_collected() {
     lab.run("ln", &["new/admin.conf.csr", "new/twin.csr"]).ok();
     lab.keyrite("request collect new --out bundle").fails(1, &["[MEDIA-TYPE]"]);
     lab.run("rm", &["new/twin.csr"]).ok();
-    // Nothing there, no such folder, and a target that is taken.
+    // An empty folder, a missing folder, an existing output.
     lab.run("mkdir", &["empty"]).ok();
     lab.keyrite("request collect empty --out bundle")
         .fails(1, &["empty: contains no *.csr files", "[BUNDLE-EMPTY]"]);
@@ -153,9 +153,9 @@ fn what_must_not_travel_is_not_collected() {
     assert!(!lab.path("bundle").exists());
 }
 
-/// A disk that fails at the end: a fault, and nothing half made is left.
+/// A disk that fails at the end is a fault and leaves no partial output.
 #[test]
-fn a_failing_disk_leaves_nothing() {
+fn failing_disk_leaves_no_output() {
     let lab = generated();
     lab.write("cluster.toml", std::fs::read(support::repository().join("ceremony/cluster.toml")).unwrap());
     for (call, arguments, out) in [
@@ -174,7 +174,7 @@ fn a_failing_disk_leaves_nothing() {
             "{call}: {arguments}"
         );
     }
-    // What an interrupted run left is told, and never taken for a bundle.
+    // The rest of an interrupted run is reported and never used as a bundle.
     lab.write("bundle.partial/x", "");
     lab.keyrite("request collect new --out bundle")
         .fails(1, &["bundle.partial: exists; an interrupted run left it"]);

@@ -1,5 +1,5 @@
-//! Split custody: shares in a published format, any M of N of them open the token, no PIN that
-//! nobody can give, and no secret in any file.
+//! Split custody: shares in a published format, any M of N open the token, no PIN that nobody can
+//! produce, and no secret in any file.
 
 use crate::support::typist::typed;
 use crate::support::{self, Lab, PIN};
@@ -12,7 +12,7 @@ fn collected(texts: &[&str]) -> Result<Collected, Error> {
     Ok(set)
 }
 
-/// Test vectors 2 and 3 of BIP-93: the payload of the string with index s is the secret.
+/// BIP-93 test vectors 2 and 3: the payload of the string with index s is the secret.
 #[test]
 fn published_vectors() {
     let two = [
@@ -43,7 +43,7 @@ fn published_vectors() {
         Error::Foreign { found: "name".into(), wanted: "cash".into() }
     );
     assert_eq!(collected(&[three[0], three[0]]).unwrap_err(), Error::Repeated('a'));
-    // The secret itself is no share, nor is a set of one.
+    // The secret itself is not a share, and a set has more than one.
     let secret = "ms13cashsllhdmn9m42vcsamx24zrxgs3qqjzqud4m0d6nln";
     assert_eq!(Share::read(secret).unwrap_err(), Error::NoShare);
     let single = "ms10testsxxxxxxxxxxxxxxxxxxxxxxxxxx4nzvca9cmczlw";
@@ -51,7 +51,7 @@ fn published_vectors() {
 }
 
 #[test]
-fn every_single_mistake_is_told() {
+fn every_single_error_is_detected() {
     let good = "ms13casha320zyxwvutsrqpnmlkjhgfedca2a8d0zehn8a0t";
     assert!(Share::read(&format!(" {} ", good.to_uppercase().replace("CASH", "CA-SH "))).is_ok());
     for at in 3..good.len() {
@@ -73,7 +73,7 @@ fn every_single_mistake_is_told() {
 }
 
 #[test]
-fn sets_of_every_size() {
+fn share_sets_of_every_size() {
     let mut state = 1u32;
     let mut random = |octets: &mut [u8]| -> Result<(), Error> {
         for octet in octets {
@@ -112,7 +112,8 @@ fn script(people: &str, pin: &str, custody: &str) -> String {
 
 const SPLIT: &str = "[[step]]\nact = \"custody\"\nthreshold = 2\nshares = 3\n";
 
-/// A token whose PIN is split 2 of 3 by an unattended rehearsal; the shares are in `shares`.
+/// Creates a token whose PIN is split 2 of 3 by an unattended rehearsal, with the shares in
+/// `shares`.
 fn ready() -> Lab {
     let lab = Lab::new();
     lab.write("split.toml", script("custodian = 3", "typed", SPLIT));
@@ -146,9 +147,9 @@ fn any_two_of_three_open_the_token() {
     open(&[shares[0], &wrong]).fails(2, &["checksum does not match"]);
     let foreign = "MS12NAMEA320ZYXWVUTSRQPNMLKJHGFEDCAXRPP870HKKQRM";
     open(&[foreign]).fails(2, &["belongs to set name"]);
-    // The PIN of the beginning opens nothing any more.
+    // The initial PIN is no longer valid.
     lab.keyrite("token inspect --hsm hsm.toml --pin-file pin").fails(3, &["CKR_PIN_INCORRECT"]);
-    // Another set: the shares of the one before are foreign then.
+    // After another set, the shares of the previous one are rejected.
     lab.write("again.toml", script("custodian = 3", "shares", SPLIT));
     lab.write("some", format!("{}\n{}\n", shares[0], shares[2]));
     run(&lab, "again.toml", "--share-file some --new-share-file more").ok();
@@ -157,7 +158,7 @@ fn any_two_of_three_open_the_token() {
     let more: Vec<&str> = text.lines().collect();
     open(&[more[2], more[1]]).ok();
     lab.keyrite("audit ledger").ok();
-    // Who holds what is held against the script.
+    // The recorded custody is compared with the script.
     lab.write("rewrite.py", support::REWRITE);
     lab.write("split.jsonl", lab.transcript("ledger", 1));
     let audited = |edit: &str| {
@@ -178,7 +179,8 @@ fn any_two_of_three_open_the_token() {
     }
 }
 
-/// Killed before and after C_SetPIN: the token opens with the old PIN or with shares that people hold.
+/// Killed before and after C_SetPIN: the token opens with the old PIN or with shares that people
+/// hold.
 #[test]
 fn killed_while_the_pin_changes() {
     for (mode, changed) in [("killsetpin", false), ("killsetpinafter", true)] {
@@ -192,7 +194,7 @@ fn killed_while_the_pin_changes() {
             support::repository().display()
         );
         if !changed {
-            // With a wrong old PIN nothing is void yet: neither PIN is known to be the one.
+            // With a wrong old PIN no set is void yet: it is unknown which PIN is valid.
             lab.write("wrong", "0000-wrong\n");
             let ran = lab.keyrite(&resume.replace("--pin-file pin", "--pin-file wrong"));
             let ran = ran.fails(3, &["CKR_PIN_INCORRECT"]);
@@ -214,9 +216,9 @@ fn killed_while_the_pin_changes() {
     }
 }
 
-/// What people began at a terminal, a file does not go on with: no share of a real token reaches it.
+/// An unattended run does not resume what people began: no share of a real token reaches a file.
 #[test]
-fn a_file_does_not_take_up_a_change_of_custody() {
+fn unattended_run_does_not_resume_custody_change() {
     let lab = ready();
     let run = "ceremony run split.toml --hsm hsm.toml --ledger ledger";
     assert_eq!(typed(&lab, &[("operator: type your name", "{kill}")], run).code, 255);
@@ -228,7 +230,7 @@ fn a_file_does_not_take_up_a_change_of_custody() {
     lab.keyrite(&resume).fails(2, &["split.toml", "hands out shares, but a file answers", "at a terminal"]);
     assert!(!lab.path("shares").exists());
     lab.keyrite("token inspect --hsm hsm.toml --pin-file pin").ok();
-    // An answers file that cannot answer is told before anything is done.
+    // An incomplete answers file is reported before the ceremony begins.
     lab.write("few.toml", "plan = \"accept\"\n");
     lab.write("open.toml", script("custodian = 3", "typed", ""));
     let other = run.replace("split.toml", "open.toml").replace("ledger ledger", "ledger other");
@@ -262,7 +264,7 @@ fn handed_out_and_typed_in_at_a_terminal() {
     let lab = ready();
     let run = "ceremony run split.toml --hsm hsm.toml --ledger ledger";
     let mut steps = handed_out();
-    // A mistake and another's share are told, and it can be seen once more.
+    // A typing error and another person's share are reported, and the share can be shown again.
     steps.splice(
         14..15,
         [
@@ -283,7 +285,7 @@ fn handed_out_and_typed_in_at_a_terminal() {
     assert_eq!(ran.code, 0, "{}", ran.out);
     let shares: Vec<String> = support::typist::shares(&ran.out);
     assert_eq!(shares.len(), 4, "three, and one of them twice:\n{}", ran.out);
-    // The screen is cleared after each.
+    // The screen is cleared after each share.
     assert!(
         ran.out.matches("\u{1b}[2J").count() >= 8 || ran.out.contains(&"\r\r\n".repeat(100)),
         "{}",
@@ -314,7 +316,7 @@ fn handed_out_and_typed_in_at_a_terminal() {
     assert_eq!(ran.code, 0, "{}", ran.out);
     assert!(ran.out.contains("was already entered"), "{}", ran.out);
     assert!(ran.out.contains("These shares yield the PIN"), "{}", ran.out);
-    // Neither a share nor the PIN is in any file, in any form, nor in any system call but the
+    // Neither shares nor PIN are in any file in any form, nor in any system call except the
     // terminal's reads.
     let mut set = Collected::default();
     set.add(Share::read(&shares[0]).unwrap()).unwrap();
@@ -338,9 +340,9 @@ fn handed_out_and_typed_in_at_a_terminal() {
     assert!(!ran.out.contains(&shares[0]), "typed shares are not echoed");
 }
 
-/// Shares from a file are told as such, and a run at a terminal that takes them is unattended.
+/// Shares from a file are recorded as such, and a run at a terminal that uses them is unattended.
 #[test]
-fn shares_of_a_file_were_typed_by_nobody() {
+fn shares_from_a_file_are_recorded_as_such() {
     let lab = ready();
     run(&lab, "split.toml", "--new-share-file shares").ok();
     lab.write("profiles.toml", support::PROFILES);
@@ -374,7 +376,8 @@ fn shares_of_a_file_were_typed_by_nobody() {
     );
 }
 
-/// Stopped when the shares are out and the PIN is not changed: the old PIN opens, the step begins anew.
+/// Stopped after shares were handed out and before the PIN changed: the old PIN is valid, and the
+/// step starts over.
 #[test]
 fn stopped_before_the_pin_changes() {
     let lab = ready();
@@ -395,7 +398,7 @@ fn stopped_before_the_pin_changes() {
     assert!(told.contains("destroy every paper of it"), "{}", ran.out);
 }
 
-/// The shipped scripts: split, then changed, then opened by the new shares alone.
+/// The shipped scripts: split, then change, then open with the new shares only.
 #[test]
 fn shipped_scripts_split_and_change() {
     let lab = Lab::new();
@@ -405,7 +408,7 @@ fn shipped_scripts_split_and_change() {
     run(&lab, "ceremony/custody-change.toml", "--share-file one --new-share-file three")
         .fails(2, &["expected set"]);
     assert_eq!(lab.read("two").lines().count(), 5);
-    // The printed steps are the executed ones.
+    // Printed and executed steps are the same.
     for (ceremony, script) in [(1, "custody.toml"), (2, "custody-change.toml")] {
         let lines = lab.transcript("ledger", ceremony);
         let records = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
@@ -423,7 +426,7 @@ fn shipped_scripts_split_and_change() {
     run(&lab, "open.toml", "--share-file two").ok();
 }
 
-/// Scripts of custody are rehearsed like any other: on a throwaway token whose PIN is split for it.
+/// Custody scripts are rehearsed too, on a throwaway token whose PIN is split for it.
 #[test]
 fn custody_is_rehearsed() {
     let lab = Lab::without_token();
@@ -438,10 +441,10 @@ fn custody_is_rehearsed() {
     assert_eq!(lab.read("both/token/shares-2").lines().count(), 5);
 }
 
-/// A share is shown and cleared by its words alone: Enter does nothing, and what was typed before
-/// the question stood there is gone.
+/// A share is shown and cleared only by the words for it: Enter does nothing, and input typed
+/// before the prompt is discarded.
 #[test]
-fn no_share_is_shown_to_who_typed_ahead() {
+fn type_ahead_shows_no_share() {
     let lab = ready();
     let mut steps = handed_out();
     let ahead = format!("{PIN}\n\nshow\n\nwritten\n");
@@ -450,10 +453,10 @@ fn no_share_is_shown_to_who_typed_ahead() {
         9..12,
         [
             (SHOW, ""),
-            ("Type \"show\", nothing else", "yes"),
-            ("Type \"show\", nothing else", "show\n\nwritten\n\nwritten"),
+            ("Type only \"show\"", "yes"),
+            ("Type only \"show\"", "show\n\nwritten\n\nwritten"),
             ("type \"written\"", ""),
-            ("Type \"written\", nothing else", "written\n\nagain\nshow"),
+            ("Type only \"written\"", "written\n\nagain\nshow"),
             ("Share: ", "{share 1}\n\nshow\nwritten\n\n"),
         ],
     );
@@ -461,13 +464,13 @@ fn no_share_is_shown_to_who_typed_ahead() {
     let ran = typed(&lab, &steps, "ceremony run split.toml --hsm hsm.toml --ledger ledger");
     assert_eq!(ran.code, 0, "{}", ran.out);
     assert_eq!(support::typist::shares(&ran.out).len(), 3, "{}", ran.out);
-    assert_eq!(ran.out.matches("nothing else").count(), 3, "{}", ran.out);
+    assert_eq!(ran.out.matches("Type only").count(), 3, "{}", ran.out);
     assert!(!ran.out.contains("Not valid") && !ran.out.contains("It is shown once more"), "{}", ran.out);
     assert_eq!(ran.out.matches(SHOW).count(), 3, "{}", ran.out);
 }
 
-/// Ctrl-C while a share stands on the screen, and at a prompt without echo: the screen is cleared,
-/// the terminal echoes again, and the ceremony goes on later.
+/// Ctrl-C while a share is on the screen, and at a prompt without echo: the screen is cleared, echo
+/// is restored, and the ceremony can be resumed.
 #[test]
 fn interrupted_at_a_share() {
     let lab = ready();
@@ -482,7 +485,7 @@ fn interrupted_at_a_share() {
         assert_eq!(ran.code, 1, "{}", ran.out);
         assert!(ran.out.contains("ceremony resume --ledger ledger"), "{}", ran.out);
         assert!(ran.out.contains("echo is on"), "{}", ran.out);
-        // Papers of a set that was not handed out to the end are worth nothing, and that is told.
+        // Papers of an incomplete set are void, which is reported.
         let void = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(void.contains("are useless: destroy every paper of it"), at == 11, "{}", ran.out);
         let last = ran.out.rfind("ms1 ").unwrap();

@@ -1,11 +1,11 @@
-//! What ends when, and what took the place of what.
+//! Expiry and replacement of certificates.
 
 use crate::support::{self, Lab, P256, WEB};
 use serde_json::{Value, json};
 
-/// A bundle of the request `web/a.csr` with an index that names this cluster.
+/// Creates a bundle with the request `web/a.csr` and an index that names this cluster.
 fn bundle(lab: &Lab, folder: &str, cluster: &str, key: &str) {
-    // Another key for each name of the key's file.
+    // The key depends on the name of the key file.
     lab.csr(&format!("{key}/web/a.csr"), "/CN=a", "DNS:a.example.test", P256);
     let key = format!("keys/{key}_web_a.csr.key");
     lab.run("mkdir", &["-p", &format!("{folder}/web")]).ok();
@@ -27,7 +27,7 @@ fn due(lab: &Lab, more: &str) -> Value {
     serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {}", ran.out))
 }
 
-/// Cluster, path or key, state, and the ceremonies that stand on both sides of it.
+/// Cluster, path or key, state, and the ceremonies that it replaces and that replaced it.
 fn rows(due: &Value) -> Vec<(Value, Value, Value, Value, Value)> {
     let row = |entry: &Value| {
         let what = if entry["path"].is_null() { &entry["key"] } else { &entry["path"] };
@@ -43,7 +43,7 @@ fn rows(due: &Value) -> Vec<(Value, Value, Value, Value, Value)> {
 }
 
 #[test]
-fn renewals_are_linked_and_the_replaced_are_not_due() {
+fn replaced_certificates_are_not_due() {
     let lab = Lab::new();
     lab.root("ecdsa-p256");
     let with = |days: u32| lab.sign_script(&format!("{WEB}days = {days}\nreuse_key = true\n"));
@@ -63,13 +63,14 @@ fn renewals_are_linked_and_the_replaced_are_not_due() {
         (json!("c1"), json!("web/a.csr"), json!("in use"), null(), null()),
         (json!("c2"), json!("web/a.csr"), json!("in use"), null(), null()),
     ];
-    // The manifest key ends with its issuer, so its name decides; those without cluster come first.
+    // The manifest key expires with its issuer, so names decide the order; certificates without a
+    // cluster come first.
     assert_eq!(rows(&due(&lab, "")), expected);
     let soon = due(&lab, "--within 30d");
     assert_eq!((rows(&soon), &soon["due"]), (vec![expected[2].clone()], &json!(1)));
     assert_eq!(due(&lab, "--within 12h")["due"], 0);
     assert_eq!(due(&lab, "--within 60w")["due"], 2);
-    // With a new key, then with the same.
+    // With a new key, then with the same key.
     with(200);
     bundle(&lab, "three", "c1", "third");
     lab.sign("three", "out3").ok();
@@ -84,12 +85,12 @@ fn renewals_are_linked_and_the_replaced_are_not_due() {
     assert_eq!(due(&lab, "--within 30d")["due"], 0, "what was replaced is not due");
     let text = lab.keyrite("ledger due --ledger ledger").ok().out;
     for line in [
-        "no cluster named",
+        "no cluster",
         "key root-ca  under root-ca",
         "cluster c1",
         "replaced by ceremony 4",
-        "replaces that of ceremony 4",
-        "4 are in use, 0 of them have ended; 2 are replaced",
+        "replaces one of ceremony 4",
+        "4 in use, 0 of them expired; 2 replaced",
     ] {
         assert!(text.contains(line), "no {line:?} in {text}");
     }
@@ -98,7 +99,7 @@ fn renewals_are_linked_and_the_replaced_are_not_due() {
     lab.write("pin", "wrong\n");
     assert_ne!(lab.sign("five", "out5").code, 0);
     assert_eq!(rows(&due(&lab, "")), expected);
-    // The audit links them again.
+    // The audit recomputes the links.
     lab.keyrite("audit ledger root out1 out2 out3 out4").ok();
     for edit in [
         "UPDATE bundle SET cluster = 'c2' WHERE ceremony = 2",
@@ -132,7 +133,7 @@ fn clocks_clusters_and_arguments() {
     lab.write("root.toml", format!("cluster = \"c9\"\n{}", support::root_script("ecdsa-p256")));
     lab.ceremony("root.toml", "--out root").ok();
     lab.sign_script(WEB);
-    // Without an index the script's cluster counts.
+    // Without an index the cluster of the script applies.
     lab.write("sign.toml", format!("cluster = \"c9\"\n{}", lab.read("sign.toml")));
     lab.csr("in/web/b.csr", "/CN=b", "DNS:b.example.test", P256);
     lab.sign("in", "out").ok();
@@ -149,16 +150,16 @@ fn clocks_clusters_and_arguments() {
     }
     lab.keyrite("ledger due --ledger ledger --within 9999999w").fails(2, &["after the year 9999"]);
     lab.keyrite("ledger due --ledger none").fails(2, &["none: holds no ledger"]);
-    // After its end it is told as ended, within any time.
+    // After its expiry it is always listed, as ended.
     lab.clock("+400d");
     let late = due(&lab, "--within 1d");
     assert_eq!((&late["due"], &late["ended"]), (&json!(1), &json!(1)));
     assert_eq!(late["certificates"][0]["state"], "ended");
 }
 
-/// A ledger of many certificates is listed in its order, and memory stays flat.
+/// A large ledger is listed in order, in constant memory.
 #[test]
-fn a_large_ledger_is_listed_in_flat_memory() {
+fn large_ledger_is_listed_in_constant_memory() {
     let lab = Lab::signing();
     lab.csr("in/web/b.csr", "/CN=b", "DNS:b.example.test", P256);
     lab.sign("in", "out").ok();
@@ -171,7 +172,7 @@ fn a_large_ledger_is_listed_in_flat_memory() {
         (numbers.next().unwrap(), numbers.next().unwrap())
     };
     let few = peak();
-    // Copies of the one certificate, each ending at a time of its own.
+    // Copies of one certificate with different expiry times.
     let numbers = "WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 100999)";
     let one = "(SELECT id FROM request WHERE approval IS NOT NULL AND id < 1000)";
     lab.edit("ledger", &format!(

@@ -1,15 +1,15 @@
-//! Real etcd: three members that authenticate each other and their clients by certificates that a
-//! token signed and `keyrite install` placed, and strangers that they refuse.
+//! Real etcd: three members that authenticate each other and their clients with certificates signed
+//! by a token and installed by `keyrite install`, and refuse all others.
 
 use crate::support::process::{Running, free_port, until};
 use crate::support::{Lab, Ran};
 
 const MEMBERS: [(&str, &str); 3] = [("cp-1", "127.0.0.1"), ("cp-2", "127.0.0.2"), ("cp-3", "127.0.0.3")];
 
-/// Three nodes `cp-1` to `cp-3` with their certificates in place, from one release.
+/// Creates three nodes `cp-1` to `cp-3` with their certificates, from one release.
 fn nodes() -> Lab {
     let lab = Lab::cluster();
-    // The members are neighbours on the loopback.
+    // All members are on the loopback.
     let script = lab.read("ceremony/kubernetes-sign.toml").replace("127.0.0.1/32", "127.0.0.0/29");
     lab.write("ceremony/kubernetes-sign.toml", script);
     for (node, ip) in MEMBERS {
@@ -83,7 +83,7 @@ fn etcdctl(lab: &Lab, endpoints: &str, ca: &str, client: Option<&str>, command: 
 }
 
 #[test]
-fn three_members_accept_their_own_and_refuse_strangers() {
+fn three_members_accept_only_their_own() {
     let lab = nodes();
     let mut etcd = start(&lab);
     let ca = "cp-1/pki/etcd/ca.crt";
@@ -95,14 +95,14 @@ fn three_members_accept_their_own_and_refuse_strangers() {
     });
     let members = etcdctl(&lab, &all, ca, api, "member list").ok().out;
     assert_eq!(members.matches("started").count(), 3, "{members}");
-    // Written through one, read through each.
+    // Written through one member, read through each.
     etcdctl(&lab, &etcd.clients[0], ca, api, "put rite done").ok();
     for endpoint in &etcd.clients {
         let got = etcdctl(&lab, endpoint, ca, api, "get rite").ok().out;
         assert_eq!(got, "rite\ndone\n", "{endpoint}");
     }
 
-    // Strangers: nobody, another CA of the same name, clients of the cluster's other authorities.
+    // No certificate, another CA with the same name, clients of the cluster's other authorities.
     for (name, subject) in [("stranger-ca", "/CN=etcd-ca"), ("self", "/CN=kube-apiserver-etcd-client")] {
         lab.openssl(&format!("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {name}.key -out {name}.crt -subj {subject} -days 2")).ok();
     }
@@ -122,7 +122,8 @@ fn three_members_accept_their_own_and_refuse_strangers() {
         let ran = etcdctl(&lab, &etcd.clients[0], ca, stranger, "get rite");
         assert_ne!(ran.code, 0, "{stranger:?}: {ran:?}");
         assert!(!ran.out.contains("done"), "{stranger:?}: {ran:?}");
-        // The handshake itself fails, at the clients' door and at the peers'. TLS 1.2, where the client sees it.
+        // The handshake itself fails, at client and peer ports. TLS 1.2, in which the client sees
+        // that.
         for url in etcd.clients.iter().chain(&etcd.peers) {
             assert!(!handshake(&lab, url, ca, stranger), "{stranger:?} at {url}");
         }
@@ -137,13 +138,13 @@ fn three_members_accept_their_own_and_refuse_strangers() {
     for why in ["didn't provide a certificate", "certificate signed by unknown authority"] {
         assert!(logs.contains(why), "{why}");
     }
-    // And a client refuses a server of another authority than etcd's.
+    // A client refuses a server of any authority except etcd's.
     let other = "roots/authorities/kubernetes-ca.crt";
     assert_ne!(etcdctl(&lab, &etcd.clients[0], other, api, "get rite").code, 0);
     assert!(!handshake(&lab, &etcd.clients[0], other, api));
 }
 
-/// Whether a handshake with this client succeeds on both sides.
+/// Returns whether a handshake with this client succeeds on both sides.
 fn handshake(lab: &Lab, url: &str, ca: &str, client: Option<&str>) -> bool {
     let pair = client.map(|stem| format!("-cert {stem}.crt -key {stem}.key")).unwrap_or_default();
     let address = url.trim_start_matches("https://");

@@ -1,7 +1,7 @@
-//! Every write, synchronisation and rename of a ceremony fails or is the last thing that happens: after
-//! each, `resume` or a new `run` goes on, with every serial number and every key accounted for.
+//! Every write, sync and rename of a ceremony fails or is the last call before a kill. Each time
+//! `resume` or a new `run` continues, with every serial number and key accounted for.
 //!
-//! Each n-th call is tried, with a stride that leaves the suite short; `KEYRITE_SWEEP=1` tries each.
+//! Every n-th call is tried, to keep the suite short; `KEYRITE_SWEEP=1` tries each.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ struct Ceremony {
     prepare: fn() -> Lab,
     run: &'static str,
     resume: &'static str,
-    /// Whether the ceremony is done, when there is nothing to resume.
+    /// Whether the ceremony is complete if there is nothing to resume.
     done: fn(&Lab) -> bool,
     holds: fn(&Lab),
 }
@@ -38,7 +38,7 @@ fn keyrite(lab: &Lab, arguments: &str) -> Ran {
 }
 
 impl Ceremony {
-    /// Tries a fault at each call that is one of every `stride`, beginning with the first.
+    /// Tries a fault at every `stride`-th call, starting with the first.
     fn sweep(&self, call: &str, fault: &str, stride: usize) {
         let lab = (self.prepare)();
         traced(&lab, "", call, self.run).ok();
@@ -68,7 +68,7 @@ impl Ceremony {
         assert!(hit.into_inner() > 0, "no fault at {call} was met");
     }
 
-    /// One fault; whether the run met it.
+    /// Tries one fault; returns whether the run reached it.
     fn try_one(&self, call: &str, fault: &str, at: usize) -> Result<bool, String> {
         let lab = (self.prepare)();
         let ran = traced(&lab, &format!("-e inject={call}:{fault}:when={at}"), call, self.run);
@@ -81,7 +81,7 @@ impl Ceremony {
             }
             last = keyrite(&lab, self.resume);
             if last.err.contains("found-key") {
-                // Half a key: nothing is destroyed before somebody says so.
+                // Half a key: nothing is destroyed without a decision.
                 let accepting = lab.read_shipped("answers-accept.toml");
                 lab.write(
                     "answers.toml",
@@ -137,7 +137,7 @@ const CUSTODY: Ceremony = Ceremony {
     done: |lab| {
         let opens = opens(lab);
         if !opens {
-            // Whoever runs it anew names a new file for the shares.
+            // A new run names a new file for the shares.
             let _ = std::fs::remove_file(lab.path("shares"));
         }
         opens
@@ -148,7 +148,7 @@ const CUSTODY: Ceremony = Ceremony {
     },
 };
 
-/// Whether the shares of either file open the token, in a ceremony on a ledger of its own.
+/// Returns whether the shares of either file open the token, in a ceremony on a separate ledger.
 fn opens(lab: &Lab) -> bool {
     ["more", "shares"].iter().any(|shares| {
         let _ = std::fs::remove_dir_all(lab.path("other"));
@@ -159,13 +159,13 @@ fn opens(lab: &Lab) -> bool {
 }
 
 #[test]
-fn a_ceremony_of_roots_is_killed_anywhere() {
+fn root_ceremony_killed_at_any_call() {
     ROOTS.sweep("pwrite64", KILL, 2);
     ROOTS.sweep("fsync", KILL, 2);
 }
 
 #[test]
-fn the_first_steps_of_a_ledger_are_cut_off_anywhere() {
+fn ledger_creation_killed_at_any_call() {
     for call in ["mkdir", "unlink", "renameat2"] {
         for fault in [KILL, FULL, FAILING] {
             ROOTS.sweep(call, fault, 1);
@@ -173,16 +173,17 @@ fn the_first_steps_of_a_ledger_are_cut_off_anywhere() {
     }
 }
 
-/// SoftHSM writes objects by ftruncate and write: a key pair is half there, or has no label and no ID.
+/// SoftHSM writes objects with ftruncate and write: a key pair is incomplete, or has no label and
+/// ID.
 #[test]
-fn a_token_is_killed_while_it_writes_a_key() {
+fn token_killed_while_writing_a_key() {
     ROOTS.sweep("ftruncate", KILL, 3);
     ROOTS.sweep("ftruncate", FAILING, 5);
 }
 
-/// Data that other programs keep on the token has no ID either, and stays.
+/// Data objects of other programs have no ID either, and are kept.
 #[test]
-fn a_token_with_other_objects_is_killed_while_it_writes_a_key() {
+fn token_with_other_objects_killed_while_writing_a_key() {
     let beside = Ceremony {
         prepare: || {
             let lab = (ROOTS.prepare)();
@@ -207,7 +208,7 @@ fn a_token_with_other_objects_is_killed_while_it_writes_a_key() {
 }
 
 #[test]
-fn the_disk_of_a_ceremony_of_roots_is_full_or_fails_anywhere() {
+fn root_ceremony_with_full_or_failing_disk() {
     for fault in [FULL, FAILING] {
         ROOTS.sweep("pwrite64", fault, 5);
         ROOTS.sweep("fsync", fault, 3);
@@ -215,20 +216,20 @@ fn the_disk_of_a_ceremony_of_roots_is_full_or_fails_anywhere() {
 }
 
 #[test]
-fn a_ceremony_of_custody_is_killed_anywhere() {
+fn custody_ceremony_killed_at_any_call() {
     CUSTODY.sweep("pwrite64", KILL, 4);
     CUSTODY.sweep("fsync", KILL, 2);
 }
 
 #[test]
-fn the_disk_of_a_ceremony_of_custody_is_full_or_fails_anywhere() {
+fn custody_ceremony_with_full_or_failing_disk() {
     for fault in [FULL, FAILING] {
         CUSTODY.sweep("pwrite64", fault, 9);
         CUSTODY.sweep("fsync", fault, 5);
     }
 }
 
-/// A system that gives no thread: said as what it is, or done without, and never the end by a panic.
+/// A system that cannot start threads is reported or worked around, without a panic.
 #[test]
 fn threads_that_cannot_be_started() {
     let lab = Lab::signing();

@@ -1,9 +1,9 @@
-//! What is kept in `tests/golden/messages` is of tests that exist, and holds nothing of one run alone.
+//! `tests/golden/messages` belongs to existing tests and contains nothing specific to one run.
 
 use crate::support::{repository, walk};
 
 #[test]
-fn kept_messages_are_of_tests_that_exist() {
+fn golden_messages_belong_to_existing_tests() {
     let root = repository().join("tests/golden/messages");
     let files = walk(&root);
     assert!(files.len() > 100, "{}", files.len());
@@ -12,14 +12,14 @@ fn kept_messages_are_of_tests_that_exist() {
         let topic = path.parent().unwrap().display().to_string();
         let source =
             std::fs::read_to_string(repository().join(format!("tests/it/{topic}.rs"))).unwrap_or_default();
-        // A test's second laboratory has a file of its own.
+        // A test's second laboratory has a separate file.
         let test = path.file_name().unwrap().to_str().unwrap().split('-').next().unwrap();
         assert!(source.contains(&format!("fn {test}(")), "no test says what is in {}", file.display());
     }
 }
 
 #[test]
-fn kept_messages_hold_no_path_of_a_machine() {
+fn golden_messages_contain_no_local_paths() {
     for file in walk(&repository().join("tests/golden/messages")) {
         let text = std::fs::read_to_string(&file).unwrap();
         let temporary = std::env::temp_dir().join(".tmp");
@@ -29,9 +29,9 @@ fn kept_messages_hold_no_path_of_a_machine() {
     }
 }
 
-/// The page of commands is what the commands say of themselves.
+/// The page of commands matches the help texts.
 #[test]
-fn the_page_of_commands_is_their_help() {
+fn commands_page_matches_help() {
     let script = repository().join("scripts/commands.sh");
     let program = env!("CARGO_BIN_EXE_keyrite");
     let output = std::process::Command::new("sh").arg(&script).arg(program).output().unwrap();

@@ -1,9 +1,9 @@
-//! `keyrite install`: a release becomes the files of a node, all of them or none.
+//! `keyrite install`: all files of a node are installed, or none.
 
 use crate::support::cluster::{KUBECONFIGS, PKI, kubeconfig};
 use crate::support::{Lab, Ran};
 
-/// A cluster whose first node's requests are signed: `node`, `bundle`, `release` (number 2).
+/// Creates a cluster whose first node is signed: `node`, `bundle`, `release` (number 2).
 fn signed() -> Lab {
     let lab = Lab::cluster();
     lab.control_plane("node", "bundle");
@@ -19,7 +19,7 @@ fn public_of_certificate(lab: &Lab, certificate: &str) -> String {
     lab.openssl(&format!("x509 -in {certificate} -noout -pubkey")).ok().out
 }
 
-/// Runs keyrite as the child of a shell that prepares its surroundings in a mount namespace.
+/// Runs keyrite as the child of a shell that prepares a mount namespace.
 fn in_namespace(lab: &Lab, prepare: &str, command: &str) -> Ran {
     let script = format!("{prepare} && exec {} {command}", env!("CARGO_BIN_EXE_keyrite"));
     lab.run("unshare", &["--mount", "sh", "-c", &script])
@@ -28,7 +28,7 @@ fn in_namespace(lab: &Lab, prepare: &str, command: &str) -> Ran {
 const INSTALL: &str = "install release --root roots/authorities/kubernetes-ca.crt --pki node/pki";
 
 #[test]
-fn release_becomes_the_files_of_a_node_and_goes_back() {
+fn release_is_installed_and_undone() {
     let lab = signed();
     lab.run("chown", &["1234:1234", "node/admin.conf"]).ok();
     let bare = lab.listing("node");
@@ -94,9 +94,9 @@ admin.conf f 600 1234:1234"
     lab.keyrite("install undo --pki node/pki").fails(1, &["there is no installation to undo"]);
 }
 
-/// `/etc/kubernetes` instead of `/etc/kubernetes/pki`: nothing would be in its place.
+/// `/etc/kubernetes` instead of `/etc/kubernetes/pki`, where no path would match.
 #[test]
-fn a_folder_above_the_one_of_keys_is_not_taken_for_it() {
+fn parent_of_pki_folder_is_rejected() {
     let lab = signed();
     let before = lab.listing("node");
     let install = |pki: &str, more: &str| {
@@ -107,7 +107,7 @@ fn a_folder_above_the_one_of_keys_is_not_taken_for_it() {
     install("node", "").fails(1, &[key, "name that folder: --pki /", "node/pki\n", "Nothing was changed"]);
     install(".", "--dry-run").fails(1, &["node/pki/apiserver-etcd-client.key", "/node/pki\n"]);
     assert_eq!(lab.listing("node"), before);
-    // A worker has no key but that in its kubeconfig.
+    // A worker's only key is in its kubeconfig.
     lab.run(
         "sh",
         &["-c", "mkdir -p worker/pki flat && cp node/kubelet.conf worker && cp node/kubelet.conf flat"],
@@ -123,9 +123,9 @@ fn a_folder_above_the_one_of_keys_is_not_taken_for_it() {
     assert_eq!(told.len(), 2, "a worker has no control plane: {told:?}");
 }
 
-/// Only what belongs to a node goes there, and what is no certificate of ours is kept.
+/// A node receives only its own certificates, and a replaced file that is not one is kept.
 #[test]
-fn a_node_takes_what_is_its_own_and_keeps_what_it_replaces() {
+fn node_receives_only_its_own_certificates() {
     let lab = signed();
     lab.run(
         "sh",
@@ -151,7 +151,7 @@ fn a_node_takes_what_is_its_own_and_keeps_what_it_replaces() {
     assert!(ran.out.contains("apiserver.crt: contains no PEM block; it is kept in .keyrite"), "{}", ran.out);
     let kept = lab.run("grep", &["-rl", "something of ours", "node/pki/.keyrite"]).ok();
     assert_eq!(kept.out.lines().count(), 1);
-    // Changed since: undo keeps its hands off.
+    // Modified since: undo does not touch it.
     lab.write("node/pki/apiserver.crt", "changed\n");
     let before = lab.listing("node");
     lab.keyrite("install undo --pki node/pki")
@@ -165,7 +165,7 @@ fn generation(lab: &Lab, node: &str) -> String {
 }
 
 #[test]
-fn a_release_that_is_not_as_it_was_signed_is_not_installed() {
+fn modified_release_is_not_installed() {
     let lab = signed();
     let bare = lab.listing("node");
     for (change, needle) in [
@@ -190,9 +190,9 @@ fn a_release_that_is_not_as_it_was_signed_is_not_installed() {
     assert_eq!(lab.listing("node"), bare);
 }
 
-/// Rehearsals, other keys, older releases, forks, and what is newer already.
+/// Rehearsals, other keys, older releases, forks, and installed certificates that are newer.
 #[test]
-fn a_release_that_does_not_belong_here_is_not_installed() {
+fn unsuitable_release_is_not_installed() {
     let lab = signed();
     let bare = lab.listing("node");
     lab.keyrite("rehearse --out show").ok();
@@ -217,7 +217,7 @@ fn a_release_that_does_not_belong_here_is_not_installed() {
     lab.install("release", "node", "").ok();
     let second = lab.listing("node");
     show("node", "--rehearsal").fails(1, &["has a release of kind Production"]);
-    // The new keys move in, with their certificates; then the old release is old.
+    // The new keys are installed with their certificates; then the old release is old.
     lab.run(
         "sh",
         &["-c", "cd next && for f in $(find . -name '*.key' -o -name '*.conf'); do cp $f ../node/$f; done"],
@@ -231,7 +231,7 @@ fn a_release_that_does_not_belong_here_is_not_installed() {
     lab.keyrite("install undo --pki node/pki").ok();
     assert_ne!(lab.listing("node"), third);
     lab.install("release", "node", "").fails(1, &["none of the 12 certificates"]);
-    // Another release with the installed one's number, and one that follows another.
+    // Another release with the installed number, and one with another predecessor.
     let record = lab.path("node/pki/.keyrite/installed.json");
     let text = std::fs::read_to_string(&record).unwrap();
     let digest = lab.manifest("release3")["previous_manifest_sha256"].as_str().unwrap().to_owned();
@@ -250,7 +250,7 @@ fn a_release_that_does_not_belong_here_is_not_installed() {
 }
 
 #[test]
-fn a_newer_certificate_stays() {
+fn newer_certificate_is_kept() {
     let lab = signed();
     let clock =
         "req -x509 -key node/pki/apiserver.key -subj /CN=kube-apiserver -days 20 -out node/pki/apiserver.crt";
@@ -274,7 +274,7 @@ fn a_newer_certificate_stays() {
     let before = lab.listing("node");
     lab.install("release", "node", "").fails(1, &["admin.conf: has a certificate valid from"]);
     assert_eq!(lab.listing("node"), before);
-    // Too early and too late for the certificates themselves.
+    // Before and after the validity of the certificates.
     for (time, needle) in [("-3d", "the clock says"), ("+3y", "the clock says")] {
         lab.run_at(time, env!("CARGO_BIN_EXE_keyrite"), INSTALL).fails(1, &[needle, "is valid from"]);
         assert_eq!(lab.listing("node"), before);
@@ -282,7 +282,7 @@ fn a_newer_certificate_stays() {
 }
 
 #[test]
-fn a_kubeconfig_that_is_not_ours_stops_everything() {
+fn foreign_kubeconfig_stops_installation() {
     let lab = signed();
     let good = lab.read("node/admin.conf");
     let bare = lab.listing("node");
@@ -319,7 +319,7 @@ fn a_kubeconfig_that_is_not_ours_stops_everything() {
         lab.install("release", "node", "").fails(1, &["node/admin.conf: ", needle, "Nothing was changed"]);
         assert_eq!(lab.listing("node"), before, "{needle}");
     }
-    // What is unknown stays; what points to a file gives way to what is embedded.
+    // Unknown fields are kept; references to files are replaced by embedded data.
     let richer = good
         .replace(
             "    server:",
@@ -336,15 +336,15 @@ fn a_kubeconfig_that_is_not_ours_stops_everything() {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!text.contains("/nowhere/ca.crt"));
-    // A kubeconfig that is complete, and that a later release has nothing for, stays as it is.
+    // A complete kubeconfig that a later release does not change is kept as it is.
     lab.keyrite("install undo --pki node/pki").ok();
     lab.write("node/admin.conf", good);
     assert_eq!(lab.listing("node"), bare);
 }
 
-/// Keys that cannot be read, links in the target, and certificates that look alike.
+/// Unreadable keys, links in the target, and confusable certificates.
 #[test]
-fn keys_and_links_that_cannot_be_trusted() {
+fn untrusted_keys_and_links() {
     let lab = signed();
     let bare = lab.listing("node");
     for (key, needle) in [
@@ -374,7 +374,7 @@ fn keys_and_links_that_cannot_be_trusted() {
     lab.install("release", "node", "").fails(1, &["pki/apiserver.crt: is a symbolic link"]);
     assert_eq!(lab.listing("."), before);
     std::fs::remove_file(lab.path("node/pki/apiserver.crt")).unwrap();
-    // A folder that is a link: its keys are not looked for, and nothing is written behind it.
+    // Keys in a linked folder are not searched, and nothing is written through the link.
     lab.run("sh", &["-c", "mv node/pki/etcd elsewhere/etcd && ln -s ../../elsewhere/etcd node/pki/etcd"])
         .ok();
     let before = lab.listing(".");
@@ -383,13 +383,13 @@ fn keys_and_links_that_cannot_be_trusted() {
 }
 
 #[test]
-fn a_full_or_read_only_disk_leaves_the_target_as_it_was() {
+fn full_or_read_only_disk_leaves_target_unchanged() {
     let lab = signed();
     let bare = lab.listing("node");
     in_namespace(&lab, "mount --bind node node && mount -o remount,bind,ro node", INSTALL)
         .fails(3, &["node/pki", "Read-only file system"]);
     assert_eq!(lab.listing("node"), bare);
-    // A small disk, copied onto which the node leaves less and less room.
+    // A small disk with less and less free space.
     let list = "(cd small && find . -printf '%P %y %m\\n' | LC_ALL=C sort && find . -type f | LC_ALL=C sort | xargs sha256sum)";
     let mut refused = 0;
     for pages in [18, 20, 22, 26, 30, 34, 40, 48] {
@@ -413,7 +413,7 @@ fn a_full_or_read_only_disk_leaves_the_target_as_it_was() {
     assert!(refused > 2, "the disk was never full: {refused}");
 }
 
-/// Killed at each name change and at each sync: the next run puts everything back, then installs.
+/// Killed at each rename and sync: the next run rolls back, then installs.
 #[test]
 fn killed_at_each_step() {
     let lab = signed();
@@ -437,12 +437,12 @@ fn killed_at_each_step() {
                 break;
             }
             killed += 1;
-            // A run that installs nothing repairs all the same.
+            // A run that installs nothing still rolls back.
             let repaired = lab.install("changed", "node", "");
             repaired.fails(1, &["NOT VERIFIED"]);
             let now = lab.listing("node");
             if now.contains("undo.json") {
-                // It was killed after everything was done.
+                // Killed after the installation was complete.
                 assert_eq!(without_times(&now), whole, "{call} {at}");
                 lab.keyrite("install undo --pki node/pki").ok();
             }
@@ -450,7 +450,7 @@ fn killed_at_each_step() {
         }
         assert!(killed > 2, "{call} was hit {killed} times");
     }
-    // The run after a kill goes on by itself.
+    // The next run recovers by itself.
     let traced = format!(
         "-f -o /dev/null -e trace=renameat -e inject=renameat:signal=SIGKILL:when=6 {} {INSTALL}",
         env!("CARGO_BIN_EXE_keyrite")
@@ -463,7 +463,7 @@ fn killed_at_each_step() {
     assert_eq!(without_times(&now), whole);
 }
 
-/// A listing without the digests of keyrite's own files: the record has its time.
+/// Lists a folder without the digests of keyrite's own files, whose record has a time.
 fn without_times(listing: &str) -> String {
     let lines = listing.lines().filter(|line| !(line.contains("/.keyrite/") && line.len() > 64));
     lines
@@ -476,9 +476,9 @@ fn without_times(listing: &str) -> String {
         .collect()
 }
 
-/// Calls that fail instead: everything goes back at once; where it cannot, the next run does it.
+/// Failing calls: everything is rolled back at once, or otherwise by the next run.
 #[test]
-fn failing_calls_leave_the_target_as_it_was() {
+fn failing_calls_leave_target_unchanged() {
     let lab = signed();
     let bare = lab.listing("node");
     for (call, error) in [("renameat", "EIO"), ("linkat", "EMLINK"), ("fsync", "EIO"), ("mkdirat", "EDQUOT")]
@@ -515,9 +515,9 @@ fn failing_calls_leave_the_target_as_it_was() {
     assert_eq!(lab.listing("node"), bare);
 }
 
-/// Lists that somebody else could have written undo nothing and put nothing back.
+/// Journals that another user could have written are not used.
 #[test]
-fn lists_of_others_are_not_followed() {
+fn untrusted_journals_are_not_used() {
     let lab = signed();
     lab.write("victim/file", "precious\n");
     let digest = lab.run("sha256sum", &["victim/file"]).ok().out;
@@ -549,9 +549,9 @@ fn lists_of_others_are_not_followed() {
     assert_eq!(lab.read("victim/file"), "precious\n");
 }
 
-/// Two at once: the second waits for nobody and changes nothing.
+/// Concurrent installations: the second does not wait and changes nothing.
 #[test]
-fn two_installations_at_once() {
+fn concurrent_installations() {
     let lab = signed();
     let bare = lab.listing("node");
     let lock = "import fcntl,os,sys;d=os.open('node/pki',os.O_RDONLY);fcntl.flock(d,fcntl.LOCK_EX);print('held',flush=True);sys.stdin.read()";
@@ -568,9 +568,9 @@ fn two_installations_at_once() {
     lab.install("release", "node", "").ok();
 }
 
-/// New keys come in with their certificates, and go with them.
+/// New keys are installed and undone together with their certificates.
 #[test]
-fn a_renewal_brings_keys_and_certificates_together() {
+fn renewal_installs_keys_with_certificates() {
     let lab = signed();
     lab.install("release", "node", "").ok();
     lab.run("chown", &["1234:1234", "node/pki/etcd/server.key"]).ok();
@@ -581,7 +581,7 @@ fn a_renewal_brings_keys_and_certificates_together() {
     let renewal = lab.listing("next");
     lab.install("release3", "node", "--renewal next --dry-run").ok();
     assert_eq!(lab.listing("node"), old);
-    // Killed in the middle of it, and put back.
+    // Killed in the middle and rolled back.
     let traced = format!(
         "-f -o /dev/null -e trace=renameat -e inject=renameat:signal=SIGKILL:when=9 {} install release3 --root roots/authorities/kubernetes-ca.crt --pki node/pki --renewal next",
         env!("CARGO_BIN_EXE_keyrite")
@@ -614,7 +614,7 @@ fn a_renewal_brings_keys_and_certificates_together() {
     assert_eq!(lab.listing("node"), new);
     lab.keyrite("install undo --pki node/pki").ok();
     assert_eq!(lab.listing("node"), old);
-    // A new kubeconfig that the release has nothing for stops everything.
+    // A new kubeconfig without a certificate in the release stops the installation.
     lab.write("next/admin.conf", kubeconfig("someone", &lab.read("next/pki/sa.key")));
     lab.install("release3", "node", "--renewal next")
         .fails(1, &["admin.conf: this release has no certificate for its key"]);

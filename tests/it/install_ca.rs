@@ -1,10 +1,9 @@
-//! `keyrite install`, what it trusts: chains below intermediates, one CA for all, and a CA that
-//! follows another.
+//! Trust in `keyrite install`: chains with intermediates, one CA for everything, and CA rotation.
 
 use crate::support::cluster::kubeconfig;
 use crate::support::{Lab, PROFILES, WEB};
 
-/// The subjects in a file of certificates, in their order.
+/// Returns the subjects of a certificate file in order.
 fn subjects(lab: &Lab, file: &str) -> Vec<String> {
     let script = format!(
         "openssl crl2pkcs7 -nocrl -certfile {file} | openssl pkcs7 -print_certs -noout | sed -n 's/^subject=//p'"
@@ -20,7 +19,7 @@ fn embedded(lab: &Lab, kubeconfig: &str, field: &str) -> Vec<String> {
 
 const STEPS: &str = "title = \"more\"\npurpose = \"test\"\nprofiles = [\"profiles.toml\"]\n[[step]]\nact = \"machine\"\nnetwork = \"report\"\n[[step]]\nact = \"open-token\"\n[[step]]\nact = \"inventory\"\n";
 
-/// A script that creates one more authority.
+/// A script that creates another authority.
 fn authority(lab: &Lab, name: &str, issuer: Option<&str>) {
     let (profile, issuer) = match issuer {
         Some(issuer) => ("intermediate", format!("issuer = \"{issuer}\"\n")),
@@ -35,7 +34,7 @@ fn authority(lab: &Lab, name: &str, issuer: Option<&str>) {
 }
 
 #[test]
-fn leaf_comes_first_and_what_stands_between_follows() {
+fn leaf_is_followed_by_intermediates() {
     let lab = Lab::new();
     lab.root("ecdsa-p256");
     authority(&lab, "issuing-ca", Some("root-ca"));
@@ -49,7 +48,7 @@ fn leaf_comes_first_and_what_stands_between_follows() {
     assert_eq!(subjects(&lab, "node/pki/web.crt"), ["CN = web", "CN = issuing-ca"]);
     assert_eq!(subjects(&lab, "node/pki/ca.crt"), ["O = Test, CN = Test Root"]);
     lab.openssl("verify -x509_strict -purpose sslserver -CAfile node/pki/ca.crt -untrusted node/pki/web.crt node/pki/web.crt").ok();
-    // The intermediate itself as what is trusted: another CA than before, so it has to be said.
+    // The intermediate itself as trust anchor is another CA, which must be requested.
     install("--ca issuing-ca=ca.crt").fails(1, &["contains another CA, CN=Test Root,O=Test", "--rotate-ca"]);
     install("--ca issuing-ca=ca.crt --rotate-ca").ok();
     assert_eq!(subjects(&lab, "node/pki/web.crt"), ["CN = web"]);
@@ -65,9 +64,9 @@ fn leaf_comes_first_and_what_stands_between_follows() {
     }
 }
 
-/// Two roots whose place nobody told, and a front proxy that would trust the whole cluster.
+/// Two roots without a given place, and a front proxy that would trust the whole cluster.
 #[test]
-fn which_authority_is_trusted_where_is_never_guessed() {
+fn trusted_authorities_are_never_guessed() {
     let lab = Lab::new();
     lab.root("ecdsa-p256");
     authority(&lab, "second-ca", None);
@@ -113,21 +112,21 @@ fn one_ca_in_a_flat_folder() {
         .fails(3, &["proxy/absent: no such file"]);
 }
 
-/// A CA follows another: trusted beside it, then in front of it, then alone.
+/// CA rotation: the new CA is trusted second, then first, then alone.
 #[test]
-fn a_ca_follows_another_step_by_step() {
+fn ca_rotation_step_by_step() {
     let lab = Lab::cluster();
     lab.control_plane("node", "bundle");
     lab.sign_cluster("bundle", "release").ok();
     lab.install("release", "node", "").ok();
     authority(&lab, "kubernetes-ca-2", None);
 
-    // Trust first: no leaf changes, the old CA stays in front.
+    // Trust first: no leaf changes, the old CA stays first.
     let both = "--ca kubernetes-ca=ca.crt --ca kubernetes-ca-2=ca.crt";
     let before = lab.listing("node");
     lab.install("release-kubernetes-ca-2", "node", both)
         .fails(1, &["ca.crt: contains another CA", "kubernetes-ca-2", "--rotate-ca"]);
-    // Nor does it come in and push the old one out in one go.
+    // The new CA cannot be added and the old one dropped in one step.
     lab.install("release-kubernetes-ca-2", "node", "--ca kubernetes-ca-2=ca.crt --drop-old-ca")
         .fails(1, &["ca.crt: contains another CA", "--rotate-ca"]);
     assert_eq!(lab.listing("node"), before);
@@ -138,7 +137,7 @@ fn a_ca_follows_another_step_by_step() {
     assert_eq!(embedded(&lab, "node/admin.conf", "client-certificate-data").len(), 1);
     assert_eq!(subjects(&lab, "node/pki/etcd/ca.crt"), ["CN = etcd-ca"]);
 
-    // Leaves of the new one, for the API server alone: the new CA comes first.
+    // New leaves for the API server only: the new CA comes first.
     let script =
         lab.read("ceremony/kubernetes-sign.toml").replace("\"kubernetes-ca\"", "\"kubernetes-ca-2\"");
     lab.write("ceremony/kubernetes-sign.toml", script);
@@ -154,7 +153,7 @@ fn a_ca_follows_another_step_by_step() {
     )
     .ok();
 
-    // The old one goes only when nothing here is under it any more.
+    // The old CA is dropped only when no file here depends on it.
     let before = lab.listing("node");
     lab.install("release4", "node", &format!("{one} --drop-old-ca")).fails(
         1,
@@ -170,16 +169,16 @@ fn a_ca_follows_another_step_by_step() {
     lab.install("release4", "node", &format!("{one} --drop-old-ca")).ok();
     assert_eq!(subjects(&lab, "node/pki/ca.crt"), [new]);
     assert_eq!(embedded(&lab, "node/scheduler.conf", "certificate-authority-data"), [new]);
-    // Each step goes back by itself, as far as nobody else changed what it left.
+    // Each step can be undone separately, unless its files were changed since.
     lab.keyrite("install undo --pki node/pki").ok();
     assert_eq!(subjects(&lab, "node/pki/ca.crt"), [new, old]);
     lab.keyrite("install undo --pki node/pki").ok();
     lab.keyrite("install undo --pki node/pki").fails(1, &["was changed since it was installed"]);
 }
 
-/// Another cluster's release, whose CA has the same name, is told by its certificate.
+/// The release of another cluster whose CA has the same name is recognised by its certificate.
 #[test]
-fn a_ca_of_the_same_name_is_another_one() {
+fn ca_with_the_same_name_is_different() {
     let (ours, theirs) = (Lab::cluster(), Lab::cluster());
     ours.control_plane("node", "bundle");
     ours.sign_cluster("bundle", "release").ok();
@@ -196,9 +195,10 @@ fn a_ca_of_the_same_name_is_another_one() {
     assert_eq!(ours.listing("node"), before);
 }
 
-/// The cluster's own signer: its certificate goes to its key, and to what has to trust its leaves.
+/// The cluster's own signer: its certificate is installed with its key and where its leaves are
+/// verified.
 #[test]
-fn a_delegated_authority_is_trusted_where_it_is_said() {
+fn delegated_authority_is_trusted_where_configured() {
     let lab = Lab::cluster();
     for node in ["node", "other"] {
         lab.control_plane(node, &format!("bundle-{node}"));
@@ -214,13 +214,13 @@ fn a_delegated_authority_is_trusted_where_it_is_said() {
     assert_eq!(subjects(&lab, "node/pki/cluster-signer.crt"), ["CN = cluster-signer"]);
     let both = ["CN = kubernetes-ca", "CN = cluster-signer"];
     assert_eq!(subjects(&lab, "node/pki/ca.crt"), both);
-    // A control plane without the key has to trust it, too.
+    // A control plane without the key must trust it as well.
     let path = "certificates/pki/cluster-signer.crt";
     let more = format!("--ca kubernetes-ca=ca.crt --ca {path}=ca.crt --rotate-ca");
     lab.install("signed", "other", &more).ok();
     assert_eq!(subjects(&lab, "other/pki/ca.crt"), both);
     assert!(!lab.path("other/pki/cluster-signer.crt").exists());
-    // It is not forgotten while its certificate is here.
+    // It stays trusted while its certificate is installed.
     lab.control_plane("next", "bundle-next");
     lab.sign_cluster("bundle-next", "release-next").ok();
     lab.run(

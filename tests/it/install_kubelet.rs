@@ -1,5 +1,5 @@
-//! `keyrite install` and the kubelet's own folder: what `kubelet-client-current.pem` links to is the
-//! certificate that a kubelet uses, whatever stands in `kubelet.conf`.
+//! `keyrite install` and the kubelet's folder: the kubelet uses the certificate that
+//! `kubelet-client-current.pem` links to, whatever `kubelet.conf` contains.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -12,7 +12,8 @@ const FIRST: &str = "kubelet-client-2026-01-02-03-04-05.pem";
 const NODE: &str = "/O=system:nodes/CN=system:node:cp-1";
 const PLACES: &str = "--kubelet-dir kubelet";
 
-/// A worker `node` with nothing but its kubeconfig, whose certificate is installed from `release`.
+/// Creates a worker `node` that has only its kubeconfig, whose certificate is installed from
+/// `release`.
 fn worker() -> Lab {
     let lab = Lab::cluster();
     renewed(&lab, "node", "release");
@@ -21,7 +22,7 @@ fn worker() -> Lab {
     lab
 }
 
-/// A new `kubelet.conf` in a folder, and the release with its certificate.
+/// Creates a new `kubelet.conf` in a folder, and the release with its certificate.
 fn renewed(lab: &Lab, folder: &str, release: &str) {
     let bundle = format!("bundle-{release}");
     lab.party("made.key", &format!("{bundle}/kubelet.conf.csr"), NODE, "", "pkcs8");
@@ -31,7 +32,8 @@ fn renewed(lab: &Lab, folder: &str, release: &str) {
     lab.sign_cluster(&bundle, release).ok();
 }
 
-/// The kubelet's folder as a kubelet makes it at its first start: a copy of what is in `kubelet.conf`.
+/// Creates the kubelet's folder as a kubelet does at its first start: a copy of the pair in
+/// `kubelet.conf`.
 fn started(lab: &Lab) {
     let script = "mkdir -p kubelet/pki && for f in certificate key; do sed -n \"s/.*client-$f-data: //p\" node/kubelet.conf | base64 -d; done";
     let pem = lab.run("sh", &["-c", script]).ok().out;
@@ -49,7 +51,7 @@ fn link(lab: &Lab, to: &Path) {
     symlink(to, lab.path(LINK)).unwrap();
 }
 
-/// What the kubelet refers to when kubeadm or a bootstrap wrote it.
+/// Returns the kubeconfig with references to this file, as kubeadm and TLS bootstrap write it.
 fn referring(lab: &Lab, path: &str) -> String {
     let text = lab.read("node/kubelet.conf");
     let line = |line: &str| match line.split_once("-data: ") {
@@ -63,7 +65,7 @@ fn public(lab: &Lab, command: &str, file: &str) -> String {
     lab.openssl(&format!("{command} -in {file}")).ok().out
 }
 
-/// The link leads to a whole pair; gives its public key.
+/// Requires that the link leads to a complete pair, and returns its public key.
 fn whole(lab: &Lab) -> String {
     let target = std::fs::read_link(lab.path(LINK)).unwrap();
     assert!(target.is_absolute() && target.parent() == Some(&lab.path("kubelet/pki")), "{target:?}");
@@ -81,7 +83,7 @@ fn install(release: &str, more: &str) -> String {
 }
 
 #[test]
-fn a_renewal_reaches_what_the_kubelet_uses_and_goes_back() {
+fn renewal_updates_the_kubelet_pair_and_is_undone() {
     let lab = worker();
     started(&lab);
     lab.run("chown", &["-h", "1234:1235", LINK, &format!("kubelet/pki/{FIRST}")]).ok();
@@ -96,7 +98,7 @@ fn a_renewal_reaches_what_the_kubelet_uses_and_goes_back() {
     }
     assert_eq!(both(&lab), before, "a dry run changed something");
 
-    // Two names are taken, one by a link that leads nowhere.
+    // Two names are in use, one of them by a dangling link.
     let date = |seconds: &str, format: &str| {
         let time = format!("{} + 1 hour + {seconds} seconds", lab.read("now").trim_end());
         lab.run("date", &["-u", "-d", &time, format]).ok().out.trim_end().to_owned()
@@ -141,9 +143,9 @@ fn a_renewal_reaches_what_the_kubelet_uses_and_goes_back() {
     assert_eq!(both(&lab), before, "undo left something");
 }
 
-/// A kubeconfig that was renewed while nobody looked at the kubelet's folder.
+/// A kubeconfig was renewed without --kubelet-dir.
 #[test]
-fn what_an_earlier_renewal_did_not_reach_follows_later() {
+fn missed_kubelet_renewal_is_completed_later() {
     let lab = worker();
     started(&lab);
     renewed(&lab, "next", "release3");
@@ -151,7 +153,8 @@ fn what_an_earlier_renewal_did_not_reach_follows_later() {
     assert_ne!(whole(&lab), public(&lab, "pkey -pubout", "release3.key"));
     lab.keyrite(&install("release3", "")).ok();
     assert_eq!(whole(&lab), public(&lab, "pkey -pubout", "release3.key"));
-    // A pair that is younger than the one in kubelet.conf is the kubelet's own rotation, and stays.
+    // A pair that is newer than the one in kubelet.conf comes from the kubelet's own rotation, and
+    // is kept.
     let request =
         format!("req -x509 -newkey rsa:2048 -nodes -keyout own.key -out own.crt -subj {NODE} -days 20");
     lab.run_at("+1h", "openssl", &request).ok();
@@ -159,7 +162,7 @@ fn what_an_earlier_renewal_did_not_reach_follows_later() {
     let before = both(&lab);
     let ran = lab.keyrite(&install("release3", "")).ok();
     assert!(ran.out.contains("current.pem: this release has no certificate for it"), "{}", ran.out);
-    // Unless somebody brings another in its place: then the younger one stays, and so does all else.
+    // If a release would replace it, the newer pair and everything else are kept.
     renewed(&lab, "next", "release4");
     lab.keyrite(&install("release4", "--renewal next")).fails(
         1,
@@ -168,9 +171,9 @@ fn what_an_earlier_renewal_did_not_reach_follows_later() {
     assert_eq!(both(&lab), before);
 }
 
-/// As kubeadm and TLS bootstrap leave it: the kubeconfig has no key of its own.
+/// As kubeadm and TLS bootstrap leave it: the kubeconfig does not contain the key.
 #[test]
-fn a_kubeconfig_that_refers_to_the_link_is_understood() {
+fn kubeconfig_may_refer_to_the_link() {
     let lab = worker();
     let key = lab.read("release.key");
     let request = format!("req -x509 -key release.key -subj {NODE} -days 20 -out old.crt");
@@ -183,7 +186,7 @@ fn a_kubeconfig_that_refers_to_the_link_is_understood() {
     assert!(conf.contains("client-key: /") && !conf.contains("client-key-data"), "{conf}");
     let before = both(&lab);
 
-    // The same key, certified anew; nothing else of the kubelet changes.
+    // The same key with a new certificate; the kubelet's other files do not change.
     let ran = lab.keyrite(&install("release", "")).ok();
     assert!(ran.out.contains("\nrestart    kubelet: "), "{}", ran.out);
     assert_eq!(whole(&lab), public(&lab, "pkey -pubout", "release.key"));
@@ -192,7 +195,7 @@ fn a_kubeconfig_that_refers_to_the_link_is_understood() {
     lab.keyrite(&format!("install undo --pki node/pki {PLACES}")).ok();
     assert_eq!(both(&lab), before);
 
-    // A renewal: the kubeconfig still refers to the link, and the key is nowhere else.
+    // A renewal: the kubeconfig still refers to the link, which is the only place of the key.
     renewed(&lab, "next", "release3");
     let bare = lab.install("release3", "node", "--renewal next");
     bare.fails(1, &["kubelet.conf: refers to /", "would not be renewed", "--kubelet-dir"]);
@@ -211,8 +214,8 @@ fn a_kubeconfig_that_refers_to_the_link_is_understood() {
     assert_eq!(both(&lab), before);
 }
 
-/// Killed at each call that changes something: what the link leads to is whole at every moment, and
-/// the next run puts everything back.
+/// Killed at each modifying call: the linked pair is complete at all times, and the next run rolls
+/// back.
 #[test]
 fn killed_at_each_step_with_a_kubelet() {
     let lab = worker();
@@ -260,7 +263,7 @@ fn killed_at_each_step_with_a_kubelet() {
         ran.fails(3, &["kubelet/pki/.keyrite/", "Input/output error"]);
         assert_eq!(both(&lab), before, "{call}");
     }
-    // On the way back.
+    // During the rollback.
     let mut count = 0;
     for when in 1..20 {
         lab.keyrite(&command).ok();
@@ -280,7 +283,7 @@ fn killed_at_each_step_with_a_kubelet() {
     assert!(count > 4, "killed {count} times");
 }
 
-/// A script that creates one more authority.
+/// A script that creates another authority.
 fn second_ca(lab: &Lab) {
     lab.write("profiles.toml", PROFILES);
     lab.write("second.toml", "title = \"more\"\npurpose = \"test\"\nprofiles = [\"profiles.toml\"]\n[[step]]\nact = \"machine\"\nnetwork = \"report\"\n[[step]]\nact = \"open-token\"\n[[step]]\nact = \"inventory\"\n[[step]]\nact = \"create-authority\"\nname = \"kubernetes-ca-2\"\nprofile = \"root\"\nsubject = [\"CN=kubernetes-ca-2\"]\nkey = \"ecdsa-p256\"\ndays = 1000\n[[step]]\nact = \"release\"\n");
@@ -290,9 +293,9 @@ fn second_ca(lab: &Lab) {
     lab.write("ceremony/kubernetes-sign.toml", script);
 }
 
-/// Only the kubelet's own files are still under the old CA.
+/// Only the kubelet's own files still depend on the old CA.
 #[test]
-fn no_ca_is_dropped_that_the_kubelet_still_needs() {
+fn ca_that_the_kubelet_needs_is_not_dropped() {
     let lab = worker();
     started(&lab);
     let old = lab.read(&format!("kubelet/pki/{FIRST}"));
@@ -303,7 +306,7 @@ fn no_ca_is_dropped_that_the_kubelet_still_needs() {
     // Without the kubelet's folder: as if the kubelet read kubelet.conf.
     let one = "--ca kubernetes-ca-2=ca.crt";
     lab.install("release4", "node", &format!("{one} --renewal next")).ok();
-    // A release with nothing for this node.
+    // A release without certificates for this node.
     renewed(&lab, "other", "release5");
     let drop = install("release5", &format!("{one} --drop-old-ca"));
     let dropped = |needles: &[&str]| {
@@ -316,11 +319,11 @@ fn no_ca_is_dropped_that_the_kubelet_still_needs() {
         "pki/ca.crt; renew it first",
         "--renewal",
     ]);
-    // It is in the release before, which has the key of kubelet.conf.
+    // The previous release has the certificate for the key of kubelet.conf.
     lab.keyrite(&install("release4", one)).ok();
     lab.openssl(&format!("verify -partial_chain -CAfile second/authorities/kubernetes-ca-2.crt {LINK}")).ok();
 
-    // The serving certificate, as a signer of the cluster issued it.
+    // The serving certificate, issued by a signer of the cluster.
     lab.write("kubelet/pki/kubelet-server-2026-01-02-03-04-05.pem", &old);
     symlink("kubelet-server-2026-01-02-03-04-05.pem", lab.path("kubelet/pki/kubelet-server-current.pem"))
         .unwrap();
@@ -329,18 +332,18 @@ fn no_ca_is_dropped_that_the_kubelet_still_needs() {
         "remove the link",
     ]);
     lab.run("sh", &["-c", "rm kubelet/pki/kubelet-server-*"]).ok();
-    // One that an authority issued, where the kubelet's own would be.
+    // A certificate of an authority in place of the kubelet's own.
     lab.write("kubelet/pki/kubelet.crt", &old);
     dropped(&["kubelet.crt: was issued under a CA that would be removed from"]);
 
-    // A folder that was not looked at.
+    // A folder that was not examined.
     let conf = lab.read("node/kubelet.conf");
     lab.write("node/kubelet.conf", referring(&lab, "/srv/kubelet/pki/kubelet-client-current.pem"));
     lab.install("release5", "node", &format!("{one} --drop-old-ca"))
         .fails(1, &["kubelet.conf: refers to /srv/kubelet/pki/", "may be under a CA", "--kubelet-dir"]);
     lab.write("node/kubelet.conf", conf);
 
-    // One that it signed itself is under no CA.
+    // A self-signed certificate does not depend on a CA.
     let request = "req -x509 -newkey rsa:2048 -nodes -keyout kubelet/pki/kubelet.key -out kubelet/pki/kubelet.crt -subj /CN=cp-1@1767322800 -days 20";
     lab.openssl(request).ok();
     let ran = lab.keyrite(&drop).ok();
@@ -348,9 +351,9 @@ fn no_ca_is_dropped_that_the_kubelet_still_needs() {
     lab.openssl(&format!("verify -CAfile node/pki/ca.crt {LINK}")).ok();
 }
 
-/// What cannot be renewed is refused, with what to do, and nothing changes.
+/// A pair that cannot be renewed is refused with instructions, and nothing changes.
 #[test]
-fn a_kubelets_folder_that_cannot_be_trusted_stops_everything() {
+fn untrusted_kubelet_folder_stops_installation() {
     let lab = worker();
     started(&lab);
     let (conf, pem) = (lab.read("node/kubelet.conf"), lab.read(&format!("kubelet/pki/{FIRST}")));
@@ -416,7 +419,7 @@ fn a_kubelets_folder_that_cannot_be_trusted_stops_everything() {
     }
     lab.write(&format!("kubelet/pki/{FIRST}"), &pem);
 
-    // Kubeconfigs that refer to something else.
+    // Kubeconfigs that refer to another file.
     lab.run("mkdir", &["-p", "srv/pki"]).ok();
     let elsewhere = lab.path("srv/pki/kubelet-client-current.pem").display().to_string();
     lab.write("node/kubelet.conf", referring(&lab, &elsewhere));
@@ -436,13 +439,13 @@ fn a_kubelets_folder_that_cannot_be_trusted_stops_everything() {
     lab.keyrite(&install("release3", "--renewal next")).ok();
 }
 
-/// The machine's own kubelet belongs to /etc/kubernetes/pki, and to no other folder.
+/// The machine's own kubelet belongs only to /etc/kubernetes/pki.
 #[test]
-fn the_kubelet_of_the_machine_is_for_its_own_pki_alone() {
+fn machine_kubelet_belongs_to_its_own_pki() {
     let lab = worker();
     started(&lab);
     renewed(&lab, "next", "release3");
-    // As on a node: the link has the path that the kubelet knows.
+    // As on a node: the link has the path that the kubelet uses.
     link(&lab, Path::new(&format!("/var/lib/kubelet/pki/{FIRST}")));
     let before = both(&lab);
     let mounted = |pki: &str, more: &str| {

@@ -1,10 +1,10 @@
-//! `keyrite install` on a node where something was installed before: what a later release touches,
-//! and what an older one must not.
+//! `keyrite install` after an earlier installation: what a later release changes, and what an older
+//! one must not.
 
 use crate::support::Lab;
 use crate::support::cluster::PKI;
 
-/// A cluster whose first node's requests are signed and installed: `node`, `bundle`, `release`.
+/// Creates a cluster whose first node is signed and installed: `node`, `bundle`, `release`.
 fn installed() -> Lab {
     let lab = Lab::cluster();
     lab.control_plane("node", "bundle");
@@ -13,9 +13,9 @@ fn installed() -> Lab {
     lab
 }
 
-/// What changes no kubeconfig is installed as anything else, and goes back.
+/// An installation without changes to kubeconfigs, and its undo.
 #[test]
-fn keys_and_certificates_alone_change_later() {
+fn installation_without_kubeconfig_changes() {
     let lab = installed();
     let certificate = lab.read("node/pki/apiserver.crt");
     std::fs::remove_file(lab.path("node/pki/apiserver.crt")).unwrap();
@@ -26,7 +26,7 @@ fn keys_and_certificates_alone_change_later() {
     lab.keyrite("install undo --pki node/pki").ok();
     assert_eq!(lab.listing("node"), without);
 
-    // One new key, and nothing for a kubeconfig.
+    // One new key, no kubeconfig.
     let (stem, subject, names) = PKI[0];
     lab.party(&format!("next/pki/{stem}.key"), &format!("one/pki/{stem}.csr"), subject, names, "pkcs8");
     lab.sign_cluster("one", "release3").ok();
@@ -39,9 +39,9 @@ fn keys_and_certificates_alone_change_later() {
     assert_eq!(lab.listing("node"), without);
 }
 
-/// A file is one thing: a CA file is no certificate's place, whatever lies there now.
+/// A file has one role: a CA file cannot be a certificate's file, whatever it contains now.
 #[test]
-fn no_file_is_two_things_at_once() {
+fn file_has_one_role() {
     let lab = installed();
     lab.keyrite("install undo --pki node/pki").ok();
     let refused = |release: &str, more: &str, needles: &[&str]| {
@@ -51,7 +51,7 @@ fn no_file_is_two_things_at_once() {
     };
     let both = ["apiserver.crt: is both the CA file of etcd-ca and the certificate of", "rename the key"];
     refused("release", "--ca etcd-ca=apiserver.crt", &both);
-    // As much when one of them is there already.
+    // The same if one of them exists already.
     lab.install("release", "node", "").ok();
     refused("release", "--ca etcd-ca=apiserver.crt --rotate-ca", &both);
     std::fs::copy(lab.path("node/pki/etcd/ca.crt"), lab.path("node/pki/apiserver.crt")).unwrap();
@@ -68,9 +68,9 @@ fn no_file_is_two_things_at_once() {
     lab.install("signed", "node", "--rotate-ca").ok();
 }
 
-/// A list that has a file twice is not followed.
+/// A journal with a duplicate file is not used.
 #[test]
-fn a_list_with_a_file_twice_undoes_nothing() {
+fn journal_with_duplicate_file_undoes_nothing() {
     let lab = installed();
     let list = lab.run("find", &["node/pki/.keyrite", "-name", "undo.json"]).ok().out;
     let list = list.trim_end();
@@ -85,9 +85,9 @@ fn a_list_with_a_file_twice_undoes_nothing() {
     assert_eq!(lab.listing("node"), before);
 }
 
-/// Two ledgers share a node: each counts for itself, and neither forgets the other.
+/// Two ledgers share a node: each has its own sequence, and both are remembered.
 #[test]
-fn an_older_release_stays_out_after_another_ledgers() {
+fn older_release_is_refused_after_another_ledger() {
     let (lab, theirs) = (installed(), Lab::cluster());
     lab.control_plane("next", "bundle3");
     lab.sign_cluster("bundle3", "release3").ok();
@@ -110,7 +110,7 @@ fn an_older_release_stays_out_after_another_ledgers() {
     assert!(lab.keyrite(&command).ok().out.contains("NOTHING TO DO"));
     assert_eq!(lab.listing("node"), before);
 
-    // A rehearsal among them, one root twice, and a record of another version.
+    // A mix of rehearsal and production, a duplicate root, a record of another version.
     let record = "node/pki/.keyrite/installed.json";
     for (text, needle) in [
         (both.replacen("\"production\"", "\"rehearsal\"", 1), "has a release of kind Rehearsal"),

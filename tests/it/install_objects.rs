@@ -1,4 +1,4 @@
-//! `keyrite install objects`: what kubectl takes, judged by kubectl.
+//! `keyrite install objects`: output for kubectl, checked by kubectl.
 
 use crate::support::{self, Lab, WEB};
 use base64ct::{Base64, Encoding};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 const OBJECTS: &str = "[[roster]]\npath = \"objects/*.csr\"\nprofile = \"client\"\nauthority = \"root-ca\"\nsubject = [\"CN=*\"]\n";
 
-/// A release with certificates for two objects, one of an odd name, and a server's.
+/// Creates a release with certificates for two objects, one with an unusual name, and for a server.
 fn released() -> Lab {
     let lab = Lab::new();
     lab.root("ecdsa-p256");
@@ -36,7 +36,7 @@ fn decoded(value: &Value) -> String {
 }
 
 #[test]
-fn kubectl_takes_what_is_written() {
+fn kubectl_accepts_the_output() {
     let lab = released();
     let ran = lab.keyrite(&format!("{OBJECTS_OF} out")).ok();
     assert!(ran.out.contains("Certificates for 2 requests") && ran.out.contains("No Secrets"), "{}", ran.out);
@@ -50,7 +50,7 @@ fn kubectl_takes_what_is_written() {
         lab.read("release/certificates/objects/node-csr-x7f.crt")
     );
 
-    // kubectl merges it into an object; conditions stay.
+    // kubectl merges it into an object and keeps the conditions.
     lab.write("object.json", r#"{"apiVersion":"certificates.k8s.io/v1","kind":"CertificateSigningRequest","metadata":{"name":"node-csr-x7f"},"spec":{"request":"","signerName":"example.com/x","usages":["client auth"]},"status":{"conditions":[{"type":"Approved","status":"True"}]}}"#);
     let patch_text = lab.read("out/status/node-csr-x7f.json");
     let merged = lab
@@ -64,7 +64,7 @@ fn kubectl_takes_what_is_written() {
     assert_eq!(merged["status"]["conditions"][0]["type"], "Approved");
     assert_eq!(merged["status"]["certificate"], patch["status"]["certificate"]);
 
-    // The commands as a shell runs them: a kubectl that writes down what it was given.
+    // The commands run by a shell, with a kubectl that records its arguments.
     lab.write("bin/kubectl", "#!/bin/sh\nfor word; do echo \"<$word>\"; done >> \"$LOG\"\n");
     lab.run("chmod", &["755", "bin/kubectl"]).ok();
     let script = "PATH=$PWD/bin:$PATH LOG=$PWD/log sh out/status.sh";
@@ -101,7 +101,7 @@ fn kubectl_takes_what_is_written() {
 }
 
 #[test]
-fn a_secret_is_made_only_of_a_key_that_is_given() {
+fn secrets_need_a_given_key() {
     let lab = released();
     let ran = lab.keyrite(&format!("{OBJECTS_OF} out --key-dir keys")).ok();
     assert!(ran.out.contains("Secrets (1), each with a PRIVATE KEY"), "{}", ran.out);
@@ -116,7 +116,7 @@ fn a_secret_is_made_only_of_a_key_that_is_given() {
 }
 
 #[test]
-fn nothing_is_written_when_something_is_wrong() {
+fn errors_leave_no_output() {
     let lab = released();
     lab.run("sh", &["-c", "cp -r release bad && echo >> bad/transcript.jsonl && mkdir there"]).ok();
     let of = |release: &str, more: &str| {
@@ -141,15 +141,15 @@ fn nothing_is_written_when_something_is_wrong() {
     let ran = lab.run("unshare", &["--mount", "sh", "-c", &full]).fails(3, &["No space left on device"]);
     assert!(!ran.out.contains("new"), "{ran:?}");
     assert!(!lab.path("new").exists());
-    // A path that escapes nothing that an object could be called.
+    // A path that does not decode to a valid object name.
     lab.party("away/c.key", "in2/objects/a_2fb.csr", "/CN=c", "", "sec1");
     lab.sign("in2", "release2").ok();
     of("release2", "--out new").fails(1, &["a_2fb.crt: is not an object name"]);
 }
 
-/// From what an API server prints back to its objects: each gets the certificate of its own request.
+/// From the API server's output back to its objects: each gets the certificate of its own request.
 #[test]
-fn objects_get_their_certificates_back() {
+fn objects_receive_their_certificates() {
     let lab = Lab::new();
     let fixture = support::repository().join("tests/fixtures/csr-list.json");
     lab.write("csr.json", std::fs::read(fixture).unwrap());
@@ -161,7 +161,7 @@ fn objects_get_their_certificates_back() {
     lab.keyrite(&format!("install objects release {root}")).fails(1, &["REHEARSAL"]);
     lab.keyrite(&format!("install objects release {root} --rehearsal")).ok();
     assert!(lab.read("out/trust-bundle.json").contains("keyrite/rehearsal"));
-    // In the API server's place: the object of that name, merged by the real kubectl.
+    // In place of the API server: the object of that name, merged by the real kubectl.
     lab.write(
         "bin/kubectl",
         "#!/bin/sh\nset -e\nfor word; do case $word in --patch-file=*) patch=$(cat \"${word#*=}\");; esac; name=$word; done\nPYTHONUTF8=1 python3 -c 'import json,sys; print(json.dumps([i for i in json.load(open(sys.argv[1]))[\"items\"] if i[\"metadata\"][\"name\"]==sys.argv[2]][0]))' \"$TOP/csr.json\" \"$name\" > \"$TOP/object.json\"\n\"$REAL\" patch --local -f \"$TOP/object.json\" --type=merge -p \"$patch\" -o json >> \"$TOP/patched.json\"\necho , >> \"$TOP/patched.json\"\n",

@@ -1,5 +1,5 @@
-//! Kills and stops: a ceremony that was interrupted anywhere is finished by `resume` with each
-//! request answered exactly once, and every signature accounted for.
+//! Kills and stops: an interrupted ceremony is finished by `resume`, with each request answered
+//! exactly once and every signature accounted for.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row};
 
 use crate::support::{self, Lab, P256, WEB};
 
-/// A root, a script and a bundle of three good requests and a bad one.
+/// Creates a root, a script and a bundle of three valid requests and an invalid one.
 fn ready() -> Lab {
     let lab = Lab::signing();
     for name in ["a", "b", "c"] {
@@ -22,7 +22,7 @@ fn ready() -> Lab {
     lab
 }
 
-/// The release must be the one that an undisturbed run gives, serials and times apart.
+/// Requires the same release as from an undisturbed run, except serial numbers and times.
 fn whole(lab: &Lab) {
     assert_eq!(
         lab.files("out"),
@@ -75,7 +75,8 @@ fn killed_at_each_signature() {
     }
 }
 
-/// Edits the database of a ceremony that waits: `resume` signs nothing more, and `audit` finds it.
+/// Edits the database of an open ceremony: `resume` signs nothing more, and `audit` reports the
+/// edit.
 #[track_caller]
 fn edited(lab: &Lab, what: &str, edit: impl FnOnce(&Connection)) {
     lab.run("sh", &["-c", "rm -rf kept && cp -r ledger kept"]).ok();
@@ -86,19 +87,19 @@ fn edited(lab: &Lab, what: &str, edit: impl FnOnce(&Connection)) {
     assert_eq!(audit.code, 1, "{what}: audit found nothing\n{}", audit.out);
     assert!(audit.err.contains("THE RECORD DOES NOT HOLD"), "{}", audit.err);
     let resumed = lab.resume();
-    // What is found while people are there may be after something was signed.
+    // An edit found after people have signed in may come after a signature.
     let code = if resumed.code == 3 { 3 } else { 4 };
     resumed.fails(code, &["The ledger was modified"]);
     assert_eq!(before, (count(lab, reserved), count(lab, issued)), "{what}");
     lab.run("sh", &["-c", "rm -rf ledger && mv kept ledger"]).ok();
 }
 
-/// Where these octets are.
+/// Returns the position of these octets.
 fn place(octets: &[u8], what: &[u8]) -> usize {
     octets.windows(what.len()).position(|window| window == what).unwrap()
 }
 
-/// Puts octets in the place of others, wherever those are.
+/// Replaces octets, wherever they are.
 fn exchange(octets: &mut [u8], from: &[u8], to: &[u8]) {
     place(octets, from);
     for at in 0..=octets.len() - from.len() {
@@ -108,32 +109,32 @@ fn exchange(octets: &mut [u8], from: &[u8], to: &[u8]) {
     }
 }
 
-/// Writes over what follows the first of these octets.
+/// Overwrites the octets that follow the first occurrence.
 fn overwrite(octets: &mut [u8], after: &[u8], with: &[u8]) {
     let start = place(octets, after) + after.len();
     octets[start..start + with.len()].copy_from_slice(with);
 }
 
 #[test]
-fn edits_while_a_ceremony_waits_are_found() {
+fn edits_of_open_ceremony_are_detected() {
     let anywhere = [
         r#"UPDATE request SET approval = replace(approval, 'seconds":', 'seconds":1') WHERE path = 'web/a.csr'"#,
         "UPDATE request SET approval = replace(approval, 'a.example', 'z.example') WHERE path = 'web/a.csr'",
         "UPDATE request SET spki = (SELECT spki FROM request WHERE path = 'web/b.csr') WHERE path = 'web/a.csr'",
-        // Another sound request in its place, with everything that belongs to it.
+        // Another valid request, with all its data.
         "UPDATE request SET (octets, sha256, spki, spki_sha256, approval) = (SELECT octets, sha256, spki, spki_sha256, approval FROM request WHERE path = 'web/b.csr') WHERE path = 'web/a.csr'",
-        // What was refused is approved.
+        // A refused request becomes approved.
         "UPDATE request SET refusal = NULL, (spki, approval) = (SELECT spki, approval FROM request WHERE path = 'web/a.csr') WHERE path = 'web/bad.csr'; UPDATE ceremony SET approved = 4, refused = 0 WHERE id = 2",
         "UPDATE request SET refusal = '[]', approval = NULL WHERE path = 'web/b.csr'",
         "UPDATE transcript SET line = replace(line, 'present', 'absent') WHERE ceremony = 2",
         "DELETE FROM transcript WHERE ceremony = 2 AND number = 3",
         "UPDATE ceremony SET plan = replace(plan, 'example.test', 'example.fest') WHERE id = 2",
         "UPDATE ceremony SET plan = replace(plan, 'module = ', 'module =  ') WHERE id = 2",
-        // What else the ledger says of the ceremony: token, place of the release, its very begin.
+        // Other facts of the ceremony: token, output, the begin record.
         r#"UPDATE ceremony SET plan = replace(plan, '"token_serial":"', '"token_serial":"0') WHERE id = 2"#,
         r#"UPDATE ceremony SET plan = replace(plan, '/out"', '/our"') WHERE id = 2"#,
         "DELETE FROM transcript WHERE ceremony = 2",
-        // Keys and releases of ceremonies before it.
+        // Keys and releases of earlier ceremonies.
         "UPDATE token_key SET certificate = (SELECT certificate FROM token_key WHERE name = 'manifest') WHERE name = 'root-ca'",
         "UPDATE token_key SET key_id = x'00' WHERE name = 'root-ca'",
         "UPDATE token_key SET token_serial = 'other' WHERE name = 'root-ca'",
@@ -144,7 +145,7 @@ fn edits_while_a_ceremony_waits_are_found() {
     let pending: [fn(&mut Vec<u8>); 5] = [
         // digitalSignature becomes keyCertSign and cRLSign.
         |tbs| exchange(tbs, &[3, 2, 7, 0x80], &[3, 2, 1, 6]),
-        // The year in which it begins.
+        // The year of notBefore.
         |tbs| overwrite(tbs, &[0x17, 0x0d], b"20"),
         |tbs| overwrite(tbs, &[0x17, 0x0d], b"45"),
         // Another serial number, in octets and column.
@@ -179,10 +180,9 @@ fn edits_while_a_ceremony_waits_are_found() {
     }
 }
 
-/// The chained records say that certificates were reserved, or that a ceremony was given up: rows
-/// that say otherwise change nothing.
+/// Rows that contradict chained records of reservations and abandonment have no effect.
 #[test]
-fn what_the_records_say_cannot_be_undone() {
+fn records_override_edited_rows() {
     let mut lab = ready();
     lab.faulty();
     lab.set("FAULTY_TOKEN_MODE", "kill");
@@ -197,14 +197,14 @@ fn what_the_records_say_cannot_be_undone() {
     lab.resume().fails(3, &["The ledger was modified"]);
     lab.run("sh", &["-c", "rm -rf ledger && mv kept ledger"]).ok();
     give_up().fails(2, &["it can only be resumed"]);
-    // The module that gets the PIN is the very file of the begin.
+    // Only the module of the begin record receives the PIN.
     lab.run("sh", &["-c", "cp faulty_token.so kept.so && printf x >> faulty_token.so"]).ok();
     lab.resume().fails(4, &["faulty_token.so", "SHA-256", "put that file back"]);
     lab.run("mv", &["kept.so", "faulty_token.so"]).ok();
     lab.resume().ok();
     whole(&lab);
 
-    // What was given up stays so.
+    // An abandoned ceremony stays abandoned.
     let mut lab = ready();
     lab.faulty();
     lab.set("FAULTY_TOKEN_MODE", "kill");
@@ -217,7 +217,7 @@ fn what_the_records_say_cannot_be_undone() {
 }
 
 #[test]
-fn edits_while_a_key_waits_are_found() {
+fn edits_of_pending_key_are_detected() {
     let mut lab = Lab::new();
     lab.write_root_script();
     lab.faulty();
@@ -238,7 +238,8 @@ fn edits_while_a_key_waits_are_found() {
 #[test]
 fn killed_while_creating_keys() {
     for mode in ["kill", "killafter", "killgen"] {
-        // Challenge and certificate of the root, the manifest key's certificate, challenge and manifest.
+        // Challenge and certificate of the root, the manifest key's certificate, challenge and
+        // manifest.
         for at in 1..=if mode == "killgen" { 2 } else { 5 } {
             let mut lab = Lab::new();
             lab.write_root_script();
@@ -257,11 +258,11 @@ fn killed_while_creating_keys() {
     }
 }
 
-/// What a token made and did not report is known again under its label and ID: shown, and kept or
-/// destroyed as somebody decides.
+/// Objects that a token created and did not report are recognised by label and ID: shown, and kept
+/// or destroyed by decision.
 #[test]
-fn what_is_found_of_a_key_is_kept_or_destroyed() {
-    // A pair of which the token reported an error; half a pair; half of one whose maker died.
+fn found_key_objects_are_kept_or_destroyed() {
+    // A pair with an error reported by the token; half a pair; half a pair of a killed run.
     for (mode, code, decisions) in [
         ("generror", 4, ["keep", "accept", "destroy"].as_slice()),
         ("genpublic", 4, &["destroy"]),
@@ -276,7 +277,7 @@ fn what_is_found_of_a_key_is_kept_or_destroyed() {
                 lab.set("FAULTY_TOKEN_AT", &at.to_string());
                 let ran = lab.ceremony("root.toml", "--out root");
                 let what = format!("{mode} {at} {decision}");
-                // Of a first key nothing is signed yet.
+                // Nothing is signed yet with a first key.
                 assert_eq!(ran.code, if at == 1 { code.min(3) } else { code }, "{what}: {ran:?}");
                 if code > 0 {
                     assert!(ran.err.contains("C_GenerateKeyPair: CKR_DEVICE_ERROR"), "{what}: {}", ran.err);
@@ -316,10 +317,10 @@ fn what_is_found_of_a_key_is_kept_or_destroyed() {
     }
 }
 
-/// An answers file that accepts destroys nothing; what was decided holds in the audit and in what follows,
-/// when the program is killed while it destroys, too.
+/// An answers file with "accept" destroys nothing. A decision is final in the audit and in later
+/// runs, even if the program is killed while it destroys.
 #[test]
-fn what_is_destroyed_was_decided() {
+fn destruction_needs_a_decision() {
     for (mode, kills) in [("genpublic", 1), ("generror", 2)] {
         for at in 1..=kills {
             let mut lab = Lab::new();
@@ -348,10 +349,10 @@ fn what_is_destroyed_was_decided() {
     }
 }
 
-/// What lies on the token and is not the key's is not destroyed with it: another program's object, or a key
-/// that the token does not show for a while.
+/// Only the key's own objects are destroyed: not another program's object, and not while the token
+/// hides part of the key.
 #[test]
-fn nothing_else_is_destroyed_with_what_is_found() {
+fn other_objects_are_not_destroyed() {
     let pkcs11 = |lab: &Lab, what: &str| {
         let command = format!("pkcs11-tool --module {} --login --pin $(cat pin) {what}", support::SOFTHSM);
         lab.run("sh", &["-c", &command]).ok()
@@ -380,7 +381,7 @@ fn nothing_else_is_destroyed_with_what_is_found() {
         assert!(left.contains("root-ca") && left.matches("Private Key Object").count() == 2, "{left}");
         assert_eq!(left.contains("Data object"), stranger, "{left}");
         if !stranger {
-            // It was only hidden: the ceremony goes on.
+            // It was only hidden: the ceremony continues.
             lab.set("FAULTY_TOKEN_MODE", "none");
             lab.keyrite(resume).ok();
             lab.keyrite("audit ledger").ok();
@@ -388,9 +389,10 @@ fn nothing_else_is_destroyed_with_what_is_found() {
     }
 }
 
-/// A token that makes nothing leaves nothing to decide; one that keeps what it must not is asked again.
+/// A token that creates nothing leaves nothing to decide; if destruction fails, the question is
+/// asked again.
 #[test]
-fn a_key_that_was_not_made_leaves_the_ledger_free() {
+fn failed_key_generation_leaves_ledger_usable() {
     let mut lab = Lab::new();
     lab.write_root_script();
     lab.faulty();
@@ -398,7 +400,8 @@ fn a_key_that_was_not_made_leaves_the_ledger_free() {
     lab.ceremony("root.toml", "--out root")
         .fails(3, &["C_GenerateKeyPair: CKR_MECHANISM_INVALID", "is closed"]);
     lab.resume().fails(2, &["nothing to resume"]);
-    // A token that failed may hide what it made: it is looked at anew, and then there may be an end.
+    // A token that failed may hide what it created: it is searched again before the ceremony can be
+    // closed.
     lab.set("FAULTY_TOKEN_MODE", "genfail");
     lab.ceremony("root.toml", "--out root").fails(3, &["C_GenerateKeyPair: CKR_DEVICE_ERROR"]);
     lab.resume().fails(3, &["C_GenerateKeyPair: CKR_DEVICE_ERROR"]);
@@ -408,7 +411,7 @@ fn a_key_that_was_not_made_leaves_the_ledger_free() {
     lab.keyrite(stopping).fails(1, &["create is \"no\"", "is closed"]);
     lab.resume().fails(2, &["nothing to resume"]);
     lab.keyrite("audit ledger").ok();
-    // What it made otherwise than asked it does not destroy.
+    // It does not destroy a key that it created with other attributes.
     lab.set("FAULTY_TOKEN_MODE", "stuck");
     lab.ceremony("root.toml", "--out root").fails(3, &["CKA_EXTRACTABLE is true", "could NOT be destroyed"]);
     lab.write("answers.toml", accepting.replace("found-key = \"accept\"", "found-key = \"destroy\""));
@@ -419,10 +422,10 @@ fn a_key_that_was_not_made_leaves_the_ledger_free() {
     lab.keyrite("audit ledger root --root root/authorities/root-ca.crt").ok();
 }
 
-/// A key that was generated and reserved, and is not on the token any more: its serial number stays
-/// spent, and another key is made.
+/// A reserved key that disappeared from the token: its serial number stays spent, and another key
+/// is created.
 #[test]
-fn a_key_that_is_gone_is_made_anew() {
+fn missing_key_is_regenerated() {
     for objects in [vec!["privkey"], vec!["pubkey"], vec!["privkey", "pubkey"]] {
         let mut lab = Lab::new();
         lab.write_root_script();
@@ -449,7 +452,7 @@ fn a_key_that_is_gone_is_made_anew() {
     }
 }
 
-/// Kills at system calls that write, sync or rename: each n-th of them, through the whole run.
+/// Kills at calls that write, sync or rename: every n-th, through the whole run.
 #[test]
 fn killed_at_system_calls() {
     for call in ["pwrite64", "fsync", "write", "mkdir", "openat"] {
@@ -468,7 +471,7 @@ fn killed_at_system_calls() {
                 break;
             }
             killed += 1;
-            // Killed before the ceremony began: then it begins; otherwise it is finished.
+            // A ceremony killed before its begin is started, any other is finished.
             let resumed = lab.resume();
             if resumed.code == 2 && resumed.err.contains("nothing to resume") {
                 if !lab.path("out/manifest.json.p7s").exists() {
@@ -489,7 +492,7 @@ fn killed_at_system_calls() {
     }
 }
 
-/// A tar gets its name last: killed before that or after, `resume` finishes it, and once.
+/// A tar is renamed last: killed before or after that, `resume` finishes it exactly once.
 #[test]
 fn killed_while_a_tar_is_written() {
     for call in ["fsync", "rename", "unlink"] {
@@ -524,7 +527,7 @@ fn killed_while_a_tar_is_written() {
     }
 }
 
-/// A full disk or a failing one under the ledger: a named fault, and `resume` once it is mended.
+/// A full or failing disk under the ledger: a named fault, and `resume` after the repair.
 #[test]
 fn failing_disk() {
     for (call, error) in [("pwrite64", "ENOSPC"), ("fsync", "EIO")] {
@@ -571,9 +574,9 @@ fn clock_behind_the_ledger() {
     assert!(!lab.path("out").exists());
 }
 
-/// A bundle whose time ends while the ceremony waits is not signed; what waits can be given up.
+/// A bundle that expires while the ceremony is open is not signed; the ceremony can be abandoned.
 #[test]
-fn bundle_that_ended_meanwhile() {
+fn bundle_expired_meanwhile() {
     let mut lab = ready();
     lab.keyrite("request collect in --out short --cluster lab --expires-in 1").ok();
     lab.faulty();
@@ -587,9 +590,9 @@ fn bundle_that_ended_meanwhile() {
     lab.keyrite("ceremony abandon --ledger ledger --by Ada --reason ended").ok();
 }
 
-/// A stick that is not mounted when the ceremony goes on: the folder is there all the same.
+/// A medium that is not mounted at resume, with its mount point present.
 #[test]
-fn a_medium_that_is_gone_is_told() {
+fn missing_medium_is_reported() {
     let mut lab = ready();
     lab.faulty();
     std::fs::create_dir(lab.path("stick")).unwrap();
@@ -612,7 +615,7 @@ fn a_medium_that_is_gone_is_told() {
 }
 
 #[test]
-fn two_at_once() {
+fn concurrent_ceremonies() {
     let lab = ready();
     let held = lab.hold("ledger");
     lab.sign("in", "out").fails(2, &["is in use by another program; wait until its ceremony is done"]);

@@ -1,9 +1,9 @@
-//! Programs that are not ours judge every kind of artifact. `scripts/install-debian.sh test`
-//! installs them.
+//! Independent programs check every kind of artifact. `scripts/install-debian.sh test` installs
+//! them.
 
 use crate::support::{Lab, P256, Ran, repository};
 
-/// A rehearsal's release: every shipped certificate profile but the single ones.
+/// Creates a rehearsal's release: every shipped certificate profile except the single ones.
 fn rehearsal() -> Lab {
     let lab = Lab::without_token();
     lab.keyrite("rehearse --out show").ok();
@@ -50,7 +50,7 @@ fn openssl_and_gnutls_verify_every_certificate_for_its_purpose() {
             }
         }
     }
-    // The manifest's signer passes for no TLS peer, and for a signer of manifests with its policy.
+    // The manifest signer is not accepted as a TLS peer, and has the policy of manifest keys.
     lab.openssl("pkcs7 -inform DER -in show/release/manifest.json.p7s -print_certs -out signer.crt").ok();
     let policy = keyrite::issuance::MANIFEST_SIGNING;
     lab.openssl(&format!(
@@ -66,7 +66,7 @@ fn openssl_and_gnutls_verify_every_certificate_for_its_purpose() {
 }
 
 #[test]
-fn pkilint_finds_nothing_but_single_label_names_and_a_long_arc() {
+fn pkilint_reports_only_single_label_names_and_a_long_arc() {
     let lab = rehearsal();
     lab.openssl("pkcs7 -inform DER -in show/release/manifest.json.p7s -print_certs -out signer.crt").ok();
     let ran = judge(
@@ -99,7 +99,7 @@ print("clean", seen)
 }
 
 #[test]
-fn manifest_fits_its_schema_and_another_library_reads_the_certificates() {
+fn manifest_matches_its_schema_and_another_library_reads_the_certificates() {
     let lab = rehearsal();
     let schema = repository().join("ceremony/manifest.schema.json");
     let ran = judge(
@@ -144,7 +144,7 @@ print("read")
     assert!(ran.out.contains("read"), "{ran:?}");
 }
 
-/// Serial numbers: every bit position but the fixed first octet takes both values.
+/// Serial numbers: every bit after the fixed first octet takes both values.
 #[test]
 fn serial_numbers_are_random_in_every_bit() {
     let lab = Lab::signing();
@@ -169,9 +169,9 @@ fn serial_numbers_are_random_in_every_bit() {
     assert!(serials.iter().all(|serial| serial.starts_with("01") && serial.len() == 40));
 }
 
-/// What `keyrite schema` prints is what lies beside the scripts, and what transcripts and indexes are.
+/// The output of `keyrite schema` equals the shipped schemas, which accept transcripts and indexes.
 #[test]
-fn transcripts_and_indexes_fit_their_schemas() {
+fn transcripts_and_indexes_match_their_schemas() {
     let lab = rehearsal();
     for name in ["transcript", "index"] {
         let file = repository().join(format!("ceremony/{name}.schema.json"));
@@ -217,9 +217,9 @@ print("fits", len(seen))
     assert!(ran.out.contains("fits"), "{ran:?}");
 }
 
-/// What commands print with `--json`, and the record of an installation, against `keyrite schema`.
+/// `--json` output and the record of an installation, against `keyrite schema`.
 #[test]
-fn json_for_machines_fits_its_schema() {
+fn json_output_matches_its_schemas() {
     let lab = rehearsal();
     let keyrite = env!("CARGO_BIN_EXE_keyrite");
     let write = |arguments: &str, to: &str| {
@@ -234,7 +234,7 @@ fn json_for_machines_fits_its_schema() {
     )
     .unwrap();
     write("audit show/ledger show/release --json", "audit.json").ok();
-    // One request is a stranger's, which the script refuses.
+    // One request is unauthorised and refused by the script.
     let check = "show/cluster/bundle show/stranger --script show/plan/kubernetes-sign.toml";
     write(&format!("request check {check} --json"), "request-check.json").fails(1, &["1 of 21"]);
     write("ledger due --ledger show/ledger --json", "ledger-due.json").ok();

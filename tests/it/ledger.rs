@@ -1,9 +1,9 @@
-//! The ledger's files, after somebody else had them: what is not keyrite's, or cannot be, is refused
-//! before anything is written or signed.
+//! Modified ledger files: foreign or impossible data is refused before anything is written or
+//! signed.
 
 use crate::support::{Lab, P256};
 
-/// A root, and a bundle that waits to be signed.
+/// Creates a root, and a bundle to be signed.
 fn ready() -> Lab {
     let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
@@ -11,14 +11,14 @@ fn ready() -> Lab {
     lab
 }
 
-/// Performs these statements on a fresh copy of the ledger.
+/// Executes these statements on a fresh copy of the ledger.
 fn edit(lab: &Lab, sql: &str) {
     lab.edit_copy("kept", "ledger", sql);
 }
 
-/// When something was written stands in the records alone, and a line that is none tells no time.
+/// Times are only in the records, and an invalid line has none.
 #[test]
-fn last_line_that_is_no_record() {
+fn invalid_last_record() {
     let lab = ready();
     let lines =
         ["'gone'", r#"replace(line, '"time":', '"when":')"#, r#"replace(line, '"time":"2', '"time":"x')"#];
@@ -34,11 +34,11 @@ fn last_line_that_is_no_record() {
     lab.sign("in", "out").ok();
 }
 
-/// A journal that SQLite would play back, whatever else lies there, and a database that is no file.
+/// A journal that SQLite would replay, other files, and a database that is not a regular file.
 #[test]
-fn only_the_ledger_lies_in_its_folder() {
+fn foreign_files_in_the_ledger_folder() {
     let lab = ready();
-    // The pages of an older ledger, as SQLite itself writes them.
+    // Pages of an older ledger, in SQLite's own format.
     let old = rusqlite::Connection::open(lab.path("old.sqlite")).unwrap();
     let pages = "INSERT INTO t VALUES (zeroblob(9000));".repeat(50);
     old.execute_batch(&format!(
@@ -88,7 +88,7 @@ fn only_the_ledger_lies_in_its_folder() {
         assert!(!lab.path("out").exists() && !lab.path("report.html").exists());
     }
     edit(&lab, "");
-    // Nor does keyrite itself put anything there.
+    // keyrite itself creates no other files.
     let told = ["lies in the ledger's folder, which is for the ledger alone"];
     lab.sign("in", "ledger/out.tar").fails(2, &told);
     lab.run("ln", &["-s", "ledger", "link"]).ok();
@@ -96,9 +96,9 @@ fn only_the_ledger_lies_in_its_folder() {
     lab.sign("in", "out").ok();
 }
 
-/// A row that is there when all are read, and is not found when it is looked up.
+/// A row that exists in a full scan, but not in an index lookup.
 #[test]
-fn indexes_are_held_against_their_tables() {
+fn indexes_are_compared_with_their_tables() {
     let lab = ready();
     lab.csr("in/web/b.csr", "/CN=b", "DNS:b.example.test", P256);
     lab.sign("in", "out").ok();
@@ -122,7 +122,7 @@ fn indexes_are_held_against_their_tables() {
         let at = page.windows(7).position(|octets| octets == b"root-ca").unwrap();
         page[at + 6] = b'b';
     });
-    // The first two rows change places.
+    // Swaps the first two rows.
     damaged("request_key", |page| page[8..12].rotate_left(2));
     damaged("place", |page| page[8..12].rotate_left(2));
     edit(&lab, "");
@@ -131,7 +131,7 @@ fn indexes_are_held_against_their_tables() {
 
 /// Values, lines and logs that would fill memory or disk.
 #[test]
-fn what_is_too_large_is_not_read() {
+fn oversized_data_is_not_read() {
     let mut lab = ready();
     let line = |length: u32| {
         format!("UPDATE transcript SET line = format('%{length}s', line) WHERE ceremony = 1 AND number = 3")
@@ -155,7 +155,7 @@ fn what_is_too_large_is_not_read() {
     lab.set("FAULTY_TOKEN_AT", "3");
     assert_eq!(lab.sign("in", "out").code, -1);
     lab.set("FAULTY_TOKEN_MODE", "none");
-    // A cut-off ledger is read from a copy, for which there must be room.
+    // An interrupted ledger is read from a copy, for which there must be room.
     let due = |size: &str| {
         std::fs::create_dir_all(lab.path("temporary")).unwrap();
         let command = format!(
@@ -170,7 +170,7 @@ fn what_is_too_large_is_not_read() {
     let told = ["ledger/ledger.sqlite-wal: is longer than 64 GiB"];
     lab.keyrite("audit ledger").fails(2, &told);
     lab.resume().fails(2, &told);
-    // As far as SQLite reads it, it is what it was.
+    // SQLite reads it as before.
     lab.run("truncate", &["-s", "1G", "ledger/ledger.sqlite-wal"]).ok();
     lab.resume().ok();
     lab.keyrite("audit ledger").ok();

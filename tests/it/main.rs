@@ -1,5 +1,5 @@
-//! Every test but those of the house (`tests/architecture.rs`), as one program: one topic a module, so that
-//! SQLite and the cryptography library are linked once.
+//! All tests except those of the architecture (`tests/architecture.rs`) in one program, one module
+//! per topic, so that SQLite and the cryptography library are linked once.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -25,6 +25,7 @@ mod cluster_whole;
 mod collect;
 mod custody;
 mod due;
+mod earlier_versions;
 mod etcd;
 mod faults;
 mod goldens;
@@ -39,7 +40,6 @@ mod ledger;
 mod main_job;
 mod manifest_key;
 mod objects;
-mod old_memory;
 mod paper;
 mod pause;
 mod people;

@@ -1,10 +1,10 @@
 //! The main job: authorities in a token, requests in, certificates and a signed manifest out,
-//! and stock programs that find it in order.
+//! verified by independent programs.
 
 use crate::support::{self, Lab, P256, WEB, repository};
 
 #[test]
-fn rehearsal_tells_the_story_and_marks_all_it_makes() {
+fn rehearsal_runs_everything_and_marks_its_output() {
     let lab = Lab::without_token();
     let ran = lab.keyrite("rehearse --out show").ok();
     assert!(ran.out.contains("20 certificates, 1 refused"), "{}", ran.out);
@@ -15,7 +15,7 @@ fn rehearsal_tells_the_story_and_marks_all_it_makes() {
     for authority in manifest["authorities"].as_array().unwrap() {
         assert!(authority["subject"].as_str().unwrap().contains("REHEARSAL"), "{authority}");
     }
-    // The commands that it prints must hold.
+    // The printed commands succeed.
     let cms = "cms -verify -binary -inform DER -in show/release/manifest.json.p7s -content show/release/manifest.json -CAfile show/release/authorities/kubernetes-ca.crt -out /dev/null";
     assert!(lab.openssl(cms).ok().err.contains("Verification successful"));
     let digest = repository().join("ceremony");
@@ -28,7 +28,7 @@ fn rehearsal_tells_the_story_and_marks_all_it_makes() {
         "the shipped script ran"
     );
     lab.keyrite("rehearse --out show").fails(2, &["show: exists"]);
-    // A rehearsal's ledger never becomes a real one.
+    // A rehearsal's ledger never becomes a production ledger.
     lab.write_root_script();
     lab.init_token("lab");
     lab.keyrite(&format!(
@@ -37,7 +37,7 @@ fn rehearsal_tells_the_story_and_marks_all_it_makes() {
     )).fails(2, &["is a rehearsal's ledger"]);
 }
 
-/// Every kind of authority key signs, and `openssl` verifies with purpose.
+/// Every type of authority key signs, and `openssl` verifies with purpose.
 #[test]
 fn every_authority_key_signs_what_openssl_verifies() {
     for key in ["ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-3072", "rsa-4096"] {
@@ -62,7 +62,7 @@ fn every_authority_key_signs_what_openssl_verifies() {
     }
 }
 
-/// Every kind of request key is accepted, PEM and DER, with each SHA-2.
+/// Every type of request key is accepted, in PEM and DER, with each SHA-2 hash.
 #[test]
 fn every_request_key_and_form_is_certified() {
     let lab = Lab::signing();
@@ -116,7 +116,7 @@ fn every_request_key_and_form_is_certified() {
     assert!(!usage("p256").contains("Key Encipherment"), "RFC 8813 section 3");
 }
 
-/// The layout: request paths decide, and the manifest lists every certificate and refusal.
+/// Request paths determine certificate paths, and the manifest lists every certificate and refusal.
 #[test]
 fn names_paths_and_manifest_agree() {
     let lab = Lab::new();
@@ -162,7 +162,7 @@ fn names_paths_and_manifest_agree() {
     }
 }
 
-/// A chain of two: the intermediate has path length 0, ends within its root, and signs.
+/// A chain of two: the intermediate has path length 0, expires before its root, and signs.
 #[test]
 fn intermediate_signs_within_its_root() {
     let lab = Lab::new();
@@ -188,7 +188,7 @@ fn intermediate_signs_within_its_root() {
     lab.keyrite("verify out --root root/authorities/root-ca.crt").ok();
     let chain = lab.read("out/authorities/issuing-ca.chain.crt");
     assert_eq!(chain.matches("BEGIN CERTIFICATE").count(), 2, "authority first, then its root");
-    // Below a path length of 0 no authority can be.
+    // No authority can be below a path length of 0.
     lab.write(
         "below.toml",
         lab.read("intermediate.toml")
@@ -214,7 +214,7 @@ fn shipped_single_scripts_run() {
     lab.keyrite("verify mid --root root/authorities/root-ca.crt").ok();
 }
 
-/// An authority outside the token: one request, told to people, limited by its certificate.
+/// An authority outside the token: one request, shown to people, limited by its certificate.
 #[test]
 fn shipped_signer_script_delegates() {
     let lab = Lab::cluster();
@@ -232,8 +232,8 @@ fn shipped_signer_script_delegates() {
     for part in ["CA:TRUE, pathlen:0", "TLS Web Server Authentication, TLS Web Client Authentication"] {
         assert!(text.contains(part), "{text}");
     }
-    // As the controller manager signs: a kubelet's certificate holds, another authority's does not,
-    // nor does one for a purpose that was not delegated.
+    // As the controller manager signs: a kubelet's certificate verifies; one for another authority
+    // or for a purpose that was not delegated does not.
     lab.write("client.ext", "extendedKeyUsage=clientAuth\n");
     lab.write("mail.ext", "extendedKeyUsage=emailProtection\n");
     lab.write("sub.ext", "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n");
@@ -253,7 +253,7 @@ fn shipped_signer_script_delegates() {
     assert!(verify("below.crt", "sslclient", " -untrusted sub.crt").err.contains("path length"));
 }
 
-/// Attributes of the keys, read by a program that is not ours.
+/// Attributes of the keys, read by an independent program.
 #[test]
 fn keys_cannot_leave_the_token() {
     let lab = Lab::new();
@@ -299,7 +299,7 @@ fn validity_is_exact() {
         out.trim().parse::<i64>().unwrap()
     };
     assert_eq!(second(&entry["not_after"]) - second(&entry["not_before"]), 365 * 86_400 - 1);
-    // Nine and a half years on, the leaf ends with its root.
+    // Nine and a half years later, the leaf expires with its root.
     let mut lab = lab;
     lab.clock("+3467d");
     lab.csr("late/web/b.csr", "/CN=b", "DNS:b.example.test", P256);
@@ -308,7 +308,7 @@ fn validity_is_exact() {
     lab.sign("late", "out2").ok();
     let manifest = lab.manifest("out2");
     assert_eq!(manifest["certificates"][0]["not_after"], manifest["authorities"][0]["not_after"]);
-    // After the root's end nothing is issued.
+    // Nothing is issued after the root's expiry.
     lab.clock("+3700d");
     lab.csr("gone/web/c.csr", "/CN=c", "DNS:c.example.test", P256);
     lab.write("pin", "wrong, but never asked for");

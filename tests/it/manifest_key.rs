@@ -1,5 +1,6 @@
-//! Whose manifest is believed: a key that authorities in the token certified for it, and no other below
-//! the same root, however its release is made up; and on a node the key that signed before.
+//! Which manifest keys are accepted: keys certified as such by authorities in the token, and no
+//! others below the same root, however their release is forged; on a node, the key that signed
+//! before.
 
 use crate::support::{self, Lab, P256};
 use keyrite::digest::Digest;
@@ -15,7 +16,7 @@ fn policy() -> String {
     format!("certificatePolicies={MANIFEST_SIGNING}\n")
 }
 
-/// Certificates made by openssl: whoever holds the key of one can make everything below it.
+/// Certificates made by openssl, whose keys the forger has.
 struct Forge {
     lab: Lab,
     template: Value,
@@ -24,7 +25,7 @@ struct Forge {
 }
 
 impl Forge {
-    /// A root outside any token, and a real release to be made up anew.
+    /// Creates a root outside any token, and a real release to be forged.
     fn new() -> Self {
         let lab = Lab::new();
         lab.root("ecdsa-p256");
@@ -33,7 +34,7 @@ impl Forge {
         forge
     }
 
-    /// A certificate below the last one, with these extensions; its key is with whoever forges.
+    /// Adds a certificate below the last one, with these extensions.
     fn below(&mut self, extensions: &str) -> &mut Self {
         let number = self.path.len();
         let name = format!("c{number}");
@@ -61,7 +62,7 @@ impl Forge {
         Certificate::from_pem(self.lab.read(&format!("{name}.crt")).as_bytes()).unwrap()
     }
 
-    /// A release in `out`, whose manifest the last certificate signs.
+    /// Writes a release to `out` whose manifest is signed by the last certificate's key.
     fn release(&self, edit: impl FnOnce(&mut Value)) -> &Self {
         let _ = std::fs::remove_dir_all(self.lab.path("out"));
         let (signer, authorities) = self.path.split_last().unwrap();
@@ -112,7 +113,8 @@ impl Forge {
         self.lab.keyrite(&format!("verify out --root c0.crt {more}"))
     }
 
-    /// Neither verified nor installed, nor made into objects; nothing lies anywhere.
+    /// Requires that it is not verified, not installed and not converted to objects, and that
+    /// nothing was written.
     #[track_caller]
     fn refused(&self, why: &str) {
         let lab = &self.lab;
@@ -124,23 +126,23 @@ impl Forge {
         assert!(!lab.path("objects").exists());
     }
 
-    /// Verified as one that proves all, or with the warning.
+    /// Requires that it is verified, with or without the warning.
     #[track_caller]
-    fn believed(&self, bound: bool, more: &str) {
+    fn accepted(&self, bound: bool, more: &str) {
         let ran = self.verify(more).ok();
         assert_eq!(ran.out.contains("WARNING"), !bound, "{}", ran.out);
         assert_eq!(ran.out.contains("NOT BOUND"), !bound, "{}", ran.out);
     }
 }
 
-/// What the forger makes is a release like any other: only the certificates decide.
+/// The forger's releases are valid except for the certificates.
 #[test]
-fn keys_certified_for_it_are_believed() {
+fn keys_certified_as_manifest_keys_are_accepted() {
     let mut forge = Forge::new();
     let bound = format!("{MAIL}{}", policy());
-    forge.below(&bound).release(|_| {}).believed(true, "");
-    forge.root().below(MAIL).release(|_| {}).believed(false, "");
-    forge.root().below(&format!("{CA_0}{}", policy())).below(&bound).release(|_| {}).believed(true, "");
+    forge.below(&bound).release(|_| {}).accepted(true, "");
+    forge.root().below(MAIL).release(|_| {}).accepted(false, "");
+    forge.root().below(&format!("{CA_0}{}", policy())).below(&bound).release(|_| {}).accepted(true, "");
     let limited =
         "nameConstraints=critical,permitted;dirName:base,excluded;DNS:example.test\n[base]\nO=Forged\n";
     forge
@@ -148,18 +150,18 @@ fn keys_certified_for_it_are_believed() {
         .below(&format!("{CA_0}{}{limited}", policy()))
         .below(&bound)
         .release(|_| {})
-        .believed(true, "");
+        .accepted(true, "");
     // The first format, which names no manifest keys.
     forge.root().below(MAIL).release(|manifest| {
         manifest["format"] = json!("keyrite-manifest-1");
         manifest.as_object_mut().unwrap().remove("manifest_keys");
     });
-    forge.believed(false, "");
+    forge.accepted(false, "");
 }
 
-/// The key of a subordinate, or of a leaf, speaks for nothing, whatever it makes.
+/// The key of a subordinate or a leaf is rejected, whatever it signs.
 #[test]
-fn keys_of_subordinates_are_not_believed() {
+fn subordinate_keys_are_rejected() {
     let mut forge = Forge::new();
     let bound = format!("{MAIL}{}", policy());
     let first = |manifest: &mut Value| {
@@ -181,7 +183,7 @@ fn keys_of_subordinates_are_not_believed() {
         .below(&bound)
         .release(|_| {})
         .refused("is not allowed by the authorities above it");
-    // Somebody else's, for any purpose: it lacks the policy, and cannot hand it on.
+    // A foreign subordinate for any purpose lacks the policy, and cannot delegate it.
     for (leaf, edit) in [(&bound, false), (&bound, true), (&MAIL.to_owned(), true)] {
         forge.root().below(CA).below(leaf);
         forge
@@ -191,9 +193,9 @@ fn keys_of_subordinates_are_not_believed() {
                 }
             })
             .refused("lacks the certificate policy of manifest keys");
-        // Somebody who knows the key says so.
+        // The key is named explicitly.
         let key = forge.certificate(forge.path.last().unwrap()).digest();
-        forge.believed(false, &format!("--manifest-key {key}"));
+        forge.accepted(false, &format!("--manifest-key {key}"));
         let other = Digest::of(b"");
         forge.verify(&format!("--manifest-key {other}")).fails(1, &["the manifest key that you trust has"]);
     }
@@ -210,9 +212,9 @@ fn keys_of_subordinates_are_not_believed() {
     forge.refused("lacks the certificate policy");
 }
 
-/// RFC 5280 6.1, from the root down.
+/// RFC 5280 section 6.1, from the root down.
 #[test]
-fn paths_that_do_not_hold_are_not_believed() {
+fn invalid_paths_are_rejected() {
     let mut forge = Forge::new();
     let bound = format!("{MAIL}{}", policy());
     let ca = |more: &str| format!("{CA}{}{more}", policy());
@@ -261,7 +263,7 @@ fn paths_that_do_not_hold_are_not_believed() {
         }
         forge.below(&bound).release(|_| {}).refused(why);
     }
-    // What the certificate itself is for.
+    // The purposes of the certificate itself.
     for (leaf, why) in [
         (
             format!("{}extendedKeyUsage=emailProtection\nkeyUsage=keyAgreement\n", policy()),
@@ -287,9 +289,10 @@ fn paths_that_do_not_hold_are_not_believed() {
     forge.refused("not among the manifest keys");
 }
 
-/// Leaves and delegated authorities of a release stand below their authorities, and none is a manifest key.
+/// Leaves and delegated authorities of a release are below their authorities, and are not manifest
+/// keys.
 #[test]
-fn certificates_that_cannot_be_where_they_are_listed() {
+fn misplaced_certificates_are_rejected() {
     let mut forge = Forge::new();
     let bound = format!("{MAIL}{}", policy());
     let server =
@@ -322,7 +325,7 @@ fn certificates_that_cannot_be_where_they_are_listed() {
     ];
     for (authority, extensions, delegated, why) in cases {
         forge.root().below(&authority).below(extensions);
-        // What stands below the authority is listed, and not what signs.
+        // The certificate below the authority is listed; it does not sign the manifest.
         let (pem, facts) = (forge.lab.read("c2.crt"), forge.certificate("c2").facts());
         let dns = if extensions == server { json!(["a.example.test"]) } else { json!([]) };
         let entry = json!({
@@ -345,9 +348,9 @@ fn certificates_that_cannot_be_where_they_are_listed() {
     }
 }
 
-/// A release that the first edition made is verified and installed, with a warning.
+/// A release of the first format is verified and installed, with a warning.
 #[test]
-fn releases_of_the_first_edition_are_believed_with_a_warning() {
+fn first_format_releases_are_accepted_with_a_warning() {
     let lab = Lab::without_token();
     let from = support::repository().join("tests/fixtures/first-edition");
     lab.run("cp", &["-r", from.to_str().unwrap(), "old"]).ok();
@@ -391,13 +394,13 @@ fn install(lab: &Lab, arguments: &str) -> support::Ran {
     ))
 }
 
-/// A node remembers the key that signed, and takes another only when an installed release announced it
-/// or somebody names it.
+/// A node pins the key that signed, and accepts another only if an installed release announced it
+/// or it is named explicitly.
 #[test]
-fn a_node_keeps_to_the_manifest_key_that_it_knows() {
+fn node_pins_the_known_manifest_key() {
     let lab = node();
     let before = lab.read("node/pki/.keyrite/installed.json");
-    // Under the same root, by the same ledger, and not announced to this node.
+    // Under the same root, from the same ledger, and not announced to this node.
     lab.ceremony("silent.toml", "--out out2").ok();
     lab.keyrite("verify out2 --root root/authorities/root-ca.crt").ok();
     let key = lab.manifest("out2")["signer"]["certificate_sha256"].as_str().unwrap().to_owned();
@@ -419,7 +422,7 @@ fn a_node_keeps_to_the_manifest_key_that_it_knows() {
         .fails(1, &["the manifest key that you trust has", "NOT VERIFIED"]);
     install(&lab, &format!("out2 --manifest-key {key}")).ok();
     install(&lab, "out2").ok();
-    // From now on it is known, and the release lists the first one beside it.
+    // It is known from now on, and the release lists the first one too.
     lab.ceremony("sign-second.toml", "--in in --out out3").fails(1, &["LEDGER-REPLAY"]);
     lab.csr("more/web/b.csr", "/CN=b", "DNS:b.example.test", P256);
     lab.ceremony("sign-second.toml", "--in more --out out3").ok();
@@ -430,7 +433,7 @@ fn a_node_keeps_to_the_manifest_key_that_it_knows() {
 }
 
 #[test]
-fn an_announced_manifest_key_is_taken() {
+fn announced_manifest_key_is_accepted() {
     let lab = node();
     lab.ceremony("announce.toml", "--out out2").ok();
     let keys = lab.manifest("out2")["manifest_keys"].clone();
@@ -440,7 +443,7 @@ fn an_announced_manifest_key_is_taken() {
     lab.ceremony("sign-second.toml", "--in more --out out3").ok();
     install(&lab, "out3").ok();
     lab.keyrite("audit ledger root out1 out2 out3 --root root/authorities/root-ca.crt").ok();
-    // A record of before, which knows no key, takes the one that signs next.
+    // An old record without a key pins the next one that signs.
     let record = lab.read("node/pki/.keyrite/installed.json").replace("installed-3", "installed-2");
     let mut old: Value = serde_json::from_str(&record).unwrap();
     old["releases"][0].as_object_mut().unwrap().remove("manifest_keys").unwrap();
@@ -449,9 +452,9 @@ fn an_announced_manifest_key_is_taken() {
     assert!(lab.read("node/pki/.keyrite/installed.json").contains("manifest_keys"));
 }
 
-/// A script cannot make a manifest key that nobody could tell from others.
+/// A script cannot create a manifest key without the policy.
 #[test]
-fn a_manifest_key_that_nothing_binds_is_not_made() {
+fn unbound_manifest_key_is_not_created() {
     let lab = Lab::new();
     lab.root("ecdsa-p256");
     let script = |profile: &str, manifest: &str| {
@@ -477,15 +480,15 @@ fn a_manifest_key_that_nothing_binds_is_not_made() {
     lab.ceremony("mid.toml", "--out mid").ok();
     let ran = lab.keyrite("verify mid --root root/authorities/root-ca.crt").ok();
     assert!(!ran.out.contains("WARNING"), "{}", ran.out);
-    // openssl reads the policy as it is documented.
+    // openssl reads the documented policy.
     let text = lab.openssl("x509 -in mid/authorities/mid.crt -noout -text").ok().out;
     assert!(text.contains(&format!("Policy: {MANIFEST_SIGNING}")), "{text}");
 }
 
-/// A manifest key that has ended can write any date into a manifest: it installs nothing any more, unless
-/// somebody names it, and neither does a release that says it is older than the installed one.
+/// An expired manifest key can forge any date in a manifest: it installs nothing unless it is named
+/// explicitly, and neither does a release that claims to be older than the installed one.
 #[test]
-fn a_manifest_key_that_has_ended_installs_nothing() {
+fn expired_manifest_key_installs_nothing() {
     let mut forge = Forge::new();
     forge.below(&format!("{MAIL}{}", policy()));
     let key = forge.certificate("c1").digest();
@@ -523,9 +526,9 @@ fn a_manifest_key_that_has_ended_installs_nothing() {
     install(&lab, &forge, &format!("--manifest-key {key}")).ok();
 }
 
-/// What verify and install refuse does not hold in an audit.
+/// A release that verify and install refuse fails an audit.
 #[test]
-fn an_audit_refuses_what_verify_refuses() {
+fn audit_rejects_what_verify_rejects() {
     let mut forge = Forge::new();
     forge.below(CA).below(&format!("{MAIL}{}", policy())).release(|_| {});
     let ran = forge.lab.keyrite("audit out --root c0.crt");

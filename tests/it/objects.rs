@@ -1,9 +1,9 @@
-//! CertificateSigningRequest objects: from what the API server prints to certificates.
+//! CertificateSigningRequest objects: from the API server's output to certificates.
 
 use crate::support::{self, Lab, P256, repository};
 use serde_json::{Value, json};
 
-/// What `kubectl get csr -o json` prints of a cluster of version 1.36.
+/// Output of `kubectl get csr -o json` from a cluster of version 1.36.
 fn list() -> Value {
     let path = repository().join("tests/fixtures/csr-list.json");
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
@@ -14,7 +14,7 @@ fn item<'l>(list: &'l mut Value, name: &str) -> &'l mut Value {
     items.iter_mut().find(|item| item["metadata"]["name"] == name).unwrap()
 }
 
-/// The list with this object alone.
+/// Returns the list with this object only.
 fn alone(name: &str) -> Value {
     let mut list = list();
     list["items"].as_array_mut().unwrap().retain(|item| item["metadata"]["name"] == name);
@@ -22,7 +22,7 @@ fn alone(name: &str) -> Value {
 }
 
 #[test]
-fn an_approval_that_says_nothing_is_told_as_such() {
+fn approval_without_message_is_reported() {
     let lab = Lab::without_token();
     lab.ceremony_files();
     for (reason, message, told) in [
@@ -43,7 +43,7 @@ fn an_approval_that_says_nothing_is_told_as_such() {
     }
 }
 
-/// A request for an object, made by openssl.
+/// Creates a request for an object with openssl.
 fn base64(lab: &Lab, subject: &str, names: &str) -> String {
     let path = format!("made/{}.csr", support::walk(lab.dir.path()).len());
     lab.csr(&path, subject, names, P256);
@@ -112,7 +112,7 @@ fn a_custom_signer_has_a_profile_in_the_script() {
 
 /// Each object that must not be signed is named, with an exit code, and nothing is written.
 #[test]
-fn objects_that_are_not_to_be_signed() {
+fn objects_that_must_not_be_signed() {
     let lab = Lab::without_token();
     let refused = |list: &Value, code: i32, texts: &[&str]| {
         lab.write("csr.json", list.to_string());
@@ -136,7 +136,7 @@ fn objects_that_are_not_to_be_signed() {
         .unwrap()
         .push(json!({ "type": "Denied", "status": "True" }));
     refused(&both, 1, &["left out alice: is denied"]);
-    // One that breaks its signer's rules takes the others with it.
+    // One object that breaks its signer's rules stops all of them.
     let mut all = list();
     let nodes = "/O=system:nodes/CN=system:node:w-1";
     item(&mut all, "csr-x9k4m")["spec"]["username"] = json!("system:node:w-9");
@@ -190,7 +190,7 @@ fn objects_that_are_not_to_be_signed() {
         json!(base64(&lab, "/O=system:nodes/O=x/CN=system:node:w-1", "DNS:w-1")),
         "O is system:nodes, x, required is exactly system:nodes",
     );
-    // A name that no path holds, and files that are no list of objects.
+    // A name that is not a valid path, and files that are not lists of objects.
     let mut long = alone("alice");
     long["items"][0]["metadata"]["name"] = json!("X".repeat(100));
     refused(&long, 1, &["[MEDIA-NAME]"]);
@@ -203,7 +203,7 @@ fn objects_that_are_not_to_be_signed() {
     lab.keyrite("request objects csr.json --out bundle")
         .fails(2, &["csr.json: is not a list of API objects"]);
     lab.keyrite("request objects none.json --out bundle").fails(2, &["none.json: No such file"]);
-    // One object alone, as `kubectl get csr NAME -o json` prints it, and a target that is taken.
+    // A single object, as printed by `kubectl get csr NAME -o json`, and an existing output.
     lab.write("csr.json", alone("alice")["items"][0].to_string());
     lab.write("taken/precious", "ours");
     lab.keyrite("request objects csr.json --out taken").fails(2, &["output folder is not empty"]);
@@ -211,9 +211,9 @@ fn objects_that_are_not_to_be_signed() {
     assert_eq!(lab.files("bundle"), ["bundle.json", "objects/alice.csr"]);
 }
 
-/// Offline the same rules hold for a bundle that was not made by keyrite.
+/// The ceremony applies the same rules to a bundle that was not made by keyrite.
 #[test]
-fn the_offline_side_has_the_signers_rules_too() {
+fn signer_rules_apply_in_the_ceremony() {
     let lab = Lab::without_token();
     lab.ceremony_files();
     lab.write("csr.json", list().to_string());

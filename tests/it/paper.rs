@@ -1,15 +1,15 @@
-//! Paper: what is printed is what runs, and nothing in it comes from elsewhere.
+//! Paper: the printed script is the one that runs, and the page loads nothing.
 
 use crate::support::messages::golden;
 use crate::support::{self, Lab, P256, repository};
 
-/// The numbered steps of a printed script.
+/// Returns the numbered steps of a printed script.
 fn printed(markdown: &str) -> Vec<String> {
     let steps = markdown.lines().filter_map(|line| line.strip_prefix("### Step "));
     steps.map(|line| format!("Step {line}")).collect()
 }
 
-/// The steps that a ceremony performed, by its transcript.
+/// Returns the steps of a ceremony from its transcript.
 fn executed(lab: &Lab, release: &str) -> Vec<String> {
     let transcript = lab.read(&format!("{release}/transcript.jsonl"));
     let records: Vec<serde_json::Value> =
@@ -27,7 +27,7 @@ fn print(lab: &Lab, script: &str) -> String {
     lab.keyrite(&format!("ceremony print {script} --format markdown")).ok().out
 }
 
-/// Without the digest of the program, which differs from one build to the next.
+/// Removes the digest of the program, which depends on the build.
 fn without_program(text: &str) -> String {
     let lines = text.lines().map(|line| match line.starts_with("| Its SHA-256 |") {
         true => "| Its SHA-256 | (of the program) |",
@@ -37,7 +37,7 @@ fn without_program(text: &str) -> String {
 }
 
 #[test]
-fn printed_steps_are_the_executed_ones_for_every_shipped_script() {
+fn printed_steps_match_executed_steps() {
     let lab = Lab::without_token();
     lab.ceremony_files();
     lab.keyrite("rehearse --out show").ok();
@@ -49,7 +49,7 @@ fn printed_steps_are_the_executed_ones_for_every_shipped_script() {
     run("intermediate.toml", "", "intermediate");
     lab.csr("bundle/servers/a.csr", "/CN=a", "DNS:a.example.internal", P256);
     run("single-sign.toml", "--in bundle", "single");
-    // On a token of its own, for it makes a manifest key too.
+    // On a separate token, because it creates a manifest key too.
     let other = Lab::new();
     other.ceremony_files();
     other.ceremony("ceremony/kubernetes-single-ca-roots.toml", "--rehearsal --out root").ok();
@@ -78,14 +78,14 @@ fn printed_steps_are_the_executed_ones_for_every_shipped_script() {
     for (lab, script, release) in pairs {
         let paper = print(lab, &format!("ceremony/{script}"));
         assert_eq!(printed(&paper), executed(lab, release), "{script}");
-        // The digest on paper is the digest that ran, and the one that the stock tools give.
+        // The digest on paper is the one that ran, and the one computed with stock tools.
         let digest = lab.manifest(release)["plan"]["sha256"].as_str().unwrap().to_owned();
         let groups: Vec<&str> = (0..8).map(|at| &digest[at * 8..at * 8 + 8]).collect();
         assert!(paper.contains(&groups[..4].join(" ")) && paper.contains(&groups[4..].join(" ")), "{script}");
     }
-    // A shipped script that this test does not know would not be tried.
+    // No shipped script is missing from this test.
     let known = pairs.map(|(_, script, _)| script);
-    // Those of custody make no release; custody.rs runs them and compares the steps.
+    // Custody scripts make no release; custody.rs runs them and compares the steps.
     let known: Vec<&str> = known.into_iter().chain(["custody.toml", "custody-change.toml"]).collect();
     for file in std::fs::read_dir(repository().join("ceremony")).unwrap() {
         let path = file.unwrap().path();
@@ -102,7 +102,7 @@ fn markdown_of_a_small_script() {
     golden("script.md", &without_program(&print(&lab, "root.toml")));
 }
 
-/// The page stands alone, and what a script says is text and nothing else.
+/// The page is self-contained, and script text is escaped.
 #[test]
 fn page_loads_nothing_and_escapes_everything() {
     let lab = Lab::without_token();
@@ -117,8 +117,8 @@ fn page_loads_nothing_and_escapes_everything() {
     }
     let style = page.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
     assert!(!style.contains("url(") && !style.contains("http://"), "{style}");
-    // Only tags and attributes that load and do nothing, and every tag is closed.
-    // Nothing of the title is lost at the foot of each page, and nothing of it means anything there.
+    // Only tags and attributes that load nothing, and every tag is closed. The title is complete in
+    // the page footer, where it is escaped for CSS.
     let foot = "\\3c script src\\3d \\27 http:\\2f \\2f evil\\27 \\3e ";
     assert!(style.contains(foot), "{style}");
     let check = r#"
@@ -143,9 +143,9 @@ assert not stack
     lab.keyrite("ceremony print absent.toml").fails(2, &["absent.toml"]);
 }
 
-/// Every request of a ceremony stands in its report, whether ledger or release tells it.
+/// The report lists every request of a ceremony, from ledger or release.
 #[test]
-fn report_tells_what_was_issued_and_refused() {
+fn report_lists_issued_and_refused() {
     let lab = Lab::signing();
     for name in ["a", "b", "c"] {
         let san = format!("DNS:{name}.example.test");
@@ -163,7 +163,7 @@ fn report_tells_what_was_issued_and_refused() {
                 (issued["request_path"].as_str().unwrap(), issued["serial"].as_str().unwrap());
             let entry = report.split(&format!("- **{path}** ")).nth(1).unwrap();
             let entry = entry.split("\n- ").next().unwrap();
-            // Digits stand in groups of eight, each digest on a line of its own.
+            // Digits are in groups of eight, each digest on a separate line.
             let digits = entry.replace(' ', "");
             assert!(digits.contains(&format!("serial{serial}")), "{entry}");
             assert!(digits.contains(&format!("SHA-256{}\n", issued["sha256"].as_str().unwrap())), "{entry}");
@@ -178,22 +178,23 @@ fn report_tells_what_was_issued_and_refused() {
         }
         assert!(report.contains("Issued: 3") && report.contains("Refused: 3"), "{report}");
     }
-    // A transcript by itself has the refusals, and says what it lacks.
+    // A report from a transcript alone has the refusals, and says what is missing.
     let alone = lab.keyrite("ceremony report out/transcript.jsonl --format markdown").ok().out;
     assert!(alone.contains("| bad/a.csr |") && alone.contains("name the release or the ledger"), "{alone}");
     let first = lab.keyrite("ceremony report ledger --ceremony 1 --format markdown").ok().out;
     assert!(first.contains("key root-ca generated in the token"), "{first}");
-    // Nothing was issued, and what was made is listed.
+    // Nothing was issued; the created keys are listed.
     assert!(first.contains("Issued: 0") && first.contains("Keys made: 2"), "{first}");
     assert!(first.contains("- **root-ca** authority CN=Test Root,O=Test: root under root-ca"), "{first}");
-    golden("report.md", &without_what_differs(&lab, &by_release));
+    golden("report.md", &masked(&lab, &by_release));
     lab.keyrite("ceremony report out --script root.toml").fails(2, &["the ceremony ran"]);
-    // The ending of a file says what is written, and nothing is written under another.
+    // The extension selects the format, and unknown extensions are refused.
     lab.keyrite("ceremony report ledger --out paper.md").ok();
     assert!(lab.read("paper.md").starts_with("# "), "{}", lab.read("paper.md"));
     lab.keyrite("ceremony report ledger --out paper.HTML").ok();
     assert!(lab.read("paper.HTML").starts_with("<!DOCTYPE html>"));
-    lab.keyrite("ceremony report ledger --out paper.pdf").fails(2, &["paper.pdf: paper is HTML", "--format"]);
+    lab.keyrite("ceremony report ledger --out paper.pdf")
+        .fails(2, &["paper.pdf: unknown file extension", "--format"]);
     assert!(!lab.path("paper.pdf").exists());
     lab.keyrite("ceremony report ledger --ceremony 9").fails(2, &["1 to 2"]);
     lab.keyrite("ceremony report out --ceremony 1").fails(2, &["is not a ledger"]);
@@ -202,16 +203,16 @@ fn report_tells_what_was_issued_and_refused() {
     lab.keyrite("ceremony report broken.jsonl").fails(3, &["record 1"]);
 }
 
-/// Without times, digests, serial numbers, the machine, and how many records a batch takes.
-fn without_what_differs(lab: &Lab, text: &str) -> String {
+/// Masks times, digests, serial numbers, the machine, and the number of records per batch.
+fn masked(lab: &Lab, text: &str) -> String {
     lab.write("text", text);
     let sed = r#"s/([0-9a-f]{8} ){7}[0-9a-f]{8}/(digest in groups)/g; s/([0-9a-f]{8} ){4}[0-9a-f]{8}/(serial in groups)/g; s/[0-9a-f]{64}/(digest)/g; s/01[0-9a-f]{38}/(serial)/g; s/20[0-9]{2}-[0-9-]+T[0-9:]+Z/(time)/g; s/typed ".*"/typed (something)/; s/Linux [^|]*/(machine) /; s/serial [0-9a-f]{16}/serial (token)/; s/^\| Records \| [0-9]+/| Records | (number)/"#;
     lab.run("sed", &["-E", sed, "text"]).ok().out
 }
 
-/// Letters stand everywhere as people write them: on the screen, in the record, in both kinds of paper.
+/// Unicode is preserved everywhere: on the screen, in the record, in both paper formats.
 #[test]
-fn letters_stay_as_people_write_them() {
+fn unicode_is_preserved() {
     let lab = Lab::new();
     lab.write("profiles.toml", support::PROFILES);
     let script = support::root_script("ecdsa-p256");

@@ -1,11 +1,11 @@
-//! The step `pause`: people leave and come back, and what they find is what they left.
+//! The step `pause`: people leave and come back, and continue from the same state.
 use crate::support::Lab;
 use crate::support::typist::{ROOT, typed};
 
 const PAUSE: &str = "[[step]]\nact = \"pause\"\nseals = [\"safe\"]\n";
 const RUN: &str = "ceremony run root.toml --hsm hsm.toml --ledger ledger --out out";
 
-/// A pause before the manifest's key is made, with these numbers of the seal.
+/// A pause before the manifest key is created, with these seal numbers.
 fn ready() -> Lab {
     let lab = Lab::new();
     lab.write("profiles.toml", crate::support::PROFILES);
@@ -15,7 +15,7 @@ fn ready() -> Lab {
     lab
 }
 
-/// What is typed: up to the pause, in it, and after it.
+/// Input before, in and after the pause.
 fn steps(number: &'static str, back: &'static str) -> Vec<(&'static str, &'static str)> {
     let at = ROOT.iter().position(|(wait, _)| wait.contains("manifest")).unwrap();
     let (before, after) = ROOT.split_at(at);
@@ -61,7 +61,7 @@ fn a_seal_with_another_number_stops_the_ceremony() {
     assert!(ran.out.contains("its number is 4712, it was 4711 when you left"), "{}", ran.out);
 }
 
-/// A file answers for people, and what it says is audited as what people say.
+/// A pause answered by a file is audited like one answered by people.
 #[test]
 fn pauses_are_rehearsed_and_audited() {
     let lab = ready();
@@ -77,7 +77,7 @@ fn pauses_are_rehearsed_and_audited() {
     lab.keyrite(run).ok();
     let audit = lab.keyrite("audit ledger out").ok();
     assert!(audit.out.contains("THE RECORD HOLDS"), "{}", audit.out);
-    // Rewritten: another number, nobody who signs in again, another head, no pause at all.
+    // Rewritten: another number, nobody signs in again, another head, no pause at all.
     for edit in [
         "[x for x in r if x['event'] == 'statement'][-1]['data']['value'] = '4712'",
         "r.remove([x for x in r if x['event'] == 'statement'][-1])",
@@ -95,7 +95,7 @@ fn pauses_are_rehearsed_and_audited() {
 }
 
 #[test]
-fn pauses_that_cannot_be() {
+fn invalid_pauses() {
     let lab = ready();
     let script = lab.read("root.toml");
     for (bad, why) in [

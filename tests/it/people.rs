@@ -1,5 +1,5 @@
-//! People during a ceremony: who is there and who confirms, stopping and going on at every prompt,
-//! exceptions, records, strangers on the token, and what the screens say.
+//! People in a ceremony: attendance and confirmations, stop and resume at every prompt, exceptions,
+//! records, foreign objects on the token, and screens.
 
 use std::fmt::Write as _;
 
@@ -28,7 +28,7 @@ fn ready() -> Lab {
 
 type Prompt = (usize, &'static str, &'static str);
 
-/// Every prompt of that script: step (0 before the first), what stands there, what is typed.
+/// Every prompt of that script: step (0 before the first), expected text, input.
 const PROMPTS: [Prompt; 19] = [
     (0, "administrator: type your name", "Olga Operator"),
     (0, "operator: type your name", "Olga Operator"),
@@ -59,7 +59,7 @@ fn lines(prompts: impl IntoIterator<Item = Prompt>) -> Vec<(&'static str, &'stat
     prompts.into_iter().map(|(_, wait, line)| (wait, line)).collect()
 }
 
-/// What is asked when a ceremony goes on in this step: people, plan, machine and token again.
+/// Prompts after a resume in this step: people, plan, machine and token again.
 fn from_step(step: usize) -> Vec<(&'static str, &'static str)> {
     let again = |at: usize| at == 0 || ((2..=3).contains(&at) && at < step);
     lines(prompts().into_iter().filter(|(at, ..)| *at >= step || again(*at)))
@@ -89,7 +89,7 @@ fn stopped_at_each_prompt_and_resumed() {
         let mut until = lines(prompts().into_iter().take(at));
         until.push((wait, "stop"));
         let ran = typed(&lab, &until, RUN);
-        // A certificate is there once the root's step is done.
+        // There is a certificate once the root's step is done.
         let code = if step > 5 { 4 } else { 1 };
         assert_eq!(ran.code, code, "{wait}:\n{}", ran.out);
         let on = ran.out.contains("keyrite ceremony resume --ledger ledger");
@@ -100,7 +100,7 @@ fn stopped_at_each_prompt_and_resumed() {
         };
         assert_eq!(ran.code, 0, "{wait}:\n{}", ran.out);
         if step > 5 {
-            // What was done is not announced again.
+            // Completed steps are not announced again.
             let told = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
             let next = ["", "create-manifest-key", "release"][step - 5];
             assert!(told.contains(&format!("what you do not know. Next: {next}")), "{}", ran.out);
@@ -130,10 +130,10 @@ fn killed_in_each_step_and_resumed() {
 }
 
 #[test]
-fn everybody_confirms_and_everything_is_written_down() {
+fn confirmations_are_recorded() {
     let lab = ready();
     let mut steps = lines(prompts());
-    // An exception in the middle; a person in two seats; a seal that is mistyped; a wrong word.
+    // An exception; a person in two roles; a mistyped seal; a wrong word.
     steps.splice(
         14..14,
         [
@@ -199,7 +199,7 @@ fn everybody_confirms_and_everything_is_written_down() {
         by("create"),
         ["Olga Operator", "Wim Witness", "Wanda Witness", "Olga Operator", "Wim Witness"]
     );
-    // Nobody types what another one typed before.
+    // Nobody types words that another person typed before.
     let plan: Vec<&Value> =
         of(&records, "confirmed").into_iter().filter(|c| c["asked"]["prompt"] == "plan").collect();
     assert_ne!(plan[0]["answer"], plan[1]["answer"]);
@@ -241,7 +241,7 @@ fn photographs_and_statements_are_recorded() {
 }
 
 #[test]
-fn scripts_that_seat_nobody_or_one_twice_are_refused() {
+fn missing_and_duplicate_people_are_refused() {
     let lab = ready();
     let check = |people: &str, from: &str, to: &str| {
         let script =
@@ -280,7 +280,7 @@ fn scripts_that_seat_nobody_or_one_twice_are_refused() {
     .fails(2, &["threshold is 1 of 3"]);
     check("", "act = \"open-token\"", "act = \"open-token\"\npin = \"shares\"")
         .fails(2, &["needs the custodians"]);
-    // One person in two seats, as a file answers.
+    // One person in two roles, from an answers file.
     let answers = lab
         .read_shipped("answers-accept.toml")
         .replace("bag that held", "bag of")
@@ -291,7 +291,7 @@ fn scripts_that_seat_nobody_or_one_twice_are_refused() {
     assert!(!lab.path("ledger").exists());
 }
 
-/// What is no name is not taken, a mistyped one is corrected, and neither is written anywhere.
+/// Invalid names are rejected, mistyped ones are corrected, and neither is recorded.
 #[test]
 fn names_are_read_back_and_corrected() {
     let lab = ready();
@@ -325,7 +325,7 @@ fn names_are_read_back_and_corrected() {
         }
     }
     whole(&lab);
-    // A file's names are held to the same.
+    // Names in an answers file follow the same rules.
     let answers = lab.read_shipped("answers-accept.toml");
     let answers = answers.replace("bag that held", "bag of").replace("\"Rehearsal Operator", "\"0000 1111");
     lab.write("a.toml", answers);
@@ -335,7 +335,7 @@ fn names_are_read_back_and_corrected() {
     .fails(2, &["operator 1: that is not a name"]);
 }
 
-/// A whole digest in the answers file is right, another one is not.
+/// The whole digest in the answers file is accepted, another one is not.
 #[test]
 fn answers_may_pin_the_plan() {
     let lab = Lab::new();
@@ -356,12 +356,12 @@ fn answers_may_pin_the_plan() {
 }
 
 #[test]
-fn what_nobody_expects_on_the_token_stops_the_ceremony() {
+fn unexpected_object_stops_the_ceremony() {
     let lab = ready();
     let make = format!(
         "pkcs11-tool --module {SOFTHSM} --token-label lab --login --pin {PIN} --keypairgen --key-type EC:prime256v1 --label other >/dev/null 2>&1"
     );
-    // It appears while people are asked: nothing more is signed.
+    // It appears during a prompt: nothing more is signed.
     let script = format!("{{sh {make}}}manifest");
     let mut steps: Vec<(&str, &str)> = lines(prompts());
     steps[16].1 = &script;
@@ -371,7 +371,7 @@ fn what_nobody_expects_on_the_token_stops_the_ceremony() {
     assert!(told.contains("TOKEN-APPEARED") && told.contains("EC private key \"other\""), "{}", ran.out);
     assert!(!lab.path("out/manifest.json.p7s").exists());
     lab.resume().fails(4, &["TOKEN-APPEARED"]);
-    // A stranger that was there before: the script may report it, and from then on it is known.
+    // A foreign object that existed before: the script may report it, and it is known from then on.
     let lab = Lab::new();
     lab.run("sh", &["-c", &make]).ok();
     lab.write_root_script();
@@ -390,7 +390,7 @@ fn what_nobody_expects_on_the_token_stops_the_ceremony() {
     lab.sign("in", "second").ok();
 }
 
-/// The screens of a whole ceremony, as they were looked at once: 80 columns, plain text.
+/// The screens of a whole ceremony, reviewed once: 80 columns, plain text.
 #[test]
 fn golden_screens() {
     let lab = ready();
@@ -404,7 +404,7 @@ fn golden_screens() {
     golden("root-screens.txt", &normalised(&screen));
 }
 
-/// What changes from run to run becomes a word in capitals.
+/// Replaces text that changes from run to run by words in capitals.
 fn normalised(screen: &str) -> String {
     let mut text = String::new();
     for line in screen.lines() {
@@ -422,7 +422,7 @@ fn normalised(screen: &str) -> String {
         let words: Vec<String> = words.iter().map(|word| normal(word, line.contains("type words"))).collect();
         writeln!(text, "{}{}", " ".repeat(indent), words.join(" ")).unwrap();
     }
-    // Typed words, which words they are and where lines break because of them.
+    // Typed words, their positions, and line breaks that depend on them.
     let mut kept: Vec<&str> = Vec::new();
     for line in text.lines() {
         match line {

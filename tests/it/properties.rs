@@ -1,5 +1,5 @@
-//! What must hold for every path, pattern, index, share, manifest and digest, tried with many that nobody
-//! chose. Each run tries the same ones.
+//! Properties of all paths, patterns, indexes, shares, manifests and digests, tested with generated
+//! values. Each run uses the same values.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path};
@@ -28,12 +28,12 @@ fn tries(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, rng_seed: seed, ..ProptestConfig::default() }
 }
 
-/// A path that is one.
+/// A valid path.
 fn path() -> impl Strategy<Value = String> {
     "[A-Za-z0-9_-][A-Za-z0-9._-]{0,12}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,12}){0,7}"
 }
 
-/// A path that may be one, and often just is none.
+/// A path that may be valid, or just invalid.
 fn almost_path() -> impl Strategy<Value = String> {
     prop_oneof![
         path(),
@@ -75,7 +75,7 @@ proptest! {
     }
 
     #[test]
-    fn a_certificate_lies_where_its_request_lay(text in path(), ending in "(\\.(csr|req|pem|der|key))?") {
+    fn certificate_path_follows_request_path(text in path(), ending in "(\\.(csr|req|pem|der|key))?") {
         let request = RelativePath::new(&format!("{text}{ending}")).unwrap();
         let certificate = request.certificate_path().unwrap();
         let (request, certificate) = (Path::new(request.as_str()), Path::new(certificate.as_str()));
@@ -86,7 +86,7 @@ proptest! {
     }
 
     #[test]
-    fn digests_are_read_as_they_are_shown(octets in vec(any::<u8>(), 0..200), at in any::<Pick>()) {
+    fn digests_round_trip(octets in vec(any::<u8>(), 0..200), at in any::<Pick>()) {
         let digest = Digest::of(&octets);
         prop_assert_eq!(Digest::of_all(octets.as_slice()).unwrap(), digest);
         let text = digest.to_string();
@@ -104,9 +104,9 @@ proptest! {
         prop_assert_eq!(unhex(&hex(&octets)).unwrap(), octets);
     }
 
-    /// What is read aloud says the whole digest, in the words of the published list.
+    /// The words of a digest encode all of it, with the published list.
     #[test]
-    fn words_say_the_whole_digest(digest in digest()) {
+    fn words_encode_the_whole_digest(digest in digest()) {
         let words = digest.words();
         prop_assert_eq!(words.split(' ').count(), 24);
         let heard = bip39::Mnemonic::parse_normalized(&words).unwrap();
@@ -114,8 +114,8 @@ proptest! {
     }
 }
 
-/// A pattern with up to three stars, and a text that may match it: literals as they stand, and something
-/// else in the place of each star.
+/// A pattern with up to three wildcards, and a text that may match it: the literals, with other
+/// text for each wildcard.
 fn pattern_and_text(literal: &'static str, star: &'static str) -> impl Strategy<Value = (String, String)> {
     let parts = (vec(literal, 1..4), vec(star, 3), 0..8u8);
     parts.prop_map(|(literals, stars, other)| {
@@ -123,14 +123,14 @@ fn pattern_and_text(literal: &'static str, star: &'static str) -> impl Strategy<
         let text = literals.iter().zip(&stars).fold(String::new(), |text, (literal, star)| {
             if text.is_empty() { literal.clone() } else { format!("{text}{star}{literal}") }
         });
-        // Now and then a text that is cut off.
+        // Sometimes the text is truncated.
         let end = if other == 0 { text.len().saturating_sub(1) } else { text.len() };
         let text = if text.is_char_boundary(end) { text[..end].to_owned() } else { text };
         (pattern, text)
     })
 }
 
-/// The rule in another language: a star is one or more of these characters.
+/// The rule as a regular expression: a wildcard is one or more of these characters.
 fn rule(pattern: &str, star: &str) -> Regex {
     let parts: Vec<String> = pattern.split('*').map(regex::escape).collect();
     Regex::new(&format!("^{}\\z", parts.join(&format!("({star}+)")))).unwrap()
@@ -146,9 +146,9 @@ fn line(path: &str, subject: &str) -> RosterLine {
 proptest! {
     #![proptest_config(tries(500))]
 
-    /// A star of a path holds within one component, the first one holds as much as it can.
+    /// A path wildcard matches within one component, and the first one is greedy.
     #[test]
-    fn stars_of_paths((pattern, text) in pattern_and_text("[ab/.]{0,3}", "[ab.]{0,3}/?")) {
+    fn path_wildcards((pattern, text) in pattern_and_text("[ab/.]{0,3}", "[ab.]{0,3}/?")) {
         let found = line(&pattern, "CN=*").captures(&text).map(|found| found.join("|"));
         let expected = rule(&pattern, "[^/]").captures(&text).map(|found| {
             found.iter().skip(1).map(|part| part.unwrap().as_str()).collect::<Vec<_>>().join("|")
@@ -156,9 +156,9 @@ proptest! {
         prop_assert_eq!(found, expected, "{} {}", pattern, text);
     }
 
-    /// What stands under `subject` decides, and a star never holds a colon.
+    /// The text under `subject` decides, and a wildcard never matches a colon.
     #[test]
-    fn stars_of_subjects(
+    fn subject_wildcards(
         (pattern, text) in pattern_and_text("(|a|system:|node:|-b)", "(|a|x y|:|w@b\\.c|system:|masters|=|ä)"),
     ) {
         prop_assume!(!text.is_empty());
@@ -206,7 +206,7 @@ prop_compose! {
     }
 }
 
-/// Without members that are missing and lists that are empty, which are written as nothing.
+/// Removes absent members and empty lists, which are not written.
 fn plain(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
@@ -223,7 +223,7 @@ proptest! {
     #![proptest_config(tries(300))]
 
     #[test]
-    fn an_index_is_read_as_it_was_written(index in index()) {
+    fn index_round_trips(index in index()) {
         let read = Index::parse(index.to_string().as_bytes()).unwrap();
         let written = read.encode().unwrap();
         let value: Value = serde_json::from_slice(&written).unwrap();
@@ -233,9 +233,9 @@ proptest! {
         prop_assert_eq!(again.into_entries().len(), index["requests"].as_array().unwrap().len());
     }
 
-    /// Cut off, continued, with something more in it, or a path twice: it is none.
+    /// Truncated, extended, with an additional member or a duplicate path: invalid.
     #[test]
-    fn an_index_is_whole_and_holds_nothing_else(index in index(), at in any::<Pick>(), name in "[a-z]{9,12}") {
+    fn truncated_or_extended_index_is_invalid(index in index(), at in any::<Pick>(), name in "[a-z]{9,12}") {
         let octets = Index::parse(index.to_string().as_bytes()).unwrap().encode().unwrap();
         // The last octet is a line feed.
         prop_assert!(Index::parse(&octets[..at.index(octets.len() - 1)]).is_err());
@@ -256,10 +256,10 @@ proptest! {
         }
     }
 
-    /// Whatever an index says after one octet of it was changed, it says it in one way, but for the case
-    /// of digits.
+    /// After a change of one octet an index has at most one meaning and encoding, except for the
+    /// case of digits.
     #[test]
-    fn a_changed_index_is_none_or_another(index in index(), at in any::<Pick>(), octet in any::<u8>()) {
+    fn modified_index_is_invalid_or_different(index in index(), at in any::<Pick>(), octet in any::<u8>()) {
         let mut octets = Index::parse(index.to_string().as_bytes()).unwrap().encode().unwrap();
         let at = at.index(octets.len());
         octets[at] = octet;
@@ -273,7 +273,7 @@ proptest! {
     }
 }
 
-/// A set of shares as its threshold, its shares and which of them, in which order, come in.
+/// A set of shares: its threshold, its shares, and the selected shares in order.
 fn shares() -> impl Strategy<Value = (usize, Vec<Share>, Vec<usize>)> {
     (2..=9usize, 0..=7usize, any::<u64>()).prop_flat_map(|(threshold, more, seed)| {
         let count = threshold + more;
@@ -301,7 +301,7 @@ proptest! {
     #![proptest_config(tries(200))]
 
     #[test]
-    fn as_many_shares_as_are_needed_give_the_secret((threshold, shares, some) in shares()) {
+    fn threshold_shares_recover_the_secret((threshold, shares, some) in shares()) {
         let first = collected(&shares[..threshold]).secret().unwrap();
         let other = collected(some.iter().map(|at| &shares[*at])).secret().unwrap();
         prop_assert_eq!(other.expose_secret(), first.expose_secret());
@@ -313,7 +313,7 @@ proptest! {
     }
 
     #[test]
-    fn a_share_is_read_however_it_is_typed(
+    fn shares_parse_in_any_typing(
         (_, shares, some) in shares(),
         upper in any::<bool>(),
         gaps in vec((any::<Pick>(), select(vec![" ", "-", "  ", "\t"])), 0..6),
@@ -327,9 +327,9 @@ proptest! {
         prop_assert!(Share::read(&typed).unwrap().is(share));
     }
 
-    /// BIP-93: up to eight characters that are wrong are always found.
+    /// BIP-93: up to eight wrong characters are always detected.
     #[test]
-    fn up_to_eight_mistakes_are_told(
+    fn up_to_eight_errors_are_detected(
         (_, shares, some) in shares(),
         places in btree_set(3..48usize, 1..=8),
         turns in vec(1..32usize, 8),
@@ -435,7 +435,7 @@ fn written(manifest: &Manifest) -> Vec<u8> {
     writer.finish().unwrap()
 }
 
-/// Where the lists begin: before them is the head, whose own form is JSON's.
+/// Start of the lists: the head before them is ordinary JSON.
 fn lists(octets: &[u8]) -> usize {
     let first = b"\n  \"certificates\": [";
     octets.windows(first.len()).position(|window| window == first).unwrap() + 1
@@ -449,9 +449,9 @@ fn read_back(octets: &[u8]) -> Result<Manifest, ReleaseError> {
 proptest! {
     #![proptest_config(tries(200))]
 
-    /// Strict JSON with the same members as its parts, and read as it was written.
+    /// Strict JSON with the same members as its parts; it round-trips.
     #[test]
-    fn a_manifest_is_read_as_it_was_written(manifest in manifest()) {
+    fn manifest_round_trips(manifest in manifest()) {
         let octets = written(&manifest);
         let members: BTreeMap<String, Value> = serde_json::from_slice(&octets).unwrap();
         prop_assert_eq!(&members["certificates"], &json!(manifest.certificates));
@@ -459,9 +459,9 @@ proptest! {
         prop_assert_eq!(read_back(&octets).unwrap(), manifest);
     }
 
-    /// Cut off, continued, or with another line in it: it is none.
+    /// Truncated, extended, or with another line: invalid.
     #[test]
-    fn a_manifest_is_whole_and_holds_nothing_else(
+    fn truncated_or_extended_manifest_is_invalid(
         manifest in manifest(),
         at in any::<Pick>(),
         more in select(vec!["\n", " \n", "x\n", "{}\n", "    {}\n", "  ],\n"]),
@@ -477,15 +477,15 @@ proptest! {
         prop_assert!(read_back(longer.as_bytes()).is_err(), "{}", longer);
     }
 
-    /// Whatever the lists say after one octet was changed, each entry is one line.
+    /// After a change of one octet each entry is still one line.
     #[test]
-    fn a_changed_manifest_is_none_or_another(
+    fn modified_manifest_is_invalid_or_different(
         manifest in manifest(),
         at in any::<Pick>(),
         octet in select(b" \n\t{}[],:\"\\a0\xff".to_vec()),
     ) {
         let octets = written(&manifest);
-        // Where lines begin and end, for what is in between is JSON's.
+        // Only line boundaries, because the text in between is JSON's.
         let head = lists(&octets);
         let ends = (head..octets.len()).filter(|at| octets[*at] == b'\n');
         let places: Vec<usize> = ends.flat_map(|end| end.saturating_sub(2)..end + 6).collect();

@@ -1,5 +1,5 @@
-//! `keyrite rehearse SCRIPT`: the very script and bundle on a throwaway token, with the same plan
-//! digest, and what would be signed to be read beforehand.
+//! `keyrite rehearse SCRIPT`: the unchanged script and bundle on a throwaway token, with the same
+//! plan digest and a preview of what would be signed.
 
 use crate::support::{self, Lab, P256, WEB, typist};
 
@@ -14,7 +14,7 @@ fn ready() -> Lab {
 const ANSWERS: &str = "--answers ceremony/answers-accept.toml";
 
 #[test]
-fn script_and_bundle_run_as_they_will_and_are_previewed() {
+fn script_and_bundle_run_unchanged_and_are_previewed() {
     let lab = ready();
     let before = lab.files(".");
     let ran =
@@ -33,7 +33,7 @@ fn script_and_bundle_run_as_they_will_and_are_previewed() {
     ] {
         assert!(ran.out.contains(shown), "no {shown:?} in:\n{}", ran.out);
     }
-    // What is previewed is what was signed, octet by octet.
+    // The preview equals what was signed, octet by octet.
     for (name, says) in
         [("servers/www", "DNS www.example.internal, IP 10.0.0.1"), ("clients/b", "id-kp-clientAuth")]
     {
@@ -45,14 +45,14 @@ fn script_and_bundle_run_as_they_will_and_are_previewed() {
         assert_eq!(&certificate[4..4 + tbs.len()], tbs);
     }
     assert!(lab.read("show/report.html").contains("REHEARSAL"));
-    // Nothing was made anywhere else.
+    // Nothing was created elsewhere.
     let after: Vec<String> = lab.files(".").into_iter().filter(|file| !file.starts_with("show/")).collect();
     let known = ["c.der"];
     assert!(after.iter().all(|file| before.contains(file) || known.contains(&file.as_str())), "{after:?}");
 }
 
 #[test]
-fn scripts_before_it_create_what_it_needs() {
+fn earlier_scripts_create_authorities() {
     let lab = ready();
     let after = "--after ceremony/single-root.toml";
     let ran = lab.keyrite(&format!("rehearse ceremony/intermediate.toml {after} --out show {ANSWERS}")).ok();
@@ -65,8 +65,8 @@ fn scripts_before_it_create_what_it_needs() {
     assert_eq!(names, ["root-ca", "issuing-ca"]);
 }
 
-/// A TBSCertificate without serial number and times.
-fn lasting(tbs: &[u8]) -> Vec<u8> {
+/// Masks serial number and times of a TBSCertificate.
+fn masked(tbs: &[u8]) -> Vec<u8> {
     let mut octets = tbs.to_vec();
     for (tag, times) in [([0x02, 0x14], 1), ([0x17, 0x0d], 2)] {
         let length = usize::from(tag[1]);
@@ -80,7 +80,7 @@ fn lasting(tbs: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn previews_under_the_real_authority_are_what_the_real_ceremony_signs() {
+fn previews_match_what_the_real_ceremony_signs() {
     let lab = Lab::new();
     lab.root("ecdsa-p384");
     lab.sign_script(WEB);
@@ -96,14 +96,14 @@ fn previews_under_the_real_authority_are_what_the_real_ceremony_signs() {
         lab.openssl(&format!("x509 -in out/certificates/web/{name}.crt -outform DER -out c.der")).ok();
         let certificate = std::fs::read(lab.path("c.der")).unwrap();
         let tbs = std::fs::read(lab.path(&format!("show/preview/web/{name}.tbs.der"))).unwrap();
-        assert_eq!(lasting(&certificate[4..4 + tbs.len()]), lasting(&tbs));
+        assert_eq!(masked(&certificate[4..4 + tbs.len()]), masked(&tbs));
         let text = lab.read(&format!("show/preview/web/{name}.txt"));
         assert!(
-            text.contains("makes anew: serial number and times.") && text.contains("CN=Test Root"),
+            text.contains("differs in: serial number and times.") && text.contains("CN=Test Root"),
             "{text}"
         );
         let stand_in = std::fs::read(lab.path(&format!("stand-in/preview/web/{name}.tbs.der"))).unwrap();
-        assert_ne!(lasting(&stand_in), lasting(&tbs));
+        assert_ne!(masked(&stand_in), masked(&tbs));
     }
     for (wrong, told) in [
         ("--authority root-ca", "NAME=FILE"),
@@ -111,7 +111,7 @@ fn previews_under_the_real_authority_are_what_the_real_ceremony_signs() {
         ("--authority root-ca=absent.crt", "absent.crt"),
         ("--authority root-ca=sign.toml", "sign.toml"),
         ("--authority root-ca=out/certificates/web/a.crt", "does not allow it to sign"),
-        (&format!("{real} {real}"), "twice"),
+        (&format!("{real} {real}"), "duplicate"),
     ] {
         rehearse(&format!("--out no {wrong}")).fails(2, &[told]);
         assert!(!lab.path("no").exists(), "{wrong}");
@@ -119,12 +119,12 @@ fn previews_under_the_real_authority_are_what_the_real_ceremony_signs() {
 }
 
 #[test]
-fn what_would_fail_fails_in_the_rehearsal() {
+fn failures_appear_in_the_rehearsal() {
     let lab = ready();
     let sign = "rehearse ceremony/single-sign.toml";
     lab.csr("bad/servers/x.csr", "/CN=x", "DNS:x.example.org", P256);
     lab.keyrite(&format!("{sign} --in bad --out one {ANSWERS}")).fails(1, &["NAME-DNS"]);
-    // What is wrong with the arguments is found before anything is made: the same folder is free.
+    // Invalid arguments are found before anything is created: the same folder stays free.
     lab.keyrite(&format!("{sign} --in bundle --out two")).fails(2, &["no terminal"]);
     lab.keyrite(&format!("{sign} --out two {ANSWERS}")).fails(2, &["name one or more by --in"]);
     lab.keyrite(&format!("{sign} --in bundel --out two {ANSWERS}")).fails(3, &["bundel"]);
@@ -140,9 +140,9 @@ fn what_would_fail_fails_in_the_rehearsal() {
     lab.keyrite("rehearse absent.toml").fails(2, &["absent.toml"]);
 }
 
-/// Who stops a rehearsal practises going on, too: what it says is typed as it stands there.
+/// A stopped rehearsal practises resuming as well: the printed commands are typed as they are.
 #[test]
-fn a_stopped_rehearsal_goes_on_by_the_commands_that_it_tells() {
+fn stopped_rehearsal_resumes_with_the_printed_commands() {
     let lab = ready();
     let steps = [
         ("operator: type your name", "Ann Example"),
@@ -159,7 +159,7 @@ fn a_stopped_rehearsal_goes_on_by_the_commands_that_it_tells() {
         let found = ran.out.lines().rev().map(str::trim).find(|line| line.starts_with(start));
         found.unwrap_or_else(|| panic!("no {start:?} in:\n{}", ran.out)).to_owned()
     };
-    // The command of the run is one, though it is longer than a line.
+    // The printed run command is one command, although it is longer than a line.
     let run =
         ran.out.lines().map(str::trim_end).skip_while(|line| !line.starts_with("keyrite ceremony run "));
     let mut whole: Vec<&str> = run.take_while(|line| !line.starts_with("REHEARSAL")).collect();

@@ -1,10 +1,10 @@
-//! Bundles with an index: what it lists is what travels, for one cluster, in one order.
+//! Bundles with an index: it lists the requests, for one cluster, in one order.
 
 use crate::support::security_key::SecurityKey;
 use crate::support::{self, Lab, P256, WEB};
 use serde_json::{Value, json};
 
-/// An index over everything below a folder, with these keys besides.
+/// Creates an index of everything below a folder, with these additional keys.
 fn index(lab: &Lab, folder: &str, more: Value) -> Value {
     let requests: Vec<Value> = lab
         .files(folder)
@@ -26,7 +26,7 @@ fn write(lab: &Lab, folder: &str, index: &Value) {
     lab.write(&format!("{folder}/bundle.json"), index.to_string());
 }
 
-/// A laboratory with an authority, a script and the bundle `in` of two requests.
+/// Creates an authority, a script and the bundle `in` with two requests.
 fn ready() -> Lab {
     let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
@@ -50,7 +50,7 @@ fn bundles_with_an_index_are_signed() {
             json!({ "cluster": "test-1", "part": "cp-2", "expires": "9999-01-01T00:00:00Z" }),
         ),
     );
-    // A folder and a tar side by side.
+    // A folder and a tar together.
     lab.run("tar", &["-cf", "two.tar", "-C", "two", "bundle.json", "web"]).ok();
     let ran = lab.ceremony("sign.toml", "--in in --in two.tar --out out").ok();
     assert!(ran.out.contains("3 certificates issued, 0 requests refused"), "{}", ran.out);
@@ -63,14 +63,14 @@ fn bundles_with_an_index_are_signed() {
         record["data"]["indexes"][1]["index_sha256"].as_str().unwrap(),
         sum.split(' ').next().unwrap()
     );
-    // The bundle digest is that of the requests, whatever the index says of them.
+    // The bundle digest covers the requests only, not the index.
     let command = "cd in && cp -r ../two/web . && find . -name '*.csr' | sed 's,^./,,' | LC_ALL=C sort | xargs sha256sum | sha256sum";
     let digest = lab.run("sh", &["-c", command]).ok().out;
     assert_eq!(record["data"]["bundle_sha256"].as_str().unwrap(), digest.split(' ').next().unwrap());
 }
 
 #[test]
-fn indexes_that_do_not_fit_their_bundle() {
+fn indexes_must_match_their_bundle() {
     let lab = ready();
     let good = index(&lab, "in", json!({ "cluster": "test-1" }));
     let refused = |texts: &[&str]| {
@@ -123,7 +123,7 @@ fn indexes_that_do_not_fit_their_bundle() {
     // A tar is read once, so the index must be its first file.
     lab.run("tar", &["-cf", "late.tar", "-C", "in", "web", "bundle.json"]).ok();
     lab.sign("late.tar", "out").fails(1, &["late.tar: bundle.json: out of order", "[BUNDLE-INDEX]"]);
-    // The script's cluster and the bundle's are one.
+    // The script and the bundle must have the same cluster.
     let script = lab.read("sign.toml");
     lab.write("sign.toml", format!("cluster = \"test-2\"\n{script}"));
     refused(&["cluster is test-1, the script signs for test-2", "[BUNDLE-CLUSTER]"]);
@@ -132,10 +132,10 @@ fn indexes_that_do_not_fit_their_bundle() {
 }
 
 #[test]
-fn sequence_numbers_only_rise() {
+fn sequence_numbers_only_increase() {
     let lab = ready();
     write(&lab, "in", &index(&lab, "in", json!({ "cluster": "test-1", "sequence": 7 })));
-    // A ceremony that signs nothing uses no number up.
+    // A ceremony that signs nothing does not use a sequence number.
     lab.write("pin", "wrong\n");
     assert_ne!(lab.sign("in", "out").code, 0);
     lab.write("pin", format!("{}\n", support::PIN));
@@ -251,13 +251,13 @@ fn objects_that_break_their_signers_rules() {
     lab.sign("in", "out").fails(2, &["usage \"clientAuth\" is not in certificate profile server"]);
 }
 
-/// An SSH key named so; returns its public line.
+/// Creates an SSH key with this name and returns its public line.
 fn ssh_key(lab: &Lab, name: &str, kind: &[&str]) -> String {
     lab.run("ssh-keygen", &[&["-q", "-N", "", "-C", name, "-f", name, "-t"], kind].concat()).ok();
     lab.read(&format!("{name}.pub")).trim().to_owned()
 }
 
-/// Signs the index as the shell does, into a file of the approver's name.
+/// Signs the index with the documented shell command, into a file with the approver's name.
 fn approve(lab: &Lab, name: &str, namespace: &str) {
     let command = format!(
         "ssh-keygen -q -Y sign -n {namespace} -f {name} < in/bundle.json > in/bundle.json.{name}.sig"
@@ -315,7 +315,7 @@ fn bundles_need_their_approvals() {
     refused(&["bundle.json.mallory.sig: is signed by SHA256:", "who is not an approver"]);
     lab.run("rm", &["in/bundle.json.mallory.sig"]).ok();
     lab.write("pin", format!("{}\n", support::PIN));
-    // What was approved is these very octets.
+    // The approval covers exactly these octets.
     let index = lab.read("in/bundle.json");
     lab.write("in/bundle.json", format!("{index}\n"));
     refused(&["bundle.json.alice.sig: is not a valid signature by alice over this bundle.json"]);
@@ -344,7 +344,7 @@ fn bundles_need_their_approvals() {
     let ran = lab.sign("in", "out").ok();
     assert!(ran.out.contains("approved by alice, bob, carol"), "{}", ran.out);
     assert!(lab.read("out/transcript.jsonl").contains("\"approvers\":[\"alice\",\"bob\",\"carol\"]"));
-    // Who was not there is told, and finds it when one of them is taken out.
+    // An audit reports the approvals, and detects it if one is removed.
     let audit = lab.keyrite("audit out --script sign.toml").ok();
     assert!(audit.out.contains("each approved by 2 of the script's approvers"), "{}", audit.out);
     let audit = lab.keyrite("audit ledger").ok();
@@ -365,7 +365,7 @@ fn bundles_need_their_approvals() {
     lab.write("one.jsonl", one);
     let found = lab.keyrite("audit one.jsonl --script sign.toml");
     assert!(found.out.contains("was approved by 1 of 2 required"), "{}", found.out);
-    // Approvers are different people with keys that a script may name.
+    // Approvers must be different people with supported keys.
     let rsa = ssh_key(&lab, "dave", &["rsa"]);
     for (from, to, text) in [
         ("required = 2", "required = 4", "required is 4, must be 1 to 3"),

@@ -1,4 +1,4 @@
-//! At a real terminal: confirmations are typed, the PIN is not echoed, and a wrong word stops.
+//! A real terminal: confirmations are typed, the PIN is not echoed, and a wrong word stops.
 
 use crate::support::typist::{ROOT, typed};
 use crate::support::{self, Lab, PIN};
@@ -19,7 +19,7 @@ fn ready() -> Lab {
 }
 
 #[test]
-fn typed_ceremony_is_attended_and_keeps_the_pin_to_itself() {
+fn typed_ceremony_is_attended_and_hides_the_pin() {
     let lab = ready();
     let mut steps = ROOT.to_vec();
     steps.insert(2, ("type words", "not these words"));
@@ -40,7 +40,7 @@ fn typed_ceremony_is_attended_and_keeps_the_pin_to_itself() {
 }
 
 #[test]
-fn saying_stop_stops() {
+fn typing_stop_stops() {
     let lab = ready();
     let mut steps = ROOT[..4].to_vec();
     steps[3].1 = "stop";
@@ -48,11 +48,11 @@ fn saying_stop_stops() {
     assert_eq!(ran.code, 1, "{}", ran.out);
     assert!(ran.out.contains("stopped at the prompt"), "{}", ran.out);
     assert!(!lab.path("out").exists());
-    // People who confirmed the plan go on, or give it up.
+    // People who confirmed the plan resume it or abandon it.
     lab.keyrite(RUN_AGAIN).fails(2, &["ceremony 1 is not finished"]);
     lab.keyrite("ceremony abandon --ledger ledger --by Ann --reason wrong").ok();
     lab.resume().fails(2, &["nothing to resume"]);
-    // Stopped after something was signed: the ledger goes on from there.
+    // Stopped after a signature: the ledger continues from there.
     let mut steps = ROOT[..7].to_vec();
     steps[6].1 = "stop";
     let ran = typed(&lab, &steps, RUN);
@@ -60,8 +60,8 @@ fn saying_stop_stops() {
     assert!(ran.out.contains("keyrite ceremony resume --ledger ledger"), "{}", ran.out);
     lab.keyrite("ceremony abandon --ledger ledger --by Ann --reason wrong")
         .fails(2, &["1 key, 1 reserved serial number", "it can only be resumed"]);
-    // What was written down when it stopped is what people see before it goes on.
-    let (_, head) = ran.out.split_once("to be written down: resume shows it again").unwrap();
+    // The head that was written down at the stop is shown at resume.
+    let (_, head) = ran.out.split_once("to be written down; resume shows it again").unwrap();
     let head = head.split_whitespace().next().unwrap();
     assert_eq!(head.len(), 64, "{head}");
     let resumed = lab.resume().ok();
@@ -75,10 +75,10 @@ fn transcript_of_the_ledger(lab: &Lab) -> String {
     lab.query("ledger", "SELECT line FROM transcript ORDER BY ceremony, number").join("\n")
 }
 
-/// What is typed before a question stands there answers nothing, and Enter alone is no answer: it
-/// spends neither a try of the token nor one of the question.
+/// Input before a prompt is discarded, and Enter alone is not an answer: neither counts as an
+/// attempt at the PIN or the question.
 #[test]
-fn what_is_typed_ahead_answers_nothing() {
+fn type_ahead_is_discarded() {
     let lab = ready();
     let steps = [
         ("operator: type your name", "Ann Example\n\nyes\n\n"),
@@ -88,7 +88,7 @@ fn what_is_typed_ahead_answers_nothing() {
         ("type the date in UTC (YYYY-MM-DD)", "25.11.2026"),
         ("Type it again: 2 attempts are left", "{date}\n\n\n"),
         ("User PIN of token lab: ", ""),
-        ("the token was not asked. User PIN of token lab: ", PIN),
+        ("not sent to the token. User PIN of token lab: ", PIN),
         ("type: root-ca", "root-ca\n\nx\ny\nz"),
         ("type: manifest", ""),
         ("not counted as an attempt", "manifest\n\nx\ny\nz"),
@@ -109,9 +109,9 @@ fn what_is_typed_ahead_answers_nothing() {
     lab.resume().ok();
 }
 
-/// A review that is longer than the screen comes page by page, and once more when it is wanted.
+/// A review longer than the screen is paged, and shown again on request.
 #[test]
-fn review_is_read_page_by_page() {
+fn review_is_paged() {
     let mut lab = Lab::new();
     lab.set("TERM", "dumb");
     lab.root("ecdsa-p256");
@@ -153,9 +153,9 @@ fn review_is_read_page_by_page() {
     assert!(page.lines().count() <= 24, "{page}");
 }
 
-/// Ctrl-C at a prompt is what the end of input is: the same closing, the same exit code.
+/// Ctrl-C at a prompt acts like the end of input: the same message, the same exit code.
 #[test]
-fn ctrl_c_at_a_prompt_stops_in_order() {
+fn ctrl_c_at_a_prompt_stops_cleanly() {
     let lab = ready();
     for (at, end) in [(0, "{interrupt}"), (2, "{interrupt}"), (0, "\u{4}"), (2, "\u{4}")] {
         let mut steps = ROOT[..=at].to_vec();
@@ -163,7 +163,7 @@ fn ctrl_c_at_a_prompt_stops_in_order() {
         let ran = typed(&lab, &steps, RUN);
         assert_eq!(ran.code, 1, "{}", ran.out);
         assert!(ran.out.contains("stopped at the prompt"), "{}", ran.out);
-        assert!(ran.out.contains("Run it again to begin anew"), "{}", ran.out);
+        assert!(ran.out.contains("Run it again to start over"), "{}", ran.out);
         assert!(!ran.out.contains("Ctrl-C again"), "{}", ran.out);
         lab.resume().fails(2, &["nothing to resume"]);
     }
@@ -181,7 +181,7 @@ fn ctrl_c_at_a_prompt_stops_in_order() {
     assert_eq!(ran.code, 4, "{}", ran.out);
     assert!(ran.out.contains("ceremony resume --ledger ledger"), "{}", ran.out);
     lab.resume().ok();
-    // A command that only asks for a PIN leaves the terminal as it was, too.
+    // A command that only asks for a PIN restores the terminal too.
     let steps = [("User PIN of token lab: ", "{interrupt}")];
     let ran = typed(&lab, &steps, "token inspect --hsm hsm.toml --token-label lab");
     assert_eq!(ran.code, 1, "{}", ran.out);
@@ -199,7 +199,7 @@ fn pin_from_a_descriptor() {
     lab.run("sh", &["-c", &command]).ok();
 }
 
-/// How often a text stands in the memory of the program that waits at a prompt.
+/// Counts the occurrences of a text in the memory of the program that waits at a prompt.
 const SCAN: &str = r#"
 import re, subprocess, sys
 pid = subprocess.check_output(["pgrep", "-P", sys.argv[1], "keyrite"], text=True).split()[0]
@@ -218,12 +218,11 @@ with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem
 print(found)
 "#;
 
-/// A PIN that was used is nowhere in memory any more, typed or from a file, and neither in another
-/// form than it was given in.
+/// A used PIN is no longer in memory in any form, whether typed or read from a file.
 #[test]
-fn a_pin_is_gone_from_memory_once_it_was_used() {
-    // Letters of both cases, for a copy in lower case would be one; and an end that stays when an allocator
-    // writes over the begin of what was freed. SoftHSM keeps no PIN in clear.
+fn used_pin_is_wiped_from_memory() {
+    // Letters of both cases, to find a lower-case copy; and a suffix that survives when an
+    // allocator overwrites the start of freed memory. SoftHSM keeps no PIN in clear.
     let (pin, end) = (format!("{}Zq7-Memory-Pin", "7".repeat(100)), "Zq7-Memory-Pin");
     let pin = pin.as_str();
     for from in ["", " --pin-file pin"] {
@@ -258,7 +257,7 @@ fn a_pin_is_gone_from_memory_once_it_was_used() {
         .ok();
         let found = lab.read("found");
         let found: Vec<usize> = found.lines().map(|line| line.parse().unwrap()).collect();
-        // The name of the script is there: the scan finds what is in memory.
+        // The name of the script is found: the scan works.
         assert_eq!(found[..2], [0, 0], "{from}: {found:?}");
         assert!(found[2] > 0, "{from}: {found:?}");
     }

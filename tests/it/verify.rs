@@ -1,4 +1,4 @@
-//! `keyrite verify`: whatever is changed, taken away or added on the way back is found.
+//! `keyrite verify` detects everything that was changed, removed or added.
 
 use crate::support::{self, Lab, P256};
 
@@ -16,7 +16,7 @@ fn verify(lab: &Lab, release: &str) -> support::Ran {
 }
 
 #[test]
-fn whole_release_verifies_by_file_and_by_digest() {
+fn release_verifies_by_file_and_by_digest() {
     let lab = released();
     let ran = verify(&lab, "good").ok();
     assert_eq!(ran.out.lines().last(), Some("VERIFIED, but UNATTENDED: a file answered for people"));
@@ -35,13 +35,13 @@ fn whole_release_verifies_by_file_and_by_digest() {
 }
 
 #[test]
-fn every_change_is_found() {
+fn every_modification_is_detected() {
     let lab = released();
     let broken = |change: &str, needle: &str| {
         lab.run("sh", &["-c", &format!("rm -rf bad && cp -r good bad && cd bad && {change}")]).ok();
         verify(&lab, "bad").fails(1, &[needle, "NOT VERIFIED"]);
     };
-    // Each file in turn: taken away, cut short, one octet more.
+    // Each file in turn: removed, truncated, one octet longer.
     for file in lab.files("good") {
         broken(&format!("rm {file}"), &file);
         broken(&format!("truncate -s -1 {file}"), "");
@@ -54,16 +54,16 @@ fn every_change_is_found() {
     broken("sed -i s/production/rehearsal/ manifest.json", "does not cover this manifest");
     broken("cd ../root && cp manifest.json manifest.json.p7s ../bad && cd ../bad", "");
     broken("cp ../root/manifest.json.p7s .", "does not cover this manifest");
-    // What nobody signed is not taken apart, however it is made.
+    // An unsigned manifest is not parsed, whatever it contains.
     let signed = "transcript.jsonl: SHA-256 is";
     broken("sed -i '2s/.*/{\"data\":/' transcript.jsonl", signed);
     broken("printf 'begin' > transcript.jsonl", signed);
     broken("mkdir extra && echo x > extra/file", "extra/file: is not in the manifest");
 }
 
-/// A record of refusals is never longer than those who read it let in.
+/// A record of refusals never exceeds the readers' limits.
 #[test]
-fn refusals_of_a_hostile_bundle_are_written_so_that_they_can_be_read() {
+fn hostile_refusals_stay_within_reader_limits() {
     let lab = Lab::signing();
     lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
     let names: Vec<String> = (0..300).map(|number| format!("DNS:{number}")).collect();
@@ -83,14 +83,14 @@ fn refusals_of_a_hostile_bundle_are_written_so_that_they_can_be_read() {
     assert!(longest < 2 << 20, "{longest}");
     assert!(lab.read("good/transcript.jsonl").matches("\"event\":\"refused\"").count() > 1);
     lab.keyrite("audit ledger good --root root/authorities/root-ca.crt").ok();
-    // A longer one is nobody's.
+    // A longer one is rejected.
     lab.run("sh", &["-c", "(printf '{'; head -c 9000000 /dev/zero | tr '\\0' x; echo) > long.jsonl"]).ok();
     lab.keyrite("audit long.jsonl").fails(1, &["THE RECORD DOES NOT HOLD"]);
 }
 
-/// A manifest that the right people did not sign: another key, or a TLS certificate of the same CA.
+/// A manifest signed by another key, or by a TLS certificate of the same CA.
 #[test]
-fn signature_of_another_is_not_taken() {
+fn signatures_of_other_keys_are_rejected() {
     let lab = released();
     lab.run("cp", &["-r", "good", "bad"]).ok();
     lab.openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout evil.key -out evil.crt -subj /CN=evil -days 30").ok();

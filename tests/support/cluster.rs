@@ -1,11 +1,11 @@
-//! A cluster's side for tests: keys and requests as kubeadm leaves them, signed by the shipped
+//! The cluster side for tests: keys and requests as kubeadm leaves them, signed by the shipped
 //! scripts on a real token.
 
 use base64ct::{Base64, Encoding};
 
 use super::{Lab, P256, Ran};
 
-/// Requests of a control-plane node: path without its ending, subject, names.
+/// Requests of a control-plane node: path without extension, subject, names.
 pub const PKI: [(&str, &str, &str); 7] = [
     (
         "apiserver",
@@ -29,7 +29,7 @@ pub const KUBECONFIGS: [(&str, &str); 5] = [
     ("kubelet.conf", "/O=system:nodes/CN=system:node:cp-1"),
 ];
 
-/// What a kubeconfig looks like before it is completed.
+/// A kubeconfig before its certificate is added.
 pub fn kubeconfig(user: &str, key_pem: &str) -> String {
     let key = Base64::encode_string(key_pem.as_bytes());
     format!(
@@ -38,7 +38,8 @@ pub fn kubeconfig(user: &str, key_pem: &str) -> String {
 }
 
 impl Lab {
-    /// The shipped scripts, for a machine whose network is up and a cluster on the loopback.
+    /// Copies the shipped scripts, changed for a machine on a network and a cluster on the
+    /// loopback.
     pub fn cluster_scripts(&self) {
         self.ceremony_files();
         for script in ["kubernetes-roots", "kubernetes-sign", "kubernetes-signer"] {
@@ -52,7 +53,7 @@ impl Lab {
         }
     }
 
-    /// A token with the three authorities of a cluster; release 1 is in `roots/`.
+    /// Creates a token with the three authorities of a cluster; release 1 is in `roots/`.
     pub fn cluster() -> Self {
         let lab = Self::new();
         lab.cluster_scripts();
@@ -60,14 +61,14 @@ impl Lab {
         lab
     }
 
-    /// One key and its request; `key` is `rsa`, `sec1`, or else PKCS #8 on P-256.
+    /// Creates a key and its request; `key` is `rsa`, `sec1`, or else PKCS #8 on P-256.
     pub fn party(&self, key_path: &str, request: &str, subject: &str, san: &str, kind: &str) {
         for path in [key_path, request] {
             std::fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
         }
         match kind {
             "rsa" => self.openssl(&format!("genrsa -traditional -out {key_path} 2048")).ok(),
-            // With its parameters before it, as openssl writes it when not told otherwise.
+            // Preceded by its parameters, the default of openssl.
             "sec1" => self.openssl(&format!("ecparam -name prime256v1 -genkey -out {key_path}")).ok(),
             _ => self.openssl(&format!("genpkey {P256} -out {key_path}")).ok(),
         };
@@ -79,8 +80,8 @@ impl Lab {
         self.run("openssl", &arguments).ok();
     }
 
-    /// A control-plane node as `kubeadm certs generate-csr` leaves it in `node`, and its requests in
-    /// `bundle`: keys of every form, kubeconfigs that lack their certificates.
+    /// Creates a control-plane node in `node`, as `kubeadm certs generate-csr` leaves it, and its
+    /// requests in `bundle`: keys in every form, kubeconfigs without certificates.
     pub fn control_plane(&self, node: &str, bundle: &str) {
         for (number, (stem, subject, san)) in PKI.iter().enumerate() {
             let kind = ["rsa", "sec1", "pkcs8"][number.min(2)];
@@ -98,19 +99,20 @@ impl Lab {
         self.openssl(&format!("genrsa -out {node}/pki/sa.key 2048")).ok();
     }
 
-    /// Signs a bundle by the shipped script.
+    /// Signs a bundle with the shipped script.
     pub fn sign_cluster(&self, bundle: &str, out: &str) -> Ran {
         self.ceremony("ceremony/kubernetes-sign.toml", &format!("--in {bundle} --out {out}"))
     }
 
-    /// `keyrite install` into a node, with the root of the first ceremony.
+    /// Runs `keyrite install` on a node, with the root of the first ceremony.
     pub fn install(&self, release: &str, node: &str, more: &str) -> Ran {
         self.keyrite(&format!(
             "install {release} --root roots/authorities/kubernetes-ca.crt --pki {node}/pki {more}"
         ))
     }
 
-    /// Every file and folder below, with type, permissions, owner and digest; links are not followed.
+    /// Lists every file and folder with type, permissions, owner and digest, without following
+    /// links.
     pub fn listing(&self, folder: &str) -> String {
         let script = format!(
             "cd {folder} && find . -printf '%P %y %m %U:%G %l\\n' | LC_ALL=C sort && find . -type f | LC_ALL=C sort | xargs -d '\\n' sha256sum"

@@ -1,31 +1,31 @@
-//! A ledger's database in the hands of somebody who can write to it, without the care that keyrite takes.
+//! Direct access to a ledger's database, as an attacker has it.
 
 use rusqlite::Connection;
 
 use super::Lab;
 
 impl Lab {
-    /// The database of the ledger in this folder.
+    /// Opens the database of the ledger in this folder.
     pub fn database(&self, ledger: &str) -> Connection {
         let database = Connection::open(self.path(&format!("{ledger}/ledger.sqlite"))).unwrap();
         database.pragma_update(None, "foreign_keys", false).unwrap();
         database
     }
 
-    /// Performs these statements.
+    /// Executes these statements.
     #[track_caller]
     pub fn edit(&self, ledger: &str, sql: &str) {
         self.database(ledger).execute_batch(sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
     }
 
-    /// Performs these statements on a fresh copy of a ledger.
+    /// Executes these statements on a fresh copy of a ledger.
     #[track_caller]
     pub fn edit_copy(&self, ledger: &str, copy: &str, sql: &str) {
         self.run("sh", &["-c", &format!("rm -rf {copy} && cp -r {ledger} {copy}")]).ok();
         self.edit(copy, sql);
     }
 
-    /// The text in the first column of each row.
+    /// Returns the text in the first column of each row.
     #[track_caller]
     pub fn query(&self, ledger: &str, sql: &str) -> Vec<String> {
         let database = self.database(ledger);
@@ -34,14 +34,14 @@ impl Lab {
         rows.collect::<Result<_, _>>().unwrap_or_else(|e| panic!("{sql}: {e}"))
     }
 
-    /// The lines of a ceremony's transcript.
+    /// Returns the lines of a ceremony's transcript.
     pub fn transcript(&self, ledger: &str, ceremony: u32) -> String {
         let lines =
             format!("SELECT line || x'0a' FROM transcript WHERE ceremony = {ceremony} ORDER BY number");
         self.query(ledger, &lines).concat()
     }
 
-    /// Keeps other programs from the database until it is dropped.
+    /// Locks the database until it is dropped.
     pub fn hold(&self, ledger: &str) -> Connection {
         let database = self.database(ledger);
         database.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();

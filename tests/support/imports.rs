@@ -1,4 +1,4 @@
-//! What each source file uses of which other file, read from its `use` trees and paths.
+//! The imports between source files, from `use` trees and paths.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,20 +10,19 @@ use syn::{Item, UseTree, Visibility};
 /// A module: `crate::audit::ledger` as `["audit", "ledger"]`.
 pub type Module = Vec<String>;
 
-/// What a file has and uses.
+/// Declarations and imports of a file.
 #[derive(Default)]
 struct File {
-    /// Names that it declares itself.
+    /// Names declared in the file.
     own: BTreeSet<String>,
-    /// Names that it gives on, and from where.
+    /// Names that it re-exports, and their origins.
     given_on: BTreeMap<String, Module>,
     /// Paths that it uses, from the crate's root.
     used: BTreeSet<Module>,
 }
 
-/// Every module with the modules that it uses. A module that gives on what another declares does not use it;
-/// whoever takes it from there uses the one that declares it. A module and what is below it count as one
-/// house with a front: that it calls what is inside is left out.
+/// Returns every module with the modules that it uses. A re-export is not a use: its importer uses
+/// the declaring module. Uses between a module and its submodules are left out.
 pub fn imports(root: &Path) -> BTreeMap<Module, BTreeSet<Module>> {
     let mut files = BTreeMap::new();
     for path in super::walk(root) {
@@ -46,7 +45,7 @@ pub fn imports(root: &Path) -> BTreeMap<Module, BTreeSet<Module>> {
     files.iter().map(uses).collect()
 }
 
-/// The module that declares what a path names.
+/// Returns the module that declares what a path names.
 fn resolve(files: &BTreeMap<Module, File>, path: &Module, depth: usize) -> Option<Module> {
     let length = (1..=path.len()).rev().find(|length| files.contains_key(&path[..*length]))?;
     let module = path[..length].to_vec();
@@ -68,7 +67,7 @@ fn read(module: Module, syntax: &syn::File) -> File {
                 && attribute.parse_args::<syn::Ident>().is_ok_and(|name| name == "test")
         })
     };
-    // What a name stands for is known before it is used.
+    // Names are resolved before their use.
     for item in &syntax.items {
         match item {
             Item::Use(item) => reader.use_tree(&item.vis, Vec::new(), &item.tree),
@@ -92,12 +91,12 @@ fn read(module: Module, syntax: &syn::File) -> File {
 struct Reader {
     module: Module,
     file: File,
-    /// What names stand for in this file.
+    /// Aliases of this file.
     names: BTreeMap<String, Module>,
 }
 
 impl Reader {
-    /// A path from the crate's root, when it leads into the crate.
+    /// Returns a path from the crate's root, if it is in the crate.
     fn rooted(&self, path: &[String]) -> Option<Module> {
         let (first, rest) = path.split_first()?;
         let onto = |start: &[String]| Some(start.iter().chain(rest).cloned().collect());
@@ -161,8 +160,8 @@ impl Visit<'_> for Reader {
     fn visit_item_use(&mut self, _: &syn::ItemUse) {}
 }
 
-/// Modules that use one another, directly or through others.
-pub fn circles(imports: &BTreeMap<Module, BTreeSet<Module>>) -> Vec<Vec<Module>> {
+/// Returns modules that use each other, directly or indirectly.
+pub fn cycles(imports: &BTreeMap<Module, BTreeSet<Module>>) -> Vec<Vec<Module>> {
     let reach = |from: &Module| {
         let (mut seen, mut left) = (BTreeSet::new(), vec![from.clone()]);
         while let Some(module) = left.pop() {
@@ -176,12 +175,12 @@ pub fn circles(imports: &BTreeMap<Module, BTreeSet<Module>>) -> Vec<Vec<Module>>
     };
     let reaches: BTreeMap<&Module, BTreeSet<Module>> =
         imports.keys().map(|module| (module, reach(module))).collect();
-    let mut circles: BTreeSet<Vec<Module>> = BTreeSet::new();
+    let mut cycles: BTreeSet<Vec<Module>> = BTreeSet::new();
     for (module, reached) in &reaches {
         if reached.contains(*module) {
-            let circle = reached.iter().filter(|other| reaches[other].contains(*module));
-            circles.insert(circle.cloned().collect());
+            let cycle = reached.iter().filter(|other| reaches[other].contains(*module));
+            cycles.insert(cycle.cloned().collect());
         }
     }
-    circles.into_iter().collect()
+    cycles.into_iter().collect()
 }

@@ -1,5 +1,5 @@
-//! Goldens: what people read is kept in `tests/golden`, and compared. `SNAPSHOTS=overwrite cargo test`
-//! writes anew what differs.
+//! Goldens: texts for people are compared with `tests/golden`. `SNAPSHOTS=overwrite cargo test`
+//! rewrites the differing ones.
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -23,22 +23,21 @@ fn compare(kept: &Path, text: &str, masks: Redactions) {
     assert.eq(text.to_owned(), Data::read_from(kept, None));
 }
 
-/// What failing commands of one laboratory said. When the laboratory goes, all of it is compared with
+/// Messages of failing commands in one laboratory. On drop they are compared with
 /// `messages/TOPIC/TEST.txt`; a test's second laboratory has `TEST-2.txt`, and so on.
 pub struct Messages {
     folder: PathBuf,
-    /// Where a test runs in its own thread; what other threads do is kept nowhere.
+    /// The golden file, unless this is not a test's own thread.
     kept: Option<PathBuf>,
     said: Mutex<Vec<String>>,
 }
 
 thread_local! {
-    /// Laboratories that this thread, so this test, has had.
+    /// Number of laboratories of this thread, which is one test.
     static LABORATORIES: Cell<usize> = const { Cell::new(0) };
 }
 
 impl Messages {
-    /// For a laboratory in this folder.
     pub fn of(folder: &Path) -> Self {
         let number = LABORATORIES.get() + 1;
         LABORATORIES.set(number);
@@ -51,7 +50,7 @@ impl Messages {
         Self { folder: folder.to_owned(), kept, said: Mutex::default() }
     }
 
-    /// Keeps what a command said, once.
+    /// Adds the messages of a command, once.
     pub fn keep(&self, command: &str, ran: &Ran) {
         let mut text = format!("$ {command}\nexit {}\n{}", ran.code, ran.err);
         if !text.ends_with('\n') {
@@ -77,21 +76,21 @@ impl Drop for Messages {
     }
 }
 
-/// What differs from run to run, and from machine to machine.
+/// Masks what differs between runs and machines.
 static PATTERNS: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
     let patterns = [
         // Another laboratory of the same test.
         ("[LAB]", r"/[\w./-]*/\.tmp\w{6}\b"),
         ("[LIBRARIES]", r"(/usr)?/lib/\w+-linux-gnu\b"),
         ("[TIME]", r"\bx?\d{3,4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ|-\d\d-\d\d-\d\d)?"),
-        // Digests and serial numbers, and what an installation is called.
+        // Digests, serial numbers, IDs of installations.
         ("[HEX]", r"\b([0-9a-f]{16,}|[0-9A-F]{16,})\b"),
         ("[HEX]", r"\b\d{6}-(?<redacted>[0-9a-f]{12})\b"),
         ("[FINGERPRINT]", r"\b(([0-9A-F]{2}:){19,}[0-9A-F]{2}|SHA256:[A-Za-z0-9+/]{43})"),
-        // What a set of shares is called.
+        // Identifiers of share sets.
         ("[SET]", r"\bset (?<redacted>[a-z0-9]{4}), expected\b"),
         ("[SET]", r"\bexpected set (?<redacted>[a-z0-9]{4})\b"),
-        // Which of many calls a fault is put at, and how long a signature is.
+        // Number of the faulty call, and length of a signature.
         ("[N]", r"\bwhen=(?<redacted>\d+)"),
         ("[N]", r"\bdecoded (?<redacted>\d+) bytes\b"),
         ("[N]", r"\bDER byte (?<redacted>\d+)\b"),
@@ -116,7 +115,7 @@ fn masks(folder: &Path) -> Redactions {
     masks
 }
 
-/// A command as one types it in a shell.
+/// Formats a command as typed in a shell.
 pub fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();
     let words = [program].into_iter().chain(command.get_args()).map(|word| word.to_string_lossy());

@@ -1,4 +1,4 @@
-//! A laboratory for one test: a folder, a SoftHSM token of its own, and the real binary.
+//! A laboratory for one test: a folder, a separate SoftHSM token, and the real binary.
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(
     clippy::unwrap_used,
@@ -32,20 +32,20 @@ pub struct Lab {
     messages: Arc<Messages>,
 }
 
-/// What a run of a program gave.
+/// Result of running a program.
 pub struct Ran {
     pub code: i32,
     pub out: String,
     pub err: String,
-    /// As it would be typed in a shell.
+    /// The command as typed in a shell.
     pub command: String,
     pub messages: Option<Arc<Messages>>,
-    /// What `ceremony check` said before this `ceremony run`: exit code and standard error.
+    /// Exit code and standard error of `ceremony check` before this `ceremony run`.
     pub check: Option<(i32, String)>,
 }
 
-/// What a check cannot know: what only the room shows once a ceremony has begun, the token, and what is not named
-/// to the check.
+/// Failures that a check cannot find: those that arise during the ceremony, those of the token, and
+/// those of arguments that the check does not have.
 const OF_THE_ROOM: [&str; 7] = [
     "PIN from",
     "The ceremony is closed",
@@ -84,8 +84,8 @@ impl Ran {
         self
     }
 
-    /// What a check finds, a run refuses with the same words and exit code; and what a run refuses, a check
-    /// finds, but for what only the room shows.
+    /// Requires that check and run have the same messages and exit codes, except for failures that
+    /// only a run can find.
     #[track_caller]
     fn as_checked(&self) {
         let Some((code, found)) = &self.check else { return };
@@ -95,7 +95,7 @@ impl Ran {
             return;
         }
         assert_eq!(*code, self.code, "exit codes of check and run:\n{found}\n{}", self.err);
-        // The clock goes on between the two.
+        // The clock advances between the two.
         let timeless = |text: &str| {
             let is_time = |word: &&str| word.starts_with("20") && word.contains('T') && word.contains("Z");
             text.split(' ').filter(|word| !is_time(word)).collect::<Vec<_>>().join(" ")
@@ -110,8 +110,8 @@ impl Ran {
         }
     }
 
-    /// Requires the exit code and every one of these texts in the message, and that the whole message is
-    /// the one that is kept in `tests/golden/messages`.
+    /// Requires the exit code and all of these texts in the message, and compares the whole message
+    /// with `tests/golden/messages`.
     #[track_caller]
     pub fn fails(self, code: i32, texts: &[&str]) -> Self {
         let ran = self.fails_somehow(code, texts);
@@ -120,7 +120,7 @@ impl Ran {
         ran
     }
 
-    /// As [`Ran::fails`], where the rest of the message is not the same in each run.
+    /// As [`Ran::fails`], if the rest of the message differs between runs.
     #[track_caller]
     pub fn fails_somehow(self, code: i32, texts: &[&str]) -> Self {
         assert_eq!(self.code, code, "exit code:\n{}\n{}", self.out, self.err);
@@ -138,14 +138,14 @@ pub fn repository() -> &'static Path {
 }
 
 impl Lab {
-    /// A folder with an initialised token labelled `lab`.
+    /// Creates a folder with an initialised token labelled `lab`.
     pub fn new() -> Self {
         let lab = Self::without_token();
         lab.init_token("lab");
         lab
     }
 
-    /// A folder with a SoftHSM that holds no token yet.
+    /// Creates a folder with a SoftHSM without tokens.
     pub fn without_token() -> Self {
         let dir = tempfile::tempdir().expect("temporary folder");
         let lab = Self { env: Vec::new(), messages: Arc::new(Messages::of(dir.path())), dir };
@@ -160,7 +160,7 @@ impl Lab {
         lab
     }
 
-    /// The same laboratory with a variable set for each run.
+    /// Sets a variable for each run.
     pub fn with(mut self, key: &str, value: &str) -> Self {
         self.set(key, value);
         self
@@ -185,7 +185,7 @@ impl Lab {
         fs::read_to_string(self.path(relative)).unwrap_or_else(|e| panic!("{relative}: {e}"))
     }
 
-    /// A file of the repository's `ceremony/`.
+    /// Reads a file of the repository's `ceremony/`.
     pub fn read_shipped(&self, name: &str) -> String {
         fs::read_to_string(repository().join("ceremony").join(name)).expect("shipped file")
     }
@@ -203,7 +203,7 @@ impl Lab {
             .args(arguments)
             .current_dir(self.dir.path())
             .env("SOFTHSM2_CONF", self.path("softhsm2.conf"))
-            // Usage is folded at a terminal's width.
+            // Usage is wrapped to the width of a terminal.
             .env_remove("COLUMNS")
             .envs(self.env.iter().cloned())
             .stdin(Stdio::null());
@@ -221,14 +221,14 @@ impl Lab {
         Ran { command: messages::shown(command), messages: Some(self.messages.clone()), ..Ran::of(output) }
     }
 
-    /// Runs the real binary; words are separated by spaces.
+    /// Runs the real binary; arguments are separated by spaces.
     pub fn keyrite(&self, arguments: &str) -> Ran {
         let words: Vec<&str> = arguments.split_whitespace().collect();
         let check = self.check(&words);
         Ran { check, ..self.run(env!("CARGO_BIN_EXE_keyrite"), &words) }
     }
 
-    /// Checks a ceremony that is about to be run. A faulty token counts its calls, and is left alone.
+    /// Checks a ceremony before it is run, unless the token is the faulty one, which counts calls.
     fn check(&self, run: &[&str]) -> Option<(i32, String)> {
         let ["ceremony", "run", rest @ ..] = run else { return None };
         if self.env.iter().any(|(name, _)| name.starts_with("FAULTY_TOKEN")) {
@@ -252,7 +252,7 @@ impl Lab {
         self.run("openssl", &words)
     }
 
-    /// Copies the repository's `ceremony/` here, so that scripts can be changed.
+    /// Copies the repository's `ceremony/`, so that scripts can be changed.
     pub fn ceremony_files(&self) {
         let source = repository().join("ceremony");
         for file in walk(&source) {
@@ -261,7 +261,7 @@ impl Lab {
         }
     }
 
-    /// Performs a script unattended.
+    /// Runs a script unattended.
     pub fn ceremony(&self, script: &str, more: &str) -> Ran {
         self.keyrite(&format!(
             "ceremony run {script} --hsm hsm.toml --ledger ledger --answers {}/ceremony/answers-accept.toml --pin-file pin {more}",
@@ -276,13 +276,13 @@ impl Lab {
         ))
     }
 
-    /// From now on programs see this time, as libfaketime has it: `+3d`.
+    /// Sets the time of later runs in the syntax of libfaketime, such as `+3d`.
     pub fn clock(&mut self, time: &str) {
         self.set("LD_PRELOAD", &faketime());
         self.set("FAKETIME", time);
     }
 
-    /// Runs a program that sees this time; words are separated by spaces.
+    /// Runs a program with this time; arguments are separated by spaces.
     pub fn run_at(&self, time: &str, program: &str, arguments: &str) -> Ran {
         let words: Vec<&str> = arguments.split_whitespace().collect();
         let mut command = self.command(program, &words);
@@ -290,7 +290,7 @@ impl Lab {
         self.output(&mut command)
     }
 
-    /// A token with a root, and a script that signs under it what [`WEB`] lets in.
+    /// Creates a token with a root, and a script that signs [`WEB`] requests under it.
     pub fn signing() -> Self {
         let lab = Self::new();
         lab.root("ecdsa-p256");
@@ -298,20 +298,20 @@ impl Lab {
         lab
     }
 
-    /// The small script `root.toml` of an authority on P-256, with its profiles.
+    /// Writes the small script `root.toml` of an authority on P-256, with its profiles.
     pub fn write_root_script(&self) {
         self.write("profiles.toml", PROFILES);
         self.write("root.toml", root_script("ecdsa-p256"));
     }
 
-    /// A root authority `root-ca` and a manifest key, from a small script; production, not rehearsal.
+    /// Creates a root authority `root-ca` and a manifest key with a small script, in production.
     pub fn root(&self, key: &str) {
         self.write("profiles.toml", PROFILES);
         self.write("root.toml", root_script(key));
         self.ceremony("root.toml", "--out root").ok();
     }
 
-    /// A signing script with these roster lines.
+    /// Writes a signing script with these roster lines.
     pub fn sign_script(&self, roster: &str) {
         self.write("sign.toml", format!("{SIGN_STEPS}{roster}"));
     }
@@ -320,7 +320,7 @@ impl Lab {
         self.ceremony("sign.toml", &format!("--in {bundle} --out {out}"))
     }
 
-    /// A key and a request made by openssl; `key` as `openssl genpkey` wants it.
+    /// Creates a key and a request with openssl; `key` has arguments of `openssl genpkey`.
     pub fn csr(&self, path: &str, subject: &str, san: &str, key: &str) {
         self.csr_with(
             path,
@@ -330,7 +330,7 @@ impl Lab {
         );
     }
 
-    /// As [`Lab::csr`], with these lines of openssl's `-addext`.
+    /// As [`Lab::csr`], with these values of openssl's `-addext`.
     pub fn csr_with(&self, path: &str, subject: &str, extensions: Vec<String>, key: &str) {
         let key_path = format!("keys/{}.key", path.replace('/', "_"));
         fs::create_dir_all(self.path("keys")).expect("keys");
@@ -352,7 +352,7 @@ impl Lab {
         serde_json::from_str(&self.read(&format!("{release}/manifest.json"))).expect("manifest")
     }
 
-    /// All files below a folder, relative.
+    /// Lists all files below a folder with relative paths.
     pub fn files(&self, folder: &str) -> Vec<String> {
         let root = self.path(folder);
         let mut found: Vec<String> = walk(&root)
@@ -363,13 +363,13 @@ impl Lab {
         found
     }
 
-    /// Fingerprint of a certificate, as openssl computes it.
+    /// Returns the fingerprint of a certificate, computed by openssl.
     pub fn fingerprint(&self, certificate: &str) -> String {
         let text = self.openssl(&format!("x509 -in {certificate} -noout -fingerprint -sha256")).ok().out;
         text.trim().split('=').nth(1).expect("fingerprint").to_owned()
     }
 
-    /// Builds the faulty token and points the HSM profile `faulty.toml` at it.
+    /// Builds the faulty token and writes an HSM profile `faulty.toml` for it.
     pub fn faulty(&self) {
         let source = repository().join("tests/support/faulty_token.c");
         let module = self.path("faulty_token.so");
@@ -487,8 +487,7 @@ act = "issue"
 act = "release"
 "#;
 
-/// Changes a transcript and makes its numbers and chain fit again, as who rewrites history would.
-/// `r` is the list of records.
+/// Changes the list of records `r` and recomputes numbers and chain, as an attacker would.
 pub const REWRITE: &str = r#"
 import sys, json, hashlib
 text = open(sys.argv[1]).read().splitlines()

@@ -1,4 +1,4 @@
-//! Servers of a test: on the loopback only, on free ports, ended with the test.
+//! Servers of a test, on free ports of the loopback, terminated with the test.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -13,7 +13,7 @@ use super::Lab;
 pub struct Running(Child);
 
 impl Running {
-    /// Starts a program; what it says goes to the file `NAME.log`.
+    /// Starts a program; its output goes to the file `NAME.log`.
     pub fn start(lab: &Lab, name: &str, command: &str) -> Self {
         let log = File::create(lab.path(&format!("{name}.log"))).unwrap();
         let mut words = vec!["--pdeathsig", "KILL"];
@@ -23,7 +23,7 @@ impl Running {
         Self(command.spawn().unwrap())
     }
 
-    /// Whether it ended by itself.
+    /// Returns whether it exited by itself.
     pub fn ended(&mut self) -> bool {
         self.0.try_wait().unwrap().is_some()
     }
@@ -36,7 +36,7 @@ impl Drop for Running {
     }
 }
 
-/// A port that nobody listens at and that no other test was given.
+/// Returns a free port that no other test uses.
 pub fn free_port(address: &str) -> u16 {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
@@ -47,7 +47,7 @@ pub fn free_port(address: &str) -> u16 {
     }
 }
 
-/// Tries until it holds, a bounded number of times.
+/// Retries until the condition holds, a bounded number of times.
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..300 {
         if holds() {

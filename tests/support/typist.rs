@@ -1,10 +1,10 @@
-//! Somebody at a real terminal: each answer is typed once its question stands there.
+//! A person at a real terminal: each answer is typed once its prompt appears.
 
 use super::{Lab, Ran};
 
-/// A step is a text to wait for and the line to type. `{words}` are the words of the digest that
-/// the last question asks for, `{date}` the date that the clock says, `{share N}` the N-th share
-/// that was shown; `{kill}` kills the program instead of typing.
+/// A step is a text to wait for and the line to type. `{words}` are the words of the digest in the
+/// last question, `{date}` the date of the clock, `{share N}` the N-th share shown; `{kill}` kills
+/// the program instead.
 const DRIVER: &str = r#"
 import os, pty, re, sys, json, select, signal, struct, termios, fcntl
 steps, command = json.loads(open(sys.argv[1]).read()), sys.argv[2:]
@@ -86,7 +86,7 @@ pub fn typed<W: AsRef<str>, L: AsRef<str>>(lab: &Lab, steps: &[(W, L)], argument
     typed_under(lab, steps, "", arguments)
 }
 
-/// As [`typed`], run by another program.
+/// As [`typed`], but run by another program.
 pub fn typed_under<W: AsRef<str>, L: AsRef<str>>(
     lab: &Lab,
     steps: &[(W, L)],
@@ -103,7 +103,7 @@ pub fn typed_under<W: AsRef<str>, L: AsRef<str>>(
     lab.run("python3", &words)
 }
 
-/// Every share that was shown, in order.
+/// Returns every share that was shown, in order.
 pub fn shares(screen: &str) -> Vec<String> {
     let group = |word: &&str| word.len() == 5 && word.bytes().all(|b| b.is_ascii_alphanumeric());
     let lines = screen.lines().filter_map(|line| line.trim().strip_prefix("ms1 "));
@@ -114,7 +114,7 @@ pub fn shares(screen: &str) -> Vec<String> {
         .collect()
 }
 
-/// What one operator types through the small root script.
+/// Answers of one operator to the small root script.
 pub const ROOT: [(&str, &str); 8] = [
     ("operator: type your name", "Ann Example"),
     ("Are the names right?", "yes"),

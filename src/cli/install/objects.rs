@@ -35,7 +35,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let keys = arguments.key_dir.as_deref().map(KeyFolder::open).transpose().map_err(failure)?;
     let keep = |entry: &CertificateEntry| Objects::wants(keys.as_ref(), entry);
     let report = arguments.release.verified(&keep)?;
-    verify::tell(&report);
+    verify::print(&report);
     let wanted = (arguments.rehearsal, arguments.release.manifest_key());
     let objects = Objects::new(&report, keys.as_ref(), wanted, system::now()).map_err(failure)?;
     write(&arguments.out, objects.files())?;

@@ -1,59 +1,60 @@
-//! The shares of a throwaway token: a rehearsal keeps them in files, for they open nothing else.
+//! Shares of the throwaway token's PIN. They protect nothing else, so they are kept in files.
 
 use crate::failure::Failure;
 use crate::plan::Plan;
 use crate::record::Role;
 use std::ffi::OsString;
 
-use super::Stage;
+use super::Workspace;
 use crate::cli::output::say;
 
-/// As many custodians as the shipped answers file names.
+/// Number of custodians in the shipped answers file.
 const CUSTODIANS: usize = 5;
 
 fn file(number: usize) -> String {
     format!("token/shares-{number}")
 }
 
-/// How many sets were handed out to files.
-fn sets(stage: &Stage) -> usize {
-    (1..).take_while(|number| stage.folder.join(file(*number)).exists()).count()
+/// Counts the files of shares, one per set.
+fn sets(workspace: &Workspace) -> usize {
+    (1..).take_while(|number| workspace.folder.join(file(*number)).exists()).count()
 }
 
-/// The file of the set that opens the token now, when its PIN is split.
-pub fn shares(stage: &Stage) -> Option<String> {
-    Some(sets(stage)).filter(|sets| *sets > 0).map(file)
+/// Returns the file of the current shares, if the PIN is split.
+pub fn shares(workspace: &Workspace) -> Option<String> {
+    Some(sets(workspace)).filter(|sets| *sets > 0).map(file)
 }
 
-/// Splits the token's PIN, as it is split where the script will be performed.
-pub fn split(stage: &Stage, plan: &Plan) -> Result<(), Failure> {
+/// Splits the token's PIN, as a stand-in for the custody of the real token.
+pub fn split(workspace: &Workspace, plan: &Plan) -> Result<(), Failure> {
     let count = plan.script().people.of(Role::Custodian).min(CUSTODIANS);
     let threshold = count.div_ceil(2).max(2);
     let script = format!(
-        "title = \"Stand-in custody\"\npurpose = \"Split the PIN as that of the real token is.\"\n[people]\ncustodian = {count}\n[[step]]\nact = \"machine\"\nnetwork = \"report\"\n[[step]]\nact = \"open-token\"\n[[step]]\nact = \"custody\"\nthreshold = {threshold}\nshares = {count}\n"
+        "title = \"Stand-in custody\"\npurpose = \"Split the PIN, as the PIN of the real token is split.\"\n[people]\ncustodian = {count}\n[[step]]\nact = \"machine\"\nnetwork = \"report\"\n[[step]]\nact = \"open-token\"\n[[step]]\nact = \"custody\"\nthreshold = {threshold}\nshares = {count}\n"
     );
-    stage.write("plan/stand-in-custody.toml", &script, 0o600)?;
-    stage.keyrite(
-        &format!("The token's PIN, split: any {threshold} of {count} shares open it"),
-        "ceremony run plan/stand-in-custody.toml --hsm plan/softhsm2.toml --ledger ledger --rehearsal --answers plan/answers-accept.toml --pin-file token/pin --new-share-file token/shares-1",
+    workspace.write("plan/stand-in-custody.toml", &script, 0o600)?;
+    workspace.ceremony(
+        &format!("The token's PIN is split: any {threshold} of {count} shares recover it"),
+        "plan/stand-in-custody.toml",
+        "--new-share-file token/shares-1",
     )
 }
 
-/// Where a run takes shares from, and where it leaves those that it hands out.
-pub fn arguments(stage: &Stage, plan: &Plan, unattended: bool) -> Vec<OsString> {
-    let mut words = Vec::new();
-    if let Some(path) = shares(stage).filter(|_| plan.script().opens_by_shares()) {
+/// Returns the arguments of a run for the shares that it reads and hands out.
+pub fn arguments(workspace: &Workspace, plan: &Plan, unattended: bool) -> Vec<OsString> {
+    let mut arguments = Vec::new();
+    if let Some(path) = shares(workspace).filter(|_| plan.script().opens_by_shares()) {
         if unattended {
-            words.extend(["--share-file".into(), path.into()]);
+            arguments.extend(["--share-file".into(), path.into()]);
         } else {
             say(&format!(
-                "The throwaway token's shares, one for each custodian to type: {}",
-                stage.folder.join(path).display()
+                "Shares for the custodians to type, one each: {}",
+                workspace.folder.join(path).display()
             ));
         }
     }
     if unattended && plan.script().has("custody") {
-        words.extend(["--new-share-file".into(), file(sets(stage) + 1).into()]);
+        arguments.extend(["--new-share-file".into(), file(sets(workspace) + 1).into()]);
     }
-    words
+    arguments
 }

@@ -1,5 +1,5 @@
-//! What would be signed, certificate by certificate: the TBSCertificate as octets and as text. Only
-//! what depends on the real key or on the moment differs.
+//! Previews of what would be signed: each TBSCertificate in DER and as text. Only fields that depend
+//! on the real key or on the time differ.
 
 use crate::failure::Failure;
 use crate::plan::Plan;
@@ -7,29 +7,29 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Stage;
+use super::Workspace;
 use crate::cli::system;
 use crate::issuance::{Authority, Certificate, Reserved, Templates, preview};
 use crate::ledger::{Entries, Ledger, ReservedRow, Row, Rows};
 use crate::media::{RelativePath, read_file, shown};
 use crate::policy::Policy;
 
-/// What the real ceremony makes anew under a stand-in, under the real authority's certificate, and
-/// for a key in the token.
-const UNDER_STAND_IN: &str = "REHEARSAL. The real ceremony makes anew: serial number, times, issuer and its key identifier,\nand the signature algorithm where the real issuer has a key of another kind.\n";
-const UNDER_REAL: &str = "REHEARSAL. The real ceremony makes anew: serial number and times.\n";
-const OF_KEY: &str = "REHEARSAL. The real ceremony makes anew: key and its identifiers, serial number and times; the\nsubject has no OU=REHEARSAL then.\n";
+/// Differences of the real ceremony under a stand-in, under the real authority's certificate, and for
+/// a key in the token.
+const UNDER_STAND_IN: &str = "REHEARSAL. The real ceremony differs in: serial number, times, issuer and its key identifier,\nand the signature algorithm if the real issuer's key is of another type.\n";
+const UNDER_REAL: &str = "REHEARSAL. The real ceremony differs in: serial number and times.\n";
+const OF_KEY: &str = "REHEARSAL. The real ceremony differs in: key and its identifiers, serial number and times; the\nsubject has no OU=REHEARSAL.\n";
 
-/// The largest file of a certificate, in octets.
+/// Maximum size of a certificate file, in octets.
 const MAX_CERTIFICATE: usize = 1 << 16;
 
-/// The real authorities: each certificate as the real ledger's release has it.
-pub struct Real(BTreeMap<String, Arc<Authority>>);
+/// Certificates of real authorities.
+pub struct RealAuthorities(BTreeMap<String, Arc<Authority>>);
 
-impl Real {
-    /// Reads the certificates. Each name must be one under which the plan issues.
+impl RealAuthorities {
+    /// Reads the certificates. Each name must be an authority in the plan's roster.
     pub fn read(plan: &Plan, files: &[(String, PathBuf)]) -> Result<Self, Failure> {
-        let mut found = BTreeMap::new();
+        let mut authorities = BTreeMap::new();
         for (name, path) in files {
             if !plan.script().roster.iter().any(|line| line.authority == *name) {
                 return Err(Failure::usage(format!(
@@ -40,20 +40,20 @@ impl Real {
             let octets = read_file(path, MAX_CERTIFICATE).map_err(|e| Failure::usage(e.to_string()))?;
             let certificate = Certificate::from_pem(&octets).map_err(|e| bad(e.to_string()))?;
             let authority = Authority::new(name, certificate).map_err(|e| bad(e.to_string()))?;
-            if found.insert(name.clone(), Arc::new(authority)).is_some() {
-                return Err(Failure::usage(format!("--authority {name}: is named twice")));
+            if authorities.insert(name.clone(), Arc::new(authority)).is_some() {
+                return Err(Failure::usage(format!("--authority {name}: duplicate")));
             }
         }
-        Ok(Self(found))
+        Ok(Self(authorities))
     }
 }
 
-/// Writes the previews of what the rehearsal's last ceremony issued; returns how many.
-pub fn write(stage: &Stage, plan: &Plan, real: &Real) -> Result<usize, Failure> {
-    let folder = stage.folder.join("ledger");
+/// Writes previews of the certificates of the last ceremony and returns their number.
+pub fn write(workspace: &Workspace, plan: &Plan, real: &RealAuthorities) -> Result<usize, Failure> {
+    let folder = workspace.folder.join("ledger");
     let mut ledger = Ledger::read(&folder, &system::temporary())?;
     let Some(last) = ledger.ceremonies()?.pop() else { return Ok(0) };
-    let previews = Previews::new(stage, plan, real, ledger.entries(last)?).map_err(fault)?;
+    let previews = Previews::new(workspace, plan, real, ledger.entries(last)?).map_err(fault)?;
     previews.all(&mut ledger, last)
 }
 
@@ -62,18 +62,23 @@ fn fault(error: String) -> Failure {
 }
 
 struct Previews<'s> {
-    stage: &'s Stage,
+    workspace: &'s Workspace,
     policy: Policy,
     entries: Entries,
     templates: Templates,
 }
 
 impl<'s> Previews<'s> {
-    fn new(stage: &'s Stage, plan: &Plan, real: &Real, entries: Entries) -> Result<Self, String> {
+    fn new(
+        workspace: &'s Workspace,
+        plan: &Plan,
+        real: &RealAuthorities,
+        entries: Entries,
+    ) -> Result<Self, String> {
         let policy = Policy::new(plan.profiles(), &plan.script().roster, HashMap::new()).map_err(|e| e.0)?;
         let templates =
             Templates::new(&policy, |name| real.0.get(name).cloned()).map_err(|e| e.to_string())?;
-        Ok(Self { stage, policy, entries, templates })
+        Ok(Self { workspace, policy, entries, templates })
     }
 
     fn all(&self, ledger: &mut Ledger, ceremony: i64) -> Result<usize, Failure> {
@@ -97,7 +102,7 @@ impl<'s> Previews<'s> {
         let path = RelativePath::new(&row.path).map_err(|e| e.to_string())?;
         let entry = self.entries.of(row.bundle, &path)?;
         let again = self.policy.judge(path, &row.octets, entry);
-        let approval = again.outcome.map_err(|_| "is refused now".to_owned())?;
+        let approval = again.outcome.map_err(|_| "is now refused".to_owned())?;
         let facts = [
             ("request", row.path.as_str()),
             ("certificate profile", approval.profile_name()),
@@ -121,14 +126,16 @@ impl<'s> Previews<'s> {
             text.push_str(&format!("{label:<34} {}\n", shown(&value)));
         }
         let write = |ending: &str, octets: &[u8]| {
-            self.stage.write_octets(&format!("preview/{stem}.{ending}"), octets, 0o644).map_err(|e| e.text)
+            self.workspace
+                .write_octets(&format!("preview/{stem}.{ending}"), octets, 0o644)
+                .map_err(|e| e.text)
         };
         write("txt", text.as_bytes())?;
         write("tbs.der", tbs)
     }
 }
 
-/// NAME=FILE on the command line.
+/// Parses NAME=FILE.
 pub fn named_file(text: &str) -> Result<(String, PathBuf), String> {
     let (name, path) = text.split_once('=').ok_or("is not NAME=FILE")?;
     Ok((name.to_owned(), Path::new(path).to_owned()))

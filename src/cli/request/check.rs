@@ -87,7 +87,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut bar = Bar::default();
     let mut tell = |progress: &Progress| {
         if !arguments.json {
-            bar.tell(progress);
+            bar.show(progress);
         }
     };
     let json = arguments.json.then(|| JsonList::new("requests"));
