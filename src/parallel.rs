@@ -3,12 +3,13 @@
 //! A source produces items, worker threads map them, and a sink consumes the results in source
 //! order. Only a few items per worker are in flight, so a fast source waits for a slow sink.
 
-use crate::failure::Failure;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread::Builder;
 
 use crossbeam_channel::bounded;
+
+use crate::failure::Failure;
 
 /// Why a parallel map ended, other than by an error of source or sink.
 #[derive(Debug, thiserror::Error)]

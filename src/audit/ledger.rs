@@ -6,13 +6,13 @@ mod totals;
 mod keys;
 mod rows;
 
-use crate::failure::Failure;
 use std::path::Path;
 
 use super::cross_check::{CrossCheck, ReleaseSource, TranscriptSource};
 use super::reading::{Reading, approved};
 use super::{Order, Section, release, transcript};
 use crate::digest::Digest;
+use crate::failure::Failure;
 use crate::ledger::{self, CeremonyRow, Ledger, ReleaseRow, StoredKey};
 use crate::plan::{Plan, Setup};
 use crate::record::{FIRST, KeyRole, Release};

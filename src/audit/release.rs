@@ -1,6 +1,5 @@
 //! One release: the checks of `verify`, and its manifest compared with its transcript.
 
-use crate::failure::Failure;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 
@@ -9,6 +8,7 @@ use super::cross_check::{CrossCheck, ReleaseSource, TranscriptSource};
 use super::reading::{Reading, approved};
 use super::{Order, Section, transcript};
 use crate::digest::{Digest, Hasher};
+use crate::failure::Failure;
 use crate::media::{self, RelativePath, Tree};
 use crate::record::{KeyRole, Refusals};
 use crate::release::{

@@ -1,12 +1,12 @@
 //! Witnesses' signatures over a transcript, made afterwards with `ssh-keygen -Y sign`
 //! (PROTOCOL.sshsig), checked against a file of allowed signers (ssh-keygen(1), ALLOWED SIGNERS).
 
-use crate::failure::Failure;
 use std::path::{Path, PathBuf};
 
 use ssh_key::PublicKey;
 
 use super::{Kind, Order, Section};
+use crate::failure::Failure;
 use crate::media::{RelativePath, Tree, read_file, shown};
 use crate::release::{LIMITS, TRANSCRIPT};
 use crate::request::{SshSignature, is_verifiable};

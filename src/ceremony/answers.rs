@@ -1,11 +1,11 @@
 //! Answers from a file: strict TOML, one entry per prompt; `accept` means the answer that the prompt asks for.
 
-use crate::failure::Failure;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use super::room::{Answer, Question, Reply, Wanted};
+use crate::failure::Failure;
 use crate::record::{Person, Prompt, Role};
 
 /// Answers from a file.

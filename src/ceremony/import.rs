@@ -1,8 +1,8 @@
 //! The import of a ceremony: one transaction, rolled back when the bundle is refused as a whole.
 
-use super::Environment;
 use std::path::PathBuf;
 
+use super::Environment;
 use super::intake::Intake;
 use crate::failure::Failure;
 use crate::ledger::{Import, Imported, Ledger, Line, Row};

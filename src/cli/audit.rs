@@ -1,7 +1,5 @@
 //! `keyrite audit`: checks ledgers, transcripts and releases against each other.
 
-use crate::failure::Failure;
-use crate::plan::Plan;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -13,6 +11,8 @@ use super::system;
 use super::verify::certificate;
 use crate::audit::{self, Order, Outcome, Report, Section, audit};
 use crate::digest::Digest;
+use crate::failure::Failure;
+use crate::plan::Plan;
 
 /// Arguments of `audit`.
 #[derive(Debug, Args)]

@@ -1,8 +1,5 @@
 //! `keyrite ceremony`: runs, resumes and abandons ceremonies.
 
-use crate::cli::environment::environment;
-use crate::failure::{Failure, Kind};
-use crate::plan::Plan;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -13,7 +10,10 @@ use super::room::room;
 use super::secrets::ShareSource;
 use super::{check, paper, stop, token};
 use crate::ceremony::{self, Conductor, Interrupted, Outcome, Room, Start, abandon};
+use crate::cli::environment::environment;
+use crate::failure::{Failure, Kind};
 use crate::ledger::Ledger;
+use crate::plan::Plan;
 use crate::record::count;
 use crate::token::Selector;
 

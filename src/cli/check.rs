@@ -1,6 +1,5 @@
 //! `keyrite ceremony check`: reports all problems that a run would report.
 
-use crate::cli::environment::environment;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -12,6 +11,7 @@ use super::secrets::ShareSource;
 use super::system;
 use super::token::profile_text;
 use crate::ceremony::Start;
+use crate::cli::environment::environment;
 use crate::failure::{Failure, Kind};
 use crate::media::shown;
 use crate::plan::Plan;

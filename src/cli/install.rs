@@ -2,7 +2,6 @@
 
 mod objects;
 
-use crate::failure::{Failure, Kind};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -11,6 +10,7 @@ use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 
 use super::output::say;
 use super::{system, verify};
+use crate::failure::{Failure, Kind};
 use crate::kubernetes::install::{self, Options, Paths, Plan, Target};
 use crate::media::{RelativePath, shown};
 use crate::release::{CertificateEntry, ManifestKind};

@@ -1,6 +1,5 @@
 //! `keyrite ledger`: commands on a ledger outside a ceremony.
 
-use crate::failure::Failure;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use super::json_list::JsonList;
 use super::output::say;
 use super::system;
 use crate::ceremony::upgrade;
+use crate::failure::Failure;
 use crate::ledger::{Ending, Ledger, MIGRATIONS};
 use crate::media::shown;
 

@@ -1,8 +1,5 @@
 //! `keyrite ceremony print` and `report`: the paper script and the report of a ceremony.
 
-use crate::cli::environment::environment;
-use crate::failure::Failure;
-use crate::plan::Plan;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -10,8 +7,11 @@ use clap::{Args, ValueEnum};
 use super::output::say;
 use super::system;
 use crate::audit::{self, Kind};
+use crate::cli::environment::environment;
+use crate::failure::Failure;
 use crate::media::write_new;
 use crate::paper::{self, Document, html, markdown, script};
+use crate::plan::Plan;
 
 /// Format of a printed document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

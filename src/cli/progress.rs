@@ -1,12 +1,12 @@
 //! Progress of long work: a bar at a terminal, otherwise a line for every tenth.
 
-use crate::signing::Progress;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::say;
+use crate::signing::Progress;
 
 /// Progress of the current work, if any.
 #[derive(Debug, Default)]

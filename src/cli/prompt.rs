@@ -1,7 +1,6 @@
 //! Prompts at a terminal. Input typed before the prompt is discarded; Ctrl-C and the end of input
 //! end the prompt.
 
-use crate::failure::Failure;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
@@ -14,6 +13,7 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use super::stop;
+use crate::failure::Failure;
 
 /// Maximum length of a typed line, in octets.
 const MAX_LINE: usize = 4096;

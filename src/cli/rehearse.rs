@@ -1,11 +1,12 @@
 //! `keyrite rehearse`: ceremonies on a throwaway SoftHSM token, run with the commands that people
 //! type.
 
-use crate::failure::{Failure, Kind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Args;
+
+use crate::failure::{Failure, Kind};
 
 mod custody;
 mod plan;

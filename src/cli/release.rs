@@ -1,7 +1,5 @@
 //! `keyrite release`: writes a release again from the ledger.
 
-use crate::failure::Failure;
-use crate::signing::{Which, reissue};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -9,7 +7,9 @@ use clap::{Args, Subcommand};
 use super::output::say;
 use super::progress::Bar;
 use super::system;
+use crate::failure::Failure;
 use crate::ledger::Ledger;
+use crate::signing::{Which, reissue};
 
 /// Subcommands of `release`.
 #[derive(Debug, Subcommand)]

@@ -9,11 +9,11 @@ mod objects;
 #[cfg(feature = "token")]
 pub use check::Json as CheckJson;
 
-use crate::failure::Failure;
 use clap::{Args, Subcommand};
 use der::DateTime;
 
 use super::system;
+use crate::failure::Failure;
 use crate::request::Sequence;
 
 /// Subcommands of `request`.

@@ -1,6 +1,5 @@
 //! Secrets at the terminal and shares in files.
 
-use crate::failure::Failure;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -11,6 +10,7 @@ use secrecy::ExposeSecret;
 
 use super::{prompt, screen};
 use crate::ceremony::SecretReply;
+use crate::failure::Failure;
 
 /// Maximum length of a share in a file, in octets.
 const MAX_SHARE: usize = 1024;

@@ -1,8 +1,5 @@
 //! `keyrite token`: lists, initialises and inspects tokens.
 
-use crate::failure::Failure;
-use crate::plan::MAX_FILE;
-use crate::record::{Inventory, TokenFacts};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -12,7 +9,10 @@ use serde::Serialize;
 
 use super::output::{say, say_json};
 use super::pin::PinSource;
+use crate::failure::Failure;
 use crate::media::read_file;
+use crate::plan::MAX_FILE;
+use crate::record::{Inventory, TokenFacts};
 use crate::token::{Blank, Error, HsmProfile, Module, Pin, Selector};
 
 /// Subcommands of `token`.

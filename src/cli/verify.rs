@@ -1,7 +1,5 @@
 //! `keyrite verify`: verifies a release against a trusted root.
 
-use crate::failure::Failure;
-use crate::plan::MAX_FILE;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,8 +7,10 @@ use clap::Args;
 use super::output::say;
 use super::system;
 use crate::digest::Digest;
+use crate::failure::Failure;
 use crate::issuance::{Certificate, MANIFEST_SIGNING};
 use crate::media::{self, Tree, read_file, shown};
+use crate::plan::MAX_FILE;
 use crate::release::{self, CertificateEntry, LIMITS, ManifestKind, Report, Root, Trust};
 
 /// A release and the trusted root.

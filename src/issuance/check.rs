@@ -3,7 +3,6 @@
 
 use der::asn1::AnyRef;
 use der::{Decode, Encode};
-
 use spki::AlgorithmIdentifierOwned;
 
 use super::parts::{ExtensionParts, Parts};

@@ -1,6 +1,5 @@
 //! Cluster description: a short, strict TOML file.
 
-use crate::failure::Failure;
 use std::collections::HashSet;
 use std::net::IpAddr;
 
@@ -8,6 +7,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::keys::KeyType;
+use crate::failure::Failure;
 use crate::media::shown;
 use crate::request::IndexName;
 

@@ -1,6 +1,5 @@
 //! Keys of a cluster's parties: generated, written and read in PKCS #8 (RFC 5958).
 
-use crate::failure::Failure;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
@@ -13,6 +12,8 @@ use der::{Any, Decode, Encode, TagMode, TagNumber};
 use serde::Deserialize;
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use zeroize::Zeroizing;
+
+use crate::failure::Failure;
 
 /// Key types that kubeadm allows (encryptionAlgorithm).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -1,6 +1,5 @@
 //! Creates keys, requests, kubeconfigs, the bundle and the scripts of a cluster description.
 
-use crate::failure::Failure;
 use std::path::Path;
 
 use der::DateTime;
@@ -11,6 +10,7 @@ use super::keys::Pair;
 use super::layout::{Party, parties, service_account_stem};
 use super::{kubeconfig, request_for, script};
 use crate::digest::Digest;
+use crate::failure::Failure;
 use crate::media::{RelativePath, Whole};
 use crate::parallel;
 use crate::request::{Entry, INDEX, Index, IndexName, Sequence};

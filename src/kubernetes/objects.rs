@@ -1,12 +1,12 @@
 //! Reads CertificateSigningRequest objects (certificates.k8s.io/v1) as printed by `kubectl get csr
 //! -o json`; those approved and not yet signed become requests.
 
-use crate::failure::Failure;
 use base64ct::{Base64, Encoding};
 use serde::Deserialize;
 
 use super::signers;
 use crate::digest::Digest;
+use crate::failure::Failure;
 use crate::media::{RelativePath, shown};
 use crate::request::{Entry, Object, Requests};
 

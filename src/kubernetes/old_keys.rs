@@ -1,12 +1,12 @@
 //! Keys of an earlier run, for a renewal that keeps them.
 
-use crate::failure::Failure;
 use std::path::Path;
 
 use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
 use super::keys::Pair;
+use crate::failure::Failure;
 use crate::media::read_file;
 
 /// Maximum size of a file that contains a key, in octets.

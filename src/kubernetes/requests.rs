@@ -1,6 +1,5 @@
 //! Creates requests (RFC 2986) like `kubeadm certs generate-csr`: only subject and subjectAltName.
 
-use crate::failure::Failure;
 use std::net::IpAddr;
 
 use const_oid::AssociatedOid;
@@ -15,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::cluster::AltNames;
 use super::keys::{KeyType, Pair};
+use crate::failure::Failure;
 use crate::policy::subject_from;
 
 /// A private key (PKCS #8, PEM) and a request for it (PEM).

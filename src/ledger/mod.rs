@@ -20,10 +20,11 @@ mod schema;
 mod upgrade;
 mod whole;
 
-use crate::failure::Failure;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::failure::Failure;
 
 pub use ceremonies::{CeremonyRow, Line, OpenCeremony, ReleaseRow};
 pub use certificates::{Advance, Reservation};

@@ -15,8 +15,9 @@ mod tree;
 mod whole;
 mod write;
 
-use crate::failure::Failure;
 use std::path::Path;
+
+use crate::failure::Failure;
 
 pub use escape::shown;
 pub use gather::{Gathered, gather};

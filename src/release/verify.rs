@@ -11,6 +11,9 @@ use std::hash::BuildHasher;
 use std::io::Read;
 use std::sync::OnceLock;
 
+use authorities::Authorities;
+use serde::de::DeserializeOwned;
+
 use super::manifest::{AuthorityEntry, CertificateEntry, FORMATS, Head, RefusalEntry};
 use super::{Error, MANIFEST, SIGNATURE, TRANSCRIPT, TextReader, cms, decode, read_texts};
 use crate::digest::{Digest, Hasher};
@@ -18,8 +21,6 @@ use crate::issuance::{Certificate, Validity};
 use crate::media::{Member, RelativePath, Tree};
 use crate::parallel;
 use crate::record::{Chain, lines};
-use authorities::Authorities;
-use serde::de::DeserializeOwned;
 
 /// Maximum size of a file other than manifest and transcript, in octets.
 const FILE_LIMIT: u64 = 1 << 20;

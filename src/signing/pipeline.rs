@@ -1,8 +1,6 @@
 //! The signing pipeline: one thread per session, which signs, builds and checks; if there are more processors
 //! than sessions, further threads that only build and check. None of them accesses the ledger or the room.
 
-use super::approval;
-use crate::failure::Failure;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -13,6 +11,8 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
 use der::DateTime;
 
+use super::approval;
+use crate::failure::Failure;
 use crate::issuance::{Authority, Serial, Signed, Templates, ToBeSigned};
 use crate::ledger::{Reservation, Row, StoredKey};
 use crate::parallel;

@@ -1,7 +1,8 @@
 //! Token errors, with the function and the return code of the PKCS#11 module.
 
-use crate::failure::Failure;
 use cryptoki::error::{Error as Pkcs11Error, Rv, RvError};
+
+use crate::failure::Failure;
 
 /// A token error.
 #[derive(Debug, thiserror::Error)]

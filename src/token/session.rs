@@ -5,7 +5,6 @@ use std::collections::HashMap;
 
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::UserType;
-
 use secrecy::SecretString;
 
 use super::{Error, HsmProfile, attributes};

@@ -1,6 +1,5 @@
 //! The rows of a ceremony: requests, decisions, reservations, signatures.
 
-use crate::failure::Failure;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -8,6 +7,7 @@ use super::totals::{CheckedRow, Derived, SerialSet, Totals};
 use crate::audit::Section;
 use crate::audit::reading::Reading;
 use crate::digest::{Digest, hex};
+use crate::failure::Failure;
 use crate::issuance::{Authority, Certificate, Reserved, Templates};
 use crate::keys::PublicKey;
 use crate::ledger::{CeremonyRow, Entries, Ledger, ReservedRow, Row, Rows, StoredKey};

@@ -1,6 +1,5 @@
 //! `keyrite install objects`: writes API objects from a release, for `kubectl`.
 
-use crate::failure::Failure;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -8,6 +7,7 @@ use clap::Args;
 use super::failure;
 use crate::cli::output::say;
 use crate::cli::{system, verify};
+use crate::failure::Failure;
 use crate::kubernetes::install::{KeyFolder, ObjectFile, Objects};
 use crate::media::{self, Whole, shown};
 use crate::release::CertificateEntry;

@@ -1,12 +1,12 @@
 //! Shares of the throwaway token's PIN. They protect nothing else, so they are kept in files.
 
-use crate::failure::Failure;
-use crate::plan::Plan;
-use crate::record::Role;
 use std::ffi::OsString;
 
 use super::Workspace;
 use crate::cli::output::say;
+use crate::failure::Failure;
+use crate::plan::Plan;
+use crate::record::Role;
 
 /// Number of custodians in the shipped answers file.
 const CUSTODIANS: usize = 5;

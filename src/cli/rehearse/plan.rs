@@ -1,22 +1,22 @@
 //! `keyrite rehearse SCRIPT`: the unchanged script and bundles, with the same screens and plan
 //! digest.
 
-use crate::cli::environment::environment;
-use crate::failure::Failure;
-use crate::plan::Plan;
-use crate::record::KeyRole;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::preview::{self, RealAuthorities};
 use super::{Arguments, PIN, Workspace, absolute, custody, failure, own_program, quoted};
 use crate::ceremony::{check_bundles, judge_bundles, keys_from_before};
+use crate::cli::environment::environment;
 use crate::cli::output::say;
 use crate::cli::pin::PinSource;
 use crate::cli::room::room;
 use crate::cli::secrets::ShareSource;
 use crate::cli::stop;
+use crate::failure::Failure;
 use crate::media::shown;
+use crate::plan::Plan;
+use crate::record::KeyRole;
 
 /// Certificate profiles of stand-ins, valid longer than anything they sign.
 const PROFILES: &str = "[stand-in]\nsource = \"rehearsal\"\nkind = \"root\"\ndays = 36500\nkey_usage = [\"keyCertSign\", \"cRLSign\"]\n[stand-in-manifest]\nsource = \"rehearsal\"\nkind = \"manifest\"\ndays = 36500\nkey_usage = [\"digitalSignature\"]\nextended_key_usage = [\"emailProtection\"]\ncertificate_policies = [\"manifest-signing\"]\n";

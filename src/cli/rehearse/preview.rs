@@ -1,17 +1,17 @@
 //! Previews of what would be signed: each TBSCertificate in DER and as text. Only fields that depend
 //! on the real key or on the time differ.
 
-use crate::failure::Failure;
-use crate::plan::Plan;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Workspace;
 use crate::cli::system;
+use crate::failure::Failure;
 use crate::issuance::{Authority, Certificate, Reserved, Templates, preview};
 use crate::ledger::{Entries, Ledger, ReservedRow, Row, Rows};
 use crate::media::{RelativePath, read_file, shown};
+use crate::plan::Plan;
 use crate::policy::Policy;
 
 /// Differences of the real ceremony under a stand-in, under the real authority's certificate, and for

@@ -1,9 +1,5 @@
 //! `keyrite request check`: judges bundles before they are carried to the signing machine.
 
-use crate::cli::environment::environment;
-use crate::failure::Failure;
-use crate::plan::Plan;
-use crate::signing::Progress;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -11,13 +7,17 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::ceremony::{Judged, SHOWN, Verdict, issue_lines, judge_bundles};
+use crate::cli::environment::environment;
 use crate::cli::json_list::JsonList;
 use crate::cli::output::say;
 use crate::cli::progress::Bar;
 use crate::digest::Digest;
+use crate::failure::Failure;
 use crate::media::{RelativePath, shown};
+use crate::plan::Plan;
 use crate::record::BundleFacts;
 use crate::request::Reason;
+use crate::signing::Progress;
 
 #[derive(Debug, Args)]
 pub struct Arguments {

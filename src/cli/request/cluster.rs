@@ -1,6 +1,5 @@
 //! `keyrite request cluster`.
 
-use crate::failure::Failure;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,6 +7,7 @@ use clap::Args;
 use super::{Dated, Dating};
 use crate::cli::output::say;
 use crate::cli::system;
+use crate::failure::Failure;
 use crate::kubernetes::{Cluster, MakeOptions, make};
 use crate::media::{Whole, read_file};
 

@@ -1,12 +1,12 @@
 //! `keyrite request collect`.
 
-use crate::failure::Failure;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::{Dated, Dating};
 use crate::cli::output::say;
+use crate::failure::Failure;
 use crate::media::{Error, Whole, shown};
 use crate::request::{Index, IndexName, collect, write_bundle};
 

@@ -1,6 +1,5 @@
 //! `keyrite request objects`.
 
-use crate::failure::Failure;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,6 +7,7 @@ use clap::Args;
 use super::collect::failure;
 use super::{Dated, Dating};
 use crate::cli::output::say;
+use crate::failure::Failure;
 use crate::kubernetes::{BUILT_IN_SIGNERS, Picked, pick};
 use crate::media::{Whole, read_file, shown};
 use crate::request::{Index, IndexName, write_bundle};

@@ -2,7 +2,6 @@
 
 mod link;
 
-use crate::failure::{Failure, Kind};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,6 +15,7 @@ use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use crate::digest::Digest;
+use crate::failure::{Failure, Kind};
 use crate::media::shown;
 pub use link::link_digest;
 

@@ -5,7 +5,6 @@
 //! `kubelet-client-current.pem`, a symbolic link to the newest such file
 //! (k8s.io/client-go/util/certificate/certificate_store.go).
 
-use crate::failure::Failure;
 use std::path::Path;
 
 use der::{DateTime, Encode};
@@ -16,6 +15,7 @@ use super::node_files::KubeconfigFile;
 use super::pem::{self, Present};
 use super::private_key::public_key;
 use crate::digest::Digest;
+use crate::failure::Failure;
 use crate::media::shown;
 use crate::policy::subject_text;
 

@@ -1,7 +1,6 @@
 //! Creates API objects from a release: certificates for the status of CertificateSigningRequest
 //! objects, Secrets of type `kubernetes.io/tls`, a ConfigMap of trusted roots.
 
-use crate::failure::Failure;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -16,6 +15,7 @@ use super::plan::Leaf;
 use super::trust::Trust;
 use super::{object_name, record};
 use crate::digest::Digest;
+use crate::failure::Failure;
 use crate::media::RelativePath;
 use crate::release::{CertificateEntry, ManifestKind, Report};
 

@@ -5,7 +5,6 @@ mod kubelet;
 mod leaves;
 mod places;
 
-use crate::failure::Failure;
 use std::collections::BTreeSet;
 
 use der::DateTime;
@@ -21,6 +20,7 @@ use super::target::Target;
 use super::transaction::{self, New, Step};
 use super::trust::Trust;
 use crate::digest::Digest;
+use crate::failure::Failure;
 use crate::release::Report;
 pub use leaves::Leaf;
 

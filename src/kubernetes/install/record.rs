@@ -1,7 +1,6 @@
 //! The record of the last installed release of each ledger: a small file in the target that
 //! prevents the installation of older releases.
 
-use crate::failure::Failure;
 use std::collections::HashSet;
 
 use der::DateTime;
@@ -10,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::folder::Folder;
 use crate::digest::Digest;
+use crate::failure::Failure;
 use crate::issuance::Validity;
 use crate::media::shown;
 use crate::release::{ManifestKind, Report};

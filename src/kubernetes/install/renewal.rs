@@ -1,11 +1,11 @@
 //! A renewal: new keys and kubeconfigs of a node, in a folder written by `request cluster` or
 //! kubeadm. They replace the old ones together with their certificates.
 
-use crate::failure::Failure;
 use std::path::Path;
 
 use super::folder::Folder;
 use super::node_files::{KeyFile, KubeconfigFile, keys, known_names};
+use crate::failure::Failure;
 
 /// Folder of a renewal: kubeconfigs in it and keys in its `pki`, or everything in one folder.
 #[derive(Debug)]

@@ -1,6 +1,5 @@
 //! The state of a node: private keys, kubeconfigs, kubelet certificates, installed releases.
 
-use crate::failure::Failure;
 use std::collections::HashSet;
 
 use super::folder::Folder;
@@ -11,6 +10,7 @@ use super::record::Record;
 use super::recover;
 use super::renewal::Renewal;
 use crate::digest::Digest;
+use crate::failure::Failure;
 
 /// The state of a node, locked for this process.
 #[derive(Debug)]

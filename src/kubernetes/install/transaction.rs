@@ -4,7 +4,6 @@
 //! link, and the journal of both is synced. Only then are files renamed, each atomically. Until the
 //! journal is moved away, [`recover`](super::recover) can revert every step.
 
-use crate::failure::Failure;
 use std::collections::HashSet;
 
 use zeroize::Zeroizing;
@@ -15,6 +14,7 @@ use super::journal::{DRAFT, Entry, FORMAT, JOURNAL, Journal, UNDO, UNDONE, kept}
 use super::record::STATE;
 use super::recover;
 use crate::digest::Digest;
+use crate::failure::Failure;
 
 const PRIVATE: Owner = Owner { mode: 0o600, ids: None };
 

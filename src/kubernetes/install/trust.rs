@@ -3,9 +3,9 @@
 //! The chain of a leaf leads from its issuer to the first authority with a CA file, its anchor. The
 //! intermediates follow the leaf in its file.
 
-use crate::failure::Failure;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::failure::Failure;
 use crate::issuance::Certificate;
 use crate::media::shown;
 use crate::release::{AuthorityEntry, Report};

@@ -1,10 +1,9 @@
 //! Assigns certificates of a release to the private keys of a node, by public key.
 
 use der::{DateTime, Encode};
-
-use crate::digest::Digest;
 use zeroize::Zeroizing;
 
+use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::issuance::Certificate;
 use crate::keys::{PublicKey, verify};
