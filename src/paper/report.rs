@@ -158,7 +158,7 @@ impl Report {
         if let Some(text) = self.description.take(record) {
             match text {
                 Described::New(text) => step.happened.push((record.time.clone(), shown(&text))),
-                Described::Instead(text) => {
+                Described::Replace(text) => {
                     step.happened.pop();
                     step.happened.push((record.time.clone(), shown(&text)));
                 }

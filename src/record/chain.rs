@@ -1,4 +1,4 @@
-//! The chain: JSON Lines, each record carrying the digest of the line before.
+//! The hash chain: JSON Lines in which each record contains the digest of the previous line.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -9,28 +9,28 @@ use serde::{Deserialize, Serialize};
 use super::Event;
 use crate::digest::Digest;
 
-/// What the first record of a ledger carries in place of the digest of a line before it.
+/// The `previous` digest of the first record of a ledger.
 pub const FIRST: Digest = Digest::ZERO;
 
-/// The longest line of a transcript, in octets with its line feed. The longest that a ceremony writes is a
-/// record of refusals, which stays below half of it.
+/// Maximum length of a transcript line, in octets including its line feed. The longest line that a ceremony
+/// writes, a record of refusals, stays below half of this.
 pub const LONGEST_LINE: u64 = 8 << 20;
 
-/// One record.
+/// A record: one line of a transcript.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Record {
     /// Number within the ceremony, from 1.
     pub number: u64,
-    /// When it was written, UTC (RFC 3339, to the second).
+    /// Time of writing, UTC (RFC 3339, to the second).
     pub time: String,
-    /// What happened.
+    /// The event.
     #[serde(flatten)]
     pub event: Event,
-    /// SHA-256 over the line before, without its line feed.
+    /// SHA-256 of the previous line, without its line feed.
     pub previous: Digest,
 }
 
-/// A record without its event: all that the chain needs, whatever the event is.
+/// A record whose event is not interpreted: the chain covers unknown events too.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Link {
@@ -44,10 +44,10 @@ struct Link {
 }
 
 impl Record {
-    /// Reads one line, without its line feed.
+    /// Parses one line, without its line feed.
     ///
     /// # Errors
-    /// What is wrong with it; an event that this version does not know is.
+    /// The defect, which includes an event that this version does not know.
     pub fn read(line: &str) -> Result<Self, String> {
         let Link { number, time, previous, .. } = serde_json::from_str(line).map_err(|e| e.to_string())?;
         if time.parse::<der::DateTime>().is_err() {
@@ -57,16 +57,16 @@ impl Record {
         Ok(Self { number, time, event, previous })
     }
 
-    /// The record as a line, without its line feed.
+    /// Serializes the record as a line, without a line feed.
     ///
     /// # Errors
-    /// What serde_json says, which is nothing for events of this program.
+    /// The error of serde_json, which does not occur with the events of this program.
     pub fn line(&self) -> Result<String, String> {
         serde_json::to_string(self).map_err(|e| e.to_string())
     }
 }
 
-/// A check of numbers and digests, line by line.
+/// Verifies numbers and digests, line by line.
 #[derive(Clone, Debug, Default)]
 pub struct Chain {
     lines: u64,
@@ -74,10 +74,10 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Takes in the next line, without its line feed.
+    /// Verifies the next line, given without its line feed.
     ///
     /// # Errors
-    /// Why it does not follow the lines before it.
+    /// Why the line does not continue the chain.
     pub fn line(&mut self, line: &str) -> Result<(), String> {
         self.lines += 1;
         let wrong = |what: &str| format!("transcript line {}: {what}", self.lines);
@@ -92,20 +92,21 @@ impl Chain {
         Ok(())
     }
 
-    /// SHA-256 over the last line, by which the manifest points at the transcript.
+    /// Returns SHA-256 of the last line, the head to which the manifest refers.
     ///
     /// # Errors
-    /// There was no line.
+    /// The transcript is empty.
     pub fn head(self) -> Result<Digest, String> {
         self.head.ok_or_else(|| "transcript is empty".into())
     }
 }
 
-/// Gives each line of a transcript, without its line feed; `whole` is false for a last line that has none,
-/// or for one that is longer than [`LONGEST_LINE`]. What is not UTF-8 is replaced, and so no longer chained.
+/// Passes each line of a transcript to `each`, without its line feed. The flag is false for a last line that
+/// has no line feed and for a line longer than [`LONGEST_LINE`]. Invalid UTF-8 is replaced, which breaks the
+/// chain.
 ///
 /// # Errors
-/// Whatever `from` fails with.
+/// Any error of `from`.
 pub fn lines(from: impl Read, each: &mut dyn FnMut(&str, bool)) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(1 << 16, from);
     let mut line = Vec::new();

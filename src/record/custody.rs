@@ -1,88 +1,88 @@
-//! The custody of a token's PIN: what became of sets of shares.
+//! The custody of a token's PIN: the life cycle of sets of shares.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What became of a set of shares. A set is named by the identifier that its shares carry (BIP-93).
+/// A change in the state of a set of shares. A set is named by the identifier in its shares (BIP-93).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "phase", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Custody {
-    /// It is about to be handed out.
+    /// The set is about to be handed out.
     Begun {
-        /// The set.
+        /// Identifier of the set.
         set: String,
     },
-    /// A share was shown once more.
+    /// A share was shown again.
     ShownAgain {
-        /// Its index.
+        /// Index of the share.
         share: char,
-        /// To whom.
+        /// The custodian.
         to: String,
     },
-    /// Every custodian has a share and typed it back.
+    /// Every custodian received a share and typed it back.
     HandedOut {
-        /// The set.
+        /// Identifier of the set.
         set: String,
-        /// How many shares give the PIN.
+        /// Number of shares that recover the PIN.
         threshold: usize,
-        /// Who holds which.
+        /// The holder of each share.
         shares: Vec<Share>,
-        /// For which token.
+        /// Serial of the token.
         token_serial: String,
     },
-    /// The token has the PIN of the set.
+    /// The PIN of the set became the token's.
     Changed {
-        /// The set.
+        /// Identifier of the set.
         set: String,
-        /// Which token.
+        /// Serial of the token.
         token_serial: String,
     },
-    /// The token did not take the PIN of the set.
+    /// The token refused the PIN of the set.
     NotTaken {
-        /// The set.
+        /// Identifier of the set.
         set: String,
     },
-    /// The set opens nothing.
+    /// The set is void: it does not open the token.
     Void {
-        /// The set.
+        /// Identifier of the set.
         set: String,
     },
-    /// A custodian gave a share.
+    /// A custodian entered a share.
     Share {
-        /// The set.
+        /// Identifier of the set.
         set: Option<String>,
-        /// Its index.
+        /// Index of the share.
         share: char,
-        /// Who gave it.
+        /// The custodian.
         by: String,
-        /// How it came in.
+        /// Source of the input.
         from: ShareSource,
     },
-    /// Enough shares came in.
+    /// Enough shares were entered.
     Collected {
-        /// The set.
+        /// Identifier of the set.
         set: Option<String>,
-        /// How many.
+        /// Number of shares.
         shares: usize,
     },
 }
 
-/// Who holds which share.
+/// A share and its holder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Share {
-    /// Its index.
+    /// Index of the share.
     pub share: char,
-    /// Who holds it.
+    /// Name of the custodian.
     pub custodian: String,
 }
 
-/// How a share came in.
+/// The source from which a share was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ShareSource {
-    /// Somebody typed it.
+    /// A person typed it.
     Terminal,
-    /// A file gave it.
+    /// A file supplied it.
     File,
 }

@@ -1,9 +1,9 @@
-//! Events in words, for reports. What comes in many records is described once, with its sum.
+//! Describes events in words, for reports. Consecutive records of one kind are described once, by their total.
 
 use super::{Custody, Event, Import, InventoryObject, Look, MachineFacts, Record, ShareSource};
 use crate::digest::Digest;
 
-/// A number of things: "1 key", "2 keys".
+/// Formats a count with its noun: "1 key", "2 keys".
 pub fn count(number: u64, thing: &str) -> String {
     let end = match number {
         1 => "",
@@ -13,16 +13,16 @@ pub fn count(number: u64, thing: &str) -> String {
     format!("{number} {thing}{end}")
 }
 
-/// The words for a record.
+/// The description of a record.
 #[derive(Debug)]
 pub enum Described {
-    /// A line of its own.
+    /// A new line.
     New(String),
-    /// A line instead of the last one, which it continues.
-    Instead(String),
+    /// A line that replaces the last one: its total has increased.
+    Replace(String),
 }
 
-/// What was described of the step under way.
+/// Describes the records of the current step.
 #[derive(Debug, Default)]
 pub struct Description {
     step: usize,
@@ -33,17 +33,17 @@ pub struct Description {
 }
 
 impl Description {
-    /// A step that begins.
+    /// Starts a step.
     pub fn at(step: usize) -> Self {
         Self { step, ..Self::default() }
     }
 
-    /// The number of the step under way.
+    /// Returns the number of the current step.
     pub fn step(&self) -> usize {
         self.step
     }
 
-    /// The words for the next record, if it has any.
+    /// Returns the description of the next record, if there is one.
     pub fn take(&mut self, record: &Record) -> Option<Described> {
         let (sum, thing, what) = match &record.event {
             Event::Signed(run) => {
@@ -66,13 +66,12 @@ impl Description {
             }
         };
         let line = format!("{} {what}", count(sum, thing));
-        let described = if self.last == what { Described::Instead(line) } else { Described::New(line) };
+        let described = if self.last == what { Described::Replace(line) } else { Described::New(line) };
         self.last = what;
         Some(described)
     }
 }
 
-/// One event in words.
 fn sentence(event: &Event) -> Option<String> {
     Some(match event {
         Event::Step(step) if step.again => "done again after an interruption".into(),
@@ -140,7 +139,6 @@ fn sentence(event: &Event) -> Option<String> {
     })
 }
 
-/// What became of a key.
 fn key(event: &Event) -> Option<String> {
     Some(match event {
         Event::KeyIntended(key) => {
@@ -191,7 +189,6 @@ fn machine(facts: &MachineFacts) -> String {
     )
 }
 
-/// What came in, and who approved it.
 fn import(import: &Import) -> String {
     let digest = import.bundle_sha256.as_ref().map(Digest::to_string).unwrap_or_default();
     let mut line = format!("{} came in, bundle digest {digest}", count(import.requests as u64, "request"));
@@ -211,7 +208,6 @@ fn import(import: &Import) -> String {
     line
 }
 
-/// A look at the token, and what was not there before.
 fn inventory(look: &Look) -> String {
     let mut line = format!(
         "{} on the token, {} not of this ledger",
@@ -231,7 +227,7 @@ fn inventory(look: &Look) -> String {
     line
 }
 
-/// A step of the custody of the PIN; shares are named by their indexes, never by themselves.
+/// Names shares by index and never shows them.
 fn custody(custody: &Custody) -> String {
     match custody {
         Custody::Begun { set } => {

@@ -1,4 +1,4 @@
-//! Events: everything that can happen in a ceremony, one struct each.
+//! Events: everything that can happen in a ceremony, each with its data.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,45 +10,45 @@ use super::{
 };
 use crate::digest::Digest;
 
-/// What happened.
+/// An event of a ceremony.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", content = "data", rename_all = "kebab-case")]
 pub enum Event {
-    /// A ceremony begins.
+    /// The ceremony began.
     Begin(Box<Facts>),
-    /// It goes on after an interruption.
+    /// The ceremony was resumed after an interruption.
     Resume(Box<Facts>),
-    /// Somebody signed in.
+    /// A person signed in.
     Present(Person),
-    /// A step begins.
+    /// A step began.
     Step(StepStarted),
-    /// A step is done.
+    /// A step was completed.
     Done(StepDone),
-    /// What the machine looks like.
+    /// The state of the machine.
     Machine(MachineFacts),
-    /// A PIN is about to be tried.
+    /// A login is about to be attempted.
     Login(Login),
-    /// The login went well.
+    /// The login succeeded.
     TokenOpen(TokenOpen),
-    /// What lies on the token.
+    /// The objects on the token.
     Inventory(Look),
-    /// A set of shares of the token's PIN.
+    /// A set of shares of the token's PIN changed state.
     Custody(Custody),
     /// A key is about to be generated.
     KeyIntended(KeyIntended),
-    /// Something of a key was found after an interruption.
+    /// Objects of a key were found after an interruption.
     KeyFound(KeyFound),
-    /// The token holds nothing of a key.
+    /// A key was withdrawn: the token has no objects of it.
     KeyWithdrawn(KeyWithdrawn),
-    /// A pair was generated, or found and kept.
+    /// A key pair was generated, or found and kept.
     KeyGenerated(KeyGenerated),
-    /// A key of the ledger is in the token.
+    /// A key of the ledger was proved to be in the token.
     KeyProved(KeyProved),
     /// The certificate of a key is about to be signed.
     KeyReserved(KeyReserved),
     /// The certificate of a key was signed.
     Certificate(KeyCertificate),
-    /// Requests came in.
+    /// Requests were imported.
     Import(Import),
     /// Requests were refused.
     Refused(RefusedRequests),
@@ -58,34 +58,34 @@ pub enum Event {
     Reserved(Run),
     /// Certificates were signed.
     Signed(Run),
-    /// All approved requests were answered.
+    /// All approved requests have certificates.
     Issued(Issued),
-    /// The transcript so far goes into a manifest.
+    /// The transcript so far was sealed: its digest goes into a manifest.
     Seal(Seal),
     /// The manifest was signed.
     Sealed(Release),
     /// The release was written.
     Released(Release),
-    /// Somebody typed what was asked for.
+    /// A person answered a prompt.
     Confirmed(Confirmed),
-    /// Somebody stated something.
+    /// A person made a statement.
     Statement(Statement),
-    /// Somebody reported an exception.
+    /// A person reported an exception.
     Exception(Exception),
-    /// People leave the room; they sign in again when they are back.
+    /// People left the room; they sign in again when they return.
     Left(Left),
     /// The ceremony was interrupted and can be resumed.
     Interrupted(Interrupted),
-    /// The ceremony was given up before anything was made.
+    /// The ceremony was abandoned before it had any effect.
     Abandoned(Abandoned),
-    /// The ceremony is finished.
+    /// The ceremony is complete.
     End(End),
-    /// The ledger is a copy of one of an older version: a transcript of its own, in place of a ceremony.
+    /// The ledger is a copy of an older version's: a separate transcript, in place of a ceremony.
     Upgraded(Upgraded),
 }
 
 impl Event {
-    /// The serial of the token that it names.
+    /// Returns the token serial that the event names.
     pub fn token_serial(&self) -> Option<&str> {
         match self {
             Self::Begin(facts) | Self::Resume(facts) => Some(&facts.token_serial),
@@ -102,74 +102,74 @@ impl Event {
     }
 }
 
-/// A step begins.
+/// A step began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepStarted {
-    /// Its number, from 1.
+    /// Number of the step, from 1.
     pub number: usize,
-    /// Its act.
+    /// The step's act.
     pub act: String,
-    /// Whether it was done before an interruption.
+    /// Whether the step had been done before an interruption.
     pub again: bool,
 }
 
-/// A step is done.
+/// A step was completed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepDone {
-    /// Its number, from 1.
+    /// Number of the step, from 1.
     pub number: usize,
 }
 
-/// A PIN is about to be tried.
+/// A login is about to be attempted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Login {
-    /// At which token.
+    /// The token.
     pub token: TokenFacts,
 }
 
-/// The login went well.
+/// The login succeeded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenOpen {
-    /// At which token.
+    /// Serial of the token.
     pub token_serial: String,
 }
 
-/// Somebody typed what was asked for.
+/// A person answered a prompt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Confirmed {
-    /// What was asked.
+    /// The prompt.
     pub asked: Prompt,
-    /// The words in which it was asked, for people.
+    /// The displayed question.
     pub question: String,
-    /// What was typed.
+    /// The input.
     pub answer: String,
-    /// By whom.
+    /// Name of the person.
     pub by: String,
-    /// In which role.
+    /// Role of the person.
     pub role: Role,
 }
 
-/// What is written down in a statement.
+/// The kind of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StatementKind {
-    /// What somebody says.
+    /// A free-text statement.
     Statement,
     /// A serial number.
     Serial,
-    /// The number of a seal or of a tamper-evident bag.
+    /// The number of a seal or tamper-evident bag.
     Seal,
-    /// SHA-256 of a photograph.
+    /// The SHA-256 of a photograph.
     PhotographSha256,
 }
 
 impl StatementKind {
-    /// The word for it in scripts and transcripts.
+    /// Returns the name of the kind in scripts and transcripts.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Statement => "statement",
@@ -180,35 +180,35 @@ impl StatementKind {
     }
 }
 
-/// Somebody stated something.
+/// A person made a statement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Statement {
-    /// What it is.
+    /// Kind of statement.
     pub kind: StatementKind,
-    /// Of what.
+    /// What the statement is about.
     pub label: String,
-    /// What was stated.
+    /// The statement.
     pub value: String,
-    /// By whom.
+    /// Name of the person.
     pub by: String,
-    /// In which role.
+    /// Role of the person.
     pub role: Role,
 }
 
-/// Somebody reported an exception.
+/// A person reported an exception.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exception {
-    /// What happened, and why.
+    /// What happened and why.
     pub text: String,
-    /// Who reported it.
+    /// Name of the reporter.
     pub by: String,
-    /// In which step; 0 before the first.
+    /// Number of the step; 0 before the first.
     pub step: usize,
 }
 
-/// People leave the room.
+/// People left the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Left {}
@@ -217,34 +217,34 @@ pub struct Left {}
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Interrupted {
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// The ceremony was given up before anything was made.
+/// The ceremony was abandoned before it had any effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Abandoned {
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// Who gave it up; nobody when it ended by itself.
+    /// Name of the person who abandoned it; none if the program did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
 }
 
-/// The ledger is a copy of one of an older version.
+/// The ledger is a copy of an older version's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Upgraded {
-    /// The version of the older ledger.
+    /// Version of the older ledger.
     pub from_version: u64,
-    /// SHA-256 over its database.
+    /// SHA-256 of its database.
     pub database_sha256: Digest,
-    /// The head of its last transcript.
+    /// Head of its last transcript.
     pub head: Digest,
 }
 
-/// The ceremony is finished.
+/// The ceremony is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct End {}

@@ -1,4 +1,4 @@
-//! The facts of a ceremony, as the record that begins it, and every one that resumes it, states them.
+//! The facts of a ceremony, stated by the records that begin and resume it.
 
 use std::path::PathBuf;
 
@@ -9,49 +9,49 @@ use crate::digest::Digest;
 use crate::media::RelativePath;
 use crate::request::{Index, IndexName, Sequence, Time};
 
-/// What began a ceremony, or resumed it.
+/// The facts with which a ceremony was begun or resumed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Facts {
-    /// The script's title.
+    /// Title of the script.
     pub title: String,
-    /// The plan that people approved.
+    /// The approved plan.
     pub plan: PlanFacts,
-    /// Whether it is a rehearsal.
+    /// Whether the ceremony is a rehearsal.
     pub rehearsal: bool,
     /// The HSM profile.
     pub hsm_profile: HsmProfileFacts,
-    /// The PKCS#11 module, which gets the PIN.
+    /// The PKCS#11 module, which receives the PIN.
     pub module: ModuleFacts,
-    /// The token's serial.
+    /// Serial of the token.
     pub token_serial: String,
-    /// Where the release goes.
+    /// Path of the release.
     pub out: Option<PathBuf>,
-    /// The bundle digest, when requests came in.
+    /// The bundle digest, if requests were imported.
     pub bundle_sha256: Option<Digest>,
-    /// The indexes of the bundles that have one.
+    /// Facts of the bundles' indexes; a bundle without an index has none.
     pub indexes: Vec<BundleFacts>,
-    /// Whether a file answers for people, or gives their shares.
+    /// Whether prompts are answered, or shares supplied, from a file.
     pub unattended: bool,
     /// The program.
     pub tool: Tool,
 }
 
 impl Facts {
-    /// The first fact that is not the same when a ceremony is resumed: its name, what it was and what it is.
-    /// Program and people may change.
+    /// Returns the first fact that changed between begin and resume: its name, old and new value. Only the
+    /// program and `unattended` may change.
     pub fn changed(&self, now: &Self) -> Option<(&'static str, String, String)> {
         first_difference!(self, now, title plan rehearsal hsm_profile module token_serial out bundle_sha256 indexes)
     }
 }
 
-/// The plan: its digest, and those of its files.
+/// The digests of a plan and its files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanFacts {
     /// The plan digest.
     pub sha256: Digest,
-    /// The script, then the files that it names.
+    /// The script, followed by the files that it names.
     pub files: Vec<FileFacts>,
 }
 
@@ -59,9 +59,9 @@ pub struct PlanFacts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileFacts {
-    /// Its path beside the script.
+    /// Path relative to the script.
     pub path: RelativePath,
-    /// SHA-256 over its octets.
+    /// SHA-256 of the file.
     pub sha256: Digest,
 }
 
@@ -69,9 +69,9 @@ pub struct FileFacts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HsmProfileFacts {
-    /// Its name.
+    /// Name of the profile.
     pub name: String,
-    /// SHA-256 over its text.
+    /// SHA-256 of its text.
     pub sha256: Digest,
 }
 
@@ -79,19 +79,19 @@ pub struct HsmProfileFacts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModuleFacts {
-    /// Its path.
+    /// Path of the module.
     pub path: PathBuf,
-    /// SHA-256 over its file.
+    /// SHA-256 of the file.
     pub sha256: Digest,
 }
 
-/// The program that wrote a record, or signed a release.
+/// The program that wrote a record or signed a release.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tool {
     /// Version.
     pub version: String,
-    /// SHA-256 over the program's file.
+    /// SHA-256 of the program's file.
     pub sha256: Digest,
 }
 
@@ -101,30 +101,30 @@ impl std::fmt::Display for Tool {
     }
 }
 
-/// What is written down of a bundle's index.
+/// The recorded facts of a bundle's index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BundleFacts {
-    /// Which of the media it came on, from 0.
+    /// Number of the medium, from 0.
     pub bundle: usize,
-    /// The cluster, as the index or the script names it.
+    /// The cluster named by the index, otherwise by the script.
     pub cluster: Option<IndexName>,
     /// The part of the cluster.
     pub part: Option<IndexName>,
-    /// Its sequence number.
+    /// Sequence number of the index.
     pub sequence: Sequence,
-    /// When it was made.
+    /// Time of creation.
     pub created: Time,
-    /// When it must no longer be used.
+    /// Time from which the index must not be used.
     pub expires: Option<Time>,
-    /// SHA-256 over the index.
+    /// SHA-256 of the index.
     pub index_sha256: Digest,
-    /// Who approved it, as far as the script asks for that.
+    /// Names of its approvers; empty unless the script requires approvals.
     pub approvers: Vec<String>,
 }
 
 impl BundleFacts {
-    /// The facts of the index on the medium numbered `bundle`, which has these octets. `cluster` is the one that
-    /// the script names.
+    /// Creates the facts of the index on the medium numbered `bundle`, given parsed and as octets. `cluster` is
+    /// the script's.
     pub fn new(
         bundle: usize,
         (index, octets): (&Index, &[u8]),
@@ -143,24 +143,24 @@ impl BundleFacts {
         }
     }
 
-    /// The first field that differs: its name and both values.
+    /// Returns the first field that differs: its name and both values.
     pub fn difference(&self, other: &Self) -> Option<(&'static str, String, String)> {
         first_difference!(self, other, bundle cluster part sequence created expires index_sha256 approvers)
     }
 }
 
-/// What the machine looks like.
+/// The state of the machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MachineFacts {
     /// Kernel name and release.
     pub kernel: String,
-    /// Network interfaces that are up, the loopback left out.
+    /// Network interfaces that are up, except loopback.
     pub network_up: Vec<String>,
-    /// Swap areas in use: a PIN in memory might be written there.
+    /// Swap areas in use: a PIN in memory might be written to them.
     pub swap: Vec<String>,
     /// Whether memory is locked against swapping.
     pub memory_locked: bool,
-    /// Names of loader variables that are set, as LD_PRELOAD.
+    /// Names of loader variables that are set, such as LD_PRELOAD.
     pub loader_variables: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! What became of keys that the token was asked for.
+//! Events in the life cycle of keys in the token.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,18 +7,18 @@ use super::{Inventory, KeyAttributes};
 use crate::digest::Digest;
 use crate::keys::KeyRequest;
 
-/// What a key in a token is for.
+/// The purpose of a key in a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyRole {
-    /// It signs certificates.
+    /// Signs certificates.
     Authority,
-    /// It signs manifests.
+    /// Signs manifests.
     Manifest,
 }
 
 impl KeyRole {
-    /// The word for it in the ledger and in the transcript.
+    /// Returns the role's name in ledger and transcript.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Authority => "authority",
@@ -26,7 +26,7 @@ impl KeyRole {
         }
     }
 
-    /// What people call its holder.
+    /// Returns the name of the key's holder for display.
     pub fn title(self) -> &'static str {
         match self {
             Self::Authority => "authority",
@@ -35,91 +35,91 @@ impl KeyRole {
     }
 }
 
-/// A key that the token is about to be asked for.
+/// A key that is about to be generated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyIntended {
-    /// Its name, and label in the token.
+    /// The key's name, which is its label in the token.
     pub name: String,
-    /// What it is for.
+    /// Purpose of the key.
     pub role: KeyRole,
-    /// Which kind of key.
+    /// Kind of key.
     pub key: KeyRequest,
     /// CKA_ID in hexadecimal.
     pub key_id: String,
-    /// Which token.
+    /// Serial of the token.
     pub token_serial: String,
-    /// The issuing authority; the key itself for a root.
+    /// Name of the issuing authority; the key's own name for a root.
     pub issuer: String,
-    /// Its certificate profile.
+    /// Name of the certificate profile.
     pub profile: String,
-    /// What lay on the token before.
+    /// Objects on the token before generation.
     pub before: Inventory,
 }
 
-/// What was found of a key after an interruption.
+/// The objects of a key that were found after an interruption.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyFound {
-    /// Its name.
+    /// Name of the key.
     pub name: String,
     /// CKA_ID in hexadecimal.
     pub key_id: String,
-    /// The objects of it.
+    /// The objects found.
     pub objects: Inventory,
-    /// SHA-256 over the SubjectPublicKeyInfo of a usable pair.
+    /// SHA-256 of the SubjectPublicKeyInfo, if the pair is usable.
     pub spki_sha256: Option<Digest>,
-    /// Why it cannot be kept, when it cannot.
+    /// Why the pair cannot be kept, if it cannot.
     pub reason: Option<String>,
 }
 
-/// A key of which the token holds nothing.
+/// A key of which the token has no objects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyWithdrawn {
-    /// Its name.
+    /// Name of the key.
     pub name: String,
     /// CKA_ID in hexadecimal.
     pub key_id: String,
-    /// What of it was destroyed.
+    /// The objects that were destroyed.
     pub destroyed: Inventory,
 }
 
-/// A pair that was generated, or found and kept.
+/// A key pair that was generated, or found and kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyGenerated {
-    /// Its name.
+    /// Name of the key.
     pub name: String,
-    /// The kind of key, for people.
+    /// Kind of key, for display.
     pub key: String,
     /// CKA_ID in hexadecimal.
     pub key_id: String,
-    /// SHA-256 over the SubjectPublicKeyInfo.
+    /// SHA-256 of the SubjectPublicKeyInfo.
     pub spki_sha256: Digest,
-    /// What the token says of the private key.
+    /// Attributes of the private key as reported by the token.
     pub attributes: KeyAttributes,
 }
 
-/// A key of the ledger that signed a challenge, and whose attributes were read back.
+/// A key of the ledger that signed a challenge and whose attributes were read back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyProved {
-    /// Its name.
+    /// Name of the key.
     pub name: String,
-    /// What the token says of the private key.
+    /// Attributes of the private key as reported by the token.
     pub attributes: KeyAttributes,
 }
 
-/// What was reserved for the certificate of a key in the token.
+/// The reservation for the certificate of a key in the token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyReserved {
-    /// Its name.
+    /// Name of the key.
     pub name: String,
-    /// The serial number, in hexadecimal.
+    /// Serial number in hexadecimal.
     pub serial: String,
-    /// SHA-256 over the TBSCertificate.
+    /// SHA-256 of the TBSCertificate.
     pub tbs_sha256: Digest,
 }
 
@@ -127,27 +127,27 @@ pub struct KeyReserved {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyCertificate {
-    /// The key's name.
+    /// Name of the key.
     pub name: String,
-    /// What it is for.
+    /// Purpose of the key.
     pub role: KeyRole,
     /// Subject (RFC 4514).
     pub subject: String,
-    /// Serial number, in hexadecimal.
+    /// Serial number in hexadecimal.
     pub serial: String,
-    /// SHA-256 over the certificate's DER.
+    /// SHA-256 of the certificate's DER.
     pub sha256: Digest,
-    /// SHA-256 over the SubjectPublicKeyInfo.
+    /// SHA-256 of the SubjectPublicKeyInfo.
     pub spki_sha256: Digest,
     /// notAfter, UTC.
     pub not_after: String,
-    /// The issuing authority; the key itself for a root.
+    /// Name of the issuing authority; the key's own name for a root.
     pub issuer: String,
-    /// Its certificate profile.
+    /// Name of the certificate profile.
     pub profile: String,
     /// CKA_ID in hexadecimal.
     pub key_id: String,
-    /// Which token.
+    /// Serial of the token.
     pub token_serial: String,
 }
 

@@ -1,14 +1,13 @@
-//! The record of a ceremony: what happened as typed events, chained line by line, and the state that
-//! they add up to.
+//! The record of a ceremony: typed events in a hash chain, and the state derived from them.
 //!
-//! In: what people and token did. Out: [`Record`]s, one line of JSON each (RFC 8259), which carry the
-//! SHA-256 of the line before; and [`State`], from which resume, audit and report answer their questions.
-//! Nothing here reads or writes: the ledger keeps the lines.
+//! Input: what people and token did. Output: [`Record`]s, each one line of JSON (RFC 8259) that contains the
+//! SHA-256 of the previous line; and [`State`], on which resume, audit and report are based. This module
+//! performs no I/O: the ledger stores the lines.
 
-/// The name of a ledger's database in its folder.
+/// File name of a ledger's database.
 pub const LEDGER_FILE: &str = "ledger.sqlite";
 
-/// The first of the named fields in which two values differ: its name, and both values as JSON.
+/// Returns the first of the named fields in which two values differ: its name, and both values as JSON.
 macro_rules! first_difference {
     ($one:expr, $other:expr, $($name:ident)*) => {{
         $(if $one.$name != $other.$name {

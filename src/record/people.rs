@@ -1,19 +1,19 @@
-//! People: what they do in a ceremony, and the name by which they signed in.
+//! People: their roles in a ceremony, and the names with which they sign in.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::media::shown;
 
-/// What somebody does in a ceremony.
+/// The role of a person in a ceremony.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Leads the ceremony and answers for the script.
+    /// Leads the ceremony and is responsible for the script.
     Administrator,
-    /// Types.
+    /// Operates the terminal.
     Operator,
-    /// Attests what was seen and holds nothing.
+    /// Attests what happened and holds no share.
     Witness,
     /// Holds a share of the PIN.
     Custodian,
@@ -23,7 +23,7 @@ impl Role {
     /// All roles, in the order in which people sign in.
     pub const ALL: [Self; 4] = [Self::Administrator, Self::Operator, Self::Witness, Self::Custodian];
 
-    /// The word for it in scripts, transcripts and on the screen.
+    /// Returns the role's name in scripts, transcripts and on screen.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Administrator => "administrator",
@@ -34,29 +34,29 @@ impl Role {
     }
 }
 
-/// Somebody who signed in.
+/// A person who signed in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Person {
-    /// What that person does here.
+    /// The person's role.
     pub role: Role,
-    /// The name, as it was typed.
+    /// The name as typed.
     pub name: String,
 }
 
-/// The longest name, in characters.
+/// Maximum length of a name, in characters.
 const LONGEST_NAME: usize = 60;
-/// Words that people type at prompts, and that are nobody's name.
-const NO_NAMES: [&str; 17] = [
+/// Words that people type at prompts, which are not accepted as names.
+const RESERVED_WORDS: [&str; 17] = [
     "again", "back", "cancel", "continue", "done", "enter", "exit", "help", "next", "no", "none", "ok",
     "quit", "show", "start", "written", "yes",
 ];
 
 impl Person {
-    /// Somebody of this role and name.
+    /// Creates a person after validating the name.
     ///
     /// # Errors
-    /// Why that is not a name; what was typed is not repeated, for it may have been a PIN.
+    /// Why the name is invalid. The input is not repeated, because it may have been a PIN.
     pub fn new(role: Role, name: &str) -> Result<Self, String> {
         let allowed = |c: char| c.is_alphanumeric() || " .,'-()".contains(c);
         let length = name.chars().count();
@@ -67,13 +67,13 @@ impl Person {
         if letters <= name.chars().filter(|c| c.is_numeric()).count() {
             return Err("that is not a name: a name has more letters than digits".into());
         }
-        if NO_NAMES.iter().any(|word| name.eq_ignore_ascii_case(word)) {
+        if RESERVED_WORDS.iter().any(|word| name.eq_ignore_ascii_case(word)) {
             return Err("that is not a name".into());
         }
         Ok(Self { role, name: name.to_owned() })
     }
 
-    /// Whether the two are one person: case, spaces and punctuation do not tell people apart.
+    /// Whether both names denote one person: case, spaces and punctuation are ignored.
     pub fn is(&self, other: &Self) -> bool {
         let plain = |name: &str| {
             name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>()
@@ -81,7 +81,7 @@ impl Person {
         plain(&self.name) == plain(&other.name)
     }
 
-    /// Name and role, safe to show.
+    /// Returns name and role, escaped for display.
     pub fn title(&self) -> String {
         format!("{} ({})", shown(&self.name), self.role.as_str())
     }

@@ -1,5 +1,5 @@
-//! Prompts as values: what is asked of somebody, and what must be typed. Their wording is presentation; the
-//! record carries the value, and the audit compares values.
+//! Prompts as values: what is asked and what must be typed. The wording is presentation: the record contains
+//! the values, and the audit compares values.
 
 use std::fmt::Display;
 
@@ -8,64 +8,65 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 
-/// What is asked.
+/// A prompt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "prompt", rename_all = "kebab-case")]
 pub enum Prompt {
-    /// Whether the plan is the one that was approved.
+    /// Asks whether the plan is the approved one.
     Plan(Compared),
-    /// Whether the clock is right.
+    /// Asks whether the clock is correct.
     Clock(Clock),
-    /// Whether a key is to be generated.
+    /// Asks before a key is generated.
     Create(Create),
-    /// What is to become of a key that was found.
+    /// Asks whether to keep or destroy a key that was found.
     FoundKey(FoundKey),
-    /// Whether the requests are those that were sent.
+    /// Asks whether the imported requests are those that were sent.
     Bundle(Compared),
-    /// Whether what was reviewed is to be issued.
+    /// Asks before the reviewed certificates are issued.
     Review(Reviewed),
-    /// Whether the manifest's digest is on paper.
+    /// Asks whether the digest of the manifest is on paper.
     Manifest(Compared),
-    /// Whether the transcript is the one that people left.
+    /// Asks whether the transcript is unchanged since people left.
     Head(Compared),
-    /// Whether the token is to get the PIN of a set of shares.
+    /// Asks before the token's PIN is changed to that of a set of shares.
     Custody(NewPin),
-    /// Whether a step that asks nothing of its own is to be performed.
+    /// Asks before a step is performed that has no prompt of its own.
     GoOn(GoOn),
 }
 
-/// A digest that people compare, three words of which are typed.
+/// A digest that people compare; they type three of its words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Compared {
     /// The digest.
     pub sha256: Digest,
-    /// Which words.
+    /// The words to type.
     pub words: Words,
 }
 
-/// Three words of a digest that follow one another: the number of the first, from 1.
+/// Three consecutive words of a digest, given by the number of the first, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "u8", into = "u8")]
 pub struct Words(u8);
 
-/// Words that are typed at a time, and words of a digest.
+/// Number of words that are typed at a time.
 const TYPED: u8 = 3;
+/// Number of words of a digest.
 const ALL: u8 = 24;
 
-/// A time that the clock showed.
+/// The time shown by the clock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Clock {
-    /// UTC.
+    /// The time, UTC.
     pub time: String,
 }
 
-/// A key that is to be generated.
+/// A key to be generated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
-    /// Its name.
+    /// Name of the key.
     pub name: String,
 }
 
@@ -73,60 +74,59 @@ pub struct Create {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FoundKey {
-    /// Its name.
+    /// Name of the key.
     pub name: String,
-    /// What may become of it: only a usable pair can be kept, and whoever is asked later decides as those
-    /// before.
+    /// The possible decisions: only a usable pair can be kept, and later confirmers can only repeat the first
+    /// decision.
     pub options: Vec<Decision>,
 }
 
-/// What becomes of a key that was found.
+/// The decision on a key that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
-    /// It is kept.
+    /// Keeps the pair.
     Keep,
-    /// Whatever there is of it is destroyed.
+    /// Destroys all objects of the key.
     Destroy,
 }
 
-/// Requests that were reviewed.
+/// The numbers of a review.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reviewed {
-    /// How many are to be issued.
+    /// Number of certificates to issue.
     pub issue: u64,
-    /// How many are refused.
+    /// Number of refused requests.
     pub refuse: u64,
 }
 
-/// A PIN that custodians hold shares of.
+/// A PIN of which custodians have shares.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPin {
-    /// The set of shares.
+    /// Identifier of the set of shares.
     pub set: String,
-    /// How many custodians hold one.
+    /// Number of shares, which is that of custodians.
     pub shares: usize,
 }
 
-/// A step that asks nothing of its own.
+/// A step that has no prompt of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GoOn {
-    /// Its act.
+    /// The step's act.
     pub act: String,
 }
 
 impl Words {
-    /// The words that somebody is asked for: `turn` of the parts of a digest, which begin anew after the
-    /// last.
+    /// Returns the words to ask for at this turn; turns cycle through the digest.
     pub fn of_turn(turn: usize) -> Self {
         let parts = usize::from(ALL / TYPED);
         Self(u8::try_from(turn % parts).unwrap_or_default() * TYPED + 1)
     }
 
-    /// Their numbers, from 1.
+    /// Returns the numbers of the words, from 1.
     fn numbers(self) -> [u8; 3] {
         [self.0, self.0 + 1, self.0 + 2]
     }
@@ -158,7 +158,7 @@ impl Compared {
 }
 
 impl Decision {
-    /// What is typed for it.
+    /// Returns the text to type for this decision.
     pub fn typed(self, name: &str) -> String {
         match self {
             Self::Keep => format!("keep {name}"),
@@ -168,7 +168,7 @@ impl Decision {
 }
 
 impl FoundKey {
-    /// What somebody decided who typed this.
+    /// Returns the decision that was typed.
     pub fn decision(&self, typed: &str) -> Option<Decision> {
         let is = |decision: &Decision| typed.eq_ignore_ascii_case(&decision.typed(&self.name));
         self.options.iter().copied().find(is)
@@ -176,11 +176,11 @@ impl FoundKey {
 }
 
 impl Prompt {
-    /// The names of all prompts, by which an answers file answers them.
+    /// The names of all prompts, which are keys of an answers file.
     pub const IDS: [&'static str; 10] =
         ["plan", "clock", "create", "found-key", "bundle", "review", "manifest", "head", "custody", "go-on"];
 
-    /// Its name.
+    /// Returns the name of the prompt.
     pub fn id(&self) -> &'static str {
         match self {
             Self::Plan(_) => "plan",
@@ -196,12 +196,12 @@ impl Prompt {
         }
     }
 
-    /// A step that asks nothing of its own.
+    /// Creates the prompt of a step that has none of its own.
     pub fn go_on(act: &str) -> Self {
         Self::GoOn(GoOn { act: act.to_owned() })
     }
 
-    /// The question, for people.
+    /// Returns the question to display.
     pub fn question(&self) -> String {
         match self {
             Self::Plan(what) | Self::Bundle(what) | Self::Manifest(what) | Self::Head(what) => {
@@ -218,7 +218,7 @@ impl Prompt {
         }
     }
 
-    /// What may be typed: one text, but for a key that was found.
+    /// Returns the accepted inputs: one, except for a key that was found.
     pub fn options(&self) -> Vec<String> {
         match self {
             Self::Plan(what) | Self::Bundle(what) | Self::Manifest(what) | Self::Head(what) => {
@@ -233,12 +233,12 @@ impl Prompt {
         }
     }
 
-    /// The option that was typed.
+    /// Returns the option that was typed.
     pub fn chosen(&self, typed: &str) -> Option<String> {
         self.options().into_iter().find(|option| typed.eq_ignore_ascii_case(option))
     }
 
-    /// What an answers file may give instead of words: the whole digest.
+    /// Returns the full digest, which an answers file may contain instead of the words.
     pub fn whole(&self) -> Option<String> {
         match self {
             Self::Plan(what) | Self::Bundle(what) | Self::Manifest(what) | Self::Head(what) => {
@@ -248,7 +248,7 @@ impl Prompt {
         }
     }
 
-    /// What "accept" in an answers file stands for; nothing is destroyed by it.
+    /// Returns the input for which "accept" in an answers file stands; it never destroys a key.
     pub fn accepted(&self) -> Option<String> {
         match self {
             Self::FoundKey(key) => {
@@ -259,11 +259,11 @@ impl Prompt {
     }
 }
 
-/// The wording of prompts, where what is asked may not be known yet, as on paper.
+/// The wording of prompts. Values may be placeholders, because on paper they are not known yet.
 pub mod question {
     use super::Display;
 
-    /// What people call a digest, by the name of its prompt.
+    /// Returns the title of a digest by the name of its prompt.
     pub fn title(id: &str) -> &'static str {
         match id {
             "plan" => "Plan digest",
@@ -273,7 +273,7 @@ pub mod question {
         }
     }
 
-    /// A digest, three words of which are typed.
+    /// Asks to compare a digest and type three of its words.
     pub fn compare(id: &str, numbers: &[impl Display; 3]) -> String {
         let todo = match id {
             "plan" => "compare all of it with the approved digest on paper",
@@ -285,31 +285,31 @@ pub mod question {
         format!("{todo}, then type words {one}, {two} and {three}")
     }
 
-    /// The clock.
+    /// Asks to compare the clock.
     pub fn clock(time: impl Display) -> String {
         format!("The clock says {time}. Compare it with another clock, and type the date in UTC (YYYY-MM-DD)")
     }
 
-    /// Before a key is generated.
+    /// Asks before a key is generated.
     pub fn create(name: &str) -> String {
         format!("To generate the key of {name} in the token, type: {name}")
     }
 
-    /// Before anything is issued.
+    /// Asks before certificates are issued.
     pub fn review(issue: impl Display, refuse: impl Display) -> String {
         format!(
             "{issue} to issue, {refuse} refused. \"again\" shows them again. To go on, type: issue {issue} refuse {refuse}"
         )
     }
 
-    /// Before the token gets its new PIN.
+    /// Asks before the token's PIN is changed.
     pub fn custody(shares: impl Display, set: impl Display) -> String {
         format!(
             "{shares} custodians hold shares of set {set}. To give the token its new PIN, type: set pin {set}"
         )
     }
 
-    /// In a step that asks nothing of its own.
+    /// Asks in a step that has no prompt of its own.
     pub fn go_on(act: &str) -> String {
         format!("To go on with this step, type: {act}")
     }

@@ -1,4 +1,4 @@
-//! What became of requests, from the bundle to the release.
+//! Events in the life cycle of requests, from bundle to release.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,15 +9,15 @@ use crate::issuance::Serial;
 use crate::media::RelativePath;
 use crate::request::Reason;
 
-/// Requests came in.
+/// Requests were imported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Import {
-    /// How many.
+    /// Number of requests.
     pub requests: usize,
     /// The bundle digest.
     pub bundle_sha256: Option<Digest>,
-    /// The indexes of the bundles that have one.
+    /// Facts of the bundles' indexes; a bundle without an index has none.
     pub indexes: Vec<BundleFacts>,
 }
 
@@ -25,7 +25,7 @@ pub struct Import {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefusedRequests {
-    /// The requests, in their order.
+    /// The requests, in order.
     pub requests: Vec<RefusedRequest>,
 }
 
@@ -33,11 +33,11 @@ pub struct RefusedRequests {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefusedRequest {
-    /// Its path in the bundle.
+    /// Path in the bundle.
     pub path: RelativePath,
-    /// SHA-256 over its octets.
+    /// SHA-256 of the request.
     pub request_sha256: Digest,
-    /// Every control that it fails.
+    /// Every control that the request violates.
     pub reasons: Vec<Reason>,
 }
 
@@ -45,28 +45,28 @@ pub struct RefusedRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Review {
-    /// How many are approved.
+    /// Number of approved requests.
     pub approved: u64,
-    /// How many are refused.
+    /// Number of refused requests.
     pub refused: u64,
 }
 
-/// Certificates in their order, or TBSCertificates.
+/// A sequence of certificates or TBSCertificates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
-    /// How many.
+    /// Number of certificates.
     pub certificates: u64,
-    /// The serial number of the first, in hexadecimal.
+    /// Serial number of the first, in hexadecimal.
     pub first_serial: String,
-    /// The serial number of the last, in hexadecimal.
+    /// Serial number of the last, in hexadecimal.
     pub last_serial: String,
-    /// SHA-256 over a line for each: its SHA-256, two spaces, its serial number.
+    /// SHA-256 over a line for each: SHA-256, two spaces, serial number.
     pub listing_sha256: Digest,
 }
 
 impl Run {
-    /// The run of these serial numbers and digests; none when there are none.
+    /// Creates the run of these serial numbers and digests; none if there are none.
     pub fn of(all: impl ExactSizeIterator<Item = (Serial, Digest)>) -> Option<Self> {
         let certificates = all.len() as u64;
         let mut hasher = Hasher::default();
@@ -81,21 +81,21 @@ impl Run {
     }
 }
 
-/// All approved requests were answered.
+/// All approved requests have certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Issued {
-    /// With so many certificates.
+    /// Number of certificates.
     pub certificates: u64,
 }
 
-/// The transcript so far goes into a manifest.
+/// The transcript so far was sealed: its digest goes into a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Seal {
     /// Number of the release.
     pub sequence: u64,
-    /// The key that signs it.
+    /// Name of the key that signs the manifest.
     pub manifest_key: String,
 }
 
@@ -103,8 +103,8 @@ pub struct Seal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
-    /// Its number.
+    /// Number of the release.
     pub sequence: u64,
-    /// SHA-256 over its manifest.
+    /// SHA-256 of the manifest.
     pub manifest_sha256: Digest,
 }

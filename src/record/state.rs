@@ -1,5 +1,5 @@
-//! State: what the records of a ceremony add up to. Resume, audit and report ask it, and nothing else, what
-//! was done, who is there, and whether anything was made.
+//! The state of a ceremony, derived from its records. It is the only source from which resume, audit and
+//! report learn what was done, who is present, and whether the ceremony has had effects.
 
 use super::{
     Custody, Event, Facts, Inventory, KeyCertificate, KeyReserved, Person, Record, Refusals, Release, Review,
@@ -7,110 +7,110 @@ use super::{
 };
 use crate::digest::Digest;
 
-/// Keys and people of one transcript: a hostile one may have as many records as a medium holds.
+/// Limits per transcript: a hostile one may have as many records as fit on a medium.
 const MOST_KEYS: usize = 1_000;
 const MOST_PEOPLE: usize = 1_000;
 
-/// What the records of a ceremony add up to.
+/// The state of a ceremony after its records so far.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    /// The facts with which it began.
+    /// The facts with which the ceremony began.
     pub begin: Option<Box<Facts>>,
-    /// How many times it was resumed.
+    /// Number of times the ceremony was resumed.
     pub resumed: usize,
-    /// Whether a file answered, in this run or in one before it.
+    /// Whether a file answered prompts, in this or an earlier run.
     pub unattended: bool,
-    /// Who signed in since it began, or was resumed.
+    /// People who signed in since the ceremony began or was last resumed.
     pub present: Vec<Person>,
-    /// Number of the step under way, from 1; 0 before the first.
+    /// Number of the current step, from 1; 0 before the first.
     pub step: usize,
-    /// When that step began, UTC.
+    /// Time at which the current step began, UTC.
     pub step_began: String,
-    /// The time of the last record, UTC.
+    /// Time of the last record, UTC.
     pub time: String,
-    /// How many steps are done, from the first.
+    /// Number of completed steps.
     pub done: usize,
-    /// How far a change of the token's PIN has come.
+    /// Progress of a change of the token's PIN.
     pub pin: Option<PinChange>,
-    /// What the last accepted look at the token found, without parts of unfinished keys.
+    /// Objects of the last accepted inventory, without parts of unfinished keys.
     pub look: Option<Inventory>,
-    /// The keys that the token was asked for, in their order.
+    /// The keys that were to be generated, in order.
     pub keys: Vec<KeyState>,
-    /// How many certificates were reserved, those of keys in the token too.
+    /// Number of reserved certificates, including those of keys in the token.
     pub reserved: u64,
-    /// The requests that were refused in the last review.
+    /// Requests that were refused in the last review.
     pub refusals: Refusals,
     /// The last review.
     pub reviewed: Option<Review>,
-    /// How many certificates were issued in all, once they are.
+    /// Total number of issued certificates, once all are issued.
     pub issued: Option<u64>,
-    /// The bundle digest, once the requests came in.
+    /// The bundle digest, once requests were imported.
     pub imported: Option<Digest>,
-    /// The transcript was sealed for a release.
+    /// The seal, once the transcript was sealed for a release.
     pub seal: Option<Seal>,
-    /// The manifest that was signed, and the one that was written.
+    /// The signed and the written manifest.
     pub sealed: Sealed,
-    /// SHA-256 over the record with which people left the room last.
+    /// SHA-256 of the last record with which people left the room.
     pub left: Option<Digest>,
-    /// How many exceptions were reported.
+    /// Number of exceptions reported.
     pub exceptions: usize,
-    /// Whether it is finished.
+    /// Whether the ceremony is complete.
     pub ended: bool,
-    /// What the ledger was before, when this is no ceremony but its upgrade.
+    /// The older ledger, if this is the transcript of an upgrade instead of a ceremony.
     pub upgraded: Option<Upgraded>,
-    /// Whether it was given up.
+    /// Whether the ceremony was abandoned.
     pub abandoned: bool,
     records: u64,
     handed_out: bool,
     leaving: bool,
 }
 
-/// Manifests of the ceremony.
+/// The manifests of a ceremony.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sealed {
-    /// The one that was signed.
+    /// The manifest that was signed.
     pub signed: Option<Release>,
-    /// The one that was written.
+    /// The manifest that was written with its release.
     pub released: Option<Release>,
 }
 
-/// How far a change of the token's PIN has come: with a set of shares.
+/// The progress of a change of the token's PIN to that of a set of shares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PinChange {
-    /// Its shares are being handed out.
+    /// The shares are being handed out.
     Begun(String),
-    /// Its shares are handed out; the token has the old PIN or the new one.
+    /// The shares were handed out; the token has either the old or the new PIN.
     HandedOut(String),
     /// The token has the new PIN.
     Changed(String),
-    /// Its shares open nothing.
+    /// The shares are void.
     Void(String),
 }
 
-/// A key that the token was asked for.
+/// A key that was to be generated.
 #[derive(Clone, Debug, Default)]
 pub struct KeyState {
-    /// Its name.
+    /// Name of the key.
     pub name: String,
     /// CKA_ID in hexadecimal.
     pub id: String,
-    /// What lay on the token before; none in a record that does not say.
+    /// Objects on the token before generation, if recorded.
     pub before: Option<Inventory>,
-    /// SHA-256 over the SubjectPublicKeyInfo of the pair that was generated.
+    /// SHA-256 of the SubjectPublicKeyInfo of the generated pair.
     pub generated: Option<Digest>,
-    /// What was reserved for its certificate.
+    /// Reservations for its certificate.
     pub reserved: Vec<KeyReserved>,
-    /// Its certificate.
+    /// The certificate.
     pub certificate: Option<KeyCertificate>,
-    /// Whether the token holds nothing of it.
+    /// Whether the key was withdrawn: the token has no objects of it.
     pub withdrawn: bool,
 }
 
 impl State {
-    /// Takes in the next record.
+    /// Applies the next record.
     ///
     /// # Errors
-    /// Why it does not follow from those before it; it is taken in as far as it can be.
+    /// Why the record does not follow from the state; it is applied as far as possible.
     pub fn apply(&mut self, record: &Record) -> Result<(), String> {
         self.records += 1;
         let first = self.records == 1;
@@ -138,7 +138,7 @@ impl State {
                 self.step = step.number;
                 self.step_began.clone_from(&self.time);
                 if step.act == "review" {
-                    // A review that is repeated after an interruption lists its refusals again.
+                    // A review repeated after an interruption records its refusals again.
                     self.refusals = Refusals::default();
                 }
             }
@@ -212,9 +212,10 @@ impl State {
             }
         };
         self.pin = Some(pin);
-        match fits {
-            true => Ok(()),
-            false => Err("goes on with a set of shares that was not begun, or not handed out".into()),
+        if fits {
+            Ok(())
+        } else {
+            Err("goes on with a set of shares that was not begun, or not handed out".into())
         }
     }
 
@@ -269,22 +270,22 @@ impl State {
         self.keys.get_mut(at).ok_or_else(String::new)
     }
 
-    /// The certificates of keys in the token that were signed, in their order.
+    /// Returns the certificates of keys in the token, in order of creation.
     pub fn certificates(&self) -> impl Iterator<Item = &KeyCertificate> {
         self.keys.iter().filter_map(|key| key.certificate.as_ref())
     }
 
-    /// The key that the token was asked for and that has no certificate yet.
+    /// Returns the key that was to be generated and has no certificate yet.
     pub fn unfinished_key(&self) -> Option<&KeyState> {
         self.keys.iter().find(|key| !key.withdrawn && key.certificate.is_none())
     }
 
-    /// Whether a certificate may have been signed: its serial number is reserved.
+    /// Whether any serial number is reserved, so that a certificate may have been signed.
     pub fn may_have_signed(&self) -> bool {
         self.reserved > 0
     }
 
-    /// What there is of the ceremony outside its transcript, in words: one with anything is not given up.
+    /// Describes the ceremony's effects outside its transcript; a ceremony with effects cannot be abandoned.
     pub fn made(&self) -> Vec<String> {
         let keys = self.keys.iter().filter(|key| !key.withdrawn).count() as u64;
         [

@@ -1,4 +1,4 @@
-//! What a token says of itself, of its keys, and of what else it holds.
+//! What a token reports about itself, its keys and its other objects.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::hex;
 
-/// What a token says of itself (CK_TOKEN_INFO), made safe to show.
+/// Information reported by a token (CK_TOKEN_INFO), escaped for display.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenFacts {
-    /// Label.
+    /// Token label.
     pub label: String,
     /// Token serial.
     pub serial: String,
@@ -25,27 +25,27 @@ pub struct TokenFacts {
     pub initialised: bool,
     /// Whether a user PIN is set.
     pub user_pin_set: bool,
-    /// CKF_USER_PIN_COUNT_LOW: a wrong PIN was given since the last right one.
+    /// CKF_USER_PIN_COUNT_LOW: a wrong PIN was entered since the last successful login.
     pub pin_count_low: bool,
-    /// CKF_USER_PIN_FINAL_TRY: one more wrong PIN locks it.
+    /// CKF_USER_PIN_FINAL_TRY: one more wrong PIN locks the token.
     pub pin_final_try: bool,
     /// CKF_USER_PIN_LOCKED.
     pub pin_locked: bool,
     /// CKF_PROTECTED_AUTHENTICATION_PATH: the PIN is entered at the device.
     pub pinpad: bool,
-    /// The shortest PIN that it takes, in octets (ulMinPinLen).
+    /// Minimum length of a PIN, in octets (ulMinPinLen).
     #[serde(skip)]
     pub shortest_pin: usize,
-    /// The longest PIN that it takes, in octets (ulMaxPinLen); 0 when it does not say.
+    /// Maximum length of a PIN, in octets (ulMaxPinLen); 0 if not reported.
     #[serde(skip)]
     pub longest_pin: usize,
-    /// Its slot (CK_SLOT_ID), as long as the module is loaded.
+    /// The slot (CK_SLOT_ID), valid while the module is loaded.
     #[serde(skip)]
     pub slot: Option<u64>,
 }
 
 impl TokenFacts {
-    /// One line that tells this token from others.
+    /// Returns one line that identifies the token.
     pub fn line(&self) -> String {
         let state = if self.initialised { "" } else { ", not initialised" };
         format!(
@@ -55,13 +55,13 @@ impl TokenFacts {
     }
 }
 
-/// The boolean attributes of a private key as the token reports them, by name.
+/// Boolean attributes of a private key by name, as reported by the token.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct KeyAttributes(pub BTreeMap<String, bool>);
 
-/// What must be so for a key to stay in its token (PKCS#11 3.0, 4.9).
-const KEPT: [(&str, bool); 6] = [
+/// Attributes that a key must have so that it cannot leave its token (PKCS#11 3.0, 4.9).
+const REQUIRED: [(&str, bool); 6] = [
     ("CKA_SENSITIVE", true),
     ("CKA_ALWAYS_SENSITIVE", true),
     ("CKA_EXTRACTABLE", false),
@@ -71,9 +71,9 @@ const KEPT: [(&str, bool); 6] = [
 ];
 
 impl KeyAttributes {
-    /// The first attribute that is not as it must be, and what it is.
+    /// Returns the first attribute that does not have the required value, and both values.
     pub fn weak(&self) -> Option<(&'static str, String)> {
-        KEPT.iter().find_map(|(name, wanted)| match self.0.get(*name) {
+        REQUIRED.iter().find_map(|(name, wanted)| match self.0.get(*name) {
             Some(value) if value == wanted => None,
             Some(value) => Some((*name, format!("{value}, required is {wanted}"))),
             None => Some((*name, format!("not there, required is {wanted}"))),
@@ -81,11 +81,11 @@ impl KeyAttributes {
     }
 }
 
-/// One object on the token.
+/// An object on the token.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InventoryObject {
-    /// Class, as "private key".
+    /// Class, such as "private key".
     pub class: String,
     /// CKA_LABEL.
     pub label: String,
@@ -93,65 +93,66 @@ pub struct InventoryObject {
     pub id: String,
 }
 
-/// What a token calls the objects of a key pair, whole or not.
+/// Ends of the class names of objects that may be part of a key pair, complete or not.
 const PARTS: [&str; 4] = ["private key", "public key", "unreadable object", "unknown"];
 
 impl InventoryObject {
-    /// An object whose attributes the token does not give.
+    /// Creates an object whose attributes cannot be read.
     pub fn unreadable() -> Self {
         Self { class: "unreadable object".into(), label: String::new(), id: String::new() }
     }
 
-    /// Whether it may be a part of a key pair, and has no ID; data never has one.
+    /// Whether the object may be part of a key pair but has no ID. Data objects never have one.
     pub fn is_nameless(&self) -> bool {
         self.id.is_empty() && PARTS.iter().any(|part| self.class.ends_with(part))
     }
 
-    /// Whether it is a key of this name and CKA_ID.
+    /// Whether the object is a key with this name and CKA_ID.
     pub fn is_key(&self, name: &str, id: &[u8]) -> bool {
         let key = self.class.ends_with("private key") || self.class.ends_with("public key");
         key && hex(id) == self.id && name == self.label
     }
 }
 
-/// All objects that the user sees, sorted.
+/// All objects visible to the user, sorted.
 pub type Inventory = Vec<InventoryObject>;
 
-/// When somebody looked at what lies on the token.
+/// The occasion of an inventory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum When {
-    /// In a step of its own.
+    /// In a step `inventory`.
     Step,
     /// Before the release, or at the end.
     After,
 }
 
-/// What lay on the token.
+/// An inventory of the token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Look {
-    /// When it was looked at.
+    /// The occasion.
     pub when: When,
-    /// Which token.
+    /// Serial of the token.
     pub token_serial: String,
-    /// All objects.
+    /// All objects on the token.
     pub objects: Inventory,
-    /// How many the ledger does not know.
+    /// Number of objects that are unknown to the ledger.
     pub not_of_this_ledger: usize,
-    /// What was not there at the last look, and nobody made.
+    /// Objects that the last inventory did not have and no step created.
     pub appeared: Inventory,
-    /// What was there at the last look.
+    /// Objects of the last inventory that are gone.
     pub gone: Inventory,
-    /// What is there of a key that was being made when the ceremony was interrupted.
+    /// Objects of a key whose generation was interrupted.
     #[serde(default)]
     pub begun: Inventory,
-    /// Whether the ceremony goes on with it.
+    /// Whether the ceremony continues with this inventory.
     pub accepted: bool,
 }
 
 impl Look {
-    /// The objects that a later look may expect: what was accepted, without parts of unfinished keys.
+    /// Returns the objects that the next inventory should find: the accepted ones, without parts of unfinished
+    /// keys.
     pub fn expected(&self) -> Option<Inventory> {
         let expected = self.objects.iter().filter(|object| !self.begun.contains(object));
         self.accepted.then(|| expected.cloned().collect())
