@@ -1,14 +1,12 @@
-//! A document as HTML that stands alone: it loads nothing, and prints on A4 and on Letter.
+//! Documents as self-contained HTML: it loads no resources, and prints on A4 and Letter.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::document::{Document, Listed, Part, Sheet, Table, grouped, groups, words};
 use crate::digest::Digest;
 
-/// How it looks, on screen and on paper.
 const STYLE: &str = include_str!("style.css");
 
-/// Writes a document as HTML.
 pub fn html(document: &Document) -> String {
     let page = html! {
         (DOCTYPE)
@@ -29,7 +27,7 @@ pub fn html(document: &Document) -> String {
     page.into_string()
 }
 
-/// What stands at the foot of each page, as CSS: a string in which all but plain text is escaped.
+/// Returns the page footer as CSS: a string in which all characters except plain text are escaped.
 fn foot(document: &Document) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || " .,:-".contains(c);
     let escaped = |c: char| if plain(c) { c.to_string() } else { format!("\\{:x} ", u32::from(c)) };
@@ -90,7 +88,7 @@ fn table(table: &Table) -> Markup {
     }
 }
 
-/// Digests stand whole, in one line of fixed width each.
+/// Each digest is on one line of fixed width.
 fn certificates(list: &[Listed]) -> Markup {
     html! {
         @for one in list {
@@ -103,9 +101,9 @@ fn certificates(list: &[Listed]) -> Markup {
     }
 }
 
-/// A path breaks behind its slashes, not within its names.
+/// Paths break after slashes, not within names.
 fn cell(text: &str) -> Markup {
-    /// A name that is longer may break anywhere, or the table would be wider than the page.
+    /// Longer names may break anywhere; otherwise the table would be wider than the page.
     const LONGEST: usize = 32;
     let path = text.contains('/') && !text.contains(' ');
     if !path || text.split('/').any(|name| name.chars().count() > LONGEST) {
@@ -118,9 +116,9 @@ fn step(sheet: &Sheet) -> Markup {
     html! {
         section.step {
             header {
-                @if sheet.happened.is_none() { span.box {} }
+                @if sheet.events.is_none() { span.box {} }
                 h3 { (sheet.heading) }
-                @if sheet.happened.is_none() {
+                @if sheet.events.is_none() {
                     span.write { "time" span.line {} "initials" span.line {} }
                 }
             }
@@ -130,12 +128,12 @@ fn step(sheet: &Sheet) -> Markup {
             (list("Screen", &sheet.screen))
             (list("Read aloud", &sheet.aloud))
             @if !sheet.confirm.is_empty() { p.confirm { b { "Confirms: " } (sheet.confirm) } }
-            @match &sheet.happened {
+            @match &sheet.events {
                 None => { p.note { "Notes" } }
-                Some(happened) => {
+                Some(events) => {
                     table.happened {
-                        @for (time, text) in happened { tr { th scope="row" { (time) } td { (text) } } }
-                        @if happened.is_empty() { tr { th {} td { "did not run" } } }
+                        @for (time, text) in events { tr { th scope="row" { (time) } td { (text) } } }
+                        @if events.is_empty() { tr { th {} td { "did not run" } } }
                     }
                 }
             }
@@ -143,7 +141,7 @@ fn step(sheet: &Sheet) -> Markup {
     }
 }
 
-/// A time in UTC, which stands on one line.
+/// Whether a cell is a time in UTC, which is not broken.
 fn is_time(cell: &str) -> bool {
     cell.len() == 20 && cell.ends_with('Z') && cell.contains('T')
 }

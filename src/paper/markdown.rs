@@ -1,13 +1,12 @@
-//! A document as Markdown (CommonMark with tables), for those who keep it under version control.
+//! Documents as Markdown (CommonMark with tables), for version control.
 
 use std::fmt::Write;
 
 use super::document::{Document, Listed, Part, Sheet, Table, grouped, groups, words};
 
-/// Room to write on.
-const ROOM: &str = "____________";
+/// Space to write.
+const BLANK: &str = "____________";
 
-/// Writes a document as Markdown.
 pub fn markdown(document: &Document) -> String {
     let mut text = String::new();
     if document.rehearsal {
@@ -16,14 +15,13 @@ pub fn markdown(document: &Document) -> String {
     for part in &document.parts {
         self::part(&mut text, part);
     }
-    // One line feed at the end.
     text.truncate(text.trim_end().len());
     text.push('\n');
     text
 }
 
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
-    // A string takes whatever is written.
+    // Writing to a string does not fail.
     let _ = text.write_fmt(line);
 }
 
@@ -104,17 +102,17 @@ fn step(text: &mut String, sheet: &Sheet) {
     if !sheet.confirm.is_empty() {
         line(text, format_args!("- Confirms: {}\n", escaped(&sheet.confirm)));
     }
-    match &sheet.happened {
-        None => line(text, format_args!("- [ ] done, time {ROOM} initials {ROOM}\n\n")),
-        Some(happened) => {
+    match &sheet.events {
+        None => line(text, format_args!("- [ ] done, time {BLANK} initials {BLANK}\n\n")),
+        Some(events) => {
             if !text.ends_with("\n\n") {
                 text.push('\n');
             }
             text.push_str("| time | what happened |\n|---|---|\n");
-            for (time, what) in happened {
+            for (time, what) in events {
                 line(text, format_args!("| {} | {} |\n", cell(time), cell(what)));
             }
-            if happened.is_empty() {
+            if events.is_empty() {
                 text.push_str("| | did not run |\n");
             }
             text.push('\n');
@@ -123,10 +121,10 @@ fn step(text: &mut String, sheet: &Sheet) {
 }
 
 fn cell(text: &str) -> String {
-    if text.is_empty() { ROOM.to_owned() } else { escaped(text).into_owned() }
+    if text.is_empty() { BLANK.to_owned() } else { escaped(text).into_owned() }
 }
 
-/// Text in which nothing means anything to Markdown or HTML.
+/// Escapes all characters with a meaning in Markdown or HTML.
 fn escaped(text: &str) -> std::borrow::Cow<'_, str> {
     let special = |c: char| "\\`*_{}[]<>#|~!&".contains(c);
     if !text.contains(special) {

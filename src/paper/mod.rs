@@ -1,8 +1,7 @@
-//! Paper: the script as people hold it, and the report of what happened, from one model each,
-//! written as HTML or as Markdown.
+//! Paper: the printed script and the report of a ceremony, as HTML or Markdown.
 //!
-//! In: the plan that will run; for a report, what ledger, transcript or release tell. Out: a
-//! document that loads nothing, in which everything from outside is escaped.
+//! Input: a plan; for a report, a ledger, transcript or release. Output: a self-contained document in which
+//! all external text is escaped.
 
 mod document;
 mod html;

@@ -1,5 +1,5 @@
-//! The annotated script: the paper script with what happened at each step, who was there, what
-//! was written down as an exception, and what was issued and refused.
+//! The report: the paper script annotated with the events of each step, the people present, exceptions,
+//! issued certificates and refused requests.
 
 use super::document::{Document, Listed, Part, Sheet, Table};
 use super::sheets;
@@ -10,7 +10,7 @@ use crate::record::{Described, Description, Event, Facts, KeyCertificate, Record
 use crate::release::{CertificateEntry, RefusalEntry};
 use crate::request::Reason;
 
-/// What a report is made of, as it is read.
+/// Collects the contents of a report while its source is read.
 #[derive(Debug, Default)]
 pub struct Report {
     source: String,
@@ -22,34 +22,33 @@ pub struct Report {
     people: Vec<[String; 3]>,
     exceptions: Vec<[String; 4]>,
     statements: Vec<[String; 5]>,
-    /// What happened: before the first step, and in each.
-    steps: Vec<Taken>,
+    /// Events before the first step, and in each step.
+    steps: Vec<StepLog>,
     description: Description,
     issued: Vec<Listed>,
     listed: bool,
     refused: Vec<[String; 2]>,
 }
 
-/// What a report shows of a certificate.
+/// An issued certificate in a report.
 #[derive(Debug)]
 pub struct Issued {
-    /// Where its request was in the bundle.
+    /// Path of its request in the bundle.
     pub request_path: RelativePath,
-    /// Subject, as RFC 4514 writes it.
+    /// Subject (RFC 4514).
     pub subject: String,
-    /// DNS names, then IP addresses.
+    /// DNS names, followed by IP addresses.
     pub names: Vec<String>,
-    /// Certificate profile.
     pub profile: String,
     /// Name of the issuing authority.
     pub authority: String,
-    /// Whether it is the certificate of an authority outside the token.
+    /// Whether the subject is an authority outside the token.
     pub delegated: bool,
-    /// Serial number, hexadecimal digits.
+    /// Serial number in hexadecimal.
     pub serial: String,
-    /// SHA-256 over its DER.
+    /// SHA-256 of its DER.
     pub sha256: Digest,
-    /// Last second of validity.
+    /// notAfter, UTC.
     pub not_after: String,
 }
 
@@ -70,19 +69,18 @@ impl From<CertificateEntry> for Issued {
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct StepLog {
     number: usize,
     act: String,
-    happened: Vec<(String, String)>,
+    events: Vec<(String, String)>,
 }
 
 impl Report {
-    /// A report of this source; the plan, when it is known.
     pub fn new(source: String) -> Self {
-        Self { source, steps: vec![Taken::default()], ..Self::default() }
+        Self { source, steps: vec![StepLog::default()], ..Self::default() }
     }
 
-    /// The plan digest that the transcript names.
+    /// Returns the plan digest from the transcript.
     pub fn plan_digest(&self) -> Option<Digest> {
         self.begin().map(|begin| begin.plan.sha256)
     }
@@ -91,26 +89,23 @@ impl Report {
         self.state.begin.as_deref()
     }
 
-    /// Gives the report its plan.
     pub fn with_plan(&mut self, plan: Plan) {
         self.plan = Some(plan);
     }
 
-    /// What was issued and refused is told by [`Report::certificate`] and [`Report::refusal`].
+    /// Takes issued certificates and refusals from [`Report::certificate`] and [`Report::refusal`] instead of the
+    /// transcript.
     pub fn with_lists(&mut self) {
         self.listed = true;
         self.refused.clear();
     }
 
-    /// Takes in the next line of the transcript.
-    ///
-    /// # Errors
-    /// What is wrong with it.
+    /// Adds the next line of the transcript.
     pub fn line(&mut self, line: &str) -> Result<(), String> {
         self.lines += 1;
         let wrong = |e: String| format!("record {}: {e}", self.lines);
         let record = Record::read(line).map_err(wrong)?;
-        // Whether it follows from those before it is for the audit to say.
+        // Consistency with earlier records is checked by the audit.
         let _ = self.state.apply(&record);
         self.head = Some(Digest::of(line.as_bytes()));
         if self.first.is_empty() {
@@ -135,21 +130,21 @@ impl Report {
             Event::Refused(refused) => self.refusals(refused),
             _ => {}
         }
-        self.happens(&record);
+        self.describe(&record);
         Ok(())
     }
 
     fn step(&mut self, number: usize, act: String) {
         if !self.steps.iter().any(|step| step.number == number) {
-            self.steps.push(Taken { number, act, happened: Vec::new() });
+            self.steps.push(StepLog { number, act, events: Vec::new() });
         }
-        // What is repeated after an interruption stands with the step that it repeats.
+        // Events of a step repeated after an interruption are listed under that step.
         self.steps.sort_by_key(|step| step.number);
         self.description = Description::at(number);
     }
 
-    fn happens(&mut self, record: &Record) {
-        // An interruption returns to the beginning: people sign in again.
+    fn describe(&mut self, record: &Record) {
+        // A resumed ceremony starts over with signing in.
         if matches!(record.event, Event::Resume(_)) {
             self.description = Description::at(0);
         }
@@ -157,10 +152,10 @@ impl Report {
         let Some(step) = self.steps.iter_mut().find(|step| step.number == number) else { return };
         if let Some(text) = self.description.take(record) {
             match text {
-                Described::New(text) => step.happened.push((record.time.clone(), shown(&text))),
+                Described::New(text) => step.events.push((record.time.clone(), shown(&text))),
                 Described::Replace(text) => {
-                    step.happened.pop();
-                    step.happened.push((record.time.clone(), shown(&text)));
+                    step.events.pop();
+                    step.events.push((record.time.clone(), shown(&text)));
                 }
             }
         }
@@ -178,7 +173,6 @@ impl Report {
         }
     }
 
-    /// Takes in a certificate that was issued.
     pub fn certificate(&mut self, issued: Issued) {
         let names = issued.names.join(" ");
         let names = if names.is_empty() { names } else { format!(" [{names}]") };
@@ -195,12 +189,10 @@ impl Report {
         });
     }
 
-    /// Takes in a request that was refused.
     pub fn refusal(&mut self, entry: &RefusalEntry) {
         self.refused.push([entry.request_path.to_string(), reasons(&entry.reasons)]);
     }
 
-    /// The report as a document.
     pub fn document(self) -> Document {
         let title = self.begin().map(|begin| begin.title.clone()).unwrap_or_default();
         let digest = self.plan_digest().map(|digest| digest.to_string()).unwrap_or_default();
@@ -273,24 +265,24 @@ impl Report {
         }
     }
 
-    /// The steps of the plan, or those that ran where the plan is not known.
+    /// Returns the steps of the plan or, if the plan is not known, those that ran.
     fn sheets(&self) -> Vec<Sheet> {
-        let happened = |number: usize| {
+        let events = |number: usize| {
             let step = self.steps.iter().find(|step| step.number == number);
-            Some(step.map(|step| step.happened.clone()).unwrap_or_default())
+            Some(step.map(|step| step.events.clone()).unwrap_or_default())
         };
         if let Some(plan) = &self.plan {
-            let first = Sheet { happened: happened(0), ..sheets::beginning(plan) };
+            let first = Sheet { events: events(0), ..sheets::beginning(plan) };
             let steps = (0..plan.script().step.len())
-                .map(|at| Sheet { happened: happened(at + 1), ..sheets::step(plan, at) });
+                .map(|at| Sheet { events: events(at + 1), ..sheets::step(plan, at) });
             return std::iter::once(first).chain(steps).map(brief).collect();
         }
-        let sheet = |step: &Taken| Sheet {
+        let sheet = |step: &StepLog| Sheet {
             heading: match step.number {
                 0 => "Beginning: sign in".to_owned(),
                 number => shown(&format!("Step {number}: {}", step.act)),
             },
-            happened: Some(step.happened.clone()),
+            events: Some(step.events.clone()),
             ..Sheet::default()
         };
         self.steps.iter().map(sheet).collect()
@@ -346,25 +338,26 @@ fn reasons(reasons: &[Reason]) -> String {
     reasons.iter().map(reason).collect::<Vec<_>>().join("; ")
 }
 
-/// What happened takes the place of what the screen was to show.
+/// Removes what only the paper script needs: space to write, and contents of the screen.
 fn brief(mut sheet: Sheet) -> Sheet {
-    // Room to write is for the paper of the day.
     sheet.facts.retain(|(_, value)| !value.is_empty());
     Sheet { screen: Vec::new(), aloud: Vec::new(), ..sheet }
 }
 
 fn titled(document: &mut Document, title: &str, table: Table, none: &str) {
     document.heading(2, title);
-    match table.rows.is_empty() {
-        true => document.text(none),
-        false => document.part(Part::Table(table)),
+    if table.rows.is_empty() {
+        document.text(none);
+    } else {
+        document.part(Part::Table(table));
     }
 }
 
 fn listed(document: &mut Document, title: &str, list: Vec<Listed>, none: &str) {
     document.heading(2, title);
-    match list.is_empty() {
-        true => document.text(none),
-        false => document.part(Part::Certificates(list)),
+    if list.is_empty() {
+        document.text(none);
+    } else {
+        document.part(Part::Certificates(list));
     }
 }

@@ -1,4 +1,4 @@
-//! The paper script: cover, steps, exception sheets, signatures, and the plan's files as they are.
+//! The paper script: cover, steps, exception sheets, signatures, and the plan's files verbatim.
 
 use super::document::{Document, Part, Table};
 use super::sheets;
@@ -6,10 +6,9 @@ use crate::digest::Digest;
 use crate::plan::Plan;
 use crate::record::{Role, Tool};
 
-/// So many exceptions have a sheet of their own.
+/// Number of exception sheets.
 const EXCEPTIONS: usize = 2;
 
-/// The paper script of a plan.
 pub fn script(plan: &Plan, printer: &Tool) -> Document {
     let script = plan.script();
     let mut document = Document {
@@ -73,7 +72,7 @@ fn cover(document: &mut Document, plan: &Plan, printer: &Tool) {
     document.part(Part::Table(approved));
 }
 
-/// A row for each seat, with room for the rest.
+/// Returns a table with a row for each person.
 fn people(plan: &Plan, head: &[&str]) -> Table {
     let seats = &plan.script().people;
     let mut table = Table::new(head, true);

@@ -1,4 +1,4 @@
-//! What stands on paper of each step: what people do, see, read aloud and confirm.
+//! The steps on paper: what people do, see, read aloud and confirm.
 
 use super::document::Sheet;
 use crate::media::shown;
@@ -6,7 +6,7 @@ use crate::plan::step::{BLANKS, step_line};
 use crate::plan::{Plan, Step};
 use crate::record::question;
 
-/// The beginning: people sign in, and compare the plan digest.
+/// Returns the sheet of the beginning: people sign in, and compare the plan digest.
 pub fn beginning(plan: &Plan) -> Sheet {
     let seats = &plan.script().people;
     Sheet {
@@ -26,7 +26,7 @@ pub fn beginning(plan: &Plan) -> Sheet {
     }
 }
 
-/// The step at this index.
+/// Returns the sheet of the step at this index.
 pub fn step(plan: &Plan, at: usize) -> Sheet {
     let steps = &plan.script().step;
     let Some(step) = steps.get(at) else { return Sheet::default() };
@@ -48,7 +48,7 @@ pub fn step(plan: &Plan, at: usize) -> Sheet {
     }
 }
 
-/// Who confirms, where the step asks people anything.
+/// Returns who confirms the step, if it has a prompt.
 fn confirm(plan: &Plan, step: &Step) -> String {
     step.asks().map(|_| step.confirm(&plan.script().people).text()).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Where a report comes from: a ledger, a release or a transcript.
+//! The sources of reports: ledgers, releases and transcripts.
 
 use std::io::Read;
 use std::path::Path;
@@ -19,7 +19,7 @@ fn fault(error: impl std::fmt::Display) -> Failure {
     Failure::fault(error.to_string())
 }
 
-/// Reads the ceremony of this number, or the last one, from a ledger.
+/// Reads the ceremony with this number, otherwise the last one, from a ledger.
 pub fn from_ledger(folder: &Path, scratch: &Path, ceremony: Option<i64>) -> Result<Report, Failure> {
     let mut ledger = Ledger::read(folder, scratch)?;
     let all = ledger.ceremonies()?;
@@ -39,7 +39,7 @@ pub fn from_ledger(folder: &Path, scratch: &Path, ceremony: Option<i64>) -> Resu
         return Err(Failure::fault(format!("{}: {wrong}", folder.display())));
     }
     let plan = ledger.ceremony(id)?.plan;
-    // An upgrade of the ledger has none.
+    // The record of an upgrade has no plan.
     if !plan.is_empty() {
         report.with_plan(Setup::read(&plan)?.plan().map_err(fault)?);
     }
@@ -51,7 +51,7 @@ pub fn from_ledger(folder: &Path, scratch: &Path, ceremony: Option<i64>) -> Resu
 }
 
 fn row(row: &Row, report: &mut Report) -> Result<(), Failure> {
-    // A key in the token is no request; its certificate stands in its step.
+    // Keys in the token are not requests; their certificates are listed with their steps.
     if row.token_key().is_some() {
         return Ok(());
     }
@@ -80,7 +80,6 @@ fn row(row: &Row, report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads a release.
 pub fn from_release(path: &Path) -> Result<Report, Failure> {
     let tree = Tree::open(path, LIMITS).map_err(fault)?;
     let mut report = Report::new(format!("the release {}", path.display()));
@@ -93,7 +92,6 @@ pub fn from_release(path: &Path) -> Result<Report, Failure> {
     Ok(report)
 }
 
-/// Reads a transcript.
 pub fn from_transcript(path: &Path) -> Result<Report, Failure> {
     let (file, _) = open_file(path).map_err(fault)?;
     let mut report = Report::new(format!("the transcript {}", path.display()));
@@ -115,7 +113,7 @@ fn lines(from: impl Read, report: &mut Report) -> Result<(), Failure> {
     wrong.map_or(Ok(()), |wrong| Err(Failure::fault(wrong)))
 }
 
-/// Takes the lists of a manifest.
+/// Adds the lists of a manifest to a report.
 struct Lists<'r>(&'r mut Report);
 
 impl Reader for Lists<'_> {

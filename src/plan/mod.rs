@@ -1,7 +1,7 @@
-//! The plan: a script and every file it names, with one digest over all of them.
+//! The plan: a script and all files it names, covered by one digest.
 //!
-//! In: TOML files. Out: a [`Plan`] whose steps are in an order that can be performed, with people, profiles
-//! and keys that go together as far as the files alone say. Each act of a script has a file in `step`.
+//! Input: TOML files. Output: a [`Plan`] whose steps can be performed in order and whose people, profiles and
+//! keys are consistent, as far as can be checked from the files alone. Each act has a file in `step`.
 
 mod roles;
 mod script;
@@ -23,10 +23,10 @@ use crate::media::{RelativePath, read_file};
 use crate::policy::ProfileFile;
 use crate::record::{FileFacts, PlanFacts};
 
-/// The largest script or file of profiles, in octets.
+/// Maximum size of a script or profile file, in octets.
 pub const MAX_FILE: usize = 16 << 20;
 
-/// A script and the files it names, as they were read.
+/// A script and the files it names.
 #[derive(Clone, Debug)]
 pub struct Plan {
     files: PlanFiles,
@@ -34,37 +34,37 @@ pub struct Plan {
     profiles: ProfileFile,
 }
 
-/// The texts of a plan: the script first, then the files in the order in which it names them.
+/// The files of a plan: the script, followed by the files in the order in which it names them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PlanFiles(Vec<(RelativePath, String)>);
 
 impl PlanFiles {
-    /// Each file's path and text.
+    /// Returns path and text of each file.
     pub fn texts(&self) -> impl Iterator<Item = (&RelativePath, &str)> {
         self.0.iter().map(|(path, text)| (path, text.as_str()))
     }
 
-    /// The script's file name.
+    /// Returns the file name of the script.
     pub fn name(&self) -> &str {
         self.0.first().map(|(path, _)| path.as_str()).unwrap_or_default()
     }
 
-    /// Each file with its digest.
+    /// Returns path and SHA-256 of each file.
     pub fn listing(&self) -> Vec<(&str, Digest)> {
         self.0.iter().map(|(path, text)| (path.as_str(), Digest::of(text.as_bytes()))).collect()
     }
 
-    /// As [`Plan::digest`], whatever stands in the files.
+    /// Returns the plan digest, whether or not the files are a valid plan.
     pub fn digest(&self) -> Digest {
         Digest::of_listing(self.listing())
     }
 }
 
 impl Plan {
-    /// Reads and checks a script with its files.
+    /// Reads and checks a script and its files.
     ///
     /// # Errors
-    /// [`Failure::usage`] names the file and what is wrong with it.
+    /// [`Failure::usage`] names the file and the problem.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let folder = path.parent().unwrap_or(Path::new(""));
@@ -82,7 +82,7 @@ impl Plan {
         Self::from_files(PlanFiles(files))
     }
 
-    /// The plan of files that were read before.
+    /// Parses and checks files that were read before.
     pub fn from_files(files: PlanFiles) -> Result<Self, Failure> {
         let mut parts = files.0.iter();
         let (name, text) = parts.next().ok_or_else(|| Failure::usage("plan is empty"))?;
@@ -104,32 +104,32 @@ impl Plan {
         Ok(Self { files, script, profiles })
     }
 
-    /// The script.
+    /// Returns the script.
     pub fn script(&self) -> &Script {
         &self.script
     }
 
-    /// The certificate profiles.
+    /// Returns the certificate profiles.
     pub fn profiles(&self) -> &ProfileFile {
         &self.profiles
     }
 
-    /// The texts.
+    /// Returns the files.
     pub fn files(&self) -> &PlanFiles {
         &self.files
     }
 
-    /// The script's file name.
+    /// Returns the file name of the script.
     pub fn name(&self) -> &str {
         self.files.name()
     }
 
-    /// Each file with its digest.
+    /// Returns path and SHA-256 of each file.
     pub fn listing(&self) -> Vec<(&str, Digest)> {
         self.files.listing()
     }
 
-    /// What the record says of it.
+    /// Returns the facts that the record states.
     pub fn facts(&self) -> PlanFacts {
         let file = |(path, text): (&RelativePath, &str)| FileFacts {
             path: path.clone(),
@@ -138,7 +138,7 @@ impl Plan {
         PlanFacts { sha256: self.digest(), files: self.files.texts().map(file).collect() }
     }
 
-    /// The plan digest: what `sha256sum SCRIPT FILE... | sha256sum` prints in the script's folder.
+    /// Returns the plan digest, as `sha256sum SCRIPT FILE... | sha256sum` prints it in the script's folder.
     pub fn digest(&self) -> Digest {
         self.files.digest()
     }

@@ -1,14 +1,14 @@
-//! Who must be there: the roles, how many of each, and how many confirm what is asked.
+//! The people of a ceremony: how many of each role must be present, and how many confirm prompts.
 
 use serde::Deserialize;
 
 use crate::media::shown;
 use crate::record::{Person, Role, count};
 
-/// The largest number of people in one role.
+/// Maximum number of people in one role.
 const MOST: usize = 16;
 
-/// How many people of each role.
+/// A number of people for each role.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Count {
@@ -23,7 +23,7 @@ pub struct Count {
 }
 
 impl Count {
-    /// How many of this role.
+    /// Returns the number of people in this role.
     pub fn of(&self, role: Role) -> usize {
         match role {
             Role::Administrator => self.administrator,
@@ -33,14 +33,14 @@ impl Count {
         }
     }
 
-    /// As text: "1 operator, 2 witnesses".
+    /// Formats the counts: "1 operator, 2 witnesses".
     pub fn text(&self) -> String {
         let roles = Role::ALL.iter().filter(|role| self.of(**role) > 0);
         roles.map(|role| count(self.of(*role) as u64, role.as_str())).collect::<Vec<_>>().join(", ")
     }
 }
 
-/// The table `people` of a script: who must be there. Without it, one operator.
+/// The table `people` of a script. The default is one operator.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Seats {
@@ -52,9 +52,9 @@ pub struct Seats {
     pub witness: usize,
     /// Custodians.
     pub custodian: usize,
-    /// How many people confirm what is asked, where a step does not say otherwise.
+    /// Number of people who confirm prompts, unless a step specifies otherwise.
     pub confirm: Count,
-    /// Pairs of roles that one person may hold both.
+    /// Pairs of roles that one person may hold together.
     pub may_share: Vec<(Role, Role)>,
 }
 
@@ -72,18 +72,18 @@ impl Default for Seats {
 }
 
 impl Seats {
-    /// How many of each role must be there.
+    /// Returns the number of people for each role.
     pub fn count(&self) -> Count {
         let Self { administrator, operator, witness, custodian, .. } = *self;
         Count { administrator, operator, witness, custodian }
     }
 
-    /// How many people of this role must be there.
+    /// Returns the number of people in this role.
     pub fn of(&self, role: Role) -> usize {
         self.count().of(role)
     }
 
-    /// Every seat, in the order in which people sign in, with its number in its role from 1.
+    /// Returns each role once per person, in the order of signing in, with a number from 1 within the role.
     pub fn all(&self) -> impl Iterator<Item = (Role, usize)> {
         let count = self.count();
         Role::ALL.into_iter().flat_map(move |role| (1..=count.of(role)).map(move |number| (role, number)))
@@ -94,7 +94,8 @@ impl Seats {
         self.may_share.iter().any(|pair| *pair == (one, other) || *pair == (other, one))
     }
 
-    /// Why this person cannot sit down beside those who did: one person fills one seat.
+    /// Returns why this person cannot sign in in addition to those who did: one person has one role, unless
+    /// `may_share` allows two.
     pub fn taken(&self, seated: &[Person], person: &Person) -> Option<String> {
         let other =
             seated.iter().find(|other| other.is(person) && !self.may_share(other.role, person.role))?;
@@ -106,7 +107,7 @@ impl Seats {
         ))
     }
 
-    /// Checks the table.
+    /// Checks the numbers of people and the pairs of roles.
     pub fn check(&self) -> Result<(), String> {
         if self.operator == 0 {
             return Err("operator is 0, somebody must type; required is at least 1".into());
@@ -128,7 +129,7 @@ impl Seats {
         self.check_confirm(&self.confirm)
     }
 
-    /// Checks how many people are to confirm: they must be there, and be different people.
+    /// Checks that the confirming people are present and distinct.
     pub fn check_confirm(&self, confirm: &Count) -> Result<(), String> {
         let asked: Vec<Role> = Role::ALL.into_iter().filter(|role| confirm.of(*role) > 0).collect();
         if asked.is_empty() {

@@ -1,4 +1,4 @@
-//! The script: a strict TOML file. Unknown keys are errors; nothing in it belongs to a token.
+//! The script: a strict TOML file, independent of any particular token. Unknown keys are errors.
 
 use serde::Deserialize;
 
@@ -8,39 +8,39 @@ use crate::failure::Failure;
 use crate::policy::{ProfileFile, RosterLine, check_line};
 use crate::request::{Approvals, IndexName};
 
-/// A script has at most so many steps: nobody stays in the room for more.
+/// Maximum number of steps: more than people stay in the room for.
 const MOST_STEPS: usize = 500;
 
 /// A ceremony's script.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Script {
-    /// What people call the ceremony.
+    /// Title of the ceremony.
     pub title: String,
-    /// What it is for.
+    /// Purpose of the ceremony.
     pub purpose: String,
-    /// The cluster that it signs for; a bundle whose index names another is refused.
+    /// Cluster for which certificates are issued; a bundle whose index names another is refused.
     pub cluster: Option<IndexName>,
-    /// Who must be there.
+    /// People who must be present.
     #[serde(default)]
     pub people: Seats,
-    /// Who must approve a bundle.
+    /// Approvals required for a bundle.
     pub approvals: Option<Approvals>,
-    /// Files of certificate profiles, relative to the script.
+    /// Paths of certificate profile files, relative to the script.
     #[serde(default)]
     pub profiles: Vec<String>,
-    /// The acts, in order.
+    /// The steps, in order.
     pub step: Vec<Step>,
-    /// Which requests may become which certificates.
+    /// Maps requests to the certificates that may be issued for them.
     #[serde(default)]
     pub roster: Vec<RosterLine>,
 }
 
 impl Script {
-    /// Reads a script.
+    /// Parses a script.
     ///
     /// # Errors
-    /// [`Failure::usage`] names the line and the key.
+    /// [`Failure::usage`] names line and key.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         let script: Self =
             toml::from_str(text).map_err(|e| Failure::usage(e.to_string().trim_end().to_owned()))?;
@@ -52,33 +52,33 @@ impl Script {
         }
     }
 
-    /// Whether it has this act.
+    /// Whether a step has this act.
     pub fn has(&self, act: &str) -> bool {
         self.step.iter().any(|step| step.act.name() == act)
     }
 
-    /// Whether nothing is issued when a request is refused.
+    /// Whether a refused request prevents all issuance.
     pub fn stops_at_refusal(&self) -> bool {
         let stops = |step: &Step| matches!(&step.act, Act::Review(act) if act.refusals == RefusalRule::Stop);
         self.step.iter().any(stops)
     }
 
-    /// Whether custodians' shares open the token.
+    /// Whether the token is opened with custodians' shares.
     pub fn opens_by_shares(&self) -> bool {
         self.step.iter().any(|step| matches!(&step.act, Act::OpenToken(act) if act.pin == PinRule::Shares))
     }
 
-    /// The step of this number, from 1.
+    /// Returns the step with this number, from 1.
     pub fn step(&self, number: usize) -> Option<&Step> {
         self.step.get(number.checked_sub(1)?)
     }
 
-    /// Every key that the steps use or make, in their order.
+    /// Returns the keys that the steps use or create, in order.
     pub fn keys(&self) -> Vec<KeyUse<'_>> {
         self.step.iter().flat_map(|step| step.act.rules().keys(&self.roster)).collect()
     }
 
-    /// The names of the prompts that it asks at, in their order, each once.
+    /// Returns the names of the script's prompts, in order and without duplicates.
     pub fn prompts(&self) -> Vec<&'static str> {
         let mut ids = vec!["plan"];
         for id in self.step.iter().filter_map(Step::asks) {
@@ -89,10 +89,10 @@ impl Script {
         ids
     }
 
-    /// Checks the order of steps, the names and the profiles.
+    /// Checks the order of steps, names and profiles.
     ///
     /// # Errors
-    /// [`Failure::usage`] names each step and key, and what is required, a line each.
+    /// [`Failure::usage`] has one line per problem, which names step, key and requirement.
     pub fn check(&self, profiles: &ProfileFile) -> Result<(), Failure> {
         match self.problems(profiles) {
             problems if problems.is_empty() => Ok(()),
@@ -111,7 +111,7 @@ impl Script {
             let place = |message| format!("step {} ({}): {message}", at + 1, step.act.name());
             found.extend(people.into_iter().chain(own).map(place));
         }
-        found.extend(self.twice());
+        found.extend(self.duplicates());
         found.extend(self.roster.iter().filter_map(|line| check_line(line, profiles).err()).map(|e| e.0));
         if let Some(approvals) = &self.approvals {
             found.extend(approvals.check().err());
@@ -125,8 +125,8 @@ impl Script {
         found
     }
 
-    /// Names of keys, and labels of what is recorded, that are taken.
-    fn twice(&self) -> Vec<String> {
+    /// Returns the problems with duplicate names of keys and labels of statements.
+    fn duplicates(&self) -> Vec<String> {
         let mut seen: Vec<(&str, &str)> = Vec::new();
         let mut found = Vec::new();
         for (at, step) in self.step.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What is written down of a run, so that it can be resumed and audited from the ledger alone.
+//! The stored setup of a run, with which it can be resumed and audited from the ledger alone.
 
 use std::path::PathBuf;
 
@@ -9,41 +9,41 @@ use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::record::{BundleFacts, Facts};
 
-/// What is written down of a run.
+/// The stored setup of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Setup {
-    /// The plan's texts.
+    /// The files of the plan.
     pub plan: PlanFiles,
-    /// The HSM profile's text.
+    /// Text of the HSM profile.
     pub hsm: String,
-    /// The token serial.
+    /// Serial of the token.
     pub token_serial: String,
-    /// Where the release goes.
+    /// Path of the release.
     pub out: Option<PathBuf>,
-    /// Where the medium was mounted that the release goes to.
+    /// Mount point of the medium for the release.
     pub medium: Option<PathBuf>,
-    /// The bundle digest, when requests came in.
+    /// The bundle digest, if requests were imported.
     pub bundle: Option<Digest>,
-    /// The indexes of the bundles that have one.
+    /// Facts of the bundles' indexes; a bundle without an index has none.
     pub indexes: Vec<BundleFacts>,
 }
 
 impl Setup {
-    /// Reads what a ledger has written down.
+    /// Parses the setup stored in a ledger.
     ///
     /// # Errors
-    /// [`Failure::fault`] when it is damaged.
+    /// [`Failure::fault`] if it is malformed.
     pub fn read(text: &str) -> Result<Self, Failure> {
         serde_json::from_str(text).map_err(|e| Failure::fault(format!("ledger: plan: {e}")))
     }
 
-    /// The plan of its texts.
+    /// Parses and checks the plan.
     pub fn plan(&self) -> Result<Plan, Failure> {
         Plan::from_files(self.plan.clone())
     }
 
-    /// What of it the transcript does not begin with, when the ledger was changed.
+    /// Returns the first fact in which the setup differs from the begin record: then the ledger was modified.
     pub fn differs(&self, facts: &Facts) -> Option<&'static str> {
         let hsm = Digest::of(self.hsm.as_bytes());
         [

@@ -8,21 +8,21 @@ use crate::plan::Seats;
 use crate::policy::{ProfileFile, RosterLine};
 use crate::record::{Event, KeyRole, Prompt, State};
 
-/// Generate an authority's key and issue its certificate.
+/// Generates an authority's key and issues its certificate.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CreateAuthority {
-    /// Its name in scripts, its label in the token.
+    /// Name in scripts, and label in the token.
     pub name: String,
-    /// Its certificate profile.
+    /// Name of the certificate profile.
     pub profile: String,
-    /// Its subject, attribute by attribute.
+    /// Subject, one attribute per string.
     pub subject: Vec<String>,
-    /// Its key.
+    /// Kind of key.
     pub key: KeyRequest,
-    /// Its validity in days.
+    /// Validity of the certificate, in days.
     pub days: u32,
-    /// The authority above it; none for a root.
+    /// Name of the issuing authority; none for a root.
     pub issuer: Option<String>,
 }
 

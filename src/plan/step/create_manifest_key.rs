@@ -1,4 +1,4 @@
-//! `create-manifest-key`: generate the key that signs manifests, ECDSA P-256, and issue its certificate.
+//! `create-manifest-key`: generate an ECDSA P-256 key that signs manifests, and issue its certificate.
 
 use serde::Deserialize;
 
@@ -8,19 +8,19 @@ use crate::plan::Seats;
 use crate::policy::{ProfileFile, RosterLine};
 use crate::record::{Event, KeyRole, Prompt, State};
 
-/// Generate the key that signs manifests, ECDSA P-256, and issue its certificate.
+/// Generates an ECDSA P-256 key that signs manifests, and issues its certificate.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CreateManifestKey {
-    /// Its name in scripts, its label in the token.
+    /// Name in scripts, and label in the token.
     pub name: String,
-    /// Its certificate profile.
+    /// Name of the certificate profile.
     pub profile: String,
-    /// Its subject, attribute by attribute.
+    /// Subject, one attribute per string.
     pub subject: Vec<String>,
-    /// Its validity in days.
+    /// Validity of the certificate, in days.
     pub days: u32,
-    /// The authority that issues it.
+    /// Name of the issuing authority.
     pub issuer: String,
 }
 

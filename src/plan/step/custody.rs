@@ -1,4 +1,4 @@
-//! `custody`: give the token a random PIN, and each custodian a share of it.
+//! `custody`: set a random PIN, and give each custodian a share of it.
 
 use std::collections::BTreeSet;
 
@@ -9,13 +9,13 @@ use crate::plan::Seats;
 use crate::policy::ProfileFile;
 use crate::record::{self, Event, PinChange, Prompt, State, question};
 
-/// Give the token a random PIN, and each custodian a share of it.
+/// Sets a random PIN, and gives each custodian a share of it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Custody {
-    /// How many shares open the token, 2 to 9.
+    /// Number of shares that open the token, 2 to 9.
     pub threshold: usize,
-    /// How many custodians get one.
+    /// Number of shares, one per custodian.
     pub shares: usize,
 }
 

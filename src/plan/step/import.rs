@@ -1,11 +1,11 @@
-//! `import`: take in the bundles.
+//! `import`: import the bundles.
 
 use serde::Deserialize;
 
 use super::{BLANKS, OnPaper, Rules};
 use crate::record::{Prompt, State, question};
 
-/// Take in the bundles.
+/// Imports the bundles.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Import {}

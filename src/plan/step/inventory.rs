@@ -1,26 +1,26 @@
-//! `inventory`: list what is on the token, and prove the ledger's keys.
+//! `inventory`: list the objects on the token, and prove possession of the ledger's keys.
 
 use serde::Deserialize;
 
 use super::{OnPaper, Rules};
 
-/// List what is on the token, and prove the ledger's keys.
+/// Lists the objects on the token, and proves possession of the ledger's keys.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Inventory {
-    /// What an object means that neither the ledger nor an earlier ceremony knows.
+    /// Treatment of objects unknown to the ledger and to earlier ceremonies.
     #[serde(default)]
     pub strangers: StrangerRule,
 }
 
-/// What an object on the token means that is not of this ledger.
+/// The treatment of an object on the token that does not belong to this ledger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StrangerRule {
-    /// The ceremony stops, unless an earlier ceremony of the ledger noted it.
+    /// Stops the ceremony, unless an earlier ceremony of the ledger reported the object.
     #[default]
     Refuse,
-    /// It is shown and noted.
+    /// Shows and records the object.
     Report,
 }
 

@@ -1,4 +1,4 @@
-//! `issue`: sign what was approved.
+//! `issue`: sign the approved certificates.
 
 use serde::Deserialize;
 
@@ -6,7 +6,7 @@ use super::{KeyUse, OnPaper, Rules};
 use crate::policy::RosterLine;
 use crate::record::KeyRole;
 
-/// Sign what was approved.
+/// Signs the approved certificates.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Issue {}

@@ -1,27 +1,27 @@
-//! `machine`: look at the machine and confirm the clock.
+//! `machine`: show the state of the machine and confirm the clock.
 
 use serde::Deserialize;
 
 use super::{OnPaper, Rules};
 use crate::record::{Prompt, State, question};
 
-/// Look at the machine and confirm the clock.
+/// Shows the state of the machine and confirms the clock.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Machine {
-    /// What a network interface that is up means.
+    /// The treatment of a network interface that is up.
     #[serde(default)]
     pub network: NetworkRule,
 }
 
-/// What a network interface that is up means.
+/// The treatment of a network interface that is up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NetworkRule {
-    /// The ceremony does not start; a rehearsal only reports it.
+    /// Prevents the ceremony from starting; a rehearsal only reports it.
     #[default]
     Refuse,
-    /// It is written down.
+    /// Only records it.
     Report,
 }
 

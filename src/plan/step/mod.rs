@@ -1,5 +1,5 @@
-//! Steps: the acts that a script is made of. A file each says what the act reads from the script, what it
-//! needs before it, what it asks, what stands on paper, and what it must leave in the record.
+//! Steps: the acts of a script. Each file defines an act's keys in the script, its prerequisites, its prompt,
+//! its text on paper, and the records it must produce.
 
 mod create_authority;
 mod create_manifest_key;
@@ -21,12 +21,12 @@ use crate::keys::KeyRequest;
 use crate::policy::{Kind, ProfileFile, RosterLine, subject_from};
 use crate::record::{self as events, Event, KeyRole, Prompt, State, question};
 
-/// The acts, by the name that scripts, transcripts and screens have for them.
+/// Declares the acts with their names in scripts, transcripts and on screen.
 macro_rules! acts {
     ($($name:literal $module:ident $Act:ident;)*) => {
         $(pub use $module::$Act;)*
 
-        /// What a step does.
+        /// The act of a step.
         #[derive(Clone, Debug, Deserialize)]
         #[serde(tag = "act")]
         pub enum Act {
@@ -34,12 +34,12 @@ macro_rules! acts {
         }
 
         impl Act {
-            /// Its name.
+            /// Returns the name of the act.
             pub fn name(&self) -> &'static str {
                 match self { $(Self::$Act(_) => $name,)* }
             }
 
-            /// Its rules.
+            /// Returns the rules of the act.
             pub fn rules(&self) -> &dyn Rules {
                 match self { $(Self::$Act(act) => act,)* }
             }
@@ -67,12 +67,12 @@ pub use machine::NetworkRule;
 pub use open_token::PinRule;
 pub use review::RefusalRule;
 
-/// One step of a script.
+/// A step of a script.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// What it does.
+    /// The act.
     pub act: Act,
-    /// Who confirms what it asks; without it as `people.confirm` says.
+    /// People who confirm its prompt; the default is `people.confirm`.
     pub confirm: Option<Count>,
 }
 
@@ -91,82 +91,82 @@ impl<'de> Deserialize<'de> for Step {
     }
 }
 
-/// What is true of an act. [`Act`] lists them, `ceremony/step` performs them.
+/// The rules of an act. [`Act`] lists the acts; `ceremony/step` performs them.
 pub trait Rules {
-    /// Acts that a script must have before it.
+    /// Returns the acts that must precede it in a script.
     fn needs(&self) -> &'static [&'static str] {
         &[]
     }
 
-    /// Whether a script may have it more than once.
+    /// Whether a script may contain it more than once.
     fn may_recur(&self) -> bool {
         false
     }
 
-    /// Whether it may come after the release.
+    /// Whether it may follow the release.
     fn may_follow_release(&self) -> bool {
         false
     }
 
-    /// Whether it is performed again when a ceremony is resumed: a session at the token does not outlive an
-    /// interruption, and neither does a look at the machine.
+    /// Whether it is repeated when a ceremony is resumed: a token session and the state of the machine are not
+    /// preserved across an interruption.
     fn is_performed_again(&self) -> bool {
         false
     }
 
-    /// What is recorded in it by these labels, which are its names in an answers file.
+    /// Returns the labels of its statements, which are keys of an answers file.
     fn labels(&self) -> Vec<&str> {
         Vec::new()
     }
 
-    /// Checks what stands in the script.
+    /// Checks its values in the script.
     ///
     /// # Errors
-    /// What is there and what is required.
+    /// The value and the requirement.
     fn check(&self, _: &Seats, _: &ProfileFile) -> Result<(), String> {
         Ok(())
     }
 
-    /// The key that it makes.
+    /// Returns the key that it creates.
     fn key(&self) -> Option<KeySpec> {
         None
     }
 
-    /// The keys that it uses or makes, in their order.
+    /// Returns the keys that it uses or creates, in order.
     fn keys<'s>(&'s self, _: &'s [RosterLine]) -> Vec<KeyUse<'s>> {
         Vec::new()
     }
 
-    /// Whether people confirm anything in it.
+    /// Whether people can be asked to confirm it.
     fn is_confirmed(&self) -> bool {
         true
     }
 
-    /// The name of the prompt that it asks of its own.
+    /// Returns the name of its own prompt.
     fn asks(&self) -> Option<&'static str> {
         None
     }
 
-    /// Whether it asks this prompt of its own, as things stand.
+    /// Whether its own prompt, in this state, is this one.
     fn is_asked(&self, _: &Prompt, _: &State) -> bool {
         false
     }
 
-    /// What happens in it, and who has to do what: one or two sentences.
+    /// Explains what happens and who has to do what, in one or two sentences.
     fn explanation(&self) -> &'static str;
 
-    /// What stands on paper.
+    /// Returns its text in the paper script.
     fn paper(&self) -> OnPaper;
 
-    /// Whether an event may be of it.
+    /// Checks that an event may occur in it.
     ///
     /// # Errors
-    /// What the script asks instead.
+    /// How the event deviates from the script.
     fn allows(&self, event: &Event) -> Result<(), String> {
         not_asked(event)
     }
 
-    /// Whether state and the events of it, in their order, are those of a step that is done.
+    /// Checks that the state and the events of the step, in order, are those of a completed step.
     ///
     /// # Errors
     /// What is missing.
@@ -175,10 +175,10 @@ pub trait Rules {
     }
 }
 
-/// An event that only a step has that asks for it.
+/// Rejects events that occur only in steps which ask for them.
 ///
 /// # Errors
-/// What it is.
+/// Describes the event.
 pub fn not_asked(event: &Event) -> Result<(), String> {
     match event {
         Event::Statement(found) => Err(format!(
@@ -197,16 +197,16 @@ pub fn not_asked(event: &Event) -> Result<(), String> {
     }
 }
 
-/// What stands on paper of a step.
+/// The text of a step in the paper script.
 #[derive(Clone, Debug, Default)]
 pub struct OnPaper {
-    /// What the script fixes: a label and its value; an empty value is room to write.
+    /// Labels and values fixed by the script; an empty value is space to write.
     pub facts: Vec<(&'static str, String)>,
-    /// What people do.
+    /// Actions of people.
     pub does: Vec<String>,
-    /// What they see on the screen.
+    /// Contents of the screen.
     pub screen: Vec<String>,
-    /// What is read aloud.
+    /// Values to read aloud.
     pub aloud: Vec<String>,
 }
 
@@ -225,17 +225,17 @@ impl OnPaper {
     }
 }
 
-/// Stand for the numbers of the words that are typed: nobody knows them beforehand.
+/// Placeholders for the numbers of the words to type, which are not known in advance.
 pub const BLANKS: [&str; 3] = ["[a]", "[b]", "[c]"];
 
-/// A key that a step uses or makes.
+/// A key that a step uses or creates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyUse<'s> {
-    /// Its name.
+    /// Name of the key.
     pub name: &'s str,
-    /// What it is for.
+    /// Purpose of the key.
     pub role: KeyRole,
-    /// Whether the step makes it.
+    /// Whether the step creates the key.
     pub makes: bool,
 }
 
@@ -249,27 +249,27 @@ impl<'s> KeyUse<'s> {
     }
 }
 
-/// A key in the token that a step makes, with its certificate.
+/// A key in the token that a step creates, with its certificate.
 #[derive(Clone, Debug)]
 pub struct KeySpec {
-    /// Its name in scripts, its label in the token.
+    /// Name in scripts, and label in the token.
     pub name: String,
-    /// What it is for.
+    /// Purpose of the key.
     pub role: KeyRole,
-    /// Its certificate profile.
+    /// Name of the certificate profile.
     pub profile: String,
-    /// Its subject, attribute by attribute.
+    /// Subject, one attribute per string.
     pub subject: Vec<String>,
-    /// Which kind of key.
+    /// Kind of key.
     pub key: KeyRequest,
-    /// The validity of its certificate, in days.
+    /// Validity of the certificate, in days.
     pub days: u32,
-    /// The authority above it; none for a root.
+    /// Name of the issuing authority; none for a root.
     pub issuer: Option<String>,
 }
 
 impl KeySpec {
-    /// The name of the authority that issues its certificate.
+    /// Returns the name of the authority that issues its certificate.
     pub fn issuer(&self) -> &str {
         self.issuer.as_deref().unwrap_or(&self.name)
     }
@@ -346,12 +346,12 @@ impl KeySpec {
 }
 
 impl Step {
-    /// The name of the prompt by which people confirm it, if they do.
+    /// Returns the name of the prompt with which people confirm the step, if there is one.
     pub fn asks(&self) -> Option<&'static str> {
         self.act.rules().asks().or(self.confirm.map(|_| "go-on"))
     }
 
-    /// Whether it asks this prompt, as things stand.
+    /// Whether the step, in this state, has this prompt.
     pub fn is_asked(&self, prompt: &Prompt, state: &State) -> bool {
         match self.asks() {
             Some("go-on") => *prompt == Prompt::go_on(self.act.name()),
@@ -359,19 +359,19 @@ impl Step {
         }
     }
 
-    /// Who confirms it, where the script has these people.
+    /// Returns the people who confirm the step.
     pub fn confirm<'s>(&'s self, people: &'s Seats) -> &'s Count {
         self.confirm.as_ref().unwrap_or(&people.confirm)
     }
 }
 
-/// The first line of a step's screen.
+/// Returns the first line of a step's screen.
 pub fn step_line(steps: &[Step], at: usize) -> String {
     let act = steps.get(at).map_or("", |step| step.act.name());
     format!("Step {} of {}: {act}", at + 1, steps.len())
 }
 
-/// The heading of the step at this index, where the steps before `done` were done before.
+/// Returns the heading of the step at this index; the steps before `done` were completed in an earlier run.
 pub fn heading(steps: &[Step], at: usize, done: usize) -> String {
     let Some(step) = steps.get(at) else { return String::new() };
     let mut later = steps.iter().enumerate().skip(at + 1);
@@ -380,7 +380,7 @@ pub fn heading(steps: &[Step], at: usize, done: usize) -> String {
     format!("\n{}\n  {}\n  Next: {next}\n", step_line(steps, at), step.act.rules().explanation())
 }
 
-/// Whether a step is performed when those before `done` were done before.
+/// Whether a step is performed if the steps before `done` were completed in an earlier run.
 pub fn is_to_come(step: &Step, at: usize, done: usize) -> bool {
     at >= done || step.act.rules().is_performed_again()
 }

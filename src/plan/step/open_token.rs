@@ -6,23 +6,23 @@ use super::{OnPaper, Rules};
 use crate::plan::Seats;
 use crate::policy::ProfileFile;
 
-/// Log in to the token.
+/// Logs in to the token.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenToken {
-    /// How its PIN comes in.
+    /// Source of the PIN.
     #[serde(default)]
     pub pin: PinRule,
 }
 
-/// How the PIN comes in.
+/// The source of the PIN.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PinRule {
-    /// Somebody types it, or the token's own pad takes it.
+    /// A person types it, at the terminal or on the token's PIN pad.
     #[default]
     Typed,
-    /// Custodians type their shares of it.
+    /// Custodians type their shares.
     Shares,
 }
 

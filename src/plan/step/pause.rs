@@ -9,14 +9,14 @@ use crate::plan::Seats;
 use crate::policy::ProfileFile;
 use crate::record::{Event, Prompt, Role, State, StatementKind, question};
 
-/// People leave the room and come back: what is sealed stays sealed, and the record is the one they left.
+/// People leave the room and come back; afterwards seals and transcript must be unchanged.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pause {
-    /// The seals whose numbers are recorded when they leave, and compared when they are back.
+    /// Labels of the seals whose numbers are recorded on leaving and compared on return.
     #[serde(default)]
     pub seals: Vec<String>,
-    /// Who reads the numbers.
+    /// Role of the person who reads the numbers.
     #[serde(default = "operator")]
     pub by: Role,
 }
@@ -26,7 +26,7 @@ fn operator() -> Role {
 }
 
 impl Pause {
-    /// What is recorded of each seal.
+    /// Returns the statement to record for each seal.
     pub fn records(&self) -> impl Iterator<Item = Record> {
         let seal = |label: &String| (StatementKind::Seal, label.clone(), self.by);
         let record = |(kind, label, by)| Record { kind, label, ask: None, by };

@@ -1,5 +1,4 @@
-//! `record`: a statement, a serial number, a seal number or a photograph's digest, as somebody says it or
-//! reads it off.
+//! `record`: a statement, a serial number, a seal number or a photograph's digest.
 
 use serde::Deserialize;
 
@@ -9,17 +8,17 @@ use crate::plan::Seats;
 use crate::policy::ProfileFile;
 use crate::record::{Event, Role, State, StatementKind};
 
-/// Write down what somebody says, reads off or measured.
+/// Records what a person states or reads off.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// What it is.
+    /// Kind of statement.
     pub kind: StatementKind,
-    /// Of what.
+    /// What the statement is about.
     pub label: String,
-    /// What that person is to do; without it, what the kind asks for.
+    /// Instruction to the person; the default depends on the kind.
     pub ask: Option<String>,
-    /// Who says it.
+    /// Role of the person.
     #[serde(default = "operator")]
     pub by: Role,
 }
@@ -28,13 +27,13 @@ fn operator() -> Role {
     Role::Operator
 }
 
-/// The longest statement, in characters.
+/// Maximum length of a statement, in characters.
 const LONGEST_STATEMENT: usize = 500;
-/// The longest number, in characters.
+/// Maximum length of a number, in characters.
 const LONGEST_NUMBER: usize = 64;
 
 impl Record {
-    /// What is asked for.
+    /// Returns the instruction to the person.
     pub fn ask(&self) -> &str {
         self.ask.as_deref().unwrap_or(match self.kind {
             StatementKind::Statement => "say it aloud and type what you state, in one line",
@@ -44,10 +43,10 @@ impl Record {
         })
     }
 
-    /// What was typed, as it is written down.
+    /// Normalizes the input for the record.
     ///
     /// # Errors
-    /// Why it cannot be.
+    /// Why the input is invalid.
     pub fn value(&self, typed: &str) -> Result<String, String> {
         match self.kind {
             StatementKind::PhotographSha256 => {

@@ -6,11 +6,11 @@ use super::{BLANKS, KeyUse, OnPaper, Rules};
 use crate::policy::RosterLine;
 use crate::record::{KeyRole, Prompt, State, question};
 
-/// Sign the manifest and write the release.
+/// Signs the manifest and writes the release.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
-    /// The key that signs its manifest.
+    /// Name of the key that signs the manifest.
     #[serde(default = "manifest")]
     pub manifest_key: String,
 }

@@ -1,24 +1,24 @@
-//! `review`: show what would be issued and what is refused.
+//! `review`: show the certificates to be issued and the refused requests.
 
 use serde::Deserialize;
 
 use super::{OnPaper, Rules};
 use crate::record::{Prompt, State, question};
 
-/// Show what would be issued and what is refused.
+/// Shows the certificates to be issued and the refused requests.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Review {
-    /// What a refusal means for the rest.
+    /// Effect of a refusal on the other requests.
     #[serde(default)]
     pub refusals: RefusalRule,
 }
 
-/// What a refusal means for the requests that are approved.
+/// The effect of a refusal on the approved requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RefusalRule {
-    /// They are issued, the refusal is listed.
+    /// The approved requests are issued; the refusal is listed.
     #[default]
     List,
     /// Nothing is issued.
