@@ -41,12 +41,13 @@ impl Ledger {
     /// [`Error::Refused`] when it is there.
     pub fn check_outside(folder: &Path, place: &Path) -> Result<(), Error> {
         let Ok(folder) = folder.canonicalize() else { return Ok(()) };
-        match place.ancestors().any(|above| above.canonicalize().is_ok_and(|above| above == folder)) {
-            false => Ok(()),
-            true => Err(Error::Refused(format!(
+        if place.ancestors().any(|above| above.canonicalize().is_ok_and(|above| above == folder)) {
+            Err(Error::Refused(format!(
                 "{}: lies in the ledger's folder, which is for the ledger alone; name a place outside it",
                 place.display()
-            ))),
+            )))
+        } else {
+            Ok(())
         }
     }
 }

@@ -84,10 +84,7 @@ impl Ledger {
     /// [`Error::Refused`] when the folder holds something else, when another program uses the
     /// ledger, or when it is of the other kind: a rehearsal's ledger stays one.
     pub fn open_or_create(folder: &Path, rehearsal: bool) -> Result<Self, Error> {
-        let ledger = match Self::is_in(folder) {
-            true => Self::open(folder)?,
-            false => Self::create(folder, rehearsal)?,
-        };
+        let ledger = if Self::is_in(folder) { Self::open(folder)? } else { Self::create(folder, rehearsal)? };
         ledger.check_kind(rehearsal)?;
         Ok(ledger)
     }

@@ -99,16 +99,15 @@ impl Ledger {
         let mut held = Held { lock, copy: None };
         let log = folder.join(schema::LOG);
         let cut_off = std::fs::metadata(&log).is_ok_and(|status| status.len() > 0);
-        let db = match cut_off || copied {
-            true => {
-                let copy = held.copied(&log, scratch)?;
-                let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-                let db = schema::open(&copy, flags)?;
-                // The copy is removed: what stands in its log need not be moved to its place.
-                db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-                db
-            }
-            false => unchanging(&file)?,
+        let db = if cut_off || copied {
+            let copy = held.copied(&log, scratch)?;
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let db = schema::open(&copy, flags)?;
+            // The copy is removed: what stands in its log need not be moved to its place.
+            db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+            db
+        } else {
+            unchanging(&file)?
         };
         let rehearsal = schema::check(&db, folder)?;
         let folder = folder.to_owned();
@@ -211,14 +210,15 @@ impl Held {
 fn enough_room(scratch: &Path, octets: u64) -> Result<(), Error> {
     let space = statvfs(scratch).map_err(|e| Error::Fault(format!("{}: {e}", scratch.display())))?;
     let free = space.f_bavail.saturating_mul(space.f_frsize);
-    match octets.saturating_add(RESERVE) <= free {
-        true => Ok(()),
-        false => Err(Error::Refused(format!(
+    if octets.saturating_add(RESERVE) <= free {
+        Ok(())
+    } else {
+        Err(Error::Refused(format!(
             "{}: has {} MiB free, and {} MiB are needed for a copy of the ledger; let TMPDIR name a folder with more room, or finish the ceremony first",
             scratch.display(),
             free >> 20,
             (octets >> 20) + (RESERVE >> 20) + 1,
-        ))),
+        )))
     }
 }
 

@@ -206,12 +206,10 @@ fn made(db: &Connection) -> Result<Vec<(String, String, String)>, Error> {
 /// The version of a ledger.
 pub fn version(db: &Connection, folder: &Path) -> Result<i64, Error> {
     let id: i64 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
-    match id == APPLICATION_ID {
-        true => Ok(db.query_row("PRAGMA user_version", [], |row| row.get(0))?),
-        false => Err(Error::Refused(format!(
-            "{}: {FILE} is not a ledger (application ID {id:#x})",
-            folder.display()
-        ))),
+    if id == APPLICATION_ID {
+        Ok(db.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+    } else {
+        Err(Error::Refused(format!("{}: {FILE} is not a ledger (application ID {id:#x})", folder.display())))
     }
 }
 
@@ -219,9 +217,10 @@ pub fn version(db: &Connection, folder: &Path) -> Result<i64, Error> {
 pub fn check(db: &Connection, folder: &Path) -> Result<bool, Error> {
     let version = version(db, folder)?;
     if version != VERSION {
-        let other = match version < VERSION {
-            true => "an older keyrite wrote it, use that one, or see what `keyrite ledger upgrade` says",
-            false => "a newer keyrite wrote it, use that one",
+        let other = if version < VERSION {
+            "an older keyrite wrote it, use that one, or see what `keyrite ledger upgrade` says"
+        } else {
+            "a newer keyrite wrote it, use that one"
         };
         return Err(Error::Refused(format!(
             "{}: {FILE} is a ledger of version {version}, this program reads version {VERSION}: {other}",

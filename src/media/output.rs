@@ -29,12 +29,13 @@ const OTHERS: [&str; 8] = ["tgz", "gz", "xz", "bz2", "zst", "zip", "7z", "tar"];
 /// A name says what is written: a folder, or a tar without compression.
 fn check_ending(path: &Path) -> Result<(), Error> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    match !is_tar(path) && OTHERS.iter().any(|other| ending.eq_ignore_ascii_case(other)) {
-        true => Err(Error::Refused(format!(
+    if !is_tar(path) && OTHERS.iter().any(|other| ending.eq_ignore_ascii_case(other)) {
+        Err(Error::Refused(format!(
             "{}: is written as a folder or as one tar without compression; name a folder, or a file that ends in .tar",
             path.display()
-        ))),
-        false => Ok(()),
+        )))
+    } else {
+        Ok(())
     }
 }
 
@@ -71,9 +72,10 @@ impl Output {
     /// # Errors
     /// [`Error::Fault`] when it cannot be created.
     pub fn open(path: &Path, time: u64) -> Result<Self, Error> {
-        Ok(Self(match is_tar(path) {
-            true => Kind::Tar(Box::new(tar::Tar::open(path, time)?)),
-            false => Kind::Folder(folder::Folder::open(path)?),
+        Ok(Self(if is_tar(path) {
+            Kind::Tar(Box::new(tar::Tar::open(path, time)?))
+        } else {
+            Kind::Folder(folder::Folder::open(path)?)
         }))
     }
 

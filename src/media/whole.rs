@@ -68,12 +68,11 @@ impl Whole {
                 part.display()
             )));
         }
-        let kind = match Output::is_tar(target) {
-            true => Kind::Tar(Some(Output::open(target, time)?)),
-            false => {
-                DirBuilder::new().mode(mode).create(&part).map_err(|e| Error::fault(part.display(), e))?;
-                Kind::Folder(Vec::new())
-            }
+        let kind = if Output::is_tar(target) {
+            Kind::Tar(Some(Output::open(target, time)?))
+        } else {
+            DirBuilder::new().mode(mode).create(&part).map_err(|e| Error::fault(part.display(), e))?;
+            Kind::Folder(Vec::new())
         };
         Ok(Self { target: target.to_owned(), kind, done: false })
     }

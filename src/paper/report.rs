@@ -304,12 +304,13 @@ impl Report {
         };
         let keys: Vec<Listed> = self.state.certificates().map(key).collect();
         listed(document, &format!("Keys made: {}", keys.len()), keys, "None.");
-        let (count, none) = match self.listed {
-            true => (self.issued.len().to_string(), "None."),
-            false => (
+        let (count, none) = if self.listed {
+            (self.issued.len().to_string(), "None.")
+        } else {
+            (
                 "see the steps".to_owned(),
                 "A transcript has certificates by numbers and digests only; name the release or the ledger for this list.",
-            ),
+            )
         };
         listed(document, &format!("Issued: {count}"), self.issued.clone(), none);
         let mut refused = Table::new(&["Request", "Why it was refused"], false);

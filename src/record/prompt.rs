@@ -136,9 +136,10 @@ impl TryFrom<u8> for Words {
     type Error = String;
 
     fn try_from(first: u8) -> Result<Self, String> {
-        match first % TYPED == 1 && first < ALL {
-            true => Ok(Self(first)),
-            false => Err(format!("words {first}: they begin at 1, 4, 7 and so on to 22")),
+        if first % TYPED == 1 && first < ALL {
+            Ok(Self(first))
+        } else {
+            Err(format!("words {first}: they begin at 1, 4, 7 and so on to 22"))
         }
     }
 }

@@ -190,10 +190,7 @@ pub fn read_texts(from: impl Read, reader: &mut dyn TextReader) -> Result<(), Er
     let empty = opening(lines.next()?, REFUSALS).ok_or_else(|| lines.unexpected())?;
     lines.list(empty, "]", &mut |text| reader.refusal(text))?;
     let end = lines.next()? == "}\n";
-    match end && lines.fill()? == 0 {
-        true => Ok(()),
-        false => Err(lines.unexpected()),
-    }
+    if end && lines.fill()? == 0 { Ok(()) } else { Err(lines.unexpected()) }
 }
 
 /// Whether a line opens this list, and whether the list ends in it.

@@ -118,9 +118,10 @@ pub fn check_seal(ledger: &Ledger, release: &ReleaseRow) -> Result<Head, Failure
         return Err(wrong("the manifest was signed by a key that the ledger does not have".into()));
     }
     let before = ledger.release_number(release.sequence.saturating_sub(1))?.map(|before| before.manifest);
-    match head.sequence == release.sequence && head.previous_manifest_sha256 == before {
-        true => Ok(head),
-        false => Err(wrong("does not follow the release before it".into())),
+    if head.sequence == release.sequence && head.previous_manifest_sha256 == before {
+        Ok(head)
+    } else {
+        Err(wrong("does not follow the release before it".into()))
     }
 }
 
@@ -142,9 +143,10 @@ fn transcript_until(ledger: &Ledger, ceremony: i64, digest: Digest) -> Result<Sp
     })?;
     to.flush().map_err(spooling)?;
     drop(to);
-    match found {
-        true => Ok(Spool { file, size, digest }),
-        false => Err(Failure::fault("ledger: its transcript is not the one that was sealed")),
+    if found {
+        Ok(Spool { file, size, digest })
+    } else {
+        Err(Failure::fault("ledger: its transcript is not the one that was sealed"))
     }
 }
 

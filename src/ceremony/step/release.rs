@@ -35,9 +35,10 @@ impl Conductor<'_> {
         let mut export = Export { ledger, policy, ceremony, issuers: None, processors };
         let written = export.write(&head, &out, &mut |progress| {
             room.progress(progress);
-            match (environment.stopped)() {
-                true => Err(Failure::stopped("stopped while the release was written")),
-                false => Ok(()),
+            if (environment.stopped)() {
+                Err(Failure::stopped("stopped while the release was written"))
+            } else {
+                Ok(())
             }
         })?;
         let release = match sealed {

@@ -39,10 +39,10 @@ struct Growing {
 impl Growing {
     /// Returns where the piece begins.
     fn append(&mut self, piece: &[u8], is_last: bool) -> Result<u64, Error> {
-        let written = self.file.write_all(piece).and_then(|()| match is_last {
-            true => self.file.sync_all(),
-            false => self.file.sync_data(),
-        });
+        let written = self
+            .file
+            .write_all(piece)
+            .and_then(|()| if is_last { self.file.sync_all() } else { self.file.sync_data() });
         written.map_err(|e| Error::fault(self.path.display(), e))?;
         let at = self.at;
         self.at += piece.len() as u64;

@@ -75,16 +75,17 @@ impl Rules for Custody {
             return super::not_asked(event);
         };
         let different: BTreeSet<&str> = shares.iter().map(|share| share.custodian.as_str()).collect();
-        match *threshold == self.threshold && shares.len() == self.shares && different.len() == self.shares {
-            true => Ok(()),
-            false => Err(format!(
+        if *threshold == self.threshold && shares.len() == self.shares && different.len() == self.shares {
+            Ok(())
+        } else {
+            Err(format!(
                 "handed out {} shares, any {threshold} of which open the token, to {} people; the script wants {}, {} and {}",
                 shares.len(),
                 different.len(),
                 self.shares,
                 self.threshold,
                 self.shares
-            )),
+            ))
         }
     }
 

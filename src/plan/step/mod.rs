@@ -82,11 +82,10 @@ impl<'de> Deserialize<'de> for Step {
         let mut table = toml::Table::deserialize(deserializer)?;
         let confirm = table.remove("confirm").map(Count::deserialize).transpose().map_err(wrong)?;
         let act = Act::deserialize(table).map_err(wrong)?;
-        match confirm.is_some() && !act.rules().is_confirmed() {
-            false => Ok(Self { act, confirm }),
-            true => {
-                Err(de::Error::custom(format!("a step {} is not confirmed: leave out confirm", act.name())))
-            }
+        if confirm.is_some() && !act.rules().is_confirmed() {
+            Err(de::Error::custom(format!("a step {} is not confirmed: leave out confirm", act.name())))
+        } else {
+            Ok(Self { act, confirm })
         }
     }
 }

@@ -36,12 +36,13 @@ impl Rules for OpenToken {
     }
 
     fn check(&self, seats: &Seats, _: &ProfileFile) -> Result<(), String> {
-        match self.pin == PinRule::Shares && seats.custodian < 2 {
-            false => Ok(()),
-            true => Err(format!(
+        if self.pin == PinRule::Shares && seats.custodian < 2 {
+            Err(format!(
                 "pin = \"shares\" needs the custodians who hold them, [people] has {}",
                 seats.custodian
-            )),
+            ))
+        } else {
+            Ok(())
         }
     }
 

@@ -80,9 +80,10 @@ impl Rules for Pause {
     }
 
     fn allows(&self, event: &Event) -> Result<(), String> {
-        match self.records().any(|record| record.allows(event).is_ok()) {
-            true => Ok(()),
-            false => super::not_asked(event),
+        if self.records().any(|record| record.allows(event).is_ok()) {
+            Ok(())
+        } else {
+            super::not_asked(event)
         }
     }
 

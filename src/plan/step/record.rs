@@ -129,9 +129,10 @@ impl Rules for Record {
     }
 
     fn is_done(&self, _: &State, events: &[&Event]) -> Result<(), String> {
-        match events.iter().any(|event| matches!(event, Event::Statement(_))) {
-            true => Ok(()),
-            false => Err("nothing was written down".into()),
+        if events.iter().any(|event| matches!(event, Event::Statement(_))) {
+            Ok(())
+        } else {
+            Err("nothing was written down".into())
         }
     }
 }
