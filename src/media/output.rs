@@ -1,4 +1,4 @@
-//! Where a release goes: a folder, or one tar when the name ends in `.tar`.
+//! The output of a release: a folder, or a tar if the name ends in `.tar`.
 
 mod folder;
 mod tar;
@@ -23,10 +23,9 @@ fn is_tar(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "tar")
 }
 
-/// Endings of files that are not written here: a folder of such a name would surprise.
+/// Extensions that are refused: a folder with such a name would be a surprise.
 const OTHERS: [&str; 8] = ["tgz", "gz", "xz", "bz2", "zst", "zip", "7z", "tar"];
 
-/// A name says what is written: a folder, or a tar without compression.
 fn check_ending(path: &Path) -> Result<(), Error> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     if !is_tar(path) && OTHERS.iter().any(|other| ending.eq_ignore_ascii_case(other)) {
@@ -40,23 +39,22 @@ fn check_ending(path: &Path) -> Result<(), Error> {
 }
 
 impl Output {
-    /// Whether a name is a tar's.
     pub(super) fn is_tar(path: &Path) -> bool {
         is_tar(path)
     }
 
-    /// Checks that a new release can be written here: an empty folder, a name that is free below
-    /// an existing folder. Nothing is created.
+    /// Checks that a new release can be written here: to an empty folder, or an unused name in an existing
+    /// folder. Creates nothing.
     ///
     /// # Errors
-    /// [`Error::Refused`] when something is there already or the name is another archive's;
-    /// [`Error::Fault`] when it cannot be read.
+    /// [`Error::Refused`] if the path is in use or has the extension of another archive format;
+    /// [`Error::Fault`] if it cannot be read.
     pub fn check_free(path: &Path) -> Result<(), Error> {
         check_ending(path)?;
         if is_tar(path) { tar::check_free(path) } else { folder::check_free(path) }
     }
 
-    /// Where the file system is mounted that has this path, or will have it.
+    /// Returns the mount point of the file system that contains this path or will contain it.
     pub fn medium(path: &Path) -> PathBuf {
         let device = |path: &Path| std::fs::metadata(path).ok().map(|status| status.dev());
         let there = path.ancestors().find(|above| above.exists()).unwrap_or(path);
@@ -64,13 +62,13 @@ impl Output {
         same.last().unwrap_or(there).to_owned()
     }
 
-    /// Opens it for writing. `time` is what the files of a tar are dated, in seconds since 1970.
+    /// Opens the output for writing. `time` is the modification time of the files in a tar, in seconds since 1970.
     ///
-    /// An earlier run of the same release may have been interrupted: what a folder holds of it is
-    /// kept, and an unfinished tar is begun anew.
+    /// An earlier run of the same release may have been interrupted: its files in a folder are kept, and an
+    /// unfinished tar is replaced.
     ///
     /// # Errors
-    /// [`Error::Fault`] when it cannot be created.
+    /// [`Error::Fault`] if the output cannot be created.
     pub fn open(path: &Path, time: u64) -> Result<Self, Error> {
         Ok(Self(if is_tar(path) {
             Kind::Tar(Box::new(tar::Tar::open(path, time)?))
@@ -79,12 +77,12 @@ impl Output {
         }))
     }
 
-    /// Writes one file. In a folder the same octets are kept, a cut-off beginning of them is
-    /// replaced, anything else stays and is an error.
+    /// Writes a file. In a folder an identical file is kept, a truncated one is replaced, and any other is an
+    /// error.
     ///
     /// # Errors
-    /// [`Error::Refused`] when another file has the name, [`Error::Fault`] when the medium fails
-    /// or gives back other octets than were written.
+    /// [`Error::Refused`] if the name is taken by a different file; [`Error::Fault`] if the medium fails or reads
+    /// back differently.
     pub fn put(&mut self, path: &RelativePath, octets: &[u8]) -> Result<(), Error> {
         match &mut self.0 {
             Kind::Folder(folder) => folder.put(path, octets),
@@ -92,7 +90,7 @@ impl Output {
         }
     }
 
-    /// Writes one file that is too large to be held: `size` octets of `from`, from its beginning.
+    /// Writes a file that is too large for memory: the first `size` octets of `from`.
     ///
     /// # Errors
     /// As [`Output::put`].
@@ -103,10 +101,10 @@ impl Output {
         }
     }
 
-    /// Everything so far is on the medium, and was read back.
+    /// Syncs all files so far and reads them back. A tar is synced as a whole, by [`Output::finish`].
     ///
     /// # Errors
-    /// As [`Output::put`]. A tar is synced as a whole, by [`Output::finish`].
+    /// As [`Output::put`].
     pub fn sync(&mut self) -> Result<(), Error> {
         match &mut self.0 {
             Kind::Folder(folder) => folder.sync(),
@@ -114,7 +112,7 @@ impl Output {
         }
     }
 
-    /// Syncs, reads back, and gives a tar its name.
+    /// Syncs and reads back the output, and renames a tar to its final name.
     ///
     /// # Errors
     /// As [`Output::put`].
@@ -126,7 +124,7 @@ impl Output {
     }
 }
 
-/// A file read from its beginning, wherever others read it.
+/// Reads a file from its beginning, independently of the file's position.
 struct Spooled<'a> {
     from: &'a File,
     at: u64,

@@ -1,15 +1,15 @@
-//! A folder or tar that comes into being as a whole: written beside its name, named when all of it
-//! is on the medium, and taken away again when something fails.
+//! Atomic creation of a folder or tar: written under a temporary name, renamed when everything is on the
+//! medium, and removed on failure.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::output::Output;
-use super::write::{Sum, create, read_back_secret, sync_parent};
+use super::write::{Checksum, create, read_back_secret, sync_parent};
 use super::{Error, RelativePath};
 
-/// A folder, or a tar when its name ends in `.tar`, that nobody sees half made.
+/// A folder, or a tar if the name ends in `.tar`, that is created atomically.
 #[derive(Debug)]
 pub struct Whole {
     target: PathBuf,
@@ -19,7 +19,7 @@ pub struct Whole {
 
 #[derive(Debug)]
 enum Kind {
-    /// The files so far, each with the sum of its octets.
+    /// The files so far with their checksums.
     Folder(Vec<(PathBuf, u128)>),
     Tar(Option<Output>),
 }
@@ -31,7 +31,7 @@ fn partial(target: &Path) -> PathBuf {
 }
 
 impl Whole {
-    /// Checks that a new one can be written here. Nothing is created.
+    /// Checks that a new folder or tar can be written here. Creates nothing.
     ///
     /// # Errors
     /// As [`Whole::begin`].
@@ -39,16 +39,16 @@ impl Whole {
         Output::check_free(target)
     }
 
-    /// Begins a new one. `time` is what the files of a tar are dated, in seconds since 1970.
+    /// Begins a new folder or tar. `time` is the modification time of the files in a tar, in seconds since 1970.
     ///
     /// # Errors
-    /// [`Error::Refused`] when the name is taken, but by an empty folder, or when an interrupted run
-    /// left its part; [`Error::Fault`] when it cannot be created.
+    /// [`Error::Refused`] if the path exists and is not an empty folder, or if an interrupted run left a partial
+    /// one; [`Error::Fault`] if it cannot be created.
     pub fn begin(target: &Path, time: u64) -> Result<Self, Error> {
         Self::begin_with(target, time, 0o755)
     }
 
-    /// As [`Whole::begin`], a folder that only its owner may enter.
+    /// As [`Whole::begin`], with a folder that only its owner may enter.
     ///
     /// # Errors
     /// As [`Whole::begin`].
@@ -57,7 +57,7 @@ impl Whole {
     }
 
     fn begin_with(target: &Path, time: u64, mode: u32) -> Result<Self, Error> {
-        // Without a slash at the end, so that the part has a name beside it.
+        // Without a trailing slash, so that a suffix can be appended to the name.
         let target: PathBuf = target.components().collect();
         let target = target.as_path();
         Output::check_free(target)?;
@@ -77,10 +77,10 @@ impl Whole {
         Ok(Self { target: target.to_owned(), kind, done: false })
     }
 
-    /// Writes one file; `mode` is its mode in a folder.
+    /// Writes a file; `mode` applies to folders.
     ///
     /// # Errors
-    /// [`Error::Fault`] when the medium fails.
+    /// [`Error::Fault`] if the medium fails.
     pub fn put(&mut self, path: &RelativePath, octets: &[u8], mode: u32) -> Result<(), Error> {
         if let Kind::Tar(Some(output)) = &mut self.kind {
             return output.put(path, octets);
@@ -90,7 +90,7 @@ impl Whole {
             fs::create_dir_all(folder).map_err(|e| Error::fault(folder.display(), e))?;
         }
         create(&file, octets, mode)?;
-        let mut sum = Sum::default();
+        let mut sum = Checksum::default();
         sum.update(octets);
         if let Kind::Folder(files) = &mut self.kind {
             files.push((file, sum.finish()));
@@ -98,10 +98,10 @@ impl Whole {
         Ok(())
     }
 
-    /// Syncs, and gives it its name.
+    /// Syncs everything, reads it back and renames it to its final name.
     ///
     /// # Errors
-    /// [`Error::Fault`] when the medium fails; [`Error::Refused`] when the name was taken meanwhile.
+    /// [`Error::Fault`] if the medium fails; [`Error::Refused`] if the name was taken in the meantime.
     pub fn finish(mut self) -> Result<(), Error> {
         match &mut self.kind {
             Kind::Tar(output) => {
@@ -112,10 +112,10 @@ impl Whole {
             Kind::Folder(files) => {
                 let part = partial(&self.target);
                 let opened = fs::File::open(&part).map_err(|e| Error::fault(part.display(), e))?;
-                // One call for all files: a call for each costs more than making its key.
+                // One call for all files: a call for each would cost more than generating its key.
                 rustix::fs::syncfs(&opened).map_err(|e| Error::fault(part.display(), e))?;
                 files.iter().try_for_each(|(file, sum)| read_back_secret(file, *sum))?;
-                // A folder takes the place of an empty one, and of nothing else.
+                // rename replaces an empty folder and nothing else.
                 fs::rename(&part, &self.target).map_err(|e| Error::fault(self.target.display(), e))?;
                 sync_parent(&self.target)?;
             }
@@ -131,7 +131,7 @@ impl Drop for Whole {
             return;
         }
         let part = partial(&self.target);
-        // What cannot be removed is told by the next run, which finds it there.
+        // If it cannot be removed, the next run reports it.
         let _ = match self.kind {
             Kind::Folder(_) => fs::remove_dir_all(&part),
             Kind::Tar(_) => fs::remove_file(&part),

@@ -1,4 +1,4 @@
-//! Files that are written new, synced and read back from the device.
+//! Creates files, syncs them and reads them back from the device.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -12,10 +12,10 @@ use zeroize::Zeroizing;
 
 use super::Error;
 
-/// Writes a file that must not exist yet, syncs it and its folder, and reads it back.
+/// Creates a file, syncs it and its folder, and reads it back.
 ///
 /// # Errors
-/// [`Error::Fault`] when it exists, cannot be written, or gives back other octets.
+/// [`Error::Fault`] if the file exists, cannot be written, or reads back differently.
 pub fn write_new(path: &Path, octets: &[u8], mode: u32) -> Result<(), Error> {
     let file = create(path, octets, mode)?;
     file.sync_all().map_err(|e| Error::fault(path.display(), e))?;
@@ -24,7 +24,7 @@ pub fn write_new(path: &Path, octets: &[u8], mode: u32) -> Result<(), Error> {
     read_back(path, octets)
 }
 
-/// Writes a file that must not exist yet, and leaves it to the caller to sync it.
+/// Creates a file; the caller must sync it.
 pub fn create(path: &Path, octets: &[u8], mode: u32) -> Result<File, Error> {
     let mut file = create_empty(path, mode)?;
     file.write_all(octets).map_err(|e| Error::fault(path.display(), e))?;
@@ -37,24 +37,24 @@ pub fn create_empty(path: &Path, mode: u32) -> Result<File, Error> {
     options.open(path).map_err(|e| Error::fault(path.display(), e))
 }
 
-/// Reads a synced file back, past the page cache, and compares.
+/// Reads a synced file back, bypassing the page cache, and compares.
 pub fn read_back(path: &Path, octets: &[u8]) -> Result<(), Error> {
     ReadBack::default().compare(path, octets)
 }
 
-/// As [`read_back_sum`], for a secret: what was read is wiped.
+/// As [`read_back_sum`], for a secret: the buffer is zeroized.
 pub fn read_back_secret(path: &Path, sum: u128) -> Result<(), Error> {
     let mut back = Zeroizing::new(Vec::with_capacity(1 << 13));
-    let mut found = Sum::default();
+    let mut found = Checksum::default();
     from_device(path)?.read_to_end(&mut back).map_err(|e| Error::fault(path.display(), e))?;
     found.update(&back);
     if found.finish() == sum { Ok(()) } else { Err(reads_differently(path)) }
 }
 
-/// What direct reads must be aligned to, in octets: the largest sector of common devices.
+/// Alignment of direct reads, in octets: the largest sector size of common devices.
 const SECTOR: usize = 4096;
 
-/// Reads files back, one after the other, with a buffer that direct reads can use.
+/// Reads files back, one after another, with a reusable buffer for direct reads.
 #[derive(Default)]
 pub struct ReadBack(Vec<u8>);
 
@@ -64,13 +64,13 @@ impl ReadBack {
         self.compare_piece(path, 0, octets, true)
     }
 
-    /// As [`ReadBack::compare`], for a file that grows: what it holds at a place that is a multiple of
-    /// [`SECTOR`], as is the length, unless it is the last: then the file ends there.
+    /// As [`ReadBack::compare`], for a piece of a growing file. Offset and length must be multiples of [`SECTOR`],
+    /// except for the length of the last piece, at which the file must end.
     pub fn compare_piece(&mut self, path: &Path, at: u64, octets: &[u8], is_last: bool) -> Result<(), Error> {
         let fault = |e: std::io::Error| Error::fault(path.display(), e);
         let wanted = octets.len() + usize::from(is_last);
         let same = match self.direct(path, at, wanted, octets) {
-            // Some file systems have no direct reads.
+            // Some file systems do not support direct reads.
             Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
                 let mut file = from_device(path)?;
                 file.seek(SeekFrom::Start(at)).map_err(fault)?;
@@ -91,7 +91,7 @@ impl ReadBack {
         let start = self.0.as_ptr().align_offset(SECTOR);
         let buffer = self.0.get_mut(start..start + length).unwrap_or_default();
         let mut filled = 0;
-        // A read that ends within a sector has come to the end of the file.
+        // A read that ends within a sector has reached the end of the file.
         while filled % SECTOR == 0 && filled < length {
             match file.read_at(buffer.get_mut(filled..).unwrap_or_default(), at + filled as u64)? {
                 0 => break,
@@ -102,12 +102,12 @@ impl ReadBack {
     }
 }
 
-/// A sum over what is written and read back: it finds a device that fails, not one that lies.
-/// Who verifies the release has SHA-256 for that.
+/// A checksum of octets written and read back. It detects a faulty device, not a malicious one: against that,
+/// verifiers of the release have SHA-256.
 #[derive(Default)]
-pub struct Sum(Xxh3Default);
+pub struct Checksum(Xxh3Default);
 
-impl Sum {
+impl Checksum {
     pub fn update(&mut self, octets: &[u8]) {
         self.0.update(octets);
     }
@@ -117,13 +117,13 @@ impl Sum {
     }
 }
 
-impl std::fmt::Debug for Sum {
+impl std::fmt::Debug for Checksum {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Sum")
+        f.write_str("Checksum")
     }
 }
 
-impl Write for Sum {
+impl Write for Checksum {
     fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
         self.update(octets);
         Ok(octets.len())
@@ -134,19 +134,19 @@ impl Write for Sum {
     }
 }
 
-/// As [`read_back`], for a file too large to be held.
+/// As [`read_back`], for a file that is too large for memory.
 pub fn read_back_sum(path: &Path, sum: u128) -> Result<(), Error> {
     if sum_of(path)? == sum { Ok(()) } else { Err(reads_differently(path)) }
 }
 
-/// The sum of a synced file, as its device gives it.
+/// Returns the checksum of a synced file, as read from its device.
 pub fn sum_of(path: &Path) -> Result<u128, Error> {
-    let mut found = Sum::default();
+    let mut found = Checksum::default();
     copy(&mut from_device(path)?, &mut found, path)?;
     Ok(found.finish())
 }
 
-/// Copies all octets; returns how many there were.
+/// Copies all octets and returns their number.
 pub fn copy(from: &mut impl Read, to: &mut impl Write, path: &Path) -> Result<u64, Error> {
     let mut buffer = vec![0; 1 << 18];
     let mut all = 0;
@@ -163,8 +163,8 @@ pub fn copy(from: &mut impl Read, to: &mut impl Write, path: &Path) -> Result<u6
 
 fn from_device(path: &Path) -> Result<File, Error> {
     let file = File::open(path).map_err(|e| Error::fault(path.display(), e))?;
-    // What was synced may be dropped from memory, so that the device itself answers. A file
-    // system that does not know the advice answers from memory.
+    // Synced pages may be dropped from the page cache, so that the device is read. A file system that does not
+    // support the advice reads from the cache.
     let _ = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
     Ok(file)
 }
@@ -173,7 +173,7 @@ fn reads_differently(path: &Path) -> Error {
     Error::fault(path.display(), std::io::Error::other("reads back differently from what was written"))
 }
 
-/// Makes a folder, or finds a real one.
+/// Creates a folder, unless it exists and is not a link.
 pub fn make_dir(folder: &Path) -> Result<(), Error> {
     match DirBuilder::new().mode(0o755).create(folder) {
         Ok(()) => sync_parent(folder),
@@ -191,7 +191,7 @@ pub fn sync_parent(path: &Path) -> Result<(), Error> {
     File::open(parent).and_then(|folder| folder.sync_all()).map_err(|e| Error::fault(parent.display(), e))
 }
 
-/// The folder that a path lies in.
+/// Returns the folder that contains a path.
 pub fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -199,7 +199,7 @@ pub fn parent(path: &Path) -> &Path {
     }
 }
 
-/// Requires an existing folder for `path` to lie in.
+/// Requires that the folder of `path` exists.
 pub fn check_parent(path: &Path) -> Result<(), Error> {
     let parent = parent(path);
     match fs::metadata(parent) {
@@ -209,10 +209,10 @@ pub fn check_parent(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// A file without a name in a folder, to be written and read again: it is gone with the program.
+/// Creates an unnamed temporary file in a folder, which disappears when the program ends.
 ///
 /// # Errors
-/// [`Error::Fault`] when the file system cannot make one.
+/// [`Error::Fault`] if the file system does not support O_TMPFILE.
 pub fn spool(folder: &Path) -> Result<File, Error> {
     let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
     let file = openat(CWD, folder, flags, Mode::RUSR | Mode::WUSR);

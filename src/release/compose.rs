@@ -1,4 +1,4 @@
-//! Which files a release consists of, and their entries in the manifest.
+//! The files of a release and their entries in the manifest.
 
 use super::{AuthorityEntry, CertificateEntry, Error, stream};
 use crate::digest::Digest;
@@ -6,43 +6,43 @@ use crate::issuance::{Certificate, IssuedFacts};
 use crate::media::RelativePath;
 use crate::policy::Approval;
 
-/// An authority of the ledger.
+/// An authority of the ledger, to be released.
 #[derive(Clone, Debug)]
 pub struct KeyEntry {
-    /// Its name.
+    /// Name of the authority.
     pub name: String,
-    /// Name of its issuer; its own for a root.
+    /// Name of the issuing authority; its own name for a root.
     pub issuer: String,
-    /// Its certificate profile.
+    /// Name of the certificate profile.
     pub profile: String,
-    /// Its certificate.
+    /// The certificate.
     pub certificate: Certificate,
 }
 
-/// The files of the authorities, and their manifest entries.
+/// The files of the authorities and their manifest entries.
 #[derive(Debug, Default)]
 pub struct Authorities {
-    /// Path and octets.
+    /// Paths and contents.
     pub files: Vec<(RelativePath, Vec<u8>)>,
-    /// Their entries.
+    /// Entries in the manifest.
     pub entries: Vec<AuthorityEntry>,
 }
 
-/// The file of a certificate, and its manifest entry.
+/// The file of an issued certificate and its manifest entry.
 #[derive(Debug)]
 pub struct Leaf {
-    /// Where it goes.
+    /// Path in the release.
     pub path: RelativePath,
-    /// What it holds.
+    /// Contents of the file.
     pub pem: String,
-    /// JSON.
+    /// Entry in the manifest, as JSON.
     pub entry: String,
 }
 
-/// Lays out the authorities of a release.
+/// Composes the files and entries of authorities.
 ///
 /// # Errors
-/// [`Error`] when a path grows too long or an issuer is not among them.
+/// [`Error`] if a path is too long or an issuer is missing.
 pub fn compose_authorities(authorities: &[KeyEntry]) -> Result<Authorities, Error> {
     let mut contents = Authorities::default();
     for key in authorities {
@@ -51,11 +51,10 @@ pub fn compose_authorities(authorities: &[KeyEntry]) -> Result<Authorities, Erro
     Ok(contents)
 }
 
-/// Lays out a certificate that was issued on a request: the octets that were signed, and their
-/// signature.
+/// Composes the file and entry of a certificate issued on a request, given as TBSCertificate and signature.
 ///
 /// # Errors
-/// [`Error`] when its path grows too long.
+/// [`Error`] if the path is too long.
 pub fn compose_leaf(approval: &Approval, tbs: &[u8], signature: &[u8]) -> Result<Leaf, Error> {
     let (der, facts) = IssuedFacts::of_parts(tbs, signature)?;
     let path = approval.path.certificate_path()?.below("certificates")?;
@@ -113,7 +112,7 @@ impl Authorities {
     }
 }
 
-/// The PEM of an authority's certificate and of those above it.
+/// Returns the certificates of an authority and of its issuers, as PEM.
 fn chain(key: &KeyEntry, all: &[KeyEntry]) -> Result<String, Error> {
     let mut text = key.certificate.pem()?;
     let mut current = key;

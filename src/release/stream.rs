@@ -1,4 +1,4 @@
-//! Manifests as streams: written and read entry by entry, for their lists may be long.
+//! Manifests as streams, written and read entry by entry because their lists may be long.
 
 use std::io::{BufRead, BufReader, Read, Write};
 
@@ -7,11 +7,11 @@ use serde::de::DeserializeOwned;
 
 use super::{CertificateEntry, Error, Head, RefusalEntry};
 
-/// The two lists, in their order, after all other members.
+/// Names of the two lists, which follow all other members in this order.
 const CERTIFICATES: &str = "certificates";
 const REFUSALS: &str = "refusals";
 
-/// Writes a manifest: the head, then one line for each certificate and each refusal.
+/// Writes a manifest: the head, followed by one line for each certificate and each refusal.
 #[derive(Debug)]
 pub struct ManifestWriter<W: Write> {
     to: W,
@@ -19,10 +19,10 @@ pub struct ManifestWriter<W: Write> {
     empty: bool,
 }
 
-/// The JSON text of one entry.
+/// Serializes an entry as JSON.
 ///
 /// # Errors
-/// [`Error`] when it has none.
+/// [`Error`] if it cannot be serialized.
 pub fn entry(value: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(value).map_err(|e| Error(e.to_string()))
 }
@@ -31,7 +31,7 @@ impl<W: Write> ManifestWriter<W> {
     /// Writes the head.
     ///
     /// # Errors
-    /// [`Error`] when it cannot be written.
+    /// [`Error`] if writing fails.
     pub fn new(mut to: W, head: &Head) -> Result<Self, Error> {
         let text = serde_json::to_string_pretty(head).map_err(|e| Error(e.to_string()))?;
         let open = text.strip_suffix("\n}").ok_or_else(|| Error("manifest: head has no members".into()))?;
@@ -39,10 +39,10 @@ impl<W: Write> ManifestWriter<W> {
         Ok(Self { to, list: CERTIFICATES, empty: true })
     }
 
-    /// Writes the entry of a certificate.
+    /// Writes a certificate's entry.
     ///
     /// # Errors
-    /// [`Error`] when it cannot be written, or after the first refusal.
+    /// [`Error`] if writing fails, or after the first refusal.
     pub fn certificate(&mut self, entry: &str) -> Result<(), Error> {
         match self.list {
             CERTIFICATES => self.line(entry),
@@ -50,10 +50,10 @@ impl<W: Write> ManifestWriter<W> {
         }
     }
 
-    /// Writes the entry of a refusal.
+    /// Writes a refusal's entry.
     ///
     /// # Errors
-    /// [`Error`] when it cannot be written.
+    /// [`Error`] if writing fails.
     pub fn refusal(&mut self, entry: &str) -> Result<(), Error> {
         self.begin_refusals()?;
         self.line(entry)
@@ -62,7 +62,7 @@ impl<W: Write> ManifestWriter<W> {
     /// Ends the manifest.
     ///
     /// # Errors
-    /// [`Error`] when it cannot be written.
+    /// [`Error`] if writing fails.
     pub fn finish(mut self) -> Result<W, Error> {
         self.begin_refusals()?;
         let end = if self.empty { "]\n}\n" } else { "\n  ]\n}\n" };
@@ -90,49 +90,49 @@ fn failed(error: std::io::Error) -> Error {
     Error(format!("manifest: {error}"))
 }
 
-/// Takes what stands in a manifest, in the order in which it stands there.
+/// Receives the contents of a manifest in their order.
 pub trait Reader {
-    /// The head: everything but the lists.
+    /// Receives the head: everything except the lists.
     ///
     /// # Errors
-    /// [`Error`] ends the reading.
+    /// [`Error`] ends reading.
     fn head(&mut self, head: Head) -> Result<(), Error>;
 
-    /// A certificate.
+    /// Receives a certificate.
     ///
     /// # Errors
-    /// [`Error`] ends the reading.
+    /// [`Error`] ends reading.
     fn certificate(&mut self, entry: CertificateEntry) -> Result<(), Error>;
 
-    /// A refusal.
+    /// Receives a refusal.
     ///
     /// # Errors
-    /// [`Error`] ends the reading.
+    /// [`Error`] ends reading.
     fn refusal(&mut self, entry: RefusalEntry) -> Result<(), Error>;
 }
 
-/// As [`Reader`], for one who decodes entries in other threads: [`decode`] reads their texts.
+/// As [`Reader`], for decoding entries in other threads with [`decode`].
 pub trait TextReader {
     /// As [`Reader::head`].
     ///
     /// # Errors
-    /// [`Error`] ends the reading.
+    /// [`Error`] ends reading.
     fn head(&mut self, head: Head) -> Result<(), Error>;
 
-    /// The JSON text of a certificate's entry.
+    /// Receives the JSON text of a certificate's entry.
     ///
     /// # Errors
-    /// [`Error`] ends the reading.
+    /// [`Error`] ends reading.
     fn certificate(&mut self, text: &str) -> Result<(), Error>;
 
-    /// The JSON text of a refusal's entry.
+    /// Receives the JSON text of a refusal's entry.
     ///
     /// # Errors
-    /// [`Error`] ends the reading.
+    /// [`Error`] ends reading.
     fn refusal(&mut self, text: &str) -> Result<(), Error>;
 }
 
-/// Decodes entries as they come.
+/// Decodes entries while they are read.
 struct Decoding<'a>(&'a mut dyn Reader);
 
 impl TextReader for Decoding<'_> {
@@ -149,28 +149,28 @@ impl TextReader for Decoding<'_> {
     }
 }
 
-/// Decodes the text of one entry.
+/// Decodes the JSON text of an entry.
 ///
 /// # Errors
-/// [`Error`] when it is malformed: unknown, missing or doubled members.
+/// [`Error`] if it is malformed: unknown, missing or duplicate members.
 pub fn decode<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     serde_json::from_str(text).map_err(malformed)
 }
 
-/// Reads a manifest: JSON in the very lines in which [`ManifestWriter`] writes it, so that there is
-/// one way to read what was signed.
+/// Reads a manifest. It must have exactly the lines that [`ManifestWriter`] writes, so that signed octets have
+/// only one interpretation.
 ///
 /// # Errors
-/// [`Error`] when it is malformed: unknown, missing or doubled members, lists that are not at the end,
-/// entries that are not one line each; whatever `reader` returns.
+/// [`Error`] if it is malformed: unknown, missing or duplicate members, lists not at the end, entries not on
+/// one line each. Also any error of `reader`.
 pub fn read(from: impl Read, reader: &mut dyn Reader) -> Result<(), Error> {
     read_texts(from, &mut Decoding(reader))
 }
 
-/// As [`read`], with the entries' texts.
+/// As [`read`], with entries as JSON text.
 ///
 /// # Errors
-/// As [`read`], but for the entries' own form.
+/// As [`read`], except that entries are not decoded.
 pub fn read_texts(from: impl Read, reader: &mut dyn TextReader) -> Result<(), Error> {
     let mut lines = Lines { from: BufReader::with_capacity(1 << 17, from), octets: Vec::new(), number: 0 };
     let mut head = String::new();
@@ -193,7 +193,7 @@ pub fn read_texts(from: impl Read, reader: &mut dyn TextReader) -> Result<(), Er
     if end && lines.fill()? == 0 { Ok(()) } else { Err(lines.unexpected()) }
 }
 
-/// Whether a line opens this list, and whether the list ends in it.
+/// Returns, if the line opens this list, whether it also closes it.
 fn opening(line: &str, list: &str) -> Option<bool> {
     let rest = line.strip_prefix("  \"")?.strip_prefix(list)?.strip_prefix("\": [")?;
     match rest.trim_end_matches([',', '\n']) {
@@ -203,10 +203,9 @@ fn opening(line: &str, list: &str) -> Option<bool> {
     }
 }
 
-/// The longest line, and the longest head, in octets.
+/// Maximum length of a line and of the head, in octets.
 const MANIFEST_LINE: usize = 16 << 20;
 
-/// The lines of a manifest.
 struct Lines<R> {
     from: BufReader<R>,
     octets: Vec<u8>,
@@ -220,7 +219,7 @@ impl<R: Read> Lines<R> {
         (&mut self.from).take(MANIFEST_LINE as u64).read_until(b'\n', &mut self.octets).map_err(failed)
     }
 
-    /// The next line, with its line feed.
+    /// Returns the next line, with its line feed.
     fn next(&mut self) -> Result<&str, Error> {
         self.fill()?;
         match std::str::from_utf8(&self.octets) {
@@ -229,7 +228,7 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// The entries of a list, one a line, up to the line that closes it.
+    /// Reads the entries of a list, one per line, up to the line that closes it.
     fn list(
         &mut self,
         empty: bool,

@@ -1,8 +1,8 @@
-//! The export of a release: its octets come from the ledger alone, as often as they are asked for.
+//! The export of a release, reproducible from the ledger alone.
 //!
-//! In: the rows of a ceremony and the manifest's head. Out: the same manifest, certificates and
-//! transcript each time, which is how an interrupted release is finished, a lost one made again
-//! and a ledger audited.
+//! Input: the rows of a ceremony and the manifest's head. Output: identical manifest, certificates and
+//! transcript each time. That allows an interrupted release to be finished, a lost one to be reissued and a
+//! ledger to be audited.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -25,7 +25,7 @@ use crate::release::{
     TRANSCRIPT, compose_authorities, compose_leaf, entry, verify_manifest,
 };
 
-/// A file that is too large to be held, without a name: it is gone with the program.
+/// An unnamed temporary file, for contents that are too large for memory.
 #[derive(Debug)]
 struct Spool {
     file: File,
@@ -33,20 +33,20 @@ struct Spool {
     digest: Digest,
 }
 
-/// What a ceremony's release consists of, in its ledger.
+/// The release of a ceremony, in its ledger.
 pub struct Export<'a> {
     pub ledger: &'a mut Ledger,
     pub policy: &'a Policy,
     pub ceremony: i64,
-    /// The authorities' certificates by name, when each signature is to be verified once more.
+    /// Certificates of the authorities by name, if each signature is to be verified again.
     pub issuers: Option<&'a BTreeMap<String, Certificate>>,
-    /// How many threads encode side by side.
+    /// Number of encoding threads.
     pub processors: usize,
 }
 
 impl Export<'_> {
-    /// Writes the manifest; `each` takes every certificate before its entry is written. Returns
-    /// how many there were.
+    /// Writes the manifest; `each` receives every certificate before its entry is written. Returns the number of
+    /// certificates.
     pub fn manifest<W: Write>(
         &mut self,
         head: &Head,
@@ -81,7 +81,7 @@ impl Export<'_> {
     }
 }
 
-/// The authorities of a ledger that are in the release of this ceremony.
+/// Returns the authorities in the release of this ceremony.
 pub fn authorities(ledger: &Ledger, ceremony: i64) -> Result<Authorities, Failure> {
     let mut keys = Vec::new();
     let keys_so_far = ledger.keys()?.into_iter().filter(|key| key.ceremony <= ceremony);
@@ -92,7 +92,7 @@ pub fn authorities(ledger: &Ledger, ceremony: i64) -> Result<Authorities, Failur
     Ok(compose_authorities(&keys)?)
 }
 
-/// The keys that may sign the ledger's releases, up to this ceremony and at this time.
+/// Returns the keys that may sign the ledger's releases as of this ceremony and time.
 pub fn manifest_keys(keys: &[StoredKey], ceremony: i64, created: DateTime) -> Vec<ManifestKeyEntry> {
     let entry = |key: &StoredKey| {
         let certificate = key.certificate.as_ref()?;
@@ -104,8 +104,8 @@ pub fn manifest_keys(keys: &[StoredKey], ceremony: i64, created: DateTime) -> Ve
     keys.iter().filter_map(entry).collect()
 }
 
-/// The head of a release in the ledger, whose manifest a manifest key of the ledger signed, and which
-/// follows the release before it.
+/// Returns the head of a release in the ledger, after verifying that a manifest key of the ledger signed its
+/// manifest and that it refers to the previous release.
 pub fn check_seal(ledger: &Ledger, release: &ReleaseRow) -> Result<Head, Failure> {
     let wrong =
         |why: String| Failure::fault(format!("ledger: release {}: {why}; it was changed", release.sequence));
@@ -125,7 +125,7 @@ pub fn check_seal(ledger: &Ledger, release: &ReleaseRow) -> Result<Head, Failure
     }
 }
 
-/// The transcript as it was when the manifest's head was made: later lines are not in it.
+/// Returns the transcript up to the seal, which is what the manifest's head refers to.
 fn transcript_until(ledger: &Ledger, ceremony: i64, digest: Digest) -> Result<Spool, Failure> {
     let file = spool(ledger.folder())?;
     let mut to = BufWriter::with_capacity(1 << 18, &file);
@@ -186,7 +186,7 @@ fn check_signature(
     certificate.verify_by(issuer.key()).map_err(|e| wrong(e.to_string()))
 }
 
-/// A release of which all but transcript, manifest and signature is on the medium.
+/// A release that is on the medium except for transcript, manifest and signature.
 pub struct Written {
     output: Output,
     manifest: Spool,
@@ -194,13 +194,12 @@ pub struct Written {
 }
 
 impl Export<'_> {
-    /// Writes authorities and certificates to the medium, and the manifest to a file without a name; `tell`
-    /// takes the progress.
+    /// Writes authorities and certificates to the medium, and the manifest to an unnamed file.
     pub fn write(
         &mut self,
         head: &Head,
         out: &Path,
-        tell: &mut dyn FnMut(&Progress) -> Result<(), Failure>,
+        report: &mut dyn FnMut(&Progress) -> Result<(), Failure>,
     ) -> Result<Written, Failure> {
         let created: DateTime = head
             .created
@@ -219,7 +218,7 @@ impl Export<'_> {
                     output.put(&leaf.path, leaf.pem.as_bytes()).map_err(as_fault)?;
                 }
                 progress.done += leaves.len();
-                tell(&progress)
+                report(&progress)
             };
             self.manifest(head, to, each).map(|_| ())
         })?;
@@ -235,12 +234,11 @@ impl Export<'_> {
 }
 
 impl Written {
-    /// SHA-256 of the manifest.
     pub fn manifest(&self) -> Digest {
         self.manifest.digest
     }
 
-    /// Writes the rest of a release whose manifest is signed, the signature as the last of all files.
+    /// Writes the rest of a release whose manifest is signed. The signature is the last file.
     pub fn finish(mut self, ledger: &mut Ledger, head: &Head, release: &ReleaseRow) -> Result<(), Failure> {
         if release.manifest != self.manifest.digest {
             return Err(Failure::fault(format!(
@@ -252,7 +250,7 @@ impl Written {
         }
         let transcript = transcript_until(ledger, release.ceremony, head.transcript.sha256)?;
         self.put_last(&transcript, &release.signature).map_err(as_fault)?;
-        // The last full pieces of a tar are still on their way to the device.
+        // Meanwhile the last full pieces of a tar are being written to the device.
         ledger.tidy_up();
         self.output.finish().map_err(as_fault)
     }
@@ -265,7 +263,7 @@ impl Written {
     }
 }
 
-/// A manifest being written to a file without a name in this folder.
+/// Writes a manifest to an unnamed file in this folder.
 fn spooled(
     folder: &Path,
     write: impl FnOnce(&mut Hashed<BufWriter<&File>>) -> Result<(), Failure>,
@@ -278,7 +276,7 @@ fn spooled(
     Ok(Spool { file, size, digest })
 }
 
-/// Hashes and counts what it writes.
+/// A writer that hashes and counts octets.
 #[derive(Debug)]
 pub struct Hashed<W> {
     to: W,
@@ -287,12 +285,11 @@ pub struct Hashed<W> {
 }
 
 impl<W> Hashed<W> {
-    /// Nothing written yet.
     pub fn new(to: W) -> Self {
         Self { to, hasher: Hasher::default(), size: 0 }
     }
 
-    /// Digest and number of the octets.
+    /// Returns digest and number of octets.
     pub fn finish(self) -> (Digest, u64) {
         (self.hasher.finish(), self.size)
     }
@@ -315,15 +312,12 @@ fn spooling(error: std::io::Error) -> Failure {
     Failure::fault(format!("temporary file in the ledger's folder: {error}"))
 }
 
-/// At this stage everything has been signed: what the medium refuses is a fault to be resumed from.
+/// At this stage everything is signed: a refusal of the medium is a fault from which to resume.
 fn as_fault(error: MediaError) -> Failure {
     Failure::fault(error.to_string())
 }
 
-/// Whether a release can be written here: the place is free, and not where the ledger is, if that is known.
-///
-/// # Errors
-/// [`Failure::usage`] when it cannot.
+/// Checks that a release can be written here: the path is free and outside the ledger's folder, if known.
 pub fn check_out(out: &Path, ledger: Option<&Path>) -> Result<(), Failure> {
     if let Some(ledger) = ledger {
         Ledger::check_outside(ledger, out)?;

@@ -1,5 +1,5 @@
-//! A release made again from the ledger when its medium was lost: the same octets, without token
-//! and PIN. Nothing is written to the ledger.
+//! Reissues a release from the ledger if its medium was lost: the same octets, without token and PIN. Writes
+//! nothing to the ledger.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,23 +13,22 @@ use crate::plan::{Plan, Setup};
 use crate::record::KeyRole;
 use crate::release::Head;
 
-/// Which release of a ledger is meant.
+/// Selects a release of a ledger.
 #[derive(Clone, Copy, Debug)]
 pub enum Which {
-    /// The last one.
+    /// The last release.
     Last,
-    /// The one that this ceremony made.
+    /// The release of this ceremony.
     Ceremony(i64),
-    /// The one of this number.
+    /// The release with this number.
     Sequence(u64),
 }
 
 /// Writes a release again.
 ///
 /// # Errors
-/// [`Failure::usage`] when there is no such release, when its ceremony is not done, or when the
-/// place is taken; [`Failure::fault`] when the ledger gives other octets than were signed, or a
-/// signature does not verify.
+/// [`Failure::usage`] if there is no such release, its ceremony is unfinished, or `out` is taken;
+/// [`Failure::fault`] if the ledger yields different octets than were signed, or a signature is invalid.
 pub fn reissue(
     ledger: &mut Ledger,
     which: Which,
@@ -62,10 +61,10 @@ pub fn reissue(
     Ok(release)
 }
 
-/// SHA-256 of the manifest that the rows of a ceremony give under this head.
+/// Returns SHA-256 of the manifest reproduced from the rows of a ceremony and this head.
 ///
 /// # Errors
-/// [`Failure::fault`] when they give none.
+/// [`Failure::fault`] if it cannot be reproduced.
 pub fn manifest_again(
     ledger: &mut Ledger,
     ceremony: i64,

@@ -1,5 +1,5 @@
-//! `release`: the manifest's head, digest and signature are in the ledger before the manifest goes out, so
-//! that an interrupted release is finished with the very same octets.
+//! `release`: head, digest and signature of the manifest are stored in the ledger before the manifest is
+//! written, so that an interrupted release is finished with identical octets.
 
 use super::Perform;
 use crate::ceremony::conductor::Conductor;
@@ -50,12 +50,12 @@ impl Conductor<'_> {
         let (sequence, sha256) = (release.sequence, release.manifest);
         self.record(Event::Released(Released { sequence, manifest_sha256: sha256 }))?;
         self.compare(sha256, |words| Prompt::Manifest(Compared { sha256, words }))?;
-        // Not before: whoever stops at the prompt has the release looked at again by `resume`.
+        // Not before the prompt: a ceremony stopped there is resumed, which checks the medium again.
         self.room.show("  The release is complete. Its medium can be unmounted and taken out.");
         Ok(())
     }
 
-    /// Signs the manifest and writes down what gives the same octets again.
+    /// Signs the manifest and stores what is needed to reproduce the release.
     fn seal(&mut self, manifest_key: &str, head: &Head, manifest: Digest) -> Result<ReleaseRow, Failure> {
         let stored = self.stored_key(manifest_key)?;
         let certificate = stored
@@ -75,7 +75,7 @@ impl Conductor<'_> {
         Ok(release)
     }
 
-    /// Everything of the manifest but its lists.
+    /// Returns the manifest without its lists.
     fn head(&mut self, manifest_key: &str) -> Result<Head, Failure> {
         let stored = self.stored_key(manifest_key)?;
         let certificate = stored

@@ -1,5 +1,5 @@
-//! A release as a folder of files: written in groups, each of which is synced and read back while
-//! the next is written.
+//! A release as a folder. Files are written in groups; each group is synced and read back while the next is
+//! written.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
@@ -11,26 +11,27 @@ use crossbeam_channel::{Sender, bounded};
 use super::Spooled;
 use crate::media::read::open_file;
 use crate::media::write::{
-    ReadBack, Sum, check_parent, copy, create, create_empty, make_dir, read_back_sum, sync_parent,
+    Checksum, ReadBack, check_parent, copy, create, create_empty, make_dir, read_back_sum, sync_parent,
 };
 use crate::media::{Error, RelativePath};
 
-/// Octets of a group; three groups are held at most: written, waiting, being read back.
+/// Size of a group, in octets. At most three groups are in memory: being written, queued, being read back.
 const GROUP: usize = 2 << 20;
 
-/// So many files are read back side by side.
+/// Number of files that are read back in parallel.
 const READERS: usize = 16;
 
-/// Files that were written together, with their octets.
+/// Paths and contents of files that were written together.
 type Group = Vec<(PathBuf, Vec<u8>)>;
 
 #[derive(Debug)]
 pub struct Folder {
     root: PathBuf,
-    /// The folder that the last file went to: it need not be made again.
+    /// The folder of the last file, which exists.
     last: PathBuf,
     written: Group,
-    held: usize,
+    /// Octets of the files in `written`.
+    pending: usize,
     checker: Option<Checker>,
 }
 
@@ -51,7 +52,7 @@ impl Checker {
         Ok(Self { groups, outcome: outcome.map_err(fault)? })
     }
 
-    /// Waits for what was handed over.
+    /// Waits until all groups were checked.
     fn end(self) -> Result<(), Error> {
         drop(self.groups);
         self.outcome.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -79,7 +80,13 @@ pub fn check_free(root: &Path) -> Result<(), Error> {
 impl Folder {
     pub fn open(root: &Path) -> Result<Self, Error> {
         make_dir(root)?;
-        Ok(Self { root: root.to_owned(), last: root.to_owned(), written: Vec::new(), held: 0, checker: None })
+        Ok(Self {
+            root: root.to_owned(),
+            last: root.to_owned(),
+            written: Vec::new(),
+            pending: 0,
+            checker: None,
+        })
     }
 
     pub fn put(&mut self, path: &RelativePath, octets: &[u8]) -> Result<(), Error> {
@@ -94,9 +101,9 @@ impl Folder {
             }
             Err(other) => return Err(other),
         }
-        self.held += octets.len();
+        self.pending += octets.len();
         self.written.push((target, octets.to_vec()));
-        if self.held > GROUP { self.hand_over() } else { Ok(()) }
+        if self.pending > GROUP { self.submit() } else { Ok(()) }
     }
 
     pub fn put_file(&mut self, path: &RelativePath, from: &File, size: u64) -> Result<(), Error> {
@@ -106,32 +113,32 @@ impl Folder {
             return Ok(());
         }
         let fault = |e: std::io::Error| Error::fault(target.display(), e);
-        let mut hasher = Sum::default();
+        let mut sum = Checksum::default();
         let mut file = create_empty(&target, 0o644)?;
-        let mut both = Both(&mut file, &mut hasher);
+        let mut both = Both(&mut file, &mut sum);
         copy(&mut Spooled { from, at: 0 }.take(size), &mut both, &target)?;
         file.sync_all().map_err(fault)?;
         drop(file);
         sync_parent(&target)?;
-        read_back_sum(&target, hasher.finish())
+        read_back_sum(&target, sum.finish())
     }
 
-    /// Everything that was put is on the device, and was read back.
+    /// Syncs all files and reads them back.
     pub fn sync(&mut self) -> Result<(), Error> {
-        self.hand_over()?;
+        self.submit()?;
         self.checker.take().map_or(Ok(()), Checker::end)
     }
 
-    fn hand_over(&mut self) -> Result<(), Error> {
+    fn submit(&mut self) -> Result<(), Error> {
         let group = std::mem::take(&mut self.written);
-        self.held = 0;
+        self.pending = 0;
         let checker = match &mut self.checker {
             Some(checker) => checker,
             None => self.checker.insert(Checker::start(&self.root)?),
         };
         match checker.groups.send(group) {
             Ok(()) => Ok(()),
-            // The checker is gone: an earlier group failed.
+            // The checker has ended because an earlier group failed.
             Err(_) => self.checker.take().map_or(Ok(()), Checker::end),
         }
     }
@@ -154,9 +161,9 @@ impl Folder {
 
 fn sync_and_read_back(root: &Path, group: &Group) -> Result<(), Error> {
     let folder = File::open(root).map_err(|e| Error::fault(root.display(), e))?;
-    // One call for the group: a call for each file costs more than all that comes before.
+    // One call for the group: a call for each file would cost more than everything before it.
     rustix::fs::syncfs(&folder).map_err(|e| Error::fault(root.display(), e))?;
-    // Each file is fetched from the device: side by side, for a device serves many at once.
+    // Files are read from the device in parallel, because a device serves many requests at once.
     std::thread::scope(|scope| {
         let readers: Vec<_> = group
             .chunks(group.len().div_ceil(READERS).max(1))
@@ -164,10 +171,10 @@ fn sync_and_read_back(root: &Path, group: &Group) -> Result<(), Error> {
             .collect();
         let read = readers.into_iter().map(|(files, reader)| match reader {
             Ok(reader) => reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            // Without a thread of its own it takes longer.
+            // Slower without a thread, but correct.
             Err(_) => compare(files),
         });
-        // All are waited for; the first failure in the order of the files is told.
+        // Waits for all readers, then reports the first failure in the order of the files.
         read.collect::<Vec<_>>().into_iter().collect()
     })
 }
@@ -177,7 +184,7 @@ fn compare(files: &[(PathBuf, Vec<u8>)]) -> Result<(), Error> {
     files.iter().try_for_each(|(path, octets)| back.compare(path, octets))
 }
 
-struct Both<'a>(&'a mut File, &'a mut Sum);
+struct Both<'a>(&'a mut File, &'a mut Checksum);
 
 impl std::io::Write for Both<'_> {
     fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
@@ -191,7 +198,7 @@ impl std::io::Write for Both<'_> {
     }
 }
 
-/// Compares what is there already: true when it is the same; a beginning of it is removed.
+/// Returns whether the existing file is identical to the new one; removes it if it is only the beginning.
 fn keep(target: &Path, mut wanted: impl Read, size: u64) -> Result<bool, Error> {
     let fault = |e: std::io::Error| Error::fault(target.display(), e);
     let taken = || {
@@ -200,7 +207,7 @@ fn keep(target: &Path, mut wanted: impl Read, size: u64) -> Result<bool, Error> 
             target.display()
         ))
     };
-    // A link is not followed: no run of keyrite left one.
+    // Links are not followed: no run of keyrite creates them.
     if !fs::symlink_metadata(target).map_err(fault)?.is_file() {
         return Err(taken());
     }

@@ -1,5 +1,5 @@
-//! A release as one tar: written beside its name, in pieces each of which is synced while the next is
-//! filled, and read back while the next is synced, then named.
+//! A release as a tar, written under a temporary name and renamed at the end. It is written in pieces: each is
+//! synced while the next is filled, and read back while the next is synced.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -25,11 +25,11 @@ impl std::fmt::Debug for Tar {
     }
 }
 
-/// Octets of a piece: a multiple of what direct reads must be aligned to. Seven are held at most: filled,
-/// the next one's room, waiting, being synced, waiting again, being compared with what was read.
+/// Size of a piece, in octets: a multiple of the alignment of direct reads. At most seven are in memory: being
+/// filled, the next one's buffer, queued, being synced, queued again, being compared with the octets read.
 const PIECE: usize = 2 << 20;
 
-/// The tar as it grows: each piece is written and synced.
+/// The growing tar: each piece is written and synced.
 struct Growing {
     file: File,
     path: PathBuf,
@@ -37,7 +37,7 @@ struct Growing {
 }
 
 impl Growing {
-    /// Returns where the piece begins.
+    /// Writes and syncs a piece; returns its offset.
     fn append(&mut self, piece: &[u8], is_last: bool) -> Result<u64, Error> {
         let written = self
             .file
@@ -49,7 +49,7 @@ impl Growing {
         Ok(at)
     }
 
-    /// Appends every piece that comes, each read back from the device while the next is synced.
+    /// Appends all pieces from the queue; each is read back from the device while the next is synced.
     fn append_all(mut self, pieces: &Receiver<Vec<u8>>) -> Result<Self, Error> {
         let (synced, queue) = bounded::<(u64, Vec<u8>)>(1);
         let path = self.path.clone();
@@ -72,7 +72,7 @@ impl Growing {
         for piece in pieces {
             let at = self.append(&piece, false)?;
             if synced.send((at, piece)).is_err() {
-                // Whoever reads back is gone after an error, which is told when it is joined.
+                // The reader has ended with an error, which the caller gets by joining it.
                 break;
             }
         }
@@ -80,7 +80,7 @@ impl Growing {
     }
 }
 
-/// Fills pieces. The first full one begins a thread, which sees to each while the next is filled.
+/// Fills pieces. The first full piece starts a thread, which appends each while the next is filled.
 struct Pieces {
     growing: Option<Growing>,
     thread: Option<Thread>,
@@ -93,7 +93,7 @@ struct Thread {
 }
 
 impl Pieces {
-    fn hand_over(&mut self) -> Result<(), Error> {
+    fn submit(&mut self) -> Result<(), Error> {
         let piece = std::mem::replace(&mut self.filled, Vec::with_capacity(PIECE));
         if let Some(growing) = self.growing.take() {
             let (pieces, queue) = bounded::<Vec<u8>>(1);
@@ -107,12 +107,12 @@ impl Pieces {
         }
         match &self.thread {
             Some(thread) if thread.pieces.send(piece).is_ok() => Ok(()),
-            // The thread is gone: an earlier piece failed.
+            // The thread has ended because an earlier piece failed.
             _ => self.end().map(drop),
         }
     }
 
-    /// Waits for what was handed over.
+    /// Waits until all pieces were appended.
     fn end(&mut self) -> Result<Growing, Error> {
         let growing = match self.thread.take() {
             None => self.growing.take(),
@@ -136,7 +136,7 @@ impl Write for Pieces {
         let (taken, _) = octets.split_at(octets.len().min(PIECE - self.filled.len()));
         self.filled.extend_from_slice(taken);
         if self.filled.len() == PIECE {
-            self.hand_over().map_err(|error| match error {
+            self.submit().map_err(|error| match error {
                 Error::Fault { source, .. } => source,
                 Error::Refused(message) => std::io::Error::other(message),
             })?;
@@ -167,7 +167,7 @@ pub fn check_free(target: &Path) -> Result<(), Error> {
 impl Tar {
     pub fn open(target: &Path, time: u64) -> Result<Self, Error> {
         let partial = partial(target);
-        // Before the ceremony began there was none: it is what an interrupted run of it left.
+        // It did not exist when the ceremony began, so an interrupted run left it.
         if fs::symlink_metadata(&partial).is_ok_and(|status| status.is_file()) {
             fs::remove_file(&partial).map_err(|e| Error::fault(partial.display(), e))?;
         }
@@ -192,9 +192,9 @@ impl Tar {
         let Self { builder, target, partial, .. } = self;
         let fault = |e: std::io::Error| Error::fault(partial.display(), e);
         builder.into_inner().map_err(fault)?.finish()?;
-        // Not every file system can rename without replacing: a name that is taken is looked at first.
+        // Not every file system can rename without replacing, so existing files are compared first.
         match fs::symlink_metadata(&target) {
-            // An interrupted run of the same release came so far: the same octets stay.
+            // An interrupted run of the same release completed it: the identical file is kept.
             Ok(there) if there.is_file() && sum_of(&target)? == sum_of(&partial)? => {
                 fs::remove_file(&partial).map_err(fault)?;
             }
