@@ -12,7 +12,7 @@ use rusqlite::{Transaction, params};
 
 use super::ceremonies::{Line, write_lines};
 use super::paths::output;
-use super::{Error, Ledger, Row, Rows, objections, renewals};
+use super::{Error, Ledger, Row, Rows, conflicts, renewals};
 use crate::digest::{Digest, Hasher};
 use crate::media::{RelativePath, shown};
 use crate::policy::{Judgement, Objection, Policy};
@@ -247,7 +247,7 @@ impl Import<'_> {
 
     fn check_paths(&self, policy: &Policy, twice: &[u64]) -> Result<Digest, Error> {
         let rows = (self.first, i64::MAX);
-        objections::of_paths(&self.transaction, rows, twice, &self.hasher, &mut |id, path, objection| {
+        conflicts::of_paths(&self.transaction, rows, twice, &self.hasher, &mut |id, path, objection| {
             self.object(policy, id, path, objection)
         })
     }
@@ -260,7 +260,7 @@ impl Import<'_> {
             Ok(())
         };
         let rows = (self.first, i64::MAX);
-        objections::of_keys(&self.transaction, rows, &mut approved, &mut |id, path, objection| {
+        conflicts::of_keys(&self.transaction, rows, &mut approved, &mut |id, path, objection| {
             self.object(policy, id, path, objection)
         })
     }

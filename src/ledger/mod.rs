@@ -11,14 +11,14 @@ mod creation;
 mod folder;
 mod import;
 mod keys;
-mod objections;
+mod conflicts;
 mod paths;
 mod reading;
 mod renewals;
 mod rows;
 mod schema;
 mod upgrade;
-mod whole;
+mod consistency;
 
 use std::path::{Path, PathBuf};
 

@@ -107,7 +107,7 @@ impl<'a> RowChecker<'a> {
         let templates = Templates::new(&policy, authority).map_err(|e| e.to_string())?;
         let time = |time: &'a Option<String>| time.as_deref().unwrap_or_default();
         let times = (time(&reading.first_time), reading.state.time.as_str());
-        let conflicts = ledger.objections(row.id, &policy).map_err(|e| e.to_string())?;
+        let conflicts = ledger.conflicts(row.id, &policy).map_err(|e| e.to_string())?;
         let (ceremony, abandoned, rehearsal) = (row.id, reading.state.abandoned, ledger.is_rehearsal());
         let done = row.done && !abandoned;
         Ok(Self {

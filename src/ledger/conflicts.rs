@@ -119,7 +119,7 @@ fn earlier(
 impl Ledger {
     /// The controls that requests of a ceremony fail beyond themselves, by their rows: found again,
     /// whatever the rows say.
-    pub fn objections(&self, ceremony: i64, policy: &Policy) -> Result<HashMap<i64, Vec<Control>>, Error> {
+    pub fn conflicts(&self, ceremony: i64, policy: &Policy) -> Result<HashMap<i64, Vec<Control>>, Error> {
         let rows = (self.before(ceremony)? + 1, self.last_row(ceremony)?);
         let by = RandomState::new();
         let mut outputs = Vec::new();
