@@ -97,11 +97,11 @@ impl LedgerAudit<'_> {
         self.section.note(format!("the records after the last seal are signed with the next release; until then compare the head {head} with the paper"));
         self.section.compared("AUDIT-SERIALS", serials.check());
         self.section.compared("AUDIT-KEYS", keys::in_order(&ledger.keys()?));
-        let amiss = ledger.amiss()?;
-        let amiss = amiss.map(|(count, what)| format!("{count} {what}"));
+        let inconsistency = ledger.inconsistency()?;
+        let inconsistency = inconsistency.map(|(count, what)| format!("{count} {what}"));
         self.section.compared(
             "AUDIT-LEDGER",
-            amiss.map_or_else(
+            inconsistency.map_or_else(
                 || Ok("the database is intact, every row belongs to a ceremony, and the lookup tables of certified keys, places and renewals match the requests".to_owned()),
                 Err,
             ),

@@ -1,4 +1,4 @@
-//! Ceremonies: their plan, how far they came, their transcript, their release.
+//! Ceremonies: their plans, progress, transcripts and releases.
 
 use der::DateTime;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -9,34 +9,34 @@ use crate::digest::Digest;
 use crate::media::shown;
 use crate::record::{LONGEST_LINE, Record, State};
 
-/// A ceremony that was begun and is not done.
+/// An unfinished ceremony.
 #[derive(Clone, Debug)]
 pub struct OpenCeremony {
-    /// Its number.
+    /// Number of the ceremony.
     pub id: i64,
-    /// Its plan, as it was written down.
+    /// The stored [`Setup`](crate::plan::Setup), as JSON.
     pub plan: String,
 }
 
-/// A ceremony as it is written down.
+/// A stored ceremony.
 #[derive(Clone, Debug)]
 pub struct CeremonyRow {
-    /// Its number.
+    /// Number of the ceremony.
     pub id: i64,
-    /// Its plan, as it was written down.
+    /// The stored [`Setup`](crate::plan::Setup), as JSON.
     pub plan: String,
-    /// The cluster that it signs for.
+    /// Cluster that the script names.
     pub cluster: Option<String>,
-    /// How many requests are approved.
+    /// Number of approved requests.
     pub approved: usize,
-    /// How many are refused.
+    /// Number of refused requests.
     pub refused: usize,
-    /// Whether it is done.
+    /// Whether the ceremony is finished.
     pub done: bool,
 }
 
-/// What is written down of a release before it goes out: with the rows of requests and
-/// certificates it gives the very same octets again.
+/// A release, stored before it is written: together with the rows of requests and certificates it reproduces
+/// the release exactly.
 #[derive(Clone, Debug)]
 pub struct ReleaseRow {
     /// Number of the release in this ledger.
@@ -45,13 +45,13 @@ pub struct ReleaseRow {
     pub ceremony: i64,
     /// The manifest without its lists, JSON.
     pub head: String,
-    /// SHA-256 over the manifest.
+    /// SHA-256 of the manifest.
     pub manifest: Digest,
-    /// The manifest's detached signature.
+    /// Detached signature of the manifest.
     pub signature: Vec<u8>,
 }
 
-/// A line of a transcript, to be appended.
+/// A line to append to a transcript.
 #[derive(Clone, Debug)]
 pub struct Line {
     /// Number of the ceremony.
@@ -63,7 +63,7 @@ pub struct Line {
 }
 
 impl Ledger {
-    /// The ceremony that is not done, if there is one.
+    /// Returns the unfinished ceremony, if there is one.
     pub fn open_ceremony(&self) -> Result<Option<OpenCeremony>, Error> {
         Ok(self
             .db
@@ -73,16 +73,16 @@ impl Ledger {
             .optional()?)
     }
 
-    /// The numbers of all ceremonies, in their order.
+    /// Returns the numbers of all ceremonies, in order.
     pub fn ceremonies(&self) -> Result<Vec<i64>, Error> {
         let mut statement = self.db.prepare("SELECT id FROM ceremony ORDER BY id")?;
         Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
-    /// One ceremony.
+    /// Returns a ceremony.
     ///
     /// # Errors
-    /// [`Error::Fault`] when there is none of this number.
+    /// [`Error::Fault`] if there is none with this number.
     pub fn ceremony(&self, id: i64) -> Result<CeremonyRow, Error> {
         let sql = "SELECT plan, approved, refused, done, cluster FROM ceremony WHERE id = ?1";
         Ok(self.db.query_row(sql, [id], |row| {
@@ -98,19 +98,19 @@ impl Ledger {
         })?)
     }
 
-    /// The number that the next ceremony gets.
+    /// Returns the number of the next ceremony.
     pub fn next_ceremony(&self) -> Result<i64, Error> {
         Ok(self.db.query_row("SELECT coalesce(max(id), 0) + 1 FROM ceremony", [], |row| row.get(0))?)
     }
 
-    /// How many requests of a ceremony are approved, and how many refused.
+    /// Returns the numbers of approved and refused requests of a ceremony.
     pub fn counts(&self, ceremony: i64) -> Result<(usize, usize), Error> {
         let sql = "SELECT approved, refused FROM ceremony WHERE id = ?1";
         let counts: (u32, u32) = self.db.query_row(sql, [ceremony], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok((counts.0 as usize, counts.1 as usize))
     }
 
-    /// Appends lines to the transcript, all or none, synced.
+    /// Appends lines to the transcript, atomically and synced.
     pub fn append(&mut self, lines: &[Line]) -> Result<(), Error> {
         if lines.is_empty() {
             return Ok(());
@@ -121,25 +121,25 @@ impl Ledger {
         Ok(())
     }
 
-    /// How many lines a ceremony's transcript has.
+    /// Returns the number of lines in a ceremony's transcript.
     pub fn transcript_length(&self, ceremony: i64) -> Result<u64, Error> {
         let sql = "SELECT count(*) FROM transcript WHERE ceremony = ?1";
         let count: i64 = self.db.query_row(sql, [ceremony], |row| row.get(0))?;
         Ok(count.unsigned_abs())
     }
 
-    /// The time of the last record of the last transcript.
+    /// Returns the time of the last record in the ledger.
     ///
     /// # Errors
-    /// [`Error::Fault`] when the database fails or the line is no record.
+    /// [`Error::Fault`] if the line is not a record.
     pub fn last_time(&self) -> Result<Option<DateTime>, Error> {
         self.last_line()?.as_deref().map(written).transpose()
     }
 
-    /// Visits the lines of a ceremony's transcript.
+    /// Passes the lines of a ceremony's transcript to `each`.
     ///
     /// # Errors
-    /// [`Error::Fault`] when the database fails or a line is too long; whatever `each` returns.
+    /// [`Error::Fault`] if a line is too long; any error of `each`.
     pub fn transcript<E: From<Error>>(
         &self,
         ceremony: i64,
@@ -161,10 +161,10 @@ impl Ledger {
         Ok(())
     }
 
-    /// Every record of this event, with the number of its ceremony, the oldest first.
+    /// Returns all records of this event with their ceremonies' numbers, oldest first.
     ///
     /// # Errors
-    /// [`Error::Fault`] when the database fails or a line is no record.
+    /// [`Error::Fault`] if a line is not a record.
     pub fn records_of(&self, event: &str) -> Result<Vec<(i64, Record)>, Error> {
         let sql =
             "SELECT ceremony, line FROM transcript WHERE line ->> 'event' = ?1 ORDER BY ceremony, number";
@@ -178,10 +178,10 @@ impl Ledger {
         rows.map(record).collect()
     }
 
-    /// What the records of a ceremony add up to, and how many there are.
+    /// Returns the state derived from the records of a ceremony, and their number.
     ///
     /// # Errors
-    /// [`Error::Fault`] when the database fails, or a record does not follow from those before it.
+    /// [`Error::Fault`] if a record does not follow from those before it.
     pub fn state(&self, ceremony: i64) -> Result<(State, u64), Error> {
         let (mut state, mut count) = (State::default(), 0);
         self.transcript::<Error>(ceremony, &mut |line| {
@@ -192,13 +192,13 @@ impl Ledger {
         Ok((state, count))
     }
 
-    /// The last line of the last transcript, to which a new one is chained.
+    /// Returns the last line of the last transcript, to which a new transcript is chained.
     pub fn last_line(&self) -> Result<Option<String>, Error> {
         let sql = "SELECT line FROM transcript ORDER BY ceremony DESC, number DESC LIMIT 1";
         Ok(self.db.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?)
     }
 
-    /// Marks a ceremony as done, with the last lines of its transcript.
+    /// Marks a ceremony as finished and appends the last lines of its transcript.
     pub fn finish(&mut self, ceremony: i64, lines: &[Line]) -> Result<(), Error> {
         let transaction = self.db.transaction()?;
         write_lines(&transaction, lines)?;
@@ -207,17 +207,17 @@ impl Ledger {
         Ok(())
     }
 
-    /// The last release.
+    /// Returns the last release.
     pub fn last_release(&self) -> Result<Option<ReleaseRow>, Error> {
         self.release_where("1 = 1 OR ceremony = ?1", 0)
     }
 
-    /// The release of a ceremony.
+    /// Returns the release of a ceremony.
     pub fn release(&self, ceremony: i64) -> Result<Option<ReleaseRow>, Error> {
         self.release_where("ceremony = ?1", ceremony)
     }
 
-    /// The release of this number.
+    /// Returns the release with this number.
     pub fn release_number(&self, sequence: u64) -> Result<Option<ReleaseRow>, Error> {
         self.release_where("sequence = ?1", i64::try_from(sequence).unwrap_or(i64::MAX))
     }
@@ -240,7 +240,7 @@ impl Ledger {
         Ok(row.optional()?)
     }
 
-    /// Writes down a release before it goes out, with the record of its signature.
+    /// Stores a release, and the record of its signature, before it is written.
     pub fn record_release(
         &mut self,
         ceremony: i64,
@@ -257,7 +257,7 @@ impl Ledger {
     }
 }
 
-/// When a record was written, as it says itself.
+/// Returns the time of a record.
 fn written(line: &str) -> Result<DateTime, Error> {
     #[derive(Deserialize)]
     struct Written {
@@ -270,7 +270,7 @@ fn written(line: &str) -> Result<DateTime, Error> {
     })
 }
 
-/// Appends lines to the transcript.
+/// Appends lines to a transcript.
 pub fn write_lines(db: &Connection, lines: &[Line]) -> Result<(), Error> {
     for line in lines {
         db.prepare_cached("INSERT INTO transcript (ceremony, number, line) VALUES (?1, ?2, ?3)")?

@@ -44,20 +44,19 @@ pub struct Advance {
 }
 
 impl Ledger {
-    /// From now on what was written is moved to its final place as it comes: while certificates are
-    /// signed there is time for it.
-    pub fn tidy(&mut self) -> Result<(), Error> {
-        if self.tidying {
+    /// Enables automatic checkpoints of the write-ahead log: while certificates are signed there is time for them.
+    pub fn enable_checkpoints(&mut self) -> Result<(), Error> {
+        if self.checkpoints {
             return Ok(());
         }
-        self.tidying = true;
+        self.checkpoints = true;
         Ok(self.db.execute_batch("PRAGMA wal_autocheckpoint = 1000")?)
     }
 
-    /// After [`Ledger::tidy`]: moves the rest, while something else keeps the ceremony waiting, so that
-    /// little is left to do when the ledger is closed. What cannot be moved now stays in the log.
-    pub fn tidy_up(&mut self) {
-        if self.tidying {
+    /// Checkpoints the log if [`Ledger::enable_checkpoints`] was called, while the ceremony waits for something
+    /// else, so that closing the ledger is fast. Pages that cannot be moved now stay in the log.
+    pub fn checkpoint(&mut self) {
+        if self.checkpoints {
             let _ = self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
         }
     }

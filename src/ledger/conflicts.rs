@@ -1,4 +1,4 @@
-//! What stands against requests beyond themselves: in their own ceremony, and in earlier ones.
+//! Conflicts of requests with other requests of their ceremony and of earlier ones.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -13,19 +13,18 @@ use crate::media::RelativePath;
 use crate::policy::{Objection, Policy};
 use crate::request::Control;
 
-/// Takes each objection: row and path of the request, and what it is.
+/// Receives each conflict: row and path of the request, and the conflict.
 type Each<'e> = dyn FnMut(i64, &RelativePath, &Objection) -> Result<(), Error> + 'e;
 
-/// Takes each approved request: digest of its key, and its row.
+/// Receives each approved request: SHA-256 of its SubjectPublicKeyInfo, and its row.
 type Approved<'a> = dyn FnMut(&[u8; 32], i64) -> Result<(), Error> + 'a;
 
-/// Paths that stand there twice, and requests that would become the same file, among these rows,
-/// both ends included. `twice` are hashes of the files that more than one would become. Returns the
-/// digest of the listing.
+/// Finds duplicate paths and colliding certificate paths among these rows, an inclusive range. `collisions`
+/// are the sorted hashes of certificate paths that occur more than once. Returns the digest of the listing.
 pub fn of_paths(
     db: &Connection,
     rows: (i64, i64),
-    twice: &[u64],
+    collisions: &[u64],
     by: &RandomState,
     each: &mut Each<'_>,
 ) -> Result<Digest, Error> {
@@ -37,7 +36,7 @@ pub fn of_paths(
     while let Some(row) = rows.next()? {
         let (id, path, digest) = (row.get(0)?, path(row.get(1)?)?, row.get::<_, [u8; 32]>(2)?);
         hasher.list(path.as_str(), &digest.into());
-        if twice.binary_search(&by.hash_one(output(&path))).is_ok() {
+        if collisions.binary_search(&by.hash_one(output(&path))).is_ok() {
             match &before {
                 Some((other, same)) if *same == path => {
                     each(*other, &path, &Objection::SamePath)?;
@@ -51,8 +50,8 @@ pub fn of_paths(
     Ok(hasher.finish())
 }
 
-/// Keys that stand there twice among these rows, or were certified before them. Keys are visited in
-/// their order, so that what `approved` makes of them grows from left to right.
+/// Finds keys that are duplicate among these rows or were certified in earlier ones. Keys are visited in
+/// order, so that the index filled by `approved` grows at its end.
 pub fn of_keys(
     db: &Connection,
     (first, last): (i64, i64),
@@ -76,16 +75,16 @@ pub fn of_keys(
             each(id, &path(text.clone())?, &objection)?;
         }
         if current != Some(key) {
-            twice(&same, each)?;
+            duplicates(&same, each)?;
             same.clear();
             current = Some(key);
         }
         same.push((id, text));
     }
-    twice(&same, each)
+    duplicates(&same, each)
 }
 
-fn twice(same: &[(i64, String)], each: &mut Each<'_>) -> Result<(), Error> {
+fn duplicates(same: &[(i64, String)], each: &mut Each<'_>) -> Result<(), Error> {
     for (id, text) in same {
         if let Some((_, other)) = same.iter().find(|(other, _)| other != id) {
             each(*id, &path(text.clone())?, &Objection::KeyTwice(path(other.clone())?, same.len()))?;
@@ -94,7 +93,7 @@ fn twice(same: &[(i64, String)], each: &mut Each<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// What an earlier ceremony did with this key.
+/// Returns the conflict with the use of this key in an earlier ceremony.
 fn earlier(
     db: &Connection,
     first: i64,
@@ -117,8 +116,8 @@ fn earlier(
 }
 
 impl Ledger {
-    /// The controls that requests of a ceremony fail beyond themselves, by their rows: found again,
-    /// whatever the rows say.
+    /// Determines again, independently of the stored decisions, which controls requests of a ceremony violate
+    /// because of other requests. Returns the controls by row.
     pub fn conflicts(&self, ceremony: i64, policy: &Policy) -> Result<HashMap<i64, Vec<Control>>, Error> {
         let rows = (self.before(ceremony)? + 1, self.last_row(ceremony)?);
         let by = RandomState::new();
@@ -134,7 +133,7 @@ impl Ledger {
             [a, b] if a == b => Some(*a),
             _ => None,
         });
-        let twice: Vec<u64> = pairs.collect();
+        let collisions: Vec<u64> = pairs.collect();
         let mut found: HashMap<i64, Vec<Control>> = HashMap::new();
         let mut each = |id, path: &RelativePath, objection: &Objection| {
             if let Some(violation) = policy.object(path, objection) {
@@ -142,8 +141,8 @@ impl Ledger {
             }
             Ok(())
         };
-        if !twice.is_empty() {
-            of_paths(&self.db, rows, &twice, &by, &mut each)?;
+        if !collisions.is_empty() {
+            of_paths(&self.db, rows, &collisions, &by, &mut each)?;
         }
         of_keys(&self.db, rows, &mut |_, _| Ok(()), &mut each)?;
         Ok(found)

@@ -1,9 +1,9 @@
-//! Whether the rows of a ledger belong together: what each table says of another's rows.
+//! Consistency between the tables of a ledger.
 
 use super::renewals::linking;
 use super::{Error, Ledger};
 
-/// What may be wrong, and how it is counted.
+/// Inconsistencies, each with the query that counts them.
 const CHECKS: [(&str, &str); 18] = [
     (
         "rows of the table ledger say what kind it is, required is one",
@@ -77,20 +77,20 @@ const CHECKS: [(&str, &str); 18] = [
 ];
 
 impl Ledger {
-    /// The first thing by which rows do not belong together: how many, and what they are.
-    pub fn amiss(&self) -> Result<Option<(u64, &'static str)>, Error> {
+    /// Returns the first kind of inconsistency found: the number of rows, and a description.
+    pub fn inconsistency(&self) -> Result<Option<(u64, &'static str)>, Error> {
         for (what, sql) in CHECKS {
             let count: i64 = self.db.query_row(sql, [], |row| row.get(0))?;
             if count != 0 {
                 return Ok(Some((count.unsigned_abs(), what)));
             }
         }
-        let renewals = self.renewals_amiss()?;
+        let renewals = self.wrong_renewals()?;
         Ok((renewals != 0).then_some((renewals, "renewals are missing, or are none")))
     }
 
-    /// How many renewals are missing, or are not what the requests and certificates before them give.
-    fn renewals_amiss(&self) -> Result<u64, Error> {
+    /// Returns the number of renewals that are missing or do not follow from requests and earlier certificates.
+    fn wrong_renewals(&self) -> Result<u64, Error> {
         let before = "(SELECT first_request FROM ceremony WHERE id = n.ceremony)";
         let sql = format!(
             "SELECT count(*), coalesce(sum(r.replaces IS l.replaces), 0), (SELECT count(*) FROM renewal) FROM ({}) l LEFT JOIN renewal r ON r.id = l.id",

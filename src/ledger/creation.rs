@@ -1,5 +1,5 @@
-//! A new ledger gets its name when it is whole: whatever interrupts its creation leaves files that the
-//! next attempt clears away, and never a database that is not a ledger.
+//! Atomic creation of ledgers: the database gets its name when it is complete. An interruption leaves files
+//! that the next attempt removes, and never an incomplete ledger.
 
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
@@ -10,16 +10,16 @@ use rustix::io::Errno;
 
 use super::{Error, Ledger, schema};
 
-/// The name of a database that is being made.
+/// File name of a database during creation.
 const PARTIAL: &str = "ledger.sqlite.partial";
-/// What SQLite puts beside a database, by its ending.
-const BESIDE: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+/// Suffixes of a database and of SQLite's files next to it.
+const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
 impl Ledger {
-    /// Checks, without creating anything, that a ledger is or can be here.
+    /// Checks that the folder has a ledger or can have one. Creates nothing.
     ///
     /// # Errors
-    /// [`Error::Refused`] when the folder holds something else.
+    /// [`Error::Refused`] if the folder has other contents.
     pub fn check_place(folder: &Path) -> Result<(), Error> {
         if Self::is_in(folder) || !folder.exists() {
             return Ok(());
@@ -37,7 +37,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Makes an empty ledger in this folder, which is made too if it is absent.
+    /// Creates an empty ledger, and its folder if missing.
     pub(super) fn create(folder: &Path, rehearsal: bool) -> Result<Self, Error> {
         Self::check_place(folder)?;
         let made = !folder.exists();
@@ -56,15 +56,15 @@ impl Ledger {
         }
     }
 
-    /// Takes away a ledger that was made just now and holds no ceremony; another stays as it is, and so
-    /// does one that cannot be removed: it is empty, and the next ceremony takes it.
+    /// Removes the ledger if this program created it and it has no ceremony. If it cannot be removed, the next
+    /// ceremony uses it.
     pub fn discard(self) {
         if !self.new || !self.next_ceremony().is_ok_and(|next| next == 1) {
             return;
         }
         let Self { folder, db, made, .. } = self;
         let _ = db.close();
-        // The log first: without its database it would be a stranger in the folder.
+        // The log first: without its database it would be an unknown file in the folder.
         let files = [schema::LOG, schema::FILE].map(|name| folder.join(name));
         if files.into_iter().all(|file| !file.exists() || std::fs::remove_file(file).is_ok()) && made {
             let _ = std::fs::remove_dir(folder);
@@ -79,24 +79,24 @@ fn make(folder: &Path, rehearsal: bool) -> Result<(), Error> {
     })?;
     clear(folder)?;
     write(folder, rehearsal, &directory).inspect_err(|_| {
-        // What stays, the next attempt clears away.
+        // The next attempt removes what remains.
         let _ = clear(folder);
     })
 }
 
-/// Under the folder's lock.
+/// Creates the database; the caller has locked the folder.
 fn write(folder: &Path, rehearsal: bool, directory: &File) -> Result<(), Error> {
     let db = schema::connect(folder, PARTIAL, true)?;
     schema::create(&db, rehearsal)?;
-    // Into the database itself: what is renamed has no log.
+    // Moves the log into the database, because only the database is renamed.
     db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
     db.close().map_err(|(_, e)| Error::from(e))?;
-    // SQLite does not say when it could not remove them.
+    // SQLite does not report when it cannot remove them.
     partial().skip(1).try_for_each(|name| remove(&folder.join(name)))?;
     let (from, to) = (folder.join(PARTIAL), folder.join(schema::FILE));
     File::open(&from).and_then(|file| file.sync_all()).map_err(|e| fault(&from, e))?;
     match renameat_with(CWD, &from, CWD, &to, RenameFlags::NOREPLACE) {
-        // Some file systems cannot tell; the lock keeps others away.
+        // Some file systems do not support NOREPLACE; the lock excludes other programs.
         Err(Errno::INVAL | Errno::NOSYS) if !to.exists() => {
             std::fs::rename(&from, &to).map_err(|e| fault(&to, e))?;
         }
@@ -107,12 +107,12 @@ fn write(folder: &Path, rehearsal: bool, directory: &File) -> Result<(), Error> 
     above.and_then(|above| above.map_or(Ok(()), |above| above.sync_all())).map_err(|e| fault(folder, e))
 }
 
-/// Removes what an interrupted attempt left.
+/// Removes the files of an interrupted attempt.
 fn clear(folder: &Path) -> Result<(), Error> {
     partial().try_for_each(|name| remove(&folder.join(name)))
 }
 
-/// Removes a file, if there is one.
+/// Removes a file if it exists.
 fn remove(file: &Path) -> Result<(), Error> {
     match std::fs::remove_file(file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(fault(file, error)),
@@ -120,9 +120,9 @@ fn remove(file: &Path) -> Result<(), Error> {
     }
 }
 
-/// The database first, then what SQLite puts beside it.
+/// Returns the file names during creation, the database first.
 fn partial() -> impl Iterator<Item = String> {
-    BESIDE.iter().map(|end| format!("{PARTIAL}{end}"))
+    SUFFIXES.iter().map(|suffix| format!("{PARTIAL}{suffix}"))
 }
 
 fn fault(path: &Path, error: std::io::Error) -> Error {

@@ -1,15 +1,15 @@
-//! The ledger's folder: the database, what SQLite puts beside it, and nothing else.
+//! The ledger's folder: the database, SQLite's files next to it, and nothing else.
 
 use std::path::Path;
 
 use super::{Error, Ledger, schema::FILE};
 use crate::media::shown;
 
-/// The longest log that is read, in octets: sixteen times what a medium of requests may hold.
+/// Maximum size of a log, in octets: sixteen times the maximum size of a medium with requests.
 const LONGEST_LOG: u64 = 64 << 30;
 
-/// Looks at what lies in the folder before the database is opened: SQLite takes a rollback journal for
-/// its own and would write the pages in it over the ledger.
+/// Checks the folder's contents before the database is opened: SQLite would apply any rollback journal and
+/// overwrite pages of the ledger.
 pub fn check(folder: &Path) -> Result<(), Error> {
     let fault = |e: std::io::Error| Error::Fault(format!("{}: {e}", folder.display()));
     for entry in std::fs::read_dir(folder).map_err(fault)? {
@@ -35,10 +35,7 @@ pub fn check(folder: &Path) -> Result<(), Error> {
 }
 
 impl Ledger {
-    /// Checks that this place is not in the ledger's folder, which is for the ledger alone.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] when it is there.
+    /// Checks that a path is outside the ledger's folder, which is reserved for the ledger.
     pub fn check_outside(folder: &Path, place: &Path) -> Result<(), Error> {
         let Ok(folder) = folder.canonicalize() else { return Ok(()) };
         if place.ancestors().any(|above| above.canonicalize().is_ok_and(|above| above == folder)) {

@@ -1,4 +1,4 @@
-//! Keys in tokens: of authorities and of manifest signers.
+//! Keys in tokens: authorities and manifest signers.
 
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -8,29 +8,29 @@ use crate::digest::hex;
 use crate::issuance::Certificate;
 use crate::record::{KeyCertificate, KeyRole};
 
-/// A key that the ledger knows.
+/// A key in the ledger.
 #[derive(Clone, Debug)]
 pub struct StoredKey {
-    /// The name in scripts, and CKA_LABEL in the token.
+    /// Name in scripts, and CKA_LABEL in the token.
     pub name: String,
-    /// What it is for.
+    /// Purpose of the key.
     pub role: KeyRole,
     /// CKA_ID.
     pub key_id: Vec<u8>,
-    /// Serial of the token that holds it.
+    /// Serial of the token with the key.
     pub token_serial: String,
-    /// Name of the issuing authority; its own for a root.
+    /// Name of the issuing authority; the key's own name for a root.
     pub issuer: String,
-    /// Name of its certificate profile.
+    /// Name of the certificate profile.
     pub profile: String,
-    /// Number of the ceremony that made it.
+    /// Number of the ceremony that created the key.
     pub ceremony: i64,
-    /// Its certificate, once issued.
+    /// The certificate, once issued.
     pub certificate: Option<Certificate>,
 }
 
 impl StoredKey {
-    /// What the transcript says of this key and its certificate.
+    /// Returns the event data of this key with its certificate.
     pub fn certified(&self, certificate: &Certificate) -> KeyCertificate {
         let facts = certificate.facts();
         KeyCertificate {
@@ -52,11 +52,11 @@ impl StoredKey {
 const COLUMNS: &str = "name, role, key_id, token_serial, issuer, profile, ceremony, certificate";
 
 impl Ledger {
-    /// Writes down that a key is about to be generated, with the record that says so: whatever is found
-    /// under its label and ID after an interruption is known for what it is.
+    /// Stores that a key is about to be generated, with the corresponding record, so that objects with its label
+    /// and ID can be identified after an interruption.
     ///
     /// # Errors
-    /// [`Error::Refused`] when the name is taken.
+    /// [`Error::Refused`] if the name is taken.
     pub fn intend_key(&mut self, key: &StoredKey, lines: &[Line]) -> Result<(), Error> {
         if let Some(taken) = self.key(&key.name)? {
             return Err(Error::Refused(format!(
@@ -73,7 +73,7 @@ impl Ledger {
         Ok(transaction.commit()?)
     }
 
-    /// Withdraws an intention, with the record that says so: the token holds nothing of it.
+    /// Withdraws an intended key of which the token has no objects, with the corresponding record.
     pub fn withdraw_key(&mut self, name: &str, lines: &[Line]) -> Result<(), Error> {
         let transaction = self.db.transaction()?;
         write_lines(&transaction, lines)?;
@@ -81,13 +81,13 @@ impl Ledger {
         Ok(transaction.commit()?)
     }
 
-    /// The key of this name.
+    /// Returns the key with this name.
     pub fn key(&self, name: &str) -> Result<Option<StoredKey>, Error> {
         let sql = format!("SELECT {COLUMNS} FROM token_key WHERE name = ?1");
         self.db.query_row(&sql, [name], |row| Ok(read(row))).optional()?.transpose()
     }
 
-    /// Every key, in the order in which they were made.
+    /// Returns all keys in order of creation.
     pub fn keys(&self) -> Result<Vec<StoredKey>, Error> {
         let sql = format!("SELECT {COLUMNS} FROM token_key ORDER BY rowid");
         let mut statement = self.db.prepare_cached(&sql)?;

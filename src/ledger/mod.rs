@@ -1,24 +1,23 @@
-//! The ledger: the machine's durable memory of what was promised, signed and released.
+//! The ledger: durable storage of everything reserved, signed and released on the signing machine.
 //!
-//! A folder with one SQLite database, synchronised in full at each commit and locked by the one
-//! program that uses it. A serial number and the octets that carry it are on disk before a token
-//! is asked to sign them: a [`Reservation`] can be had from nowhere else. Every method that asks
-//! the database returns [`Error::Fault`] when it fails.
+//! A folder with one SQLite database, fully synced at each commit and locked by the program that uses it. A
+//! serial number and its TBSCertificate are on disk before a token is asked to sign: only this module creates
+//! a [`Reservation`]. Every method that uses the database returns [`Error::Fault`] if it fails.
 
 mod ceremonies;
 mod certificates;
+mod conflicts;
+mod consistency;
 mod creation;
 mod folder;
 mod import;
 mod keys;
-mod conflicts;
 mod paths;
 mod reading;
 mod renewals;
 mod rows;
 mod schema;
 mod upgrade;
-mod consistency;
 
 use std::path::{Path, PathBuf};
 
@@ -35,10 +34,10 @@ pub use renewals::Ending;
 pub use rows::{ReservedRow, Row, Rows};
 pub use upgrade::{MIGRATIONS, Migration, Older};
 
-/// What went wrong with the ledger.
+/// An error of the ledger.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It is not there, or not what was asked for.
+    /// The ledger is missing, or not of the requested kind.
     #[error("{0}")]
     Refused(String),
     /// The database or the disk failed.
@@ -70,29 +69,31 @@ pub struct Ledger {
     folder: PathBuf,
     db: Connection,
     rehearsal: bool,
+    /// Whether this program created the database.
     new: bool,
+    /// Whether this program created the folder.
     made: bool,
-    /// Whether what was written is moved to its place as it comes.
-    tidying: bool,
-    _held: Option<reading::Held>,
+    /// Whether the log is checkpointed automatically.
+    checkpoints: bool,
+    _lock: Option<reading::ReadLock>,
 }
 
 impl Ledger {
-    /// Opens the ledger in this folder, making one when the folder is absent or empty.
+    /// Opens the ledger in this folder, or creates one if the folder is missing or empty.
     ///
     /// # Errors
-    /// [`Error::Refused`] when the folder holds something else, when another program uses the
-    /// ledger, or when it is of the other kind: a rehearsal's ledger stays one.
+    /// [`Error::Refused`] if the folder has other contents, the ledger is in use by another program, or is of the
+    /// other kind: a rehearsal's ledger cannot become a production ledger.
     pub fn open_or_create(folder: &Path, rehearsal: bool) -> Result<Self, Error> {
         let ledger = if Self::is_in(folder) { Self::open(folder)? } else { Self::create(folder, rehearsal)? };
         ledger.check_kind(rehearsal)?;
         Ok(ledger)
     }
 
-    /// Whether a rehearsal, or a production ceremony, may write here.
+    /// Checks that this kind of ceremony, rehearsal or production, may write to the ledger.
     ///
     /// # Errors
-    /// [`Error::Refused`] when it is of the other kind.
+    /// [`Error::Refused`] if the ledger is of the other kind.
     pub fn check_kind(&self, rehearsal: bool) -> Result<(), Error> {
         let folder = self.folder.display();
         match (self.rehearsal, rehearsal) {
@@ -106,12 +107,12 @@ impl Ledger {
         }
     }
 
-    /// A ledger that is gone with the program: what does not fit in memory goes to a nameless file.
+    /// Creates a temporary ledger in memory and, where that is too small, in an unnamed file.
     pub fn scratch() -> Result<Self, Error> {
         let db = schema::open(Path::new(""), OpenFlags::default())?;
         schema::create(&db, true)?;
         let folder = PathBuf::new();
-        Ok(Self { folder, db, rehearsal: true, new: false, made: false, tidying: false, _held: None })
+        Ok(Self { folder, db, rehearsal: true, new: false, made: false, checkpoints: false, _lock: None })
     }
 
     /// Opens an existing ledger.
@@ -128,22 +129,22 @@ impl Ledger {
             rehearsal,
             new: false,
             made: false,
-            tidying: false,
-            _held: None,
+            checkpoints: false,
+            _lock: None,
         })
     }
 
-    /// The folder it lies in.
+    /// Returns the ledger's folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Where its write-ahead log is; a scratch ledger has none.
+    /// Returns the path of the write-ahead log; a scratch ledger has none.
     fn log(&self) -> Option<PathBuf> {
         (!self.folder.as_os_str().is_empty()).then(|| self.folder.join(schema::LOG))
     }
 
-    /// Whether it is a rehearsal's.
+    /// Whether this is a rehearsal's ledger.
     pub fn is_rehearsal(&self) -> bool {
         self.rehearsal
     }

@@ -1,9 +1,9 @@
-//! Paths of requests in the database.
+//! Paths of requests and their certificates.
 
 use super::Error;
 use crate::media::RelativePath;
 
-/// The certificate's path in lower case: some media do not keep cases apart.
+/// Returns the certificate's path in lower case, because some media are case-insensitive.
 pub fn output(path: &RelativePath) -> String {
     path.certificate_path().map_or_else(|_| path.to_string(), String::from).to_ascii_lowercase()
 }

@@ -1,4 +1,4 @@
-//! A ledger opened to be read: neither its file nor its folder is changed.
+//! Read-only access to a ledger: neither its file nor its folder is modified.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{DirBuilder, File};
@@ -17,20 +17,20 @@ use crate::digest::Digest;
 use crate::media::RelativePath;
 use crate::request::{Entry, Index};
 
-/// What the indexes of a ceremony's media say of its requests.
+/// The entries in the indexes of a ceremony's media.
 #[derive(Debug, Default)]
 pub struct Entries(HashMap<i64, HashMap<RelativePath, Entry>>);
 
 impl Entries {
-    /// How many requests the index of each medium lists.
+    /// Returns the number of requests in the index of each medium.
     pub fn counts(&self) -> BTreeMap<i64, usize> {
         self.0.iter().map(|(number, entries)| (*number, entries.len())).collect()
     }
 
-    /// What is said of a request that came on this medium; nothing where that has no index.
+    /// Returns the entry of a request that came on this medium; none if the medium has no index.
     ///
     /// # Errors
-    /// Why, when the medium's index is not there or does not list it.
+    /// The medium's index is missing or does not list the request.
     pub fn of(&self, bundle: Option<i64>, path: &RelativePath) -> Result<Option<&Entry>, String> {
         let Some(number) = bundle else { return Ok(None) };
         let entry = self.0.get(&number).and_then(|entries| entries.get(path));
@@ -38,17 +38,17 @@ impl Entries {
     }
 }
 
-/// So many octets of the scratch folder's free space are left to others.
+/// Free space of the scratch folder that is left to other programs, in octets.
 const RESERVE: u64 = 16 << 20;
 
-/// What is held while a ledger is read: a shared lock, and a copy that is removed at the end.
+/// A shared lock on a ledger, and the temporary copy, which is removed on drop.
 #[derive(Debug)]
-pub struct Held {
+pub struct ReadLock {
     lock: File,
     copy: Option<PathBuf>,
 }
 
-impl Drop for Held {
+impl Drop for ReadLock {
     fn drop(&mut self) {
         if let Some(copy) = &self.copy {
             // What cannot be removed lies in a folder for temporary files.
@@ -57,7 +57,7 @@ impl Drop for Held {
     }
 }
 
-/// The database of a ledger, locked so that nobody changes it.
+/// Opens the database of a ledger with a shared lock, which excludes writers.
 pub fn lock(folder: &Path) -> Result<File, Error> {
     let file = folder.join(schema::FILE);
     if !file.exists() {
@@ -65,7 +65,7 @@ pub fn lock(folder: &Path) -> Result<File, Error> {
     }
     folder::check(folder)?;
     let lock = File::open(&file).map_err(|e| Error::Fault(format!("{}: {e}", file.display())))?;
-    // The same lock as SQLite's own, over the whole file.
+    // Compatible with SQLite's own locks, on the whole file.
     fcntl_lock(&lock, FlockOperation::NonBlockingLockShared).map_err(|_| {
         Error::Refused(format!(
             "{}: is in use by another program; wait until its ceremony is done",
@@ -76,19 +76,18 @@ pub fn lock(folder: &Path) -> Result<File, Error> {
 }
 
 impl Ledger {
-    /// Opens an existing ledger to be read. Until it is closed no ceremony can begin on it. When the
-    /// last run was cut off, SQLite's log stands beside the database: both are then read from a
-    /// copy in a new folder below `scratch`, for taking the log in would change them.
+    /// Opens an existing ledger for reading. Until it is closed no ceremony can use it. If the last run was
+    /// interrupted, SQLite's log is next to the database: both are then read from a copy in a new folder in
+    /// `scratch`, because recovering the log would modify them.
     ///
     /// # Errors
-    /// [`Error::Refused`] when there is none or another program uses it; [`Error::Fault`] when it
-    /// is damaged.
+    /// [`Error::Refused`] if there is no ledger or another program uses it; [`Error::Fault`] if it is damaged.
     pub fn read(folder: &Path, scratch: &Path) -> Result<Self, Error> {
         Self::read_as(folder, scratch, false)
     }
 
-    /// A copy of a ledger in a new folder below `scratch`, on which something can be tried. The ledger itself
-    /// is held as by [`Ledger::read`].
+    /// Opens a writable copy of a ledger in a new folder in `scratch`. The ledger itself is locked as by
+    /// [`Ledger::read`].
     pub fn trial(folder: &Path, scratch: &Path) -> Result<Self, Error> {
         Self::read_as(folder, scratch, true)
     }
@@ -96,14 +95,14 @@ impl Ledger {
     fn read_as(folder: &Path, scratch: &Path, copied: bool) -> Result<Self, Error> {
         let file = folder.join(schema::FILE);
         let lock = lock(folder)?;
-        let mut held = Held { lock, copy: None };
+        let mut lock = ReadLock { lock, copy: None };
         let log = folder.join(schema::LOG);
         let cut_off = std::fs::metadata(&log).is_ok_and(|status| status.len() > 0);
         let db = if cut_off || copied {
-            let copy = held.copied(&log, scratch)?;
+            let copy = lock.copied(&log, scratch)?;
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let db = schema::open(&copy, flags)?;
-            // The copy is removed: what stands in its log need not be moved to its place.
+            // The copy is removed, so its log need not be checkpointed.
             db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
             db
         } else {
@@ -111,17 +110,17 @@ impl Ledger {
         };
         let rehearsal = schema::check(&db, folder)?;
         let folder = folder.to_owned();
-        Ok(Self { folder, db, rehearsal, new: false, made: false, tidying: false, _held: Some(held) })
+        Ok(Self { folder, db, rehearsal, new: false, made: false, checkpoints: false, _lock: Some(lock) })
     }
 }
 
 impl Ledger {
-    /// Whether a ledger is in this folder.
+    /// Whether the folder has a ledger.
     pub fn is_in(folder: &Path) -> bool {
         folder.join(schema::FILE).exists()
     }
 
-    /// The indexes of a ceremony's media, as they are kept.
+    /// Returns the stored indexes of a ceremony's media.
     pub fn indexes(&self, ceremony: i64) -> Result<Vec<KeptIndex>, Error> {
         let sql = "SELECT number, cluster, part, sequence, octets, index_sha256 FROM bundle WHERE ceremony = ?1 ORDER BY number";
         let mut statement = self.db.prepare(sql)?;
@@ -165,10 +164,10 @@ impl Ledger {
         Ok(indexes)
     }
 
-    /// What those indexes say of requests.
+    /// Returns the entries of those indexes.
     ///
     /// # Errors
-    /// [`Error::Fault`] when the database fails, or when one is no index.
+    /// [`Error::Fault`] if an index is malformed.
     pub fn entries(&self, ceremony: i64) -> Result<Entries, Error> {
         let mut entries = HashMap::new();
         for KeptIndex { number, octets, .. } in self.indexes(ceremony)? {
@@ -179,7 +178,7 @@ impl Ledger {
     }
 }
 
-impl Held {
+impl ReadLock {
     fn copied(&mut self, log: &Path, scratch: &Path) -> Result<PathBuf, Error> {
         let fault = |e: std::io::Error| Error::Fault(format!("{}: {e}", scratch.display()));
         let mut from = &self.lock;
@@ -188,13 +187,13 @@ impl Held {
             log.as_ref().map_or(Ok(0), |log| log.metadata().map(|log| log.len())).map_err(fault)?;
         let size = from.metadata().map_err(fault)?.len();
         enough_room(scratch, size.saturating_add(log_size))?;
-        // A new folder that nobody else can look into; one that a killed run left stays.
+        // A new private folder; one left by a killed run is not removed.
         let name = |number| scratch.join(format!("keyrite-reading-{}-{number}", std::process::id()));
         let copy = (0..100).map(name).find(|copy| !copy.exists()).unwrap_or_else(|| name(100));
         DirBuilder::new().mode(0o700).create(&copy).map_err(fault)?;
         self.copy = Some(copy.clone());
         let to = copy.join(schema::FILE);
-        // Not opened anew: closing any descriptor of the file gives the lock away (POSIX).
+        // Not opened again: closing any descriptor of the file releases the lock (POSIX).
         let copied = |from: &mut dyn Read, size, to: &Path| -> std::io::Result<u64> {
             std::io::copy(&mut from.take(size), &mut File::create_new(to)?)
         };
@@ -206,7 +205,7 @@ impl Held {
     }
 }
 
-/// Whether a copy of so many octets leaves room for what else is written there.
+/// Checks that a copy of this size leaves enough free space.
 fn enough_room(scratch: &Path, octets: u64) -> Result<(), Error> {
     let space = statvfs(scratch).map_err(|e| Error::Fault(format!("{}: {e}", scratch.display())))?;
     let free = space.f_bavail.saturating_mul(space.f_frsize);
@@ -222,7 +221,7 @@ fn enough_room(scratch: &Path, octets: u64) -> Result<(), Error> {
     }
 }
 
-/// A connection that takes the file as it is and makes no other beside it.
+/// Connects to a file without modifying it or creating others next to it.
 fn unchanging(file: &Path) -> Result<Connection, Error> {
     let file = file.canonicalize().map_err(|e| Error::Fault(format!("{}: {e}", file.display())))?;
     let mut uri = String::from("file:");

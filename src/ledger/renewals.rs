@@ -1,7 +1,7 @@
-//! What ends when, and which certificate took the place of which.
+//! Expiry and renewal of certificates.
 //!
-//! A renewal is a certificate for the same cluster, path, authority and subject as one before it,
-//! with a new key or the same.
+//! A renewal is a certificate for the same cluster, path, authority and subject as an earlier one, with the
+//! same key or a new one.
 
 use der::{DateTime, Decode};
 use rusqlite::{Connection, Row, params};
@@ -11,9 +11,8 @@ use super::{Error, Ledger};
 use crate::digest::{hex, unhex};
 use crate::policy::subject_text;
 
-/// The requests that renew, each with the last certificate that was issued for the same place
-/// before the row `before`: an expression, which may ask of the request `n`. `?1` is the first row of
-/// requests.
+/// Returns the query for renewing requests, each with the last certificate issued for the same place before
+/// the row `before`: an SQL expression, which may refer to the request `n`. `?1` is the first row of requests.
 pub fn linking(before: &str) -> String {
     format!(
         "SELECT n.id AS id, max(o.id) AS replaces
@@ -30,9 +29,8 @@ pub fn linking(before: &str) -> String {
     )
 }
 
-/// Notes where the approved requests of a ceremony belong, and links each to the last certificate
-/// that was issued for the same place. Requests are in the order of their paths, so that the
-/// places grow from left to right.
+/// Stores the places of a ceremony's approved requests, and links each to the last certificate that was issued
+/// for the same place. Requests are in order of their paths, so that the table grows at its end.
 pub fn link(db: &Connection, first: i64) -> Result<(), Error> {
     let history: bool = db.query_row("SELECT EXISTS (SELECT 1 FROM place)", [], |row| row.get(0))?;
     if history {
@@ -45,28 +43,28 @@ pub fn link(db: &Connection, first: i64) -> Result<(), Error> {
     Ok(())
 }
 
-/// A certificate that ends.
+/// The expiry of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// The cluster that it is of.
+    /// Cluster of the certificate.
     pub cluster: Option<String>,
-    /// When it ends.
+    /// notAfter.
     pub end: DateTime,
-    /// Its request's path; none for a key in the token.
+    /// Path of the request; none for a key in the token.
     pub path: Option<String>,
-    /// Name of the key, when it is one in the token: an authority's or a manifest signer's.
+    /// Name of the key in the token, if it is an authority's or a manifest signer's.
     pub key: Option<String>,
     /// Name of the issuing authority.
     pub authority: String,
-    /// Serial number, hexadecimal digits.
+    /// Serial number in hexadecimal.
     pub serial: String,
-    /// Subject, as RFC 4514 writes it.
+    /// Subject (RFC 4514).
     pub subject: String,
-    /// Number of the ceremony that issued it.
+    /// Number of the ceremony that issued the certificate.
     pub ceremony: i64,
-    /// Numbers of the ceremonies that issued what it replaces, and what replaces it.
+    /// Number of the ceremony that issued the replaced certificate.
     pub replaces: Option<i64>,
-    /// See [`Ending::replaces`].
+    /// Number of the ceremony that issued the replacement.
     pub replaced_by: Option<i64>,
 }
 
@@ -84,8 +82,8 @@ WHERE r.approval IS NOT NULL AND c.not_after <= ?1
 ORDER BY cluster, c.not_after, r.path, c.id";
 
 impl Ledger {
-    /// Visits every certificate that ends by `until`, cluster by cluster, the first to end first;
-    /// those that name no cluster come first. Memory stays flat, whatever the ledger holds.
+    /// Passes every certificate that expires by `until` to `each`, ordered by cluster and expiry; those without a
+    /// cluster come first. Uses constant memory.
     pub fn endings<E: From<Error>>(
         &self,
         until: DateTime,
@@ -106,7 +104,7 @@ impl Ledger {
         keys.try_for_each(each)
     }
 
-    /// The keys in the token, which are few.
+    /// Returns the expiring certificates of keys in the token, which are few.
     fn key_endings(&self, until: DateTime) -> Result<Vec<Ending>, Error> {
         let mut endings = Vec::new();
         for key in self.keys()? {

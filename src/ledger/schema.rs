@@ -1,4 +1,4 @@
-//! The database: its tables, how it is opened and locked.
+//! The database: its tables, opening and locking.
 
 use std::path::Path;
 
@@ -11,15 +11,15 @@ use crate::media::shown;
 
 /// The database's file name in the ledger's folder.
 pub use crate::record::LEDGER_FILE as FILE;
-/// Its write-ahead log beside it.
+/// File name of its write-ahead log.
 pub const LOG: &str = "ledger.sqlite-wal";
 
 /// Marks a SQLite file as a keyrite ledger ("kyrt").
 const APPLICATION_ID: i64 = 0x6b79_7274;
-/// Version of the tables below, and of the events in transcripts. A frozen ledger of each version from the first
-/// that counts is in `tests/fixtures`.
+/// Version of the tables and of the events in transcripts. `tests/fixtures` has a frozen ledger of each
+/// supported version.
 pub const VERSION: i64 = 7;
-/// The largest value, in octets: far above the largest that a ceremony writes, its plan.
+/// Maximum size of a value, in octets: far above the largest that a ceremony writes, its plan.
 const VALUE: i32 = 64 << 20;
 
 const TABLES: &str = "
@@ -119,24 +119,23 @@ CREATE TABLE release (
 ) STRICT;
 ";
 
-/// Opens a database file; a value larger than any in a ledger is not read into memory.
+/// Opens a database file; values above the maximum size are not read into memory.
 pub fn open(file: &Path, flags: OpenFlags) -> Result<Connection, Error> {
     let db = Connection::open_with_flags(file, flags)?;
     db.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE)?;
     Ok(db)
 }
 
-/// Connects to a database of this name, locks it for this program alone and asks for full
-/// synchronisation.
+/// Connects to a database, locks it exclusively and enables full synchronisation.
 pub fn connect(folder: &Path, file: &str, create: bool) -> Result<Connection, Error> {
     let mut flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
-    // NOFOLLOW wants a path without links on the way, as the operator's folder may have.
+    // NOFOLLOW rejects links in any component, which the path given by the operator may have.
     let folder = folder.canonicalize().map_err(|e| Error::Fault(format!("{}: {e}", folder.display())))?;
     let db = open(&folder.join(file), flags)?;
     db.busy_timeout(std::time::Duration::ZERO)?;
-    // A statement keeps its plan: SQLite makes a new one whenever other values are bound, otherwise.
+    // Keeps query plans stable; otherwise SQLite replans when other values are bound.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     let locked = db.execute_batch(
         "PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA foreign_keys = ON; PRAGMA cache_size = -32000; BEGIN EXCLUSIVE; COMMIT;",
@@ -155,7 +154,7 @@ pub fn connect(folder: &Path, file: &str, create: bool) -> Result<Connection, Er
     }
 }
 
-/// Makes the tables in one transaction.
+/// Creates the tables in one transaction.
 pub fn create(db: &Connection, rehearsal: bool) -> Result<(), Error> {
     db.execute_batch(&format!(
         "BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; {TABLES} INSERT INTO ledger VALUES ({}); COMMIT;",
@@ -164,14 +163,14 @@ pub fn create(db: &Connection, rehearsal: bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// Checks, before anything else is asked, that the database has the tables above and nothing else: a
-/// view or a trigger in their place would run what somebody else wrote.
+/// Checks, before any other query, that the database has exactly the tables above: a view or trigger would
+/// execute foreign SQL.
 fn check_tables(db: &Connection, folder: &Path) -> Result<(), Error> {
     db.execute_batch("PRAGMA trusted_schema = OFF")?;
-    let (expected, found) = (meant(), made(db)?);
-    let strange = found.iter().find(|one| !expected.contains(one));
-    let strange = strange.or_else(|| expected.iter().find(|one| !found.contains(one)));
-    match strange {
+    let (expected, found) = (expected_schema(), actual_schema(db)?);
+    let unexpected = found.iter().find(|one| !expected.contains(one));
+    let different = unexpected.or_else(|| expected.iter().find(|one| !found.contains(one)));
+    match different {
         None => Ok(()),
         Some((kind, name, _)) => Err(Error::Fault(format!(
             "{}: {FILE}: {} {} is not what keyrite made; the database was changed",
@@ -182,9 +181,8 @@ fn check_tables(db: &Connection, folder: &Path) -> Result<(), Error> {
     }
 }
 
-/// Kind, name and text of what [`TABLES`] make, as a database keeps them; the indexes of keys it makes
-/// by itself.
-fn meant() -> Vec<(String, String, String)> {
+/// Returns kind, name and SQL of the objects in [`TABLES`] and of the automatic indexes, as SQLite stores them.
+fn expected_schema() -> Vec<(String, String, String)> {
     let texts = TABLES.split(";\n").filter_map(|text| text.get(text.find("CREATE ")?..));
     let made = texts.filter_map(|text| {
         let mut words = text.split(' ').skip(1);
@@ -195,15 +193,15 @@ fn meant() -> Vec<(String, String, String)> {
     made.chain(keys).collect()
 }
 
-/// Kind, name and text of what a database is made of; one more than a ledger has is enough to see.
-fn made(db: &Connection) -> Result<Vec<(String, String, String)>, Error> {
+/// Returns kind, name and SQL of the objects in a database. The limit is above the number in a ledger.
+fn actual_schema(db: &Connection) -> Result<Vec<(String, String, String)>, Error> {
     let sql = "SELECT type, name, coalesce(sql, '') FROM sqlite_schema ORDER BY name LIMIT 100";
     let mut statement = db.prepare(sql)?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The version of a ledger.
+/// Returns the version of a ledger.
 pub fn version(db: &Connection, folder: &Path) -> Result<i64, Error> {
     let id: i64 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     if id == APPLICATION_ID {
@@ -213,7 +211,7 @@ pub fn version(db: &Connection, folder: &Path) -> Result<i64, Error> {
     }
 }
 
-/// Checks that the file is a ledger of this version and intact; tells whether it is a rehearsal's.
+/// Checks that the file is an intact ledger of this version; returns whether it is a rehearsal's.
 pub fn check(db: &Connection, folder: &Path) -> Result<bool, Error> {
     let version = version(db, folder)?;
     if version != VERSION {
@@ -228,7 +226,7 @@ pub fn check(db: &Connection, folder: &Path) -> Result<bool, Error> {
         )));
     }
     check_tables(db, folder)?;
-    // Whole, and not quick_check: that one believes indexes, and the order of primary keys.
+    // Not quick_check, which verifies neither indexes nor the order of primary keys.
     let intact: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if intact != "ok" {
         return Err(Error::Fault(format!("{}: {FILE} is damaged: {intact}", folder.display())));
@@ -238,15 +236,15 @@ pub fn check(db: &Connection, folder: &Path) -> Result<bool, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Connection, Error, TABLES, made, meant};
+    use super::{Connection, Error, TABLES, actual_schema, expected_schema};
 
     #[test]
-    fn what_is_meant_is_what_a_database_keeps() -> Result<(), Error> {
+    fn expected_schema_is_what_sqlite_stores() -> Result<(), Error> {
         let db = Connection::open_in_memory()?;
         db.execute_batch(TABLES)?;
-        let mut meant = meant();
-        meant.sort_by(|one, other| one.1.cmp(&other.1));
-        assert_eq!(meant, made(&db)?);
+        let mut expected = expected_schema();
+        expected.sort_by(|one, other| one.1.cmp(&other.1));
+        assert_eq!(expected, actual_schema(&db)?);
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
-//! The way from a ledger of an older version to one of this version: a copy in a new folder, whose tables are
-//! changed in one transaction. The old ledger is not changed.
+//! Upgrade of a ledger of an older version: a copy in a new folder, whose tables are migrated in one
+//! transaction. The old ledger is not modified.
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read, Write};
@@ -13,36 +13,36 @@ use super::reading::lock;
 use super::{Error, Ledger, schema};
 use crate::digest::{Digest, Hasher};
 
-/// A change of the tables from one version to the next.
+/// A migration of the tables from one version to the next.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration {
-    /// The version that it changes.
+    /// Version to migrate from.
     pub from: i64,
-    /// The statements that change it.
+    /// SQL statements.
     pub statements: &'static str,
 }
 
-/// Every change since the first version that counts, in their order.
+/// All migrations since the first supported version, in order.
 pub const MIGRATIONS: &[Migration] = &[];
 
-/// The name of the copy until it is a ledger of this version.
+/// File name of the copy until it is migrated.
 const COPY: &str = "ledger.sqlite.upgrade";
 
-/// What the old ledger was.
+/// The ledger that was upgraded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Older {
-    /// Its version.
+    /// Version of the ledger.
     pub version: i64,
-    /// SHA-256 over its database.
+    /// SHA-256 of its database.
     pub database: Digest,
 }
 
 impl Ledger {
-    /// Copies a ledger of an older version into a new folder, as one of this version.
+    /// Copies a ledger of an older version into a new folder and migrates it to this version.
     ///
     /// # Errors
-    /// [`Error::Refused`] when there is no older ledger, or something is in the way; [`Error::Fault`] when the
-    /// system fails. What a fault leaves in the new folder is no ledger.
+    /// [`Error::Refused`] if there is no older ledger, or the new folder exists; [`Error::Fault`] if the system
+    /// fails. Files left in the new folder by a fault are not a ledger.
     pub fn upgrade(old: &Path, new: &Path, migrations: &[Migration]) -> Result<(Self, Older), Error> {
         let fault = |e: io::Error| Error::Fault(format!("{}: {e}", new.display()));
         let database = lock(old)?;
@@ -52,7 +52,7 @@ impl Ledger {
         DirBuilder::new().mode(0o700).create(new).map_err(fault)?;
         let result = copy(&database, old, new, migrations);
         if result.is_err() {
-            // A refusal leaves nothing; what cannot be removed is no ledger.
+            // Whatever cannot be removed is not a ledger.
             let _ = std::fs::remove_dir_all(new);
         }
         let older = result?;
@@ -61,7 +61,7 @@ impl Ledger {
         Ok((Self::open(new)?, older))
     }
 
-    /// Writes down that this ledger is a copy of an older one: one line, a transcript of its own.
+    /// Records, in a transcript of one line, that this ledger is a copy of an older one.
     pub fn note_upgrade(&mut self, line: Line) -> Result<(), Error> {
         let transaction = self.db.transaction()?;
         transaction.execute(
@@ -74,7 +74,7 @@ impl Ledger {
     }
 }
 
-/// Copies database and log, and changes the copy.
+/// Copies database and log, and migrates the copy.
 fn copy(database: &File, old: &Path, new: &Path, migrations: &[Migration]) -> Result<Older, Error> {
     let fault = |e: io::Error| Error::Fault(format!("{}: {e}", new.display()));
     let to = new.join(COPY);
@@ -102,7 +102,7 @@ fn close(db: Connection) -> Result<(), Error> {
     db.close().map_err(|(_, e)| Error::from(e))
 }
 
-/// The statements that lead from a version to this one.
+/// Returns the statements that migrate from a version to this one.
 fn statements(folder: &Path, version: i64, migrations: &[Migration]) -> Result<String, Error> {
     let refused = |why: String| Err(Error::Refused(format!("{}: {why}", folder.display())));
     let way: Vec<&Migration> = migrations.iter().filter(|one| one.from >= version).collect();
@@ -122,7 +122,7 @@ fn statements(folder: &Path, version: i64, migrations: &[Migration]) -> Result<S
     }
 }
 
-/// Copies a file that is open, for opening it anew and closing it would give its lock away (POSIX).
+/// Copies an open file: opening it again and closing that descriptor would release the lock (POSIX).
 fn copied(mut from: &File, to: &Path) -> io::Result<Digest> {
     let (mut to, mut hasher) = (File::create_new(to)?, Hasher::default());
     let mut buffer = vec![0; 1 << 16];

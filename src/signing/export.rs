@@ -251,7 +251,7 @@ impl Written {
         let transcript = transcript_until(ledger, release.ceremony, head.transcript.sha256)?;
         self.put_last(&transcript, &release.signature).map_err(as_fault)?;
         // Meanwhile the last full pieces of a tar are being written to the device.
-        ledger.tidy_up();
+        ledger.checkpoint();
         self.output.finish().map_err(as_fault)
     }
 

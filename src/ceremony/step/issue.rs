@@ -263,7 +263,7 @@ impl Coordinator<'_, '_> {
         }
         if batches > 0 && self.next_reserve > queues.capacity() as u64 {
             // From now on the sessions have enough to sign during a checkpoint of the ledger.
-            self.conductor.ledger.tidy()?;
+            self.conductor.ledger.enable_checkpoints()?;
         }
         self.done += signed;
         let Conductor { approved, refused, .. } = *self.conductor;
