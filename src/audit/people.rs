@@ -9,10 +9,10 @@ use crate::record::{Event, Person, Role, State};
 /// Checks that everyone whom the script requires is signed in when a step begins, and that nobody has two
 /// roles that must be distinct.
 pub fn present(reading: &Reading, plan: &Plan) -> Result<String, String> {
-    let seats = &plan.script().people;
+    let roles = &plan.script().people;
     let mut state = State::default();
     let (mut names, mut known): (Vec<String>, HashSet<String>) = Default::default();
-    let all = seats.all().count();
+    let all = roles.all().count();
     for record in &reading.acts {
         match &record.event {
             Event::Present(Person { role, name }) => {
@@ -20,8 +20,8 @@ pub fn present(reading: &Reading, plan: &Plan) -> Result<String, String> {
                 if state.present.len() == all {
                     return Err(format!("{} signed in after all {all} required people", person.title()));
                 }
-                if let Some(taken) = seats.taken(&state.present, &person) {
-                    return Err(taken);
+                if let Some(conflict) = roles.conflict(&state.present, &person) {
+                    return Err(conflict);
                 }
                 if known.insert(person.title()) {
                     names.push(person.title());
@@ -30,12 +30,12 @@ pub fn present(reading: &Reading, plan: &Plan) -> Result<String, String> {
             Event::Step(step) => {
                 for role in Role::ALL {
                     let there = state.present.iter().filter(|person| person.role == role).count();
-                    if there != seats.of(role) {
+                    if there != roles.of(role) {
                         return Err(format!(
                             "step {} began when {there} {} had signed in, the script requires {}",
                             step.number,
                             role.as_str(),
-                            seats.of(role)
+                            roles.of(role)
                         ));
                     }
                 }
@@ -45,7 +45,7 @@ pub fn present(reading: &Reading, plan: &Plan) -> Result<String, String> {
         // AUDIT-CHAIN reports a record that does not follow.
         let _ = state.apply(record);
     }
-    Ok(format!("signed in as the script requires ({}): {}", seats.count().text(), names.join(", ")))
+    Ok(format!("signed in as the script requires ({}): {}", roles.count().text(), names.join(", ")))
 }
 
 /// Checks that bundles have the approvals that the script requires; None if it requires none.

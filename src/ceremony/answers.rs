@@ -84,12 +84,12 @@ impl Answers {
         if let Some(label) = wanted.labels.iter().find(|label| !self.record.contains_key(**label)) {
             return Some(format!("the script records {label:?}, which the answers file lacks in [record]"));
         }
-        let mut seated: Vec<Person> = Vec::new();
-        for (role, number) in wanted.seats.all() {
+        let mut present: Vec<Person> = Vec::new();
+        for (role, number) in wanted.roles.all() {
             let Some(name) = self.name(role, number) else {
                 return Some(format!(
                     "the script requires {} {}, the answers file names {} in [people]",
-                    wanted.seats.of(role),
+                    wanted.roles.of(role),
                     role.as_str(),
                     number - 1
                 ));
@@ -98,10 +98,10 @@ impl Answers {
                 Ok(person) => person,
                 Err(wrong) => return Some(format!("answers: {} {number}: {wrong}", role.as_str())),
             };
-            if let Some(taken) = wanted.seats.taken(&seated, &person) {
-                return Some(format!("answers: {taken}"));
+            if let Some(conflict) = wanted.roles.conflict(&present, &person) {
+                return Some(format!("answers: {conflict}"));
             }
-            seated.push(person);
+            present.push(person);
         }
         None
     }

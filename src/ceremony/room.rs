@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 
 use crate::failure::Failure;
-use crate::plan::Seats;
+use crate::plan::Roles;
 use crate::record::{Prompt, Role, TokenFacts};
 use crate::signing::Progress;
 
@@ -99,7 +99,7 @@ pub struct Wanted<'a> {
     /// IDs of the prompts.
     pub prompts: Vec<&'static str>,
     /// Required people.
-    pub seats: &'a Seats,
+    pub roles: &'a Roles,
     /// Labels of the values to record.
     pub labels: Vec<&'a str>,
 }

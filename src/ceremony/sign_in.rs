@@ -94,14 +94,14 @@ impl Conductor<'_> {
     /// Has everyone whom the script requires sign in by name. Names are recorded only after they were
     /// read back, so that a mistyped name, or a secret typed by mistake, is stored nowhere.
     pub(super) fn sign_in(&mut self) -> Result<(), Failure> {
-        let seats = self.plan.script().people.clone();
-        self.room.show(&format!("\nSign in: the script requires {}", seats.count().text()));
+        let roles = self.plan.script().people.clone();
+        self.room.show(&format!("\nSign in: the script requires {}", roles.count().text()));
         let mut there: Vec<Person> = Vec::new();
-        for (role, number) in seats.all() {
+        for (role, number) in roles.all() {
             there.push(self.sign_in_one(role, number, &there)?);
         }
         while let Some(at) = self.misnamed(&there)? {
-            let Some((role, number)) = seats.all().nth(at) else { continue };
+            let Some((role, number)) = roles.all().nth(at) else { continue };
             let mut others = there.clone();
             others.remove(at);
             let person = self.sign_in_one(role, number, &others)?;
@@ -133,17 +133,17 @@ impl Conductor<'_> {
     }
 
     fn sign_in_one(&mut self, role: Role, number: usize, others: &[Person]) -> Result<Person, Failure> {
-        let seats = self.plan.script().people.clone();
-        let of = seats.of(role);
+        let roles = self.plan.script().people.clone();
+        let of = roles.of(role);
         let which = if of > 1 { format!(" {number} of {of}") } else { String::new() };
         let text = format!("{}{which}: type your name", role.as_str());
         let question = Question { text, wanted: Answer::Name(role, number) };
         loop {
             let name = self.listen(&question)?;
             let wrong = match Person::new(role, &name) {
-                Ok(person) => match seats.taken(others, &person) {
+                Ok(person) => match roles.conflict(others, &person) {
                     None => return Ok(person),
-                    Some(taken) => taken,
+                    Some(conflict) => conflict,
                 },
                 Err(wrong) => wrong,
             };

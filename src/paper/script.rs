@@ -74,10 +74,10 @@ fn cover(document: &mut Document, plan: &Plan, printer: &Tool) {
 
 /// Returns a table with a row for each person.
 fn people(plan: &Plan, head: &[&str]) -> Table {
-    let seats = &plan.script().people;
+    let roles = &plan.script().people;
     let mut table = Table::new(head, true);
-    for (role, number) in seats.all() {
-        let of = seats.of(role);
+    for (role, number) in roles.all() {
+        let of = roles.of(role);
         let name = if of > 1 {
             format!("{} {number} of {of}", role.as_str())
         } else {

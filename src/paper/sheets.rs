@@ -8,12 +8,12 @@ use crate::record::question;
 
 /// Returns the sheet of the beginning: people sign in, and compare the plan digest.
 pub fn beginning(plan: &Plan) -> Sheet {
-    let seats = &plan.script().people;
+    let roles = &plan.script().people;
     Sheet {
         heading: "Beginning: sign in".into(),
         explanation: "Everybody signs in by name, and the plan digest is compared with this paper.".into(),
         does: vec![
-            format!("Sign in, in this order: {}", seats.count().text()),
+            format!("Sign in, in this order: {}", roles.count().text()),
             question::compare("plan", &BLANKS),
         ],
         screen: vec![
@@ -21,7 +21,7 @@ pub fn beginning(plan: &Plan) -> Sheet {
             format!("{} in groups of digits and in 24 numbered words", question::title("plan")),
         ],
         aloud: vec!["The plan digest, from the screen; a witness follows on this paper".into()],
-        confirm: seats.confirm.text(),
+        confirm: roles.confirm.text(),
         ..Sheet::default()
     }
 }

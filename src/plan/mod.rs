@@ -12,7 +12,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-pub use roles::{Count, Seats};
+pub use roles::{Count, Roles};
 pub use script::Script;
 pub use setup::Setup;
 pub use step::{Act, KeySpec, KeyUse, Step};

@@ -43,7 +43,7 @@ impl Count {
 /// The table `people` of a script. The default is one operator.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Seats {
+pub struct Roles {
     /// Administrators.
     pub administrator: usize,
     /// Operators.
@@ -58,7 +58,7 @@ pub struct Seats {
     pub may_share: Vec<(Role, Role)>,
 }
 
-impl Default for Seats {
+impl Default for Roles {
     fn default() -> Self {
         Self {
             administrator: 0,
@@ -71,7 +71,7 @@ impl Default for Seats {
     }
 }
 
-impl Seats {
+impl Roles {
     /// Returns the number of people for each role.
     pub fn count(&self) -> Count {
         let Self { administrator, operator, witness, custodian, .. } = *self;
@@ -96,9 +96,9 @@ impl Seats {
 
     /// Returns why this person cannot sign in in addition to those who did: one person has one role, unless
     /// `may_share` allows two.
-    pub fn taken(&self, seated: &[Person], person: &Person) -> Option<String> {
+    pub fn conflict(&self, present: &[Person], person: &Person) -> Option<String> {
         let other =
-            seated.iter().find(|other| other.is(person) && !self.may_share(other.role, person.role))?;
+            present.iter().find(|other| other.is(person) && !self.may_share(other.role, person.role))?;
         Some(format!(
             "{} is there as {} already; the script wants another person as {}",
             shown(&person.name),

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::step::{PinRule, RefusalRule};
-use super::{Act, KeyUse, Seats, Step};
+use super::{Act, KeyUse, Roles, Step};
 use crate::failure::Failure;
 use crate::policy::{ProfileFile, RosterLine, check_line};
 use crate::request::{Approvals, IndexName};
@@ -23,7 +23,7 @@ pub struct Script {
     pub cluster: Option<IndexName>,
     /// People who must be present.
     #[serde(default)]
-    pub people: Seats,
+    pub people: Roles,
     /// Approvals required for a bundle.
     pub approvals: Option<Approvals>,
     /// Paths of certificate profile files, relative to the script.

@@ -22,7 +22,7 @@ pub fn check_room(plan: &Plan, rehearsal: bool, next_step: usize, room: &dyn Roo
     }
     let wanted = Wanted {
         prompts: script.prompts(),
-        seats: &script.people,
+        roles: &script.people,
         labels: script.step.iter().skip(next_step).flat_map(|step| step.act.rules().labels()).collect(),
     };
     room.lacks(&wanted).map_or(Ok(()), |lack| wrong(&lack))

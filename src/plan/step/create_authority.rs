@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{KeySpec, KeyUse, OnPaper, Rules};
 use crate::keys::KeyRequest;
-use crate::plan::Seats;
+use crate::plan::Roles;
 use crate::policy::{ProfileFile, RosterLine};
 use crate::record::{Event, KeyRole, Prompt, State};
 
@@ -49,7 +49,7 @@ impl Rules for CreateAuthority {
         true
     }
 
-    fn check(&self, _: &Seats, profiles: &ProfileFile) -> Result<(), String> {
+    fn check(&self, _: &Roles, profiles: &ProfileFile) -> Result<(), String> {
         self.spec().check(profiles)
     }
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{KeySpec, KeyUse, OnPaper, Rules};
 use crate::keys::KeyRequest;
-use crate::plan::Seats;
+use crate::plan::Roles;
 use crate::policy::{ProfileFile, RosterLine};
 use crate::record::{Event, KeyRole, Prompt, State};
 
@@ -47,7 +47,7 @@ impl Rules for CreateManifestKey {
         true
     }
 
-    fn check(&self, _: &Seats, profiles: &ProfileFile) -> Result<(), String> {
+    fn check(&self, _: &Roles, profiles: &ProfileFile) -> Result<(), String> {
         self.spec().check(profiles)
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::{OnPaper, Rules};
-use crate::plan::Seats;
+use crate::plan::Roles;
 use crate::policy::ProfileFile;
 use crate::record::{self, Event, PinChange, Prompt, State, question};
 
@@ -24,17 +24,17 @@ impl Rules for Custody {
         &["open-token"]
     }
 
-    fn check(&self, seats: &Seats, _: &ProfileFile) -> Result<(), String> {
+    fn check(&self, roles: &Roles, _: &ProfileFile) -> Result<(), String> {
         let Self { threshold, shares } = self;
         if !(2..=9).contains(threshold) || threshold > shares {
             return Err(format!(
                 "threshold is {threshold} of {shares} shares, required is 2 to 9 and no more than there are"
             ));
         }
-        if *shares > seats.custodian {
+        if *shares > roles.custodian {
             return Err(format!(
                 "{shares} shares go to as many custodians, [people] has {}",
-                seats.custodian
+                roles.custodian
             ));
         }
         Ok(())

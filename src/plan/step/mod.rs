@@ -16,7 +16,7 @@ mod review;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Count, Seats};
+use super::{Count, Roles};
 use crate::keys::KeyRequest;
 use crate::policy::{Kind, ProfileFile, RosterLine, subject_from};
 use crate::record::{self as events, Event, KeyRole, Prompt, State, question};
@@ -122,7 +122,7 @@ pub trait Rules {
     ///
     /// # Errors
     /// The value and the requirement.
-    fn check(&self, _: &Seats, _: &ProfileFile) -> Result<(), String> {
+    fn check(&self, _: &Roles, _: &ProfileFile) -> Result<(), String> {
         Ok(())
     }
 
@@ -359,7 +359,7 @@ impl Step {
     }
 
     /// Returns the people who confirm the step.
-    pub fn confirm<'s>(&'s self, people: &'s Seats) -> &'s Count {
+    pub fn confirm<'s>(&'s self, people: &'s Roles) -> &'s Count {
         self.confirm.as_ref().unwrap_or(&people.confirm)
     }
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{OnPaper, Rules};
-use crate::plan::Seats;
+use crate::plan::Roles;
 use crate::policy::ProfileFile;
 
 /// Logs in to the token.
@@ -35,11 +35,11 @@ impl Rules for OpenToken {
         true
     }
 
-    fn check(&self, seats: &Seats, _: &ProfileFile) -> Result<(), String> {
-        if self.pin == PinRule::Shares && seats.custodian < 2 {
+    fn check(&self, roles: &Roles, _: &ProfileFile) -> Result<(), String> {
+        if self.pin == PinRule::Shares && roles.custodian < 2 {
             Err(format!(
                 "pin = \"shares\" needs the custodians who hold them, [people] has {}",
-                seats.custodian
+                roles.custodian
             ))
         } else {
             Ok(())

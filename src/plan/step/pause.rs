@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{BLANKS, OnPaper, Record, Rules};
-use crate::plan::Seats;
+use crate::plan::Roles;
 use crate::policy::ProfileFile;
 use crate::record::{Event, Prompt, Role, State, StatementKind, question};
 
@@ -43,8 +43,8 @@ impl Rules for Pause {
         self.seals.iter().map(String::as_str).collect()
     }
 
-    fn check(&self, seats: &Seats, profiles: &ProfileFile) -> Result<(), String> {
-        self.records().try_for_each(|record| record.check(seats, profiles))
+    fn check(&self, roles: &Roles, profiles: &ProfileFile) -> Result<(), String> {
+        self.records().try_for_each(|record| record.check(roles, profiles))
     }
 
     fn asks(&self) -> Option<&'static str> {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{OnPaper, Rules};
 use crate::digest::Digest;
-use crate::plan::Seats;
+use crate::plan::Roles;
 use crate::policy::ProfileFile;
 use crate::record::{Event, Role, State, StatementKind};
 
@@ -81,10 +81,10 @@ impl Rules for Record {
         vec![&self.label]
     }
 
-    fn check(&self, seats: &Seats, _: &ProfileFile) -> Result<(), String> {
+    fn check(&self, roles: &Roles, _: &ProfileFile) -> Result<(), String> {
         let printable = |text: &str| text.bytes().all(|b| matches!(b, b' '..=b'~'));
         let Self { label, ask, by, .. } = self;
-        if seats.of(*by) == 0 {
+        if roles.of(*by) == 0 {
             return Err(format!("by is {}, [people] has none", by.as_str()));
         }
         if label.is_empty() || label.len() > 60 || !printable(label) {
