@@ -153,7 +153,7 @@ impl Ledger {
             if line.len() as u64 > LONGEST_LINE {
                 let length = line.len();
                 Err(Error::Fault(format!(
-                    "ceremony {ceremony}: a line of its transcript has {length} octets, at most {LONGEST_LINE} may stand there"
+                    "ceremony {ceremony}: a transcript line has {length} octets, must be at most {LONGEST_LINE}"
                 )))?;
             }
             each(&line)?;
@@ -266,7 +266,7 @@ fn written(line: &str) -> Result<DateTime, Error> {
     let time = serde_json::from_str(line).ok().and_then(|Written { time }| time.parse().ok());
     time.ok_or_else(|| {
         let start: String = line.chars().take(60).collect();
-        Error::Fault(format!("a line of a transcript is not a record with a time: {}", shown(&start)))
+        Error::Fault(format!("a transcript line is not a record: {}", shown(&start)))
     })
 }
 

@@ -6,64 +6,64 @@ use super::{Error, Ledger};
 /// Inconsistencies, each with the query that counts them.
 const CHECKS: [(&str, &str); 18] = [
     (
-        "rows of the table ledger say what kind it is, required is one",
+        "missing, duplicate or invalid rows in the table ledger",
         "SELECT abs(count(*) - 1) + count(*) FILTER (WHERE rehearsal NOT IN (0, 1)) FROM ledger",
     ),
-    ("ceremonies are neither done nor waiting", "SELECT count(*) FROM ceremony WHERE done NOT IN (0, 1)"),
+    ("ceremonies have an invalid value of done", "SELECT count(*) FROM ceremony WHERE done NOT IN (0, 1)"),
     (
-        "ceremonies wait to be resumed, and not the last one",
+        "ceremonies other than the last are unfinished",
         "SELECT count(*) FROM ceremony WHERE done = 0 AND id < (SELECT max(id) FROM ceremony)",
     ),
     (
-        "transcripts are not numbered 1, 2, 3 and so on",
+        "transcripts are not numbered consecutively from 1",
         "SELECT count(*) FROM (SELECT 1 FROM transcript GROUP BY ceremony HAVING min(number) <> 1 OR max(number) <> count(*))",
     ),
     (
-        "ceremonies begin before the one before them",
+        "ceremonies start at an earlier request than the previous one",
         "SELECT count(*) FROM (SELECT first_request < lag(first_request, 1, 1) OVER (ORDER BY id) AS back FROM ceremony) WHERE back",
     ),
     (
-        "requests are of no ceremony",
+        "requests belong to no ceremony",
         "SELECT count(*) FROM request WHERE id < (SELECT coalesce(min(first_request), 9223372036854775807) FROM ceremony)",
     ),
     (
-        "certificates are of no request",
+        "certificates belong to no request",
         "SELECT count(*) FROM certificate WHERE id NOT IN (SELECT id FROM request)",
     ),
     (
-        "signatures are of no certificate",
+        "signatures belong to no certificate",
         "SELECT count(*) FROM issued WHERE id NOT IN (SELECT id FROM certificate)",
     ),
     (
-        "records are of no ceremony",
+        "records belong to no ceremony",
         "SELECT count(*) FROM transcript WHERE ceremony NOT IN (SELECT id FROM ceremony)",
     ),
     (
-        "releases are of no ceremony",
+        "releases belong to no ceremony",
         "SELECT count(*) FROM release WHERE ceremony NOT IN (SELECT id FROM ceremony)",
     ),
     (
-        "keys are of no ceremony",
+        "keys belong to no ceremony",
         "SELECT count(*) FROM token_key WHERE ceremony NOT IN (SELECT id FROM ceremony)",
     ),
     (
-        "indexes are of no ceremony",
+        "indexes belong to no ceremony",
         "SELECT count(*) FROM bundle WHERE ceremony NOT IN (SELECT id FROM ceremony)",
     ),
     (
-        "signatures are of no index",
+        "signatures belong to no index",
         "SELECT count(*) FROM bundle_signature s WHERE NOT EXISTS (SELECT 1 FROM bundle b WHERE b.ceremony = s.ceremony AND b.number = s.number)",
     ),
     (
-        "requests are of a bundle that is not there",
+        "requests belong to a missing bundle",
         "SELECT count(*) FROM request r WHERE bundle IS NOT NULL AND NOT EXISTS (SELECT 1 FROM bundle b WHERE b.ceremony = r.ceremony AND b.number = r.bundle)",
     ),
     (
-        "approved keys are not looked up",
+        "approved keys are missing from the lookup table",
         "SELECT count(*) FROM request r WHERE approval IS NOT NULL AND NOT EXISTS (SELECT 1 FROM request_key k WHERE k.spki_sha256 = r.spki_sha256 AND k.request = r.id)",
     ),
     (
-        "keys are looked up that no request has",
+        "keys in the lookup table belong to no request",
         "SELECT count(*) FROM request_key k LEFT JOIN request r ON r.id = k.request WHERE r.spki_sha256 IS NOT k.spki_sha256",
     ),
     (
@@ -71,7 +71,7 @@ const CHECKS: [(&str, &str); 18] = [
         "SELECT count(*) FROM request r WHERE approval IS NOT NULL AND NOT EXISTS (SELECT 1 FROM place p WHERE p.path = r.path AND p.request = r.id)",
     ),
     (
-        "places are of no approved request",
+        "places belong to no approved request",
         "SELECT count(*) FROM place p LEFT JOIN request r ON r.id = p.request WHERE r.path IS NOT p.path OR r.approval IS NULL",
     ),
 ];
@@ -86,7 +86,7 @@ impl Ledger {
             }
         }
         let renewals = self.wrong_renewals()?;
-        Ok((renewals != 0).then_some((renewals, "renewals are missing, or are none")))
+        Ok((renewals != 0).then_some((renewals, "renewals are missing or wrong")))
     }
 
     /// Returns the number of renewals that are missing or do not follow from requests and earlier certificates.

@@ -29,7 +29,7 @@ impl Ledger {
             let name = entry.map_err(|e| fault(folder, e))?.file_name();
             if !partial().any(|partial| *partial == *name) {
                 return Err(Error::Refused(format!(
-                    "{}: holds no ledger and is not empty; name the ledger's folder, or a new one",
+                    "{}: has no ledger and is not empty; name the ledger's folder, or a new one",
                     folder.display()
                 )));
             }
@@ -75,7 +75,7 @@ impl Ledger {
 fn make(folder: &Path, rehearsal: bool) -> Result<(), Error> {
     let directory = File::open(folder).map_err(|e| fault(folder, e))?;
     flock(&directory, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
-        Error::Refused(format!("{}: another program is making a ledger here", folder.display()))
+        Error::Refused(format!("{}: another program is creating a ledger here", folder.display()))
     })?;
     clear(folder)?;
     write(folder, rehearsal, &directory).inspect_err(|_| {

@@ -18,15 +18,15 @@ pub fn check(folder: &Path) -> Result<(), Error> {
         let status = entry.metadata().map_err(fault)?;
         let wrong = match name.strip_prefix(FILE) {
             Some("-wal") if status.len() > LONGEST_LOG => {
-                "is longer than 64 GiB, which no ceremony leaves; find out who wrote it"
+                "is longer than 64 GiB, more than any ceremony leaves; find out who wrote it"
             }
             Some("" | "-wal" | "-shm") if status.is_file() => continue,
             Some("" | "-wal" | "-shm") => "is not a regular file; find out who changed it",
             Some("-journal") => {
-                "SQLite would write over the ledger what this file says, and keyrite leaves none; find out who put it there, keep it, and take it out of the folder"
+                "SQLite would apply this journal to the ledger, and keyrite never leaves one; find out who put it there, keep it, and move it out of the folder"
             }
             _ => {
-                "is not keyrite's, and the folder is for the ledger alone; find out who put it there, and take it out"
+                "does not belong to the ledger, whose folder must have no other files; find out who put it there, and move it out"
             }
         };
         return Err(Error::Refused(format!("{}/{name}: {wrong}", folder.display())));
@@ -40,7 +40,7 @@ impl Ledger {
         let Ok(folder) = folder.canonicalize() else { return Ok(()) };
         if place.ancestors().any(|above| above.canonicalize().is_ok_and(|above| above == folder)) {
             Err(Error::Refused(format!(
-                "{}: lies in the ledger's folder, which is for the ledger alone; name a place outside it",
+                "{}: is in the ledger's folder, which must have no other files; name a path outside it",
                 place.display()
             )))
         } else {

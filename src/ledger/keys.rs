@@ -60,7 +60,7 @@ impl Ledger {
     pub fn intend_key(&mut self, key: &StoredKey, lines: &[Line]) -> Result<(), Error> {
         if let Some(taken) = self.key(&key.name)? {
             return Err(Error::Refused(format!(
-                "{}: this ledger has a key of that name already, made by ceremony {}; names are never used again",
+                "{}: the ledger already has a key with this name, created by ceremony {}; names are never reused",
                 key.name, taken.ceremony
             )));
         }
@@ -105,7 +105,7 @@ fn read(row: &Row<'_>) -> Result<StoredKey, Error> {
         role: match role.as_str() {
             "authority" => KeyRole::Authority,
             "manifest" => KeyRole::Manifest,
-            _ => return Err(Error::Fault(format!("role {role:?} of a key is none"))),
+            _ => return Err(Error::Fault(format!("a key has the unknown role {role:?}"))),
         },
         key_id: row.get(2)?,
         token_serial: row.get(3)?,

@@ -57,7 +57,7 @@ impl From<Error> for Failure {
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
-            Some(ErrorCode::TooBig) => Self::Fault("a value in it is larger than any may be, 64 MiB".into()),
+            Some(ErrorCode::TooBig) => Self::Fault("a value exceeds the maximum of 64 MiB".into()),
             _ => Self::Fault(error.to_string()),
         }
     }
@@ -101,7 +101,7 @@ impl Ledger {
                 "{folder}: is a rehearsal's ledger; name another folder, or add --rehearsal"
             ))),
             (false, true) => Err(Error::Refused(format!(
-                "{folder}: is a production ledger, which no rehearsal writes to; name another folder"
+                "{folder}: is a production ledger, which rehearsals must not use; name another folder"
             ))),
             _ => Ok(()),
         }
@@ -118,7 +118,7 @@ impl Ledger {
     /// Opens an existing ledger.
     pub fn open(folder: &Path) -> Result<Self, Error> {
         if !Self::is_in(folder) {
-            return Err(Error::Refused(format!("{}: holds no ledger", folder.display())));
+            return Err(Error::Refused(format!("{}: has no ledger", folder.display())));
         }
         folder::check(folder)?;
         let db = schema::connect(folder, schema::FILE, false)?;

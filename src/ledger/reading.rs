@@ -61,7 +61,7 @@ impl Drop for ReadLock {
 pub fn lock(folder: &Path) -> Result<File, Error> {
     let file = folder.join(schema::FILE);
     if !file.exists() {
-        return Err(Error::Refused(format!("{}: holds no ledger", folder.display())));
+        return Err(Error::Refused(format!("{}: has no ledger", folder.display())));
     }
     folder::check(folder)?;
     let lock = File::open(&file).map_err(|e| Error::Fault(format!("{}: {e}", file.display())))?;
@@ -144,7 +144,7 @@ impl Ledger {
             rows.iter().find(|(index, digest)| *digest != Digest::of(&index.octets).as_bytes())
         {
             return Err(Error::Fault(format!(
-                "the index of medium {} has another SHA-256 than is written beside it",
+                "the index of medium {} does not match its stored SHA-256",
                 index.number
             )));
         }
@@ -213,7 +213,7 @@ fn enough_room(scratch: &Path, octets: u64) -> Result<(), Error> {
         Ok(())
     } else {
         Err(Error::Refused(format!(
-            "{}: has {} MiB free, and {} MiB are needed for a copy of the ledger; let TMPDIR name a folder with more room, or finish the ceremony first",
+            "{}: has {} MiB free, a copy of the ledger needs {} MiB; set TMPDIR to a folder with more space, or finish the ceremony first",
             scratch.display(),
             free >> 20,
             (octets >> 20) + (RESERVE >> 20) + 1,

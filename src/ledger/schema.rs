@@ -173,7 +173,7 @@ fn check_tables(db: &Connection, folder: &Path) -> Result<(), Error> {
     match different {
         None => Ok(()),
         Some((kind, name, _)) => Err(Error::Fault(format!(
-            "{}: {FILE}: {} {} is not what keyrite made; the database was changed",
+            "{}: {FILE}: {} {} is not as keyrite created it; the database was modified",
             folder.display(),
             shown(kind),
             shown(name)
@@ -216,9 +216,9 @@ pub fn check(db: &Connection, folder: &Path) -> Result<bool, Error> {
     let version = version(db, folder)?;
     if version != VERSION {
         let other = if version < VERSION {
-            "an older keyrite wrote it, use that one, or see what `keyrite ledger upgrade` says"
+            "it was written by an older keyrite; use that one, or try `keyrite ledger upgrade`"
         } else {
-            "a newer keyrite wrote it, use that one"
+            "it was written by a newer keyrite; use that one"
         };
         return Err(Error::Refused(format!(
             "{}: {FILE} is a ledger of version {version}, this program reads version {VERSION}: {other}",

@@ -107,17 +107,17 @@ fn statements(folder: &Path, version: i64, migrations: &[Migration]) -> Result<S
     let refused = |why: String| Err(Error::Refused(format!("{}: {why}", folder.display())));
     let way: Vec<&Migration> = migrations.iter().filter(|one| one.from >= version).collect();
     match way.first() {
-        _ if version == schema::VERSION => refused(format!(
-            "is a ledger of version {version}, the newest there is: nothing is to be upgraded"
-        )),
+        _ if version == schema::VERSION => {
+            refused(format!("is already a ledger of version {version}; no upgrade is needed"))
+        }
         _ if version > schema::VERSION => {
-            refused(format!("is a ledger of version {version}, which a newer keyrite wrote; use that one"))
+            refused(format!("is a ledger of version {version}, written by a newer keyrite; use that one"))
         }
         Some(first) if first.from == version => {
             Ok(way.iter().map(|one| one.statements).collect::<Vec<_>>().join("\n"))
         }
         _ => refused(format!(
-            "is a ledger of version {version}, from before the first that can be upgraded; use the keyrite that wrote it"
+            "is a ledger of version {version}, which cannot be upgraded; use the keyrite that wrote it"
         )),
     }
 }

@@ -30,7 +30,7 @@ fn check_ending(path: &Path) -> Result<(), Error> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     if !is_tar(path) && OTHERS.iter().any(|other| ending.eq_ignore_ascii_case(other)) {
         Err(Error::Refused(format!(
-            "{}: is written as a folder or as one tar without compression; name a folder, or a file that ends in .tar",
+            "{}: output must be a folder or an uncompressed tar; name a folder, or a file that ends in .tar",
             path.display()
         )))
     } else {

@@ -108,7 +108,7 @@ fn step(text: &mut String, sheet: &Sheet) {
             if !text.ends_with("\n\n") {
                 text.push('\n');
             }
-            text.push_str("| time | what happened |\n|---|---|\n");
+            text.push_str("| time | event |\n|---|---|\n");
             for (time, what) in events {
                 line(text, format_args!("| {} | {} |\n", cell(time), cell(what)));
             }

@@ -220,7 +220,7 @@ impl Report {
             document.part(Part::Digest("Plan digest", plan.digest()));
         }
         let yes = |yes| if yes { "yes" } else { "no" };
-        let told = |value: String| if value.is_empty() { "not told".to_owned() } else { value };
+        let known = |value: String| if value.is_empty() { "unknown".to_owned() } else { value };
         let release = self.state.sealed.released.map_or_else(
             || "none, or after this transcript was sealed".to_owned(),
             |one| format!("{}, manifest SHA-256 {}", one.sequence, one.manifest_sha256),
@@ -228,10 +228,10 @@ impl Report {
         let begin = |text: fn(&Facts) -> String| self.begin().map(text).unwrap_or_default();
         document.facts([
             ("Source", self.source.clone()),
-            ("Began, UTC", told(self.first.clone())),
-            ("Last record, UTC", told(self.state.time.clone())),
+            ("Began, UTC", known(self.first.clone())),
+            ("Last record, UTC", known(self.state.time.clone())),
             ("Interruptions", self.state.resumed.to_string()),
-            ("Plan digest", told(digest.to_owned())),
+            ("Plan digest", known(digest.to_owned())),
             ("Program", begin(|facts| format!("keyrite {}", facts.tool.version))),
             ("Its SHA-256", begin(|facts| facts.tool.sha256.to_string())),
             (
@@ -243,12 +243,12 @@ impl Report {
                 begin(|facts| format!("{}, SHA-256 {}", facts.module.path.display(), facts.module.sha256)),
             ),
             ("Rehearsal", yes(self.begin().is_some_and(|begin| begin.rehearsal)).to_owned()),
-            ("A file answered", yes(self.state.unattended).to_owned()),
+            ("Answered from a file", yes(self.state.unattended).to_owned()),
             ("Release", release),
             ("Records", self.lines.to_string()),
             ("Head of the transcript", self.head.map(|head| head.to_string()).unwrap_or_default()),
         ]);
-        document.text("This report repeats what the transcript says; it proves nothing by itself. Whether the transcript is whole and as it was signed, keyrite audit tells.");
+        document.text("This report repeats the transcript and proves nothing by itself; verify the transcript with keyrite audit.");
     }
 
     fn lists(&self, document: &mut Document) {
@@ -257,7 +257,7 @@ impl Report {
         titled(document, "People", people, "Nobody signed in.");
         let mut exceptions = Table::new(&["Time, UTC", "Step", "Reported by", "What and why"], false);
         self.exceptions.iter().for_each(|row| exceptions.row(row));
-        titled(document, "Exceptions", exceptions, "None was written down.");
+        titled(document, "Exceptions", exceptions, "None was reported.");
         if !self.statements.is_empty() {
             let mut statements = Table::new(&["Time, UTC", "Kind", "Of", "Value", "By"], false);
             self.statements.iter().for_each(|row| statements.row(row));
@@ -303,24 +303,24 @@ impl Report {
             sha256: key.sha256,
         };
         let keys: Vec<Listed> = self.state.certificates().map(key).collect();
-        listed(document, &format!("Keys made: {}", keys.len()), keys, "None.");
+        listed(document, &format!("Keys created: {}", keys.len()), keys, "None.");
         let (count, none) = if self.listed {
             (self.issued.len().to_string(), "None.")
         } else {
             (
                 "see the steps".to_owned(),
-                "A transcript has certificates by numbers and digests only; name the release or the ledger for this list.",
+                "A transcript has only counts and digests of certificates; name the release or the ledger for this list.",
             )
         };
         listed(document, &format!("Issued: {count}"), self.issued.clone(), none);
-        let mut refused = Table::new(&["Request", "Why it was refused"], false);
+        let mut refused = Table::new(&["Request", "Reasons"], false);
         self.refused.iter().for_each(|row| refused.row(row));
         titled(document, &format!("Refused: {}", self.refused.len()), refused, "None.");
     }
 
     fn signatures(&self, document: &mut Document) {
         document.heading(2, "Signatures");
-        document.text("I was there, and this report says what happened.");
+        document.text("I was present, and this report says what happened.");
         let mut table = Table::new(&["Role", "Name", "Date", "Signature"], true);
         let mut seen: Vec<(&str, &str)> = Vec::new();
         for [role, name, _] in &self.people {

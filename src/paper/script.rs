@@ -20,7 +20,7 @@ pub fn script(plan: &Plan, printer: &Tool) -> Document {
     cover(&mut document, plan, printer);
     document.part(Part::Break);
     document.heading(2, "Steps");
-    document.text("Tick the box when a step is done, and write down the time in UTC and your initials. Whatever differs from this paper goes on an exception sheet.");
+    document.text("Tick the box when a step is done, and write down the time in UTC and your initials. Write any deviation from this paper on an exception sheet.");
     document.part(Part::Step(Box::new(sheets::beginning(plan))));
     for at in 0..script.step.len() {
         document.part(Part::Step(Box::new(sheets::step(plan, at))));
@@ -65,7 +65,7 @@ fn cover(document: &mut Document, plan: &Plan, printer: &Tool) {
     ]);
     document.part(Part::Break);
     document.heading(2, "People");
-    document.text(&format!("The script wants {}.", script.people.count().text()));
+    document.text(&format!("The script requires {}.", script.people.count().text()));
     document.part(Part::Table(people(plan, &["Role", "Name", "Organisation", "Present from, to"])));
     let mut approved = Table::new(&["Plan approved by", "Function", "Date", "Signature"], true);
     (0..2).for_each(|_| approved.row([""; 4]));
@@ -91,7 +91,9 @@ fn people(plan: &Plan, head: &[&str]) -> Table {
 fn exceptions(document: &mut Document) {
     document.part(Part::Break);
     document.heading(2, "Exceptions");
-    document.text("Type \"exception\" at any prompt to have one in the transcript too. Strike out the sheets that were not used.");
+    document.text(
+        "Type \"exception\" at any prompt to record one in the transcript too. Strike out unused sheets.",
+    );
     for number in 1..=EXCEPTIONS {
         document.heading(3, &format!("Exception {number}"));
         let labels = [
@@ -113,9 +115,9 @@ fn exceptions(document: &mut Document) {
 fn signatures(document: &mut Document, plan: &Plan) {
     document.part(Part::Break);
     document.heading(2, "Signatures");
-    document.text("I was there. The steps ran in this order, with this plan digest, and with no exception but those written down.");
+    document.text("I was present. The steps were performed in this order, with this plan digest, and without exceptions other than those written down.");
     let blank = |label| (label, String::new());
-    let mut rows = vec![blank("Exceptions, how many")];
+    let mut rows = vec![blank("Number of exceptions")];
     if plan.script().has("issue") {
         rows.extend([blank("Certificates issued"), blank("Requests refused")]);
     }
@@ -133,7 +135,7 @@ fn signatures(document: &mut Document, plan: &Plan) {
 fn appendix(document: &mut Document, plan: &Plan) {
     document.part(Part::Break);
     document.heading(2, "The plan's files");
-    document.text("As they are, under the plan digest on the cover.");
+    document.text("Verbatim, covered by the plan digest on the cover.");
     for (path, text) in plan.files().texts() {
         let lines: Vec<String> = text.lines().map(crate::media::shown).collect();
         document.part(Part::File(path.to_string(), lines.join("\n")));

@@ -11,7 +11,7 @@ pub fn beginning(plan: &Plan) -> Sheet {
     let roles = &plan.script().people;
     Sheet {
         heading: "Beginning: sign in".into(),
-        explanation: "Everybody signs in by name, and the plan digest is compared with this paper.".into(),
+        explanation: "Everybody signs in by name and compares the plan digest with this paper.".into(),
         does: vec![
             format!("Sign in, in this order: {}", roles.count().text()),
             question::compare("plan", &BLANKS),

@@ -25,7 +25,7 @@ pub fn from_ledger(folder: &Path, scratch: &Path, ceremony: Option<i64>) -> Resu
     let all = ledger.ceremonies()?;
     let found = ceremony.or(all.last().copied()).filter(|number| all.contains(number));
     let id = found.ok_or_else(|| {
-        Failure::usage(format!("{}: has ceremonies 1 to {}, no other", folder.display(), all.len()))
+        Failure::usage(format!("{}: no such ceremony; the ledger has 1 to {}", folder.display(), all.len()))
     })?;
     let mut report = Report::new(format!("ceremony {id} of the ledger {}", folder.display()));
     let mut wrong = None;

@@ -74,7 +74,7 @@ impl Plan {
         for named in &script.profiles {
             let relative = portable(named)?;
             if files.iter().any(|(path, _)| *path == relative) {
-                return Err(Failure::usage(format!("{name}: profiles names {named} twice")));
+                return Err(Failure::usage(format!("{name}: duplicate entry {named} in profiles")));
             }
             let text = text(&folder.join(relative.as_str()))?;
             files.push((relative, text));
@@ -94,7 +94,7 @@ impl Plan {
             for (profile, value) in file {
                 if profiles.insert(profile.clone(), value).is_some() {
                     return Err(Failure::usage(format!(
-                        "{path}: certificate profile {profile} is in another file too"
+                        "{path}: duplicate certificate profile {profile}, also in another file"
                     )));
                 }
             }

@@ -100,7 +100,7 @@ impl Roles {
         let other =
             present.iter().find(|other| other.is(person) && !self.may_share(other.role, person.role))?;
         Some(format!(
-            "{} is there as {} already; the script wants another person as {}",
+            "{} already signed in as {}; the script requires another person as {}",
             shown(&person.name),
             other.role.as_str(),
             person.role.as_str()
@@ -110,17 +110,17 @@ impl Roles {
     /// Checks the numbers of people and the pairs of roles.
     pub fn check(&self) -> Result<(), String> {
         if self.operator == 0 {
-            return Err("operator is 0, somebody must type; required is at least 1".into());
+            return Err("operator is 0, must be at least 1: somebody must type".into());
         }
         for role in Role::ALL {
             if self.of(role) > MOST {
-                return Err(format!("{} is {}, at most {MOST} sign in", role.as_str(), self.of(role)));
+                return Err(format!("{} is {}, must be at most {MOST}", role.as_str(), self.of(role)));
             }
         }
         for (one, other) in &self.may_share {
             if one == other || self.of(*one) == 0 || self.of(*other) == 0 {
                 return Err(format!(
-                    "may_share pairs {} with {}; a pair is of two roles that must be there",
+                    "may_share pairs {} with {}; a pair must be of two different roles with at least one person each",
                     one.as_str(),
                     other.as_str()
                 ));
@@ -133,19 +133,19 @@ impl Roles {
     pub fn check_confirm(&self, confirm: &Count) -> Result<(), String> {
         let asked: Vec<Role> = Role::ALL.into_iter().filter(|role| confirm.of(*role) > 0).collect();
         if asked.is_empty() {
-            return Err("confirm names nobody; required is at least one person".into());
+            return Err("confirm is empty, must name at least one person".into());
         }
         for role in &asked {
             if confirm.of(*role) > self.of(*role) {
                 return Err(format!(
-                    "confirm asks for {}, [people] has {}",
+                    "confirm requires {}, [people] has {}",
                     count(confirm.of(*role) as u64, role.as_str()),
                     self.of(*role)
                 ));
             }
             if let Some(other) = asked.iter().find(|other| self.may_share(*role, **other)) {
                 return Err(format!(
-                    "confirm asks for {} and {}, whom may_share allows to be one person",
+                    "confirm requires {} and {}, which may_share allows one person to hold",
                     role.as_str(),
                     other.as_str()
                 ));

@@ -47,7 +47,7 @@ impl Script {
         match script.step.len() {
             0..=MOST_STEPS => Ok(script),
             count => Err(Failure::usage(format!(
-                "step: there are {count}, at most {MOST_STEPS} are performed; split the script"
+                "step: {count} steps, must be at most {MOST_STEPS}; split the script"
             ))),
         }
     }
@@ -116,11 +116,11 @@ impl Script {
         if let Some(approvals) = &self.approvals {
             found.extend(approvals.check().err());
             if !self.has("import") {
-                found.push("approvals are for bundles, and the script imports none".into());
+                found.push("approvals require a step import".into());
             }
         }
         if self.has("issue") == self.roster.is_empty() {
-            found.push("a roster is needed for the step issue, and only for it".into());
+            found.push("a roster is required with a step issue, and allowed only with it".into());
         }
         found
     }
@@ -151,20 +151,21 @@ impl Script {
             let mut wrong = |what: String| found.push(format!("step {} ({act}): {what}", at + 1));
             let before: Vec<&str> = self.step.iter().take(at).map(|step| step.act.name()).collect();
             for missing in rules.needs().iter().filter(|act| !before.contains(act)) {
-                wrong(format!("needs the step {missing} before it"));
+                wrong(format!("requires an earlier step {missing}"));
             }
             if !rules.may_recur() && before.contains(&act) {
                 wrong(format!("duplicate step {act}"));
             }
             if before.contains(&"release") && !rules.may_follow_release() {
-                wrong("comes after the release, which only steps that sign nothing may follow".into());
+                wrong("follows the release, after which only steps that sign nothing are allowed".into());
             }
         }
         if self.has("import") && !self.has("issue") {
-            found.push("step import: nothing is issued after it".into());
+            found.push("step import: no step issue follows".into());
         }
         if self.has("issue") && !self.has("release") {
-            found.push("step issue: no release follows, so the certificates would go nowhere".into());
+            found
+                .push("step issue: no step release follows, so the certificates would not be written".into());
         }
         found
     }

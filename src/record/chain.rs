@@ -51,7 +51,7 @@ impl Record {
     pub fn read(line: &str) -> Result<Self, String> {
         let Link { number, time, previous, .. } = serde_json::from_str(line).map_err(|e| e.to_string())?;
         if time.parse::<der::DateTime>().is_err() {
-            return Err(format!("{time:?} is not a time in UTC"));
+            return Err(format!("time {time:?} is not of the form YYYY-MM-DDThh:mm:ssZ"));
         }
         let event = serde_json::from_str(line).map_err(|e| e.to_string())?;
         Ok(Self { number, time, event, previous })
@@ -83,10 +83,10 @@ impl Chain {
         let wrong = |what: &str| format!("transcript line {}: {what}", self.lines);
         let link: Link = serde_json::from_str(line).map_err(|e| wrong(&e.to_string()))?;
         if link.number != self.lines {
-            return Err(wrong(&format!("has number {}", link.number)));
+            return Err(wrong(&format!("has number {}, expected {}", link.number, self.lines)));
         }
         if self.head.is_some_and(|head| head != link.previous) {
-            return Err(wrong("does not carry the digest of the line before"));
+            return Err(wrong("does not contain the digest of the previous line"));
         }
         self.head = Some(Digest::of(line.as_bytes()));
         Ok(())

@@ -74,10 +74,10 @@ impl Description {
 
 fn sentence(event: &Event) -> Option<String> {
     Some(match event {
-        Event::Step(step) if step.again => "done again after an interruption".into(),
+        Event::Step(step) if step.again => "repeated after an interruption".into(),
         Event::Step(_) | Event::Done(_) | Event::Reserved(_) => return None,
         Event::Begin(_) => "the ceremony begins".into(),
-        Event::Resume(_) => "the ceremony goes on after an interruption".into(),
+        Event::Resume(_) => "the ceremony is resumed after an interruption".into(),
         Event::Present(person) => format!("{} signed in as {}", person.name, person.role.as_str()),
         Event::Confirmed(said) => format!(
             "{} ({}) confirmed {}: typed \"{}\"",
@@ -99,12 +99,12 @@ fn sentence(event: &Event) -> Option<String> {
         Event::Login(login) => {
             let token = &login.token;
             format!(
-                "login tried at the token {}, serial {}, {} {}, firmware {}",
+                "login attempted: token {}, serial {}, {} {}, firmware {}",
                 token.label, token.serial, token.manufacturer, token.model, token.firmware
             )
         }
         Event::TokenOpen(open) => {
-            format!("the login went well: the token of serial {} is open", open.token_serial)
+            format!("login succeeded: the token with serial {} is open", open.token_serial)
         }
         Event::Inventory(look) => inventory(look),
         Event::Custody(custody) => self::custody(custody),
@@ -112,7 +112,7 @@ fn sentence(event: &Event) -> Option<String> {
         Event::Refused(refused) => format!("{} refused", count(refused.requests.len() as u64, "request")),
         Event::Review(review) => format!("{} approved, {} refused", review.approved, review.refused),
         Event::Signed(run) => format!("{} signed", count(run.certificates, "certificate")),
-        Event::Issued(issued) => format!("{} issued in all", count(issued.certificates, "certificate")),
+        Event::Issued(issued) => format!("{} issued in total", count(issued.certificates, "certificate")),
         Event::Seal(seal) => format!(
             "the transcript is sealed for release {}, to be signed by {}",
             seal.sequence, seal.manifest_key
@@ -127,12 +127,12 @@ fn sentence(event: &Event) -> Option<String> {
         Event::Left(_) => "people leave the room; the token is closed".into(),
         Event::Interrupted(interrupted) => format!("interrupted: {}", interrupted.reason),
         Event::Abandoned(abandoned) => match &abandoned.by {
-            Some(by) => format!("given up by {by}: {}", abandoned.reason),
+            Some(by) => format!("abandoned by {by}: {}", abandoned.reason),
             None => format!("abandoned: {}", abandoned.reason),
         },
         Event::End(_) => "the ceremony ends".into(),
         Event::Upgraded(older) => format!(
-            "the ledger is a copy of one of version {}, database SHA-256 {}",
+            "the ledger is an upgraded copy of one of version {}, database SHA-256 {}",
             older.from_version, older.database_sha256
         ),
         of_key => return key(of_key),
@@ -142,22 +142,22 @@ fn sentence(event: &Event) -> Option<String> {
 fn key(event: &Event) -> Option<String> {
     Some(match event {
         Event::KeyIntended(key) => {
-            format!("the key of {} is about to be made: {}, ID {}", key.name, key.key, key.key_id)
+            format!("the key of {} is about to be generated: {}, ID {}", key.name, key.key, key.key_id)
         }
         Event::KeyFound(key) => match (&key.reason, &key.spki_sha256) {
             (None, Some(spki)) => format!(
-                "after an interruption, a whole key pair of {} was found, ID {}, SPKI SHA-256 {spki}",
+                "after an interruption, a complete key pair of {} was found, ID {}, SPKI SHA-256 {spki}",
                 key.name, key.key_id
             ),
             (reason, _) => format!(
-                "after an interruption, something of the key of {} was found, ID {}: {}",
+                "after an interruption, objects of the key of {} were found, ID {}: {}",
                 key.name,
                 key.key_id,
                 reason.as_deref().unwrap_or_default()
             ),
         },
         Event::KeyWithdrawn(key) => format!(
-            "the key of {} with the ID {} was not made: the token holds nothing of it; destroyed: {}",
+            "the key of {} with ID {} was withdrawn: the token has no objects of it; destroyed: {}",
             key.name,
             key.key_id,
             count(key.destroyed.len() as u64, "object")
@@ -191,14 +191,14 @@ fn machine(facts: &MachineFacts) -> String {
 
 fn import(import: &Import) -> String {
     let digest = import.bundle_sha256.as_ref().map(Digest::to_string).unwrap_or_default();
-    let mut line = format!("{} came in, bundle digest {digest}", count(import.requests as u64, "request"));
+    let mut line = format!("{} imported, bundle digest {digest}", count(import.requests as u64, "request"));
     for index in &import.indexes {
         let approvers = match index.approvers.as_slice() {
             [] => "none".to_owned(),
             names => names.join(", "),
         };
         line.push_str(&format!(
-            "; index {}: cluster {}, sequence {}, made {}, approved by {approvers}",
+            "; index {}: cluster {}, sequence {}, created {}, approved by {approvers}",
             index.index_sha256,
             index.cluster.as_ref().map_or("none", |name| name.as_str()),
             index.sequence.number(),
@@ -210,7 +210,7 @@ fn import(import: &Import) -> String {
 
 fn inventory(look: &Look) -> String {
     let mut line = format!(
-        "{} on the token, {} not of this ledger",
+        "{} on the token, {} unknown to this ledger",
         count(look.objects.len() as u64, "object"),
         look.not_of_this_ledger
     );
@@ -218,7 +218,7 @@ fn inventory(look: &Look) -> String {
         let name = |one: &InventoryObject| format!("{} {}", one.class, one.label);
         let names: Vec<String> = list.iter().map(name).collect();
         if !names.is_empty() {
-            line.push_str(&format!("; {what} since the last look: {}", names.join(", ")));
+            line.push_str(&format!("; {what} since the last inventory: {}", names.join(", ")));
         }
     }
     if !look.accepted {
@@ -231,23 +231,23 @@ fn inventory(look: &Look) -> String {
 fn custody(custody: &Custody) -> String {
     match custody {
         Custody::Begun { set } => {
-            format!("set {set}: a new PIN was made and split, its shares are being handed out")
+            format!("set {set}: a new PIN was generated and split; its shares are being handed out")
         }
         Custody::ShownAgain { share, to } => format!("share {share} was shown again to {to}"),
         Custody::HandedOut { set, threshold, .. } => format!(
-            "set {set}: each share of the new PIN was handed out; {threshold} of them open the token once it has that PIN"
+            "set {set}: all shares of the new PIN were handed out; any {threshold} of them open the token once it has that PIN"
         ),
-        Custody::Changed { set, .. } => format!("set {set}: the new PIN became the token's"),
-        Custody::NotTaken { set } => format!("set {set}: the token REFUSED the PIN that its shares give"),
+        Custody::Changed { set, .. } => format!("set {set}: the token has the new PIN"),
+        Custody::NotTaken { set } => format!("set {set}: the token REFUSED the PIN of its shares"),
         Custody::Void { set } => {
-            format!("set {set}: the new PIN did not become the token's, its shares are void")
+            format!("set {set}: the token does not have the new PIN; its shares are void")
         }
         Custody::Share { share, by, from: ShareSource::File, .. } => {
-            format!("share {share}, in the place of {by}, came from a file: nobody typed it")
+            format!("share {share} of {by} was read from a file: nobody typed it")
         }
         Custody::Share { share, by, .. } => format!("{by} typed share {share}"),
         Custody::Collected { set, .. } => {
-            format!("enough shares of set {} were given", set.as_deref().unwrap_or_default())
+            format!("enough shares of set {} were entered", set.as_deref().unwrap_or_default())
         }
     }
 }

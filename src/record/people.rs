@@ -61,14 +61,14 @@ impl Person {
         let allowed = |c: char| c.is_alphanumeric() || " .,'-()".contains(c);
         let length = name.chars().count();
         if !(2..=LONGEST_NAME).contains(&length) || !name.chars().all(allowed) {
-            return Err(format!("a name has 2 to {LONGEST_NAME} letters, digits, spaces and .,'-()"));
+            return Err(format!("a name must have 2 to {LONGEST_NAME} letters, digits, spaces and .,'-()"));
         }
         let letters = name.chars().filter(|c| c.is_alphabetic()).count();
         if letters <= name.chars().filter(|c| c.is_numeric()).count() {
-            return Err("that is not a name: a name has more letters than digits".into());
+            return Err("a name must have more letters than digits".into());
         }
         if RESERVED_WORDS.iter().any(|word| name.eq_ignore_ascii_case(word)) {
-            return Err("that is not a name".into());
+            return Err("this word is not accepted as a name".into());
         }
         Ok(Self { role, name: name.to_owned() })
     }

@@ -139,7 +139,7 @@ impl TryFrom<u8> for Words {
         if first % TYPED == 1 && first < ALL {
             Ok(Self(first))
         } else {
-            Err(format!("words {first}: they begin at 1, 4, 7 and so on to 22"))
+            Err(format!("words {first}: must be 1, 4, 7 and so on to 22"))
         }
     }
 }
@@ -211,7 +211,7 @@ impl Prompt {
             Self::Clock(clock) => question::clock(&clock.time),
             Self::Create(key) => question::create(&key.name),
             Self::FoundKey(_) => {
-                format!("What is to become of it? Type: {}", self.options().join(", or: "))
+                format!("Decide what happens to the key. Type: {}", self.options().join(", or: "))
             }
             Self::Review(what) => question::review(what.issue, what.refuse),
             Self::Custody(new) => question::custody(new.shares, &new.set),

@@ -122,9 +122,13 @@ impl State {
         let fits = self.take(&record.event);
         match &record.event {
             Event::Upgraded(_) if first => fits,
-            Event::Begin(_) | Event::Upgraded(_) if !first => Err("begins a ceremony that has begun".into()),
-            event if first && !matches!(event, Event::Begin(_)) => Err("does not begin the ceremony".into()),
-            _ if over => Err("comes after the end of the ceremony".into()),
+            Event::Begin(_) | Event::Upgraded(_) if !first => {
+                Err("begins a ceremony that has already begun".into())
+            }
+            event if first && !matches!(event, Event::Begin(_)) => {
+                Err("is the first record, which must begin the ceremony".into())
+            }
+            _ if over => Err("follows the end of the ceremony".into()),
             _ => fits,
         }
     }
@@ -133,7 +137,7 @@ impl State {
         match event {
             Event::Begin(facts) | Event::Resume(facts) => return self.begin(facts, event),
             Event::Present(person) if self.present.len() < MOST_PEOPLE => self.present.push(person.clone()),
-            Event::Present(_) => return Err(format!("more than {MOST_PEOPLE} people sign in")),
+            Event::Present(_) => return Err(format!("more than {MOST_PEOPLE} people signed in")),
             Event::Step(step) => {
                 self.step = step.number;
                 self.step_began.clone_from(&self.time);
@@ -148,7 +152,7 @@ impl State {
             Event::Import(import) => {
                 self.imported = import.bundle_sha256;
                 if self.begin.as_ref().is_some_and(|begin| begin.indexes != import.indexes) {
-                    return Err("imports other indexes than the ceremony began with".into());
+                    return Err("imports other indexes than those in the begin record".into());
                 }
             }
             Event::Refused(refused) => {
@@ -189,7 +193,7 @@ impl State {
         };
         match begin.changed(facts) {
             None => Ok(()),
-            Some((name, was, is)) => Err(format!("goes on with {name} {is}, begun was {was}")),
+            Some((name, was, is)) => Err(format!("resumes with {name} {is}, begun with {was}")),
         }
     }
 
@@ -215,7 +219,7 @@ impl State {
         if fits {
             Ok(())
         } else {
-            Err("goes on with a set of shares that was not begun, or not handed out".into())
+            Err("continues with a set of shares that was not begun or not handed out".into())
         }
     }
 
@@ -237,17 +241,17 @@ impl State {
                 let id = known.map(|key| key.id.clone());
                 let key = self.key_of(&reserved.name, id.as_deref().unwrap_or_default())?;
                 if key.reserved.len() >= MOST_KEYS {
-                    return Err(format!("reserves more than {MOST_KEYS} certificates of one key"));
+                    return Err(format!("reserves more than {MOST_KEYS} certificates for one key"));
                 }
                 key.reserved.push(reserved.clone());
                 if id.is_none() {
-                    return Err(format!("reserves a certificate of the unknown key {}", reserved.name));
+                    return Err(format!("reserves a certificate for the unknown key {}", reserved.name));
                 }
             }
             Event::Certificate(certificate) => {
                 let key = self.key_of(&certificate.name, &certificate.key_id)?;
                 if key.certificate.as_ref().is_some_and(|other| other != certificate) {
-                    return Err(format!("another certificate of the key {}", certificate.name));
+                    return Err(format!("different certificate for the key {}", certificate.name));
                 }
                 key.certificate = Some(certificate.clone());
             }

@@ -75,8 +75,8 @@ impl KeyAttributes {
     pub fn weak(&self) -> Option<(&'static str, String)> {
         REQUIRED.iter().find_map(|(name, wanted)| match self.0.get(*name) {
             Some(value) if value == wanted => None,
-            Some(value) => Some((*name, format!("{value}, required is {wanted}"))),
-            None => Some((*name, format!("not there, required is {wanted}"))),
+            Some(value) => Some((*name, format!("{value}, must be {wanted}"))),
+            None => Some((*name, format!("missing, must be {wanted}"))),
         })
     }
 }

@@ -46,7 +46,7 @@ impl<W: Write> ManifestWriter<W> {
     pub fn certificate(&mut self, entry: &str) -> Result<(), Error> {
         match self.list {
             CERTIFICATES => self.line(entry),
-            _ => Err(Error("manifest: certificates stand before refusals".into())),
+            _ => Err(Error("manifest: certificates must precede refusals".into())),
         }
     }
 
@@ -251,7 +251,7 @@ impl<R: Read> Lines<R> {
 
     fn unexpected(&self) -> Error {
         Error(format!(
-            "{}: line {} is not what keyrite writes there; the file was changed or cut off",
+            "{}: line {} is not as keyrite writes it; the file was modified or truncated",
             super::MANIFEST,
             self.number
         ))

@@ -107,8 +107,9 @@ pub fn manifest_keys(keys: &[StoredKey], ceremony: i64, created: DateTime) -> Ve
 /// Returns the head of a release in the ledger, after verifying that a manifest key of the ledger signed its
 /// manifest and that it refers to the previous release.
 pub fn check_seal(ledger: &Ledger, release: &ReleaseRow) -> Result<Head, Failure> {
-    let wrong =
-        |why: String| Failure::fault(format!("ledger: release {}: {why}; it was changed", release.sequence));
+    let wrong = |why: String| {
+        Failure::fault(format!("ledger: release {}: {why}; the ledger was modified", release.sequence))
+    };
     let head: Head = serde_json::from_str(&release.head).map_err(|e| wrong(e.to_string()))?;
     let signer = verify_manifest(&release.manifest, &release.signature).map_err(|e| wrong(e.0))?;
     let signed = |key: &StoredKey| {
@@ -121,7 +122,7 @@ pub fn check_seal(ledger: &Ledger, release: &ReleaseRow) -> Result<Head, Failure
     if head.sequence == release.sequence && head.previous_manifest_sha256 == before {
         Ok(head)
     } else {
-        Err(wrong("does not follow the release before it".into()))
+        Err(wrong("does not follow the previous release".into()))
     }
 }
 
@@ -146,7 +147,7 @@ fn transcript_until(ledger: &Ledger, ceremony: i64, digest: Digest) -> Result<Sp
     if found {
         Ok(Spool { file, size, digest })
     } else {
-        Err(Failure::fault("ledger: its transcript is not the one that was sealed"))
+        Err(Failure::fault("ledger: the transcript differs from the sealed one"))
     }
 }
 
@@ -179,8 +180,11 @@ fn check_signature(
     signature: &[u8],
 ) -> Result<(), Failure> {
     let (path, name) = (approval.path(), approval.authority());
-    let wrong =
-        |why| Failure::fault(format!("ledger: {path}: its certificate under {name}: {why}; it was changed"));
+    let wrong = |why| {
+        Failure::fault(format!(
+            "ledger: {path}: its certificate under {name}: {why}; the ledger was modified"
+        ))
+    };
     let issuer = issuers.get(name).ok_or_else(|| wrong("the ledger has no such authority".into()))?;
     let certificate = Certificate::from_parts(tbs, signature).map_err(|e| wrong(e.to_string()))?;
     certificate.verify_by(issuer.key()).map_err(|e| wrong(e.to_string()))
@@ -242,7 +246,7 @@ impl Written {
     pub fn finish(mut self, ledger: &mut Ledger, head: &Head, release: &ReleaseRow) -> Result<(), Failure> {
         if release.manifest != self.manifest.digest {
             return Err(Failure::fault(format!(
-                "ledger: its rows give a manifest with SHA-256 {}, the one that was signed has {}; it was changed, and what lies in {} is not a release",
+                "ledger: its rows yield a manifest with SHA-256 {}, the signed one has {}; the ledger was modified, and {} is not a release",
                 self.manifest.digest,
                 release.manifest,
                 self.out.display()

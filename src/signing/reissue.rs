@@ -41,7 +41,7 @@ pub fn reissue(
     let row = ledger.ceremony(release.ceremony)?;
     if !row.done {
         return Err(Failure::usage(format!(
-            "release {} belongs to ceremony {}, which was not finished; go on with `keyrite ceremony resume --ledger {}`",
+            "release {} belongs to ceremony {}, which is unfinished; resume it with `keyrite ceremony resume --ledger {}`",
             release.sequence,
             row.id,
             ledger.folder().display()
@@ -88,5 +88,5 @@ fn find(ledger: &Ledger, which: Which) -> Result<ReleaseRow, Failure> {
         Ok(Some(last)) => format!("; the last one is {} of ceremony {}", last.sequence, last.ceremony),
         _ => String::new(),
     };
-    found.ok_or_else(|| Failure::usage(format!("{}: holds {what}{}", ledger.folder().display(), last())))
+    found.ok_or_else(|| Failure::usage(format!("{}: has {what}{}", ledger.folder().display(), last())))
 }

@@ -29,7 +29,7 @@ fn releases_are_reissued_byte_for_byte() {
     // The output exists, or the number does not.
     lab.keyrite("release again --ledger ledger --out first").fails(2, &["first"]);
     lab.keyrite("release again --ledger ledger --out x --sequence 9").fails(2, &["no release 9", "is 3 of"]);
-    lab.keyrite("release again --ledger absent --out x").fails(2, &["absent: holds no ledger"]);
+    lab.keyrite("release again --ledger absent --out x").fails(2, &["absent: has no ledger"]);
     assert!(!lab.path("x").exists());
 }
 
@@ -45,7 +45,7 @@ fn modified_ledger_reissues_nothing() {
     let cases = [
         (
             "UPDATE request SET refusal = replace(refusal, 'NAME-DNS', 'NAME-IP')",
-            "its rows give a manifest with SHA-256",
+            "its rows yield a manifest with SHA-256",
         ),
         (
             "UPDATE release SET signature = (SELECT signature FROM release WHERE sequence = 1) WHERE sequence = 2",
@@ -53,7 +53,7 @@ fn modified_ledger_reissues_nothing() {
         ),
         (
             "UPDATE release SET (signature, manifest_sha256) = (SELECT signature, manifest_sha256 FROM release WHERE sequence = 1) WHERE sequence = 2",
-            "its rows give a manifest with SHA-256",
+            "its rows yield a manifest with SHA-256",
         ),
         (
             "UPDATE release SET signature = (eve.p7s) WHERE sequence = 2",
@@ -65,9 +65,9 @@ fn modified_ledger_reissues_nothing() {
         ),
         (
             "UPDATE release SET head = replace(head, '\"sequence\":2', '\"sequence\":5') WHERE sequence = 2",
-            "release 2: does not follow the release before it",
+            "release 2: does not follow the previous release",
         ),
-        ("DELETE FROM release WHERE sequence = 1", "release 2: does not follow the release before it"),
+        ("DELETE FROM release WHERE sequence = 1", "release 2: does not follow the previous release"),
         ("UPDATE release SET head = 'x' WHERE sequence = 2", "release 2: expected value"),
         (
             "UPDATE issued SET signature = (SELECT signature FROM issued JOIN request USING (id) WHERE path = 'web/c.csr') WHERE id = (SELECT id FROM request WHERE path = 'web/a.csr')",
@@ -77,7 +77,8 @@ fn modified_ledger_reissues_nothing() {
     for (sql, told) in cases {
         lab.run("rm", &["-rf", "x"]).ok();
         lab.edit_copy("kept", "ledger", &sql.replace("(eve.p7s)", &eve));
-        lab.keyrite("release again --ledger ledger --out x --sequence 2").fails(3, &[told, "it was changed"]);
+        lab.keyrite("release again --ledger ledger --out x --sequence 2")
+            .fails(3, &[told, "the ledger was modified"]);
         assert!(!lab.path("x/manifest.json").exists(), "what is no release has no manifest");
     }
 }

@@ -32,19 +32,19 @@ fn scripts_are_strict() {
     check(good.replace("profiles.toml", "../profiles.toml"), &["../profiles.toml", "MEDIA-NAME"]);
     check(
         good.replace("profile = \"root\"", "profile = \"server\""),
-        &["certificate profile server is of kind Leaf, required is Root"],
+        &["certificate profile server has kind Leaf, must be Root"],
     );
-    check(good.replace("profile = \"root\"", "profile = \"ghost\""), &["\"ghost\" is in no file"]);
+    check(good.replace("profile = \"root\"", "profile = \"ghost\""), &["\"ghost\" is not in any file"]);
     check(good.replace("days = 3650", "days = 3651"), &["days is 3651", "allows 1 to 3650"]);
     check(good.replace("\"O=Test\"", "\"X=Test\""), &["X=Test"]);
     check(good.replace("key = \"ecdsa-p256\"", "key = \"rsa-1024\""), &["rsa-1024"]);
     check(
         good.replace("[[step]]\nact = \"open-token\"\n", ""),
-        &["step 2 (inventory): needs the step open-token before it"],
+        &["step 2 (inventory): requires an earlier step open-token"],
     );
     check(
         good.replace("issuer = \"root-ca\"", "issuer = \"root-ca\"\n[[step]]\nact = \"issue\""),
-        &["needs the step review"],
+        &["requires an earlier step review"],
     );
     lab.ceremony("none.toml", "--out out").fails(2, &["none.toml"]);
     // Script text is escaped before it reaches the terminal.
@@ -80,7 +80,7 @@ fn answers_are_complete_and_known() {
     run("plan = \"accept\"\nclok = \"accept\"\n").fails(2, &["\"clok\" is not a prompt"]);
     run(PROMPTS).fails(2, &["wants 1 operator, the answers file names 0 in [people]"]);
     run(&format!("{PROMPTS}[people]\noperator = [\"\\u001b[2J\"]\n"))
-        .fails(2, &["a name has 2 to 60 letters"]);
+        .fails(2, &["a name must have 2 to 60 letters"]);
     run("plan = \"accept\"\nclock = \"1999-01-01\"\ncreate = \"accept\"\nmanifest = \"accept\"\n[people]\noperator = [\"Ann Example\"]\n")
         .fails(1, &["clock is \"1999-01-01\", the ceremony asks for"]);
     assert!(!lab.path("out").exists());
@@ -330,8 +330,8 @@ fn existing_output() {
     lab.keyrite("ceremony resume --ledger notaledger --answers sign.toml").fails(2, &["answers"]);
     lab.run("mv", &["ledger", "kept"]).ok();
     lab.run("mv", &["notaledger", "ledger"]).ok();
-    lab.resume().fails(2, &["holds no ledger"]);
-    lab.sign("in", "out2").fails(2, &["holds no ledger and is not empty"]);
+    lab.resume().fails(2, &["has no ledger"]);
+    lab.sign("in", "out2").fails(2, &["has no ledger and is not empty"]);
     lab.run("rm", &["-r", "ledger"]).ok();
     lab.run("mv", &["kept", "ledger"]).ok();
     std::fs::create_dir(lab.path("empty")).unwrap();

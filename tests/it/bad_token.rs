@@ -124,7 +124,7 @@ fn wrong_pin_is_tried_once() {
     lab.sign("in", "out").fails(2, &["PIN from pin: the first line is empty"]);
     std::fs::remove_file(lab.path("pin")).unwrap();
     lab.sign("in", "out").fails(3, &["PIN from pin: No such file"]);
-    lab.keyrite("ceremony report ledger --ceremony 3").fails(2, &["has ceremonies 1 to 2, no other"]);
+    lab.keyrite("ceremony report ledger --ceremony 3").fails(2, &["no such ceremony; the ledger has 1 to 2"]);
     lab.write("pin", format!("{PIN}\n"));
     // Nothing was signed: the ceremony was closed, a new one begins.
     lab.sign("in", "out").ok();

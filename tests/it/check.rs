@@ -33,10 +33,10 @@ fn all_unmet_preconditions_are_reported() {
         &format!("{steps}{WEB}"),
         "",
         &[
-            "s.toml: step 1 (issue): needs the step review before it",
-            "s.toml: step 2 (review): needs the step import before it",
-            "s.toml: step 3 (inventory): needs the step open-token before it",
-            "s.toml: step 4 (release): needs the step open-token before it",
+            "s.toml: step 1 (issue): requires an earlier step review",
+            "s.toml: step 2 (review): requires an earlier step import",
+            "s.toml: step 3 (inventory): requires an earlier step open-token",
+            "s.toml: step 4 (release): requires an earlier step open-token",
         ],
     );
 }
@@ -146,7 +146,7 @@ fn ledger_bundle_and_output() {
         lab.keyrite("ceremony check sign.toml --hsm absent.toml").fails(2, &["absent.toml: No such file"]);
     assert_eq!(absent.err.matches("absent.toml").count(), 1, "{}", absent.err);
     lab.keyrite("ceremony check root.toml --in in").fails(2, &["the script imports no bundle"]);
-    lab.keyrite("ceremony check sign.toml --ledger in").fails(2, &["holds no ledger and is not empty"]);
+    lab.keyrite("ceremony check sign.toml --ledger in").fails(2, &["has no ledger and is not empty"]);
     // A ledger that is missing or of the other kind, as in a run.
     lab.keyrite("ceremony check sign.toml --ledger absent")
         .fails(2, &["absent: no ledger exists, but sign.toml needs one with root-ca, manifest"]);
@@ -179,7 +179,7 @@ fn ledger_bundle_and_output() {
 #[test]
 fn too_many_steps() {
     let steps = "title = \"t\"\npurpose = \"p\"\n".to_owned() + &"[[step]]\nact = \"machine\"\n".repeat(501);
-    checked(&steps, "", &["s.toml: step: there are 501, at most 500 are performed"]);
+    checked(&steps, "", &["s.toml: step: 501 steps, must be at most 500"]);
 }
 
 /// For ledger and output, `check` and `run` have the same messages and exit codes.
@@ -192,7 +192,7 @@ fn check_and_run_agree_on_ledger_and_output() {
             .fails(code, &[text]);
         lab.sign("in", out).fails(code, &[text]);
     };
-    both("ledger/x", 2, "lies in the ledger's folder");
+    both("ledger/x", 2, "is in the ledger's folder");
     both("root", 2, "output folder is not empty");
     lab.edit("ledger", "UPDATE transcript SET line = replace(line, 'present', 'absent')");
     both("out", 3, "The ledger was modified");

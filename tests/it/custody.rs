@@ -208,7 +208,7 @@ fn killed_while_the_pin_changes() {
         let void = ran.out.contains("destroy every paper of it");
         assert_eq!(void, !changed, "{mode}: {}", ran.out);
         let report = lab.keyrite("ceremony report ledger --format markdown").ok().out;
-        assert_eq!(report.contains("the token REFUSED the PIN that its shares give"), !changed, "{report}");
+        assert_eq!(report.contains("the token REFUSED the PIN of its shares"), !changed, "{report}");
         assert!(ran.out.contains("head of the transcript"), "{}", ran.out);
         assert_eq!(lab.path("more").exists(), !changed, "{mode}");
         let hold = if changed { "shares" } else { "more" };
@@ -246,7 +246,7 @@ fn handed_out() -> Vec<(&'static str, &'static str)> {
         ("operator: type your name", "Olga Operator"),
         ("custodian 1 of 3: type your name", "Cara One"),
         ("custodian 2 of 3: type your name", "olga  OPERATOR"),
-        ("is there as operator already", "Carl Two"),
+        ("already signed in as operator", "Carl Two"),
         ("custodian 3 of 3: type your name", "Cleo Three"),
         ("Are the names right?", "yes"),
         ("type words", "{words}"),
@@ -371,7 +371,7 @@ fn shares_from_a_file_are_recorded_as_such() {
     assert_eq!(lab.read("out/transcript.jsonl").matches("\"from\":\"file\"").count(), 2);
     let report = lab.keyrite("ceremony report out --script root.toml --format markdown").ok().out;
     assert!(
-        report.contains("came from a file: nobody typed it") && !report.contains("One typed"),
+        report.contains("was read from a file: nobody typed it") && !report.contains("One typed"),
         "{report}"
     );
 }

@@ -149,7 +149,7 @@ fn clocks_clusters_and_arguments() {
         ran.fails(2, &["--within"]);
     }
     lab.keyrite("ledger due --ledger ledger --within 9999999w").fails(2, &["after the year 9999"]);
-    lab.keyrite("ledger due --ledger none").fails(2, &["none: holds no ledger"]);
+    lab.keyrite("ledger due --ledger none").fails(2, &["none: has no ledger"]);
     // After its expiry it is always listed, as ended.
     lab.clock("+400d");
     let late = due(&lab, "--within 1d");

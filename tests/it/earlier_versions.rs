@@ -64,7 +64,9 @@ fn first_version_is_continued() {
 #[test]
 fn other_versions_are_named() {
     let lab = frozen();
-    for (version, whose) in [(6, "an older keyrite wrote it"), (99, "a newer keyrite wrote it")] {
+    for (version, whose) in
+        [(6, "it was written by an older keyrite"), (99, "it was written by a newer keyrite")]
+    {
         lab.edit_copy("ledger", "other", &format!("PRAGMA user_version = {version}"));
         for command in
             ["audit other", "ledger due --ledger other", "release again --ledger other --out again"]
@@ -139,23 +141,23 @@ fn older_ledger_is_upgraded_and_continued() {
 fn refused_upgrades() {
     let lab = frozen();
     for (sql, why) in [
-        ("PRAGMA user_version = 7", "the newest there is: nothing is to be upgraded"),
-        ("PRAGMA user_version = 3", "from before the first that can be upgraded"),
-        ("PRAGMA user_version = 99", "which a newer keyrite wrote"),
+        ("PRAGMA user_version = 7", "no upgrade is needed"),
+        ("PRAGMA user_version = 3", "which cannot be upgraded"),
+        ("PRAGMA user_version = 99", "written by a newer keyrite"),
         ("PRAGMA application_id = 1", "is not a ledger"),
         (
             "DROP INDEX renewal_of; PRAGMA user_version = 6; UPDATE request SET path = path || 'x' WHERE id = 4",
             "was modified",
         ),
-        ("DROP INDEX renewal_of; DROP TABLE issued; PRAGMA user_version = 6", "is not what keyrite made"),
+        ("DROP INDEX renewal_of; DROP TABLE issued; PRAGMA user_version = 6", "is not as keyrite created it"),
     ] {
         lab.edit_copy("ledger", "older", sql);
         let refused = upgraded(&lab, "newer").unwrap_err().text;
         assert!(refused.contains(why), "{sql}: {refused}");
         assert!(!lab.path("newer").exists(), "{sql}");
     }
-    lab.keyrite("ledger upgrade ledger --out newer").fails(2, &["nothing is to be upgraded"]);
-    lab.keyrite("ledger upgrade root --out newer").fails(2, &["root: holds no ledger"]);
+    lab.keyrite("ledger upgrade ledger --out newer").fails(2, &["no upgrade is needed"]);
+    lab.keyrite("ledger upgrade root --out newer").fails(2, &["root: has no ledger"]);
     lab.edit_copy("ledger", "older", "DROP INDEX renewal_of; PRAGMA user_version = 6");
     let taken = upgraded(&lab, "more").unwrap_err().text;
     assert!(taken.contains("more: exists; name a new folder"), "{taken}");

@@ -89,7 +89,7 @@ impl Ceremony {
                 );
                 last = lab.keyrite(&format!("{} --answers answers.toml --pin-file pin", self.resume));
             }
-            let none = last.err.contains("nothing to resume") || last.err.contains("holds no ledger");
+            let none = last.err.contains("nothing to resume") || last.err.contains("has no ledger");
             if last.code == 2 && none {
                 last = match (self.done)(&lab) {
                     true => Ran { code: 0, ..last },

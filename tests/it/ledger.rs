@@ -49,7 +49,7 @@ fn foreign_files_in_the_ledger_folder() {
     let cases = [
         (
             "cp journal ledger/ledger.sqlite-journal",
-            "ledger/ledger.sqlite-journal: SQLite would write over the ledger",
+            "ledger/ledger.sqlite-journal: SQLite would apply this journal",
         ),
         ("touch ledger/ledger.sqlite-journal", "ledger/ledger.sqlite-journal: "),
         ("touch ledger/ledger.sqlite.bak", "ledger/ledger.sqlite.bak: is not keyrite's"),
@@ -89,7 +89,7 @@ fn foreign_files_in_the_ledger_folder() {
     }
     edit(&lab, "");
     // keyrite itself creates no other files.
-    let told = ["lies in the ledger's folder, which is for the ledger alone"];
+    let told = ["is in the ledger's folder, which must have no other files"];
     lab.sign("in", "ledger/out.tar").fails(2, &told);
     lab.run("ln", &["-s", "ledger", "link"]).ok();
     lab.keyrite("release again --ledger ledger --out link/out").fails(2, &told);
@@ -137,9 +137,9 @@ fn oversized_data_is_not_read() {
         format!("UPDATE transcript SET line = format('%{length}s', line) WHERE ceremony = 1 AND number = 3")
     };
     let cases = [
-        (line(9 << 20), "ceremony 1: a line of its transcript has"),
-        (line(65 << 20), "a value in it is larger than any may be, 64 MiB"),
-        (format!("UPDATE ceremony SET plan = format('%{}s', 'x')", 65 << 20), "a value in it is larger"),
+        (line(9 << 20), "ceremony 1: a transcript line has"),
+        (line(65 << 20), "a value exceeds the maximum of 64 MiB"),
+        (format!("UPDATE ceremony SET plan = format('%{}s', 'x')", 65 << 20), "a value exceeds the maximum"),
     ];
     for (sql, told) in &cases {
         edit(&lab, sql);
@@ -164,7 +164,10 @@ fn oversized_data_is_not_read() {
         );
         lab.run("unshare", &["--mount", "sh", "-c", &command])
     };
-    due("16m").fails(2, &["temporary: has 16 MiB free, and 17 MiB are needed", "let TMPDIR name a folder"]);
+    due("16m").fails(
+        2,
+        &["temporary: has 16 MiB free, a copy of the ledger needs 17 MiB", "set TMPDIR to a folder"],
+    );
     assert!(!due("24m").ok().out.contains("keyrite-reading"));
     lab.run("truncate", &["-s", "65G", "ledger/ledger.sqlite-wal"]).ok();
     let told = ["ledger/ledger.sqlite-wal: is longer than 64 GiB"];

@@ -184,7 +184,7 @@ fn report_lists_issued_and_refused() {
     let first = lab.keyrite("ceremony report ledger --ceremony 1 --format markdown").ok().out;
     assert!(first.contains("key root-ca generated in the token"), "{first}");
     // Nothing was issued; the created keys are listed.
-    assert!(first.contains("Issued: 0") && first.contains("Keys made: 2"), "{first}");
+    assert!(first.contains("Issued: 0") && first.contains("Keys created: 2"), "{first}");
     assert!(first.contains("- **root-ca** authority CN=Test Root,O=Test: root under root-ca"), "{first}");
     golden("report.md", &masked(&lab, &by_release));
     lab.keyrite("ceremony report out --script root.toml").fails(2, &["the ceremony ran"]);

@@ -100,7 +100,7 @@ fn invalid_pauses() {
     let script = lab.read("root.toml");
     for (bad, why) in [
         ("seals = [\"safe\", \"safe\"]", "duplicate label \"safe\""),
-        ("seals = [\"\"]", "is not 1 to 60 printable ASCII characters"),
+        ("seals = [\"\"]", "must be 1 to 60 printable ASCII characters"),
         ("by = \"witness\"\nseals = [\"safe\"]", "by is witness, [people] has none"),
         ("seal = [\"safe\"]", "unknown field"),
     ] {

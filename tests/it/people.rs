@@ -155,8 +155,8 @@ fn confirmations_are_recorded() {
         3..4,
         [
             (steps[3].0, "WIM  witness"),
-            ("is there as witness already", "W"),
-            ("a name has 2 to 60", "Wanda Witness"),
+            ("already signed in as witness", "W"),
+            ("a name must have 2 to 60", "Wanda Witness"),
         ],
     );
     steps.retain(|(_, line)| !line.is_empty());
@@ -251,14 +251,14 @@ fn missing_and_duplicate_people_are_refused() {
     };
     let bad: [(&str, &[&str]); 7] = [
         ("[people]\noperator = 0\n", &["operator is 0", "at least 1"]),
-        ("[people]\nwitness = 17\n", &["witness is 17, at most 16"]),
+        ("[people]\nwitness = 17\n", &["witness is 17, must be at most 16"]),
         ("[people]\nnotary = 1\n", &["notary"]),
-        ("[people]\nconfirm = { witness = 1 }\n", &["confirm asks for 1 witness, [people] has 0"]),
-        ("[people]\nconfirm = {}\n", &["confirm names nobody"]),
+        ("[people]\nconfirm = { witness = 1 }\n", &["confirm requires 1 witness, [people] has 0"]),
+        ("[people]\nconfirm = {}\n", &["confirm is empty"]),
         ("[people]\nmay_share = [[\"operator\", \"witness\"]]\n", &["may_share pairs operator with witness"]),
         (
             "[people]\nwitness = 1\nmay_share = [[\"operator\", \"witness\"]]\nconfirm = { operator = 1, witness = 1 }\n",
-            &["whom may_share allows to be one person"],
+            &["which may_share allows one person to hold"],
         ),
     ];
     for (people, texts) in bad {
@@ -279,7 +279,7 @@ fn missing_and_duplicate_people_are_refused() {
     )
     .fails(2, &["threshold is 1 of 3"]);
     check("", "act = \"open-token\"", "act = \"open-token\"\npin = \"shares\"")
-        .fails(2, &["needs the custodians"]);
+        .fails(2, &["requires at least 2 custodians"]);
     // One person in two roles, from an answers file.
     let answers = lab
         .read_shipped("answers-accept.toml")
@@ -301,14 +301,14 @@ fn names_are_read_back_and_corrected() {
         [
             ("administrator: type your name", "12345678"),
             ("more letters than digits", "help"),
-            ("that is not a name", "Olga Operater"),
+            ("this word is not accepted as a name", "Olga Operater"),
             ("operator: type your name", "Olga Operator"),
             ("witness 1 of 2: type your name", "Wim Witness"),
             ("witness 2 of 2: type your name", "Wanda Witness"),
             ("Are the names right?", "5"),
             ("neither", "1"),
             ("administrator: type your name", "Wim Witness"),
-            ("is there as witness already", "Olga Operator"),
+            ("already signed in as witness", "Olga Operator"),
             ("Are the names right?", ""),
             ("neither", "YES"),
         ],
@@ -332,7 +332,7 @@ fn names_are_read_back_and_corrected() {
     lab.keyrite(
         &format!("{RUN} --ledger other --answers a.toml --pin-file pin").replace("--ledger ledger ", ""),
     )
-    .fails(2, &["operator 1: that is not a name"]);
+    .fails(2, &["operator 1: a name must have more letters than digits"]);
 }
 
 /// The whole digest in the answers file is accepted, another one is not.

@@ -23,7 +23,7 @@ impl Perform for step::Release {
 impl Conductor<'_> {
     fn publish(&mut self, manifest_key: &str) -> Result<(), Failure> {
         let Some(out) = self.setup.out.clone() else {
-            return Err(Failure::fault("the ledger names no place for the release"));
+            return Err(Failure::fault("the ledger has no path for the release"));
         };
         let sealed = self.ledger.release(self.id)?;
         let head = match &sealed {

@@ -203,7 +203,7 @@ fn keep(target: &Path, mut wanted: impl Read, size: u64) -> Result<bool, Error> 
     let fault = |e: std::io::Error| Error::fault(target.display(), e);
     let taken = || {
         Error::Refused(format!(
-            "{}: holds something else already; name an empty output folder",
+            "{}: exists with different contents; name an empty output folder",
             target.display()
         ))
     };

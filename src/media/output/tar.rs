@@ -200,7 +200,7 @@ impl Tar {
             }
             Ok(_) => {
                 return Err(Error::Refused(format!(
-                    "{}: holds something else already; move it away",
+                    "{}: exists with different contents; move it away",
                     target.display()
                 )));
             }

@@ -71,7 +71,7 @@ impl Rules for CreateAuthority {
     }
 
     fn explanation(&self) -> &'static str {
-        "Makes an authority's key in the token and issues its certificate. Read the name aloud and type it."
+        "Generates an authority's key in the token and issues its certificate. Read the name aloud and type it."
     }
 
     fn paper(&self) -> OnPaper {

@@ -68,7 +68,7 @@ impl Rules for CreateManifestKey {
     }
 
     fn explanation(&self) -> &'static str {
-        "Makes the key that signs manifests, and its certificate. Read the name aloud and type it."
+        "Generates the key that signs manifests, and issues its certificate. Read the name aloud and type it."
     }
 
     fn paper(&self) -> OnPaper {

@@ -28,12 +28,12 @@ impl Rules for Custody {
         let Self { threshold, shares } = self;
         if !(2..=9).contains(threshold) || threshold > shares {
             return Err(format!(
-                "threshold is {threshold} of {shares} shares, required is 2 to 9 and no more than there are"
+                "threshold is {threshold} of {shares} shares, must be 2 to 9 and at most the number of shares"
             ));
         }
         if *shares > roles.custodian {
             return Err(format!(
-                "{shares} shares go to as many custodians, [people] has {}",
+                "{shares} shares require as many custodians, [people] has {}",
                 roles.custodian
             ));
         }
@@ -54,13 +54,13 @@ impl Rules for Custody {
     }
 
     fn explanation(&self) -> &'static str {
-        "Makes a new PIN. Each custodian alone sees one share, writes it down and types it back."
+        "Generates a new PIN. Each custodian, alone, sees one share, writes it down and types it back."
     }
 
     fn paper(&self) -> OnPaper {
         let paper = OnPaper::new(
             [
-                "Each custodian alone writes the share down, types it back, and seals it".into(),
+                "Each custodian, alone, writes the share down, types it back, and seals it".into(),
                 question::custody(self.shares, "[set]"),
             ],
             ["One share at a time, to one custodian"],
@@ -79,7 +79,7 @@ impl Rules for Custody {
             Ok(())
         } else {
             Err(format!(
-                "handed out {} shares, any {threshold} of which open the token, to {} people; the script wants {}, {} and {}",
+                "handed out {} shares, any {threshold} of which open the token, to {} people; the script requires {}, {} and {}",
                 shares.len(),
                 different.len(),
                 self.shares,
@@ -92,7 +92,7 @@ impl Rules for Custody {
     fn is_done(&self, state: &State, _: &[&Event]) -> Result<(), String> {
         match state.pin {
             Some(PinChange::Changed(_)) => Ok(()),
-            _ => Err("the token did not get the PIN of the last shares".into()),
+            _ => Err("the token did not receive the PIN of the last set of shares".into()),
         }
     }
 }

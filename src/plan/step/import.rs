@@ -25,14 +25,14 @@ impl Rules for Import {
     }
 
     fn explanation(&self) -> &'static str {
-        "Counts the requests that came in and shows their digest. Compare it with the one on paper."
+        "Shows the number of requests and their digest. Compare the digest with the one on paper."
     }
 
     fn paper(&self) -> OnPaper {
         OnPaper::new(
             [question::compare("bundle", &BLANKS)],
             [
-                "How many requests came in, and what their indexes say",
+                "The number of requests, and the contents of their indexes",
                 "Bundle digest in groups of digits and in words",
             ],
             ["The bundle digest"],

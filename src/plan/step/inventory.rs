@@ -38,17 +38,14 @@ impl Rules for Inventory {
     }
 
     fn explanation(&self) -> &'static str {
-        "Lists what is on the token and proves its keys. Look for what you do not know."
+        "Lists the objects on the token and proves its keys. Look for unknown objects."
     }
 
     fn paper(&self) -> OnPaper {
         OnPaper::new(
             ["Compare the list with the one of the last ceremony".into()],
-            [
-                "Each object of the token; what the ledger does not know is marked",
-                "The keys that were proved",
-            ],
-            ["How many objects there are, and any that nobody knows"],
+            ["Each object on the token; those unknown to the ledger are marked", "The keys that were proved"],
+            ["The number of objects, and any unknown ones"],
         )
     }
 }

@@ -21,14 +21,14 @@ impl Rules for Issue {
     }
 
     fn explanation(&self) -> &'static str {
-        "Signs what was reviewed. Nobody has to do anything; it may take a while."
+        "Signs the reviewed certificates. Nobody has to do anything; it may take a while."
     }
 
     fn paper(&self) -> OnPaper {
         OnPaper::new(
             ["Wait".into()],
-            ["Progress, then how many certificates were issued"],
-            ["How many certificates were issued"],
+            ["Progress, then the number of certificates issued"],
+            ["The number of certificates issued"],
         )
     }
 }

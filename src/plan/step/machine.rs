@@ -44,7 +44,7 @@ impl Rules for Machine {
 
     fn paper(&self) -> OnPaper {
         OnPaper::new(
-            ["See that no network cable is in and no radio is on".into(), question::clock("[time]")],
+            ["Check that no network cable is connected and no radio is on".into(), question::clock("[time]")],
             ["Kernel, network interfaces that are up, swap, locked memory, loader variables, the clock"],
             ["Date and time in UTC"],
         )

@@ -83,7 +83,7 @@ impl<'de> Deserialize<'de> for Step {
         let confirm = table.remove("confirm").map(Count::deserialize).transpose().map_err(wrong)?;
         let act = Act::deserialize(table).map_err(wrong)?;
         if confirm.is_some() && !act.rules().is_confirmed() {
-            Err(de::Error::custom(format!("a step {} is not confirmed: leave out confirm", act.name())))
+            Err(de::Error::custom(format!("a step {} is not confirmed; remove confirm", act.name())))
         } else {
             Ok(Self { act, confirm })
         }
@@ -181,16 +181,16 @@ pub trait Rules {
 pub fn not_asked(event: &Event) -> Result<(), String> {
     match event {
         Event::Statement(found) => Err(format!(
-            "wrote down the {} {:?} of a {}, which the script does not ask there",
+            "recorded the {} {:?} of a {}, which the script does not ask for in this step",
             found.kind.as_str(),
             found.label,
             found.role.as_str()
         )),
         Event::Custody(events::Custody::HandedOut { set, .. }) => {
-            Err(format!("handed out the shares of set {set}, which the script does not ask"))
+            Err(format!("handed out the shares of set {set}, which the script does not ask for"))
         }
         Event::Certificate(key) => {
-            Err(format!("made the certificate of {}, where the script has none", key.name))
+            Err(format!("issued the certificate of {}, which the script does not have", key.name))
         }
         _ => Ok(()),
     }
@@ -282,16 +282,13 @@ impl KeySpec {
         let (name, profile, days) = (&self.name, &self.profile, self.days);
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         if name.is_empty() || name.len() > 32 || !name.bytes().all(plain) {
-            return Err(format!("name {name:?} is not 1 to 32 of a-z, 0-9 and -"));
+            return Err(format!("name {name:?} must be 1 to 32 characters of a-z, 0-9 and -"));
         }
-        let found = profiles
-            .get(profile)
-            .ok_or_else(|| format!("certificate profile {profile:?} is in no file that the script names"))?;
+        let found = profiles.get(profile).ok_or_else(|| {
+            format!("certificate profile {profile:?} is not in any file that the script names")
+        })?;
         if found.kind != kind {
-            return Err(format!(
-                "certificate profile {profile} is of kind {:?}, required is {kind:?}",
-                found.kind
-            ));
+            return Err(format!("certificate profile {profile} has kind {:?}, must be {kind:?}", found.kind));
         }
         if days == 0 || days > found.days {
             return Err(format!("days is {days}, certificate profile {profile} allows 1 to {}", found.days));
@@ -310,7 +307,7 @@ impl KeySpec {
             ("Key", self.key.to_string()),
             ("Certificate profile", self.profile.clone()),
             ("Days", self.days.to_string()),
-            ("Issuer", self.issuer.clone().unwrap_or_else(|| "itself: a root".into())),
+            ("Issuer", self.issuer.clone().unwrap_or_else(|| "itself (root)".into())),
         ];
         let paper = OnPaper::new(
             [question::create(&self.name)],
@@ -337,9 +334,9 @@ impl KeySpec {
     fn is_done(&self, state: &State) -> Result<(), String> {
         let mut made = state.keys.iter().filter(|key| key.name == self.name && !key.withdrawn);
         match made.next() {
-            Some(key) if key.generated.is_none() => Err("the transcript has no key of it".into()),
+            Some(key) if key.generated.is_none() => Err("the transcript has no generated key for it".into()),
             Some(key) if key.certificate.is_some() => Ok(()),
-            _ => Err("the transcript has no certificate of it".into()),
+            _ => Err("the transcript has no certificate for it".into()),
         }
     }
 }

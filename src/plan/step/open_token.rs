@@ -37,10 +37,7 @@ impl Rules for OpenToken {
 
     fn check(&self, roles: &Roles, _: &ProfileFile) -> Result<(), String> {
         if self.pin == PinRule::Shares && roles.custodian < 2 {
-            Err(format!(
-                "pin = \"shares\" needs the custodians who hold them, [people] has {}",
-                roles.custodian
-            ))
+            Err(format!("pin = \"shares\" requires at least 2 custodians, [people] has {}", roles.custodian))
         } else {
             Ok(())
         }
@@ -48,7 +45,7 @@ impl Rules for OpenToken {
 
     fn explanation(&self) -> &'static str {
         match self.pin {
-            PinRule::Typed => "Opens the token. Whoever holds the PIN types it; it is not shown.",
+            PinRule::Typed => "Opens the token. The holder of the PIN types it; it is not shown.",
             PinRule::Shares => "Opens the token. Custodians type their shares of the PIN, one after another.",
         }
     }
@@ -57,7 +54,7 @@ impl Rules for OpenToken {
         OnPaper::new(
             [
                 "Compare label and serial with the token in front of you".into(),
-                "Type what opens it; it is not shown".into(),
+                "Type the PIN or the shares; they are not shown".into(),
             ],
             ["Label, serial, manufacturer and model of the token"],
             ["The token's serial"],

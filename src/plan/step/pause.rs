@@ -100,7 +100,7 @@ impl Rules for Pause {
         };
         match self.seals.iter().find(|label| !same(label)) {
             None => Ok(()),
-            Some(label) => Err(format!("the number of the seal {label:?} is not the one that it had")),
+            Some(label) => Err(format!("the number of the seal {label:?} changed")),
         }
     }
 }

@@ -36,7 +36,7 @@ impl Record {
     /// Returns the instruction to the person.
     pub fn ask(&self) -> &str {
         self.ask.as_deref().unwrap_or(match self.kind {
-            StatementKind::Statement => "say it aloud and type what you state, in one line",
+            StatementKind::Statement => "say your statement aloud and type it, in one line",
             StatementKind::Serial => "read the serial number aloud and type it",
             StatementKind::Seal => "read the number of the seal aloud and type it",
             StatementKind::PhotographSha256 => "type the SHA-256 of the photograph",
@@ -61,9 +61,9 @@ impl Record {
 
 fn bounded(typed: &str, longest: usize) -> Result<String, String> {
     match typed.chars().count() {
-        0 => Err("nothing was typed".into()),
-        length if length > longest => Err(format!("{length} characters, at most {longest}")),
-        _ if typed.chars().any(char::is_control) => Err("a control character is in it".into()),
+        0 => Err("empty input".into()),
+        length if length > longest => Err(format!("{length} characters, must be at most {longest}")),
+        _ if typed.chars().any(char::is_control) => Err("contains a control character".into()),
         _ => Ok(typed.to_owned()),
     }
 }
@@ -88,11 +88,11 @@ impl Rules for Record {
             return Err(format!("by is {}, [people] has none", by.as_str()));
         }
         if label.is_empty() || label.len() > 60 || !printable(label) {
-            return Err(format!("label {label:?} is not 1 to 60 printable ASCII characters"));
+            return Err(format!("label {label:?} must be 1 to 60 printable ASCII characters"));
         }
         match ask {
             Some(ask) if ask.is_empty() || ask.len() > 300 || !printable(ask) => {
-                Err(format!("ask {ask:?} is not 1 to 300 printable ASCII characters"))
+                Err(format!("ask {ask:?} must be 1 to 300 printable ASCII characters"))
             }
             _ => Ok(()),
         }
@@ -103,15 +103,15 @@ impl Rules for Record {
     }
 
     fn explanation(&self) -> &'static str {
-        "Writes down what one of you says or reads off."
+        "Records what one of you states or reads off."
     }
 
     fn paper(&self) -> OnPaper {
-        let paper = OnPaper::new([self.ask().to_owned()], ["What was written down"], ["The same"]);
+        let paper = OnPaper::new([self.ask().to_owned()], ["The recorded text"], ["The same"]);
         let facts = vec![
             ("What", format!("{} of {}", self.kind.as_str(), self.label)),
-            ("Said by", self.by.as_str().to_owned()),
-            ("As it was said", String::new()),
+            ("Stated by", self.by.as_str().to_owned()),
+            ("Statement", String::new()),
             ("", String::new()),
         ];
         OnPaper { facts, ..paper }
@@ -132,7 +132,7 @@ impl Rules for Record {
         if events.iter().any(|event| matches!(event, Event::Statement(_))) {
             Ok(())
         } else {
-            Err("nothing was written down".into())
+            Err("nothing was recorded".into())
         }
     }
 }

@@ -51,7 +51,7 @@ impl Rules for Review {
         OnPaper::new(
             ["Read what will be issued and what is refused, and why".into(), question::review("[n]", "[m]")],
             ["Each request with its certificate profile, authority, subject and names, or its refusal"],
-            ["How many are issued and how many refused"],
+            ["The numbers of issued and refused requests"],
         )
     }
 }
