@@ -351,7 +351,7 @@ fn answers_may_pin_the_plan() {
         );
         lab.keyrite(&format!("{RUN} --answers a.toml --pin-file pin"))
     };
-    run(&"0".repeat(64)).fails(1, &["the ceremony asks for", digest]);
+    run(&"0".repeat(64)).fails(1, &["the ceremony expects", digest]);
     run(digest).ok();
 }
 
