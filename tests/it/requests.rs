@@ -154,7 +154,10 @@ fn sequence_numbers_only_increase() {
         match code {
             0 => _ = ran.ok(),
             _ => {
-                _ = ran.fails(1, &[&format!("sequence is {sequence}, the ledger already has 7"), "[BUNDLE-SEQUENCE]"])
+                _ = ran.fails(
+                    1,
+                    &[&format!("sequence is {sequence}, the ledger already has 7"), "[BUNDLE-SEQUENCE]"],
+                )
             }
         }
     }
