@@ -11,7 +11,7 @@
 mod support;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use support::{imports, repository, walk};
 
@@ -207,4 +207,39 @@ fn readme_is_short_and_links_are_valid() {
             assert!(there, "{}: {link} leads nowhere", page.display());
         }
     }
+}
+
+/// Files that pages name exist, and the line counts of the reading order are right to a tenth.
+#[test]
+fn named_source_files_exist_and_line_counts_are_right() {
+    let root = repository();
+    let pages = walk(&root.join("docs")).into_iter().chain(walk(&root.join("ceremony"))).chain([
+        root.join("README.md"),
+        root.join("ARCHITECTURE.md"),
+        root.join("CONTRIBUTING.md"),
+    ]);
+    for page in pages.filter(|page| page.extension().is_some_and(|ending| ending == "md")) {
+        for line in fs::read_to_string(&page).unwrap().lines() {
+            let named = line.split('`').skip(1).step_by(2).filter(|word| {
+                word.starts_with("src/") && !word.contains("NAME") && !word.contains(char::is_whitespace)
+            });
+            let files: Vec<PathBuf> = named.map(|name| root.join(name)).collect();
+            for file in &files {
+                assert!(file.exists(), "{}: there is no {}", page.display(), file.display());
+            }
+            let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+            let Some(Ok(written)) = cells.last().map(|cell| cell.replace(',', "").parse::<usize>()) else {
+                continue;
+            };
+            let counted: usize = files.iter().map(|file| lines_of(file)).sum();
+            let right = written.abs_diff(counted) <= counted / 10;
+            assert!(right, "{}: {line}\nthese files have {counted} lines", page.display());
+        }
+    }
+}
+
+/// Counts the lines of a file, or of all files in a folder.
+fn lines_of(path: &Path) -> usize {
+    let files = if path.is_dir() { walk(path) } else { vec![path.to_owned()] };
+    files.iter().map(|file| fs::read_to_string(file).unwrap().lines().count()).sum()
 }

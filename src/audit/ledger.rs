@@ -13,7 +13,7 @@ use super::reading::{Reading, approved};
 use super::{Order, Section, release, transcript};
 use crate::digest::Digest;
 use crate::failure::Failure;
-use crate::ledger::{self, CeremonyRow, Ledger, ReleaseRow, StoredKey};
+use crate::ledger::{self, CeremonyRow, Ledger, ReleaseRow, Rows, StoredKey};
 use crate::plan::{Plan, Setup};
 use crate::record::{FIRST, KeyRole, Release};
 use crate::release::{Head, verify_manifest};
@@ -142,8 +142,8 @@ impl LedgerAudit<'_> {
             Ok(())
         })?;
         if let Some(older) = reading.state.upgraded {
-            serials.skip_rows();
-            self.section.compared("AUDIT-CHAIN", upgraded(&row, &reading, &what));
+            let owned = owned(ledger, id)?;
+            self.section.compared("AUDIT-CHAIN", upgraded(&row, &reading, owned, &what));
             self.section.note(format!(
                 "{what}: is an upgrade, the ledger was copied from one of version {}, whose database had SHA-256 {}; compare it with the older ledger, which is kept",
                 older.from_version, older.database_sha256
@@ -328,15 +328,35 @@ fn ended(row: &CeremonyRow, reading: &Reading) -> Result<String, String> {
     }
 }
 
-/// Checks that the record of an upgrade is the only one and carries the head of the older ledger.
-fn upgraded(row: &CeremonyRow, reading: &Reading, what: &str) -> Result<String, String> {
+/// Returns what a ceremony has besides its transcript, if anything.
+fn owned(ledger: &Ledger, id: i64) -> Result<Option<&'static str>, Failure> {
+    let (before, last) = (ledger.before(id)?, ledger.last_row(id)?);
+    let found = [
+        ("a key", ledger.keys()?.iter().any(|key| key.ceremony == id)),
+        ("a request", ledger.rows_after(Rows::All, before, 1)?.iter().any(|row| row.id <= last)),
+        ("an index", !ledger.indexes(id)?.is_empty()),
+        ("a release", ledger.release(id)?.is_some()),
+    ];
+    Ok(found.into_iter().find_map(|(what, found)| found.then_some(what)))
+}
+
+/// Checks that the record of an upgrade is all that its ceremony has, and carries the head of the older
+/// ledger.
+fn upgraded(row: &CeremonyRow, reading: &Reading, owned: Option<&str>, what: &str) -> Result<String, String> {
     let older = reading.state.upgraded.map(|older| older.head);
+    if let Some(owned) = owned {
+        return Err(format!("{what}: is an upgrade, but has {owned}"));
+    }
     match &reading.broken {
         Some(broken) => Err(format!("{what}: {broken}")),
         None if older != reading.previous || reading.lines != 1 => {
             Err(format!("{what}: the record of an upgrade does not follow the older ledger"))
         }
-        None if !row.done || !row.plan.is_empty() => {
+        None if !row.done
+            || !row.plan.is_empty()
+            || row.cluster.is_some()
+            || (row.approved, row.refused) != (0, 0) =>
+        {
             Err(format!("{what}: has more than the record of an upgrade"))
         }
         None => Ok(format!("{what}: 1 record, which carries the head of the older ledger")),

@@ -85,7 +85,7 @@ impl Conductor<'_> {
             };
             let reserved = Reserved::of(&row.reserved.as_ref().ok_or_else(other)?.tbs)?;
             let tbs = parts(reserved.serial, reserved.start)?;
-            return row.reservation(tbs).ok_or_else(other);
+            return self.ledger.reservation(row.id, tbs)?.ok_or_else(other);
         }
         let row = self.ledger.next_row()?;
         let system = self.environment.random()?;

@@ -7,13 +7,11 @@
 mod abandon;
 mod answers;
 mod ask;
+mod bundles;
 mod checks;
 mod conductor;
 mod create_key;
 mod facts;
-mod admission;
-mod import;
-mod intake;
 mod key_pair;
 mod log_in;
 mod room;
@@ -23,7 +21,6 @@ mod run;
 mod step;
 mod transcript;
 mod upgrade;
-mod verdict;
 mod sign_in;
 
 use std::sync::{Arc, OnceLock};
@@ -32,15 +29,14 @@ use der::DateTime;
 
 pub use abandon::abandon;
 pub use answers::Answers;
+pub use bundles::{Judged, SHOWN, Verdict, judge_bundles};
 pub use conductor::Conductor;
-pub use import::SHOWN;
 pub use preflight::{Start, check_bundles, keys_from_before};
 pub use resume::resume;
 pub use room::{Answer, Question, Reply, Room, Secret, SecretReply, Wanted};
 pub use run::{Interrupted, Outcome};
 pub use step::issue_lines;
 pub use upgrade::upgrade;
-pub use verdict::{Judged, Verdict, judge_bundles};
 
 use crate::digest::Digest;
 use crate::failure::Failure;

@@ -12,7 +12,7 @@ use super::{check, paper, stop, token};
 use crate::ceremony::{self, Conductor, Interrupted, Outcome, Room, Start, abandon};
 use crate::cli::environment::environment;
 use crate::failure::{Failure, Kind};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, OpenCeremony};
 use crate::plan::Plan;
 use crate::record::count;
 use crate::token::Selector;
@@ -148,14 +148,17 @@ fn resume(arguments: Resume) -> Result<(), Failure> {
     let environment = environment();
     let mut room = arguments.common.room()?;
     let ledger = Ledger::open(&arguments.ledger)?;
-    let signed = match ledger.open_ceremony() {
-        Ok(Some(open)) => ledger.reservations(open.id).is_ok_and(|count| count > 0),
-        _ => false,
-    };
+    let signed = may_have_signed(&ledger);
     stop::listen();
     let conductor = ceremony::resume(ledger, arguments.common.accept_final_try, &environment, &mut *room)
         .map_err(|error| if signed { after_signing(error, &arguments.ledger) } else { error })?;
     finish(conductor, &arguments.ledger)
+}
+
+/// Whether something may have been signed in the unfinished ceremony; assumed when its records cannot be read.
+fn may_have_signed(ledger: &Ledger) -> bool {
+    let open = |open: OpenCeremony| ledger.state(open.id).map(|(state, _)| state.may_have_signed());
+    ledger.open_ceremony().and_then(|ceremony| ceremony.map_or(Ok(false), open)).unwrap_or(true)
 }
 
 fn give_up(arguments: &Abandon) -> Result<(), Failure> {
@@ -186,7 +189,8 @@ fn finish(conductor: Conductor<'_>, ledger: &Path) -> Result<(), Failure> {
 }
 
 fn after_signing(failure: Failure, ledger: &Path) -> Failure {
-    let text = format!("{failure}\nSomething was signed; all of it is in the ledger.{}", resumes(ledger));
+    let text =
+        format!("{failure}\nSomething may have been signed; all of it is in the ledger.{}", resumes(ledger));
     Failure::new(Kind::AfterSigning, text)
 }
 

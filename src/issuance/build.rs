@@ -66,19 +66,6 @@ impl ToBeSigned {
             )));
         }
         let validity = issuer.map_or(Ok(validity), |issuer| issuer.limit(validity))?;
-        let list = extensions::for_key(profile, key, issuer.map(Authority::key))?;
-        Self::build(subject, key, issuer, issuer.map_or(name, Authority::name), serial, validity, list)
-    }
-
-    fn build(
-        subject: &Name,
-        key: &PublicKey,
-        issuer: Option<&Authority>,
-        issuer_name: &str,
-        serial: Serial,
-        validity: Validity,
-        extensions: Vec<Extension>,
-    ) -> Result<Self, Error> {
         let issuer_key = issuer.map_or(key, Authority::key);
         let tbs = TbsCertificate {
             version: Version::V3,
@@ -88,13 +75,20 @@ impl ToBeSigned {
             validity: EncodedValidity::new(time(validity.not_before)?, time(validity.not_after)?),
             subject: subject.clone(),
             subject_public_key_info: key.info().clone(),
-            extensions,
+            extensions: extensions::for_key(profile, key, issuer.map(Authority::key))?,
         };
         let shared = issuer.map_or_else(|| Arc::new(key.clone()), |issuer| Arc::clone(issuer.shared_key()));
         let (subject, key) = (subject.to_der()?, key.der());
-        let intended =
-            check::Intended { issuer, issuer_key: &shared, serial, validity, holder: (&subject, key) };
-        Self::checked(tbs.to_der()?, issuer_name.into(), &shared, &intended)
+        let intended = check::Intended {
+            issuer,
+            issuer_key: &shared,
+            serial,
+            validity,
+            holder: (&subject, key),
+            profile,
+            names: (&[], &[]),
+        };
+        Self::checked(tbs.to_der()?, issuer.map_or(name, Authority::name).into(), &shared, &intended)
     }
 
     /// Wraps the octets if they pass [`check::before_signing`].

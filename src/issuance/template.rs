@@ -75,10 +75,10 @@ impl Template {
     /// # Errors
     /// [`Error::Refused`] when the authority's validity does not allow it.
     pub fn fill(&self, approval: &Approval, serial: Serial, now: DateTime) -> Result<ToBeSigned, Error> {
-        let validity = self.authority.limit(Validity::seconds(now, approval.seconds)?)?;
-        let key_identifier = extensions::subject_key_identifier(&approval.key)?.to_der()?;
+        let validity = self.authority.limit(Validity::seconds(now, approval.seconds())?)?;
+        let key_identifier = extensions::subject_key_identifier(approval.key())?.to_der()?;
         let names = self.names(approval)?;
-        let usage = match approval.key.kind() {
+        let usage = match approval.key().kind() {
             KeyKind::Rsa(_) => &self.usage_rsa,
             _ => &self.usage_other,
         };
@@ -92,8 +92,8 @@ impl Template {
             signature: AnyRef::from_der(&self.algorithm)?,
             issuer: AnyRef::from_der(&self.issuer)?,
             validity: EncodedValidity::new(time(validity.not_before)?, time(validity.not_after)?),
-            subject: AnyRef::from_der(&approval.subject)?,
-            subject_public_key_info: AnyRef::from_der(approval.key.der())?,
+            subject: AnyRef::from_der(approval.subject())?,
+            subject_public_key_info: AnyRef::from_der(approval.key().der())?,
             extensions: all.map(|octets| AnyRef::from_der(octets)).collect::<Result<_, _>>()?,
         };
         let intended = Intended {
@@ -101,17 +101,19 @@ impl Template {
             issuer_key: self.authority.key(),
             serial,
             validity,
-            holder: (&approval.subject, approval.key.der()),
+            holder: (approval.subject(), approval.key().der()),
+            profile: approval.profile(),
+            names: (approval.dns(), approval.ip()),
         };
         ToBeSigned::checked(tbs.to_der()?, Arc::clone(&self.name), self.authority.shared_key(), &intended)
     }
 
     fn names(&self, approval: &Approval) -> Result<Option<Vec<u8>>, Error> {
-        let Approval { dns, ip, subject, .. } = approval;
+        let (dns, ip) = (approval.dns(), approval.ip());
         if dns.is_empty() && ip.is_empty() {
             return Ok(None);
         }
-        let critical = AnyRef::from_der(subject)?.value().is_empty();
+        let critical = AnyRef::from_der(approval.subject())?.value().is_empty();
         Ok(Some(extensions::names(dns, ip, critical)?.to_der()?))
     }
 }

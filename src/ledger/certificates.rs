@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::ceremonies::{Line, write_lines};
-use super::rows::{Row, token_key};
+use super::rows::token_key;
 use super::{Error, Ledger};
 use crate::digest::Digest;
 use crate::issuance::{Certificate, Signed, ToBeSigned};
@@ -19,15 +19,6 @@ impl Reservation {
     /// The octets to be signed.
     pub fn tbs(&self) -> &ToBeSigned {
         &self.tbs
-    }
-}
-
-impl Row {
-    /// The reservation of this row, for `tbs`, which was built anew. None when other octets are reserved.
-    pub fn reservation(&self, tbs: ToBeSigned) -> Option<Reservation> {
-        let reserved = self.reserved.as_ref()?;
-        let same = tbs.octets() == reserved.tbs && tbs.serial().as_bytes() == reserved.serial;
-        same.then_some(Reservation { row: self.id, tbs })
     }
 }
 
@@ -59,6 +50,18 @@ impl Ledger {
         if self.checkpoints {
             let _ = self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
         }
+    }
+
+    /// Returns the reservation that an interrupted run made in this row, for octets that were built again; None
+    /// if the ledger has none for exactly these octets, or has its signature.
+    pub fn reservation(&self, row: i64, tbs: ToBeSigned) -> Result<Option<Reservation>, Error> {
+        let sql = "SELECT 1 FROM certificate c WHERE id = ?1 AND tbs = ?2 AND serial = ?3 AND authority = ?4 AND NOT EXISTS (SELECT 1 FROM issued i WHERE i.id = c.id)";
+        let found: Option<i64> = self
+            .db
+            .prepare_cached(sql)?
+            .query_row(params![row, tbs.octets(), tbs.serial().as_bytes(), tbs.issuer()], |row| row.get(0))
+            .optional()?;
+        Ok(found.map(|_| Reservation { row, tbs }))
     }
 
     /// Records what was signed and reserves what is next, all or none, synced.
@@ -141,13 +144,6 @@ impl Ledger {
         let sql = "SELECT c.id FROM certificate c JOIN request r ON r.id = c.id WHERE c.id > ?1 AND r.approval IS NOT NULL ORDER BY c.id DESC LIMIT 1";
         let last: Option<i64> = self.db.query_row(sql, [before], |row| row.get(0)).optional()?;
         Ok(last.unwrap_or(before))
-    }
-
-    /// How many reservations a ceremony has made: more than none means that something may be signed.
-    pub fn reservations(&self, ceremony: i64) -> Result<u64, Error> {
-        let sql = "SELECT count(*) FROM certificate WHERE id > ?1";
-        let count: i64 = self.db.query_row(sql, [self.before(ceremony)?], |row| row.get(0))?;
-        Ok(count.unsigned_abs())
     }
 
     /// How many requests of a ceremony have their certificate.

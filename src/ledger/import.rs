@@ -175,7 +175,7 @@ impl Import<'_> {
                 path,
                 judgement.request.as_bytes(),
                 judgement.key.as_ref().map(|key| key.as_bytes().as_slice()),
-                approved.map(|approval| approval.key.der()),
+                approved.map(|approval| approval.key().der()),
                 file.octets,
                 approved.map(|approval| approval.kept()),
                 refusal,

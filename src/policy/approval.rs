@@ -16,17 +16,17 @@ use crate::request::Violation;
 /// Contents of a certificate to be issued, except for serial number and validity dates.
 #[derive(Clone, Debug)]
 pub struct Approval {
-    pub(crate) path: RelativePath,
-    pub(crate) request: Digest,
-    pub(crate) profile: Arc<NamedProfile>,
-    pub(crate) authority: Arc<str>,
-    pub(crate) subject: Vec<u8>,
-    pub(crate) dns: Vec<String>,
-    pub(crate) ip: Vec<IpAddr>,
-    pub(crate) key: PublicKey,
-    pub(crate) seconds: u64,
-    pub(crate) notes: Vec<String>,
-    pub(crate) object: Option<String>,
+    pub(super) path: RelativePath,
+    pub(super) request: Digest,
+    pub(super) profile: Arc<NamedProfile>,
+    pub(super) authority: Arc<str>,
+    pub(super) subject: Vec<u8>,
+    pub(super) dns: Vec<String>,
+    pub(super) ip: Vec<IpAddr>,
+    pub(super) key: PublicKey,
+    pub(super) seconds: u64,
+    pub(super) notes: Vec<String>,
+    pub(super) object: Option<String>,
 }
 
 /// A certificate profile with its name.
@@ -102,6 +102,31 @@ impl Approval {
     /// Returns the object that contained the request, in one line for display.
     pub fn object(&self) -> Option<&str> {
         self.object.as_deref()
+    }
+
+    /// Returns the certificate profile.
+    pub fn profile(&self) -> &CertificateProfile {
+        &self.profile.profile
+    }
+
+    /// Returns the public key to be certified.
+    pub fn key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// Returns the DNS names to be certified.
+    pub fn dns(&self) -> &[String] {
+        &self.dns
+    }
+
+    /// Returns the IP addresses to be certified.
+    pub fn ip(&self) -> &[IpAddr] {
+        &self.ip
+    }
+
+    /// Returns the validity in seconds, before the authority's own end limits it.
+    pub fn seconds(&self) -> u64 {
+        self.seconds
     }
 
     /// Returns DNS names and IP addresses, for display.

@@ -57,24 +57,24 @@ pub fn compose_authorities(authorities: &[KeyEntry]) -> Result<Authorities, Erro
 /// [`Error`] if the path is too long.
 pub fn compose_leaf(approval: &Approval, tbs: &[u8], signature: &[u8]) -> Result<Leaf, Error> {
     let (der, facts) = IssuedFacts::of_parts(tbs, signature)?;
-    let path = approval.path.certificate_path()?.below("certificates")?;
+    let path = approval.path().certificate_path()?.below("certificates")?;
     let pem = Certificate::pem_of(&der)?;
     let entry = stream::entry(&CertificateEntry {
         path: path.clone(),
         file_sha256: Digest::of(pem.as_bytes()),
-        request_path: approval.path.clone(),
-        request_sha256: approval.request,
+        request_path: approval.path().clone(),
+        request_sha256: approval.request(),
         sha256: facts.sha256,
         serial: facts.serial,
         profile: approval.profile_name().to_owned(),
         authority: approval.authority().to_owned(),
         subject: facts.subject,
-        dns: approval.dns.clone(),
-        ip: approval.ip.iter().map(ToString::to_string).collect(),
+        dns: approval.dns().to_vec(),
+        ip: approval.ip().iter().map(ToString::to_string).collect(),
         not_before: facts.not_before.to_string(),
         not_after: facts.not_after.to_string(),
         spki_sha256: facts.spki_sha256,
-        notes: approval.notes.clone(),
+        notes: approval.notes().to_vec(),
         delegated: approval.delegates(),
     })?;
     Ok(Leaf { path, pem, entry })

@@ -78,11 +78,11 @@ fn answers_are_complete_and_known() {
     };
     run("plan = \"accept\"\nclock = \"accept\"\n").fails(2, &["\"create\", which the answers file lacks"]);
     run("plan = \"accept\"\nclok = \"accept\"\n").fails(2, &["\"clok\" is not a prompt"]);
-    run(PROMPTS).fails(2, &["wants 1 operator, the answers file names 0 in [people]"]);
+    run(PROMPTS).fails(2, &["requires 1 operator, the answers file names 0 in [people]"]);
     run(&format!("{PROMPTS}[people]\noperator = [\"\\u001b[2J\"]\n"))
         .fails(2, &["a name must have 2 to 60 letters"]);
     run("plan = \"accept\"\nclock = \"1999-01-01\"\ncreate = \"accept\"\nmanifest = \"accept\"\n[people]\noperator = [\"Ann Example\"]\n")
-        .fails(1, &["clock is \"1999-01-01\", the ceremony asks for"]);
+        .fails(1, &["clock is \"1999-01-01\", the ceremony expects"]);
     assert!(!lab.path("out").exists());
     lab.keyrite("ceremony run root.toml --hsm hsm.toml --ledger ledger --pin-file pin --out out")
         .fails(2, &["no terminal"]);

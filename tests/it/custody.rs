@@ -239,7 +239,7 @@ fn unattended_run_does_not_resume_custody_change() {
     lab.keyrite(resume).fails(2, &["open.toml", "\"clock\", which the answers file lacks"]);
 }
 
-const SHOW: &str = "to see your share";
+const SHOW: &str = "Type \"show\" to see your share";
 
 fn handed_out() -> Vec<(&'static str, &'static str)> {
     let mut steps = vec![

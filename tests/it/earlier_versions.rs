@@ -57,7 +57,7 @@ fn first_version_is_continued() {
         "ceremony run single-sign.toml {} --pin-file pin",
         common.replace("more", "bundle").replace("third", "fourth")
     ))
-    .fails(1, &["sequence is 1, the ledger has"]);
+    .fails(1, &["sequence is 1, the ledger already has"]);
 }
 
 /// A ledger of another version is reported as such, not as damaged.
@@ -118,10 +118,45 @@ fn older_ledger_is_upgraded_and_continued() {
     let audit = lab.keyrite("audit newer root release").ok();
     assert!(audit.out.contains("THE RECORD HOLDS"), "{}", audit.out);
     let digest = before.split(' ').next().unwrap();
-    let note = format!("copied then from one of version 6, whose database had SHA-256 {digest}");
+    let note = format!("copied from one of version 6, whose database had SHA-256 {digest}");
     assert!(audit.out.contains(&note), "{}", audit.out);
-    let run = "ceremony run single-sign.toml --hsm hsm.toml --ledger newer --rehearsal --answers answers.toml --in more --out third --pin-file pin";
-    lab.keyrite(run).ok();
+    let run = |ledger: &str, out: &str| {
+        format!(
+            "ceremony run single-sign.toml --hsm hsm.toml --ledger {ledger} --rehearsal --answers answers.toml --in more --out {out} --pin-file pin"
+        )
+    };
+    // The ceremony of an upgrade has one record and nothing else.
+    for (what, sql) in [
+        (
+            "a key",
+            "INSERT INTO token_key SELECT 'other', role, x'00', token_serial, issuer, profile, 3, NULL FROM token_key LIMIT 1",
+        ),
+        (
+            "a key",
+            "INSERT INTO token_key SELECT 'other', role, x'00', token_serial, issuer, profile, 3, certificate FROM token_key LIMIT 1",
+        ),
+        (
+            "a request",
+            "INSERT INTO request (ceremony, path, sha256, octets) VALUES (3, 'token-key:other', x'', x'')",
+        ),
+        (
+            "an index",
+            "INSERT INTO bundle SELECT 3, number, cluster, part, sequence + 1, index_sha256, octets FROM bundle LIMIT 1",
+        ),
+        (
+            "a release",
+            "INSERT INTO release SELECT sequence + 1, 3, head, manifest_sha256, signature FROM release ORDER BY sequence DESC LIMIT 1",
+        ),
+        ("record of an upgrade", "UPDATE ceremony SET cluster = 'other' WHERE id = 3"),
+        ("record of an upgrade", "UPDATE ceremony SET approved = 1 WHERE id = 3"),
+    ] {
+        lab.edit_copy("newer", "edited", sql);
+        let audit = lab.keyrite("audit edited root release");
+        let found = |line: &str| line.contains("FAILS") && line.contains("ceremony 3") && line.contains(what);
+        assert!(audit.code == 1 && audit.out.lines().any(found), "{sql}:\n{}", audit.out);
+        lab.keyrite(&run("edited", "other")).fails(3, &["upgrade", "was modified"]);
+    }
+    lab.keyrite(&run("newer", "third")).ok();
     let audit = lab.keyrite("audit newer root release third").ok();
     assert!(audit.out.contains("THE RECORD HOLDS"), "{}", audit.out);
     let report = lab.keyrite("ceremony report newer --ceremony 3 --format markdown").ok();

@@ -103,7 +103,7 @@ fn stopped_at_each_prompt_and_resumed() {
             // Completed steps are not announced again.
             let told = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
             let next = ["", "create-manifest-key", "release"][step - 5];
-            assert!(told.contains(&format!("what you do not know. Next: {next}")), "{}", ran.out);
+            assert!(told.contains(&format!("Look for unknown objects. Next: {next}")), "{}", ran.out);
         }
         whole(&lab);
     }
@@ -351,7 +351,7 @@ fn answers_may_pin_the_plan() {
         );
         lab.keyrite(&format!("{RUN} --answers a.toml --pin-file pin"))
     };
-    run(&"0".repeat(64)).fails(1, &["the ceremony asks for", digest]);
+    run(&"0".repeat(64)).fails(1, &["the ceremony expects", digest]);
     run(digest).ok();
 }
 

@@ -96,7 +96,7 @@ fn indexes_must_match_their_bundle() {
         refused(&["in: ", text, "[BUNDLE-INDEX]"]);
     }
     with("created", json!("2999-01-01T00:00:00Z"));
-    refused(&["in: bundle.json: was made at 2999-01-01T00:00:00Z, the clock says", "[BUNDLE-TIME]"]);
+    refused(&["in: bundle.json: was created at 2999-01-01T00:00:00Z, the clock says", "[BUNDLE-TIME]"]);
     with("expires", json!("2026-01-02T00:00:00Z"));
     refused(&["expired at 2026-01-02T00:00:00Z", "[BUNDLE-TIME]"]);
     let mut twice = good.clone();
@@ -154,7 +154,10 @@ fn sequence_numbers_only_increase() {
         match code {
             0 => _ = ran.ok(),
             _ => {
-                _ = ran.fails(1, &[&format!("sequence is {sequence}, the ledger has 7"), "[BUNDLE-SEQUENCE]"])
+                _ = ran.fails(
+                    1,
+                    &[&format!("sequence is {sequence}, the ledger already has 7"), "[BUNDLE-SEQUENCE]"],
+                )
             }
         }
     }

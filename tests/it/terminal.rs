@@ -99,7 +99,7 @@ fn type_ahead_is_discarded() {
     ];
     let ran = typed(&lab, &steps, RUN);
     assert_eq!(ran.code, 4, "{}", ran.out);
-    assert!(ran.out.contains("not confirmed in 3 tries"), "{}", ran.out);
+    assert!(ran.out.contains("not confirmed in 3 attempts"), "{}", ran.out);
     assert_eq!(ran.out.matches("Type it again").count(), 3, "{}", ran.out);
     assert_eq!(ran.out.matches("not counted as an attempt").count(), 2, "{}", ran.out);
     let records = transcript_of_the_ledger(&lab);

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 pub use plan::keys_from_before;
 pub use room::check_room;
 
+use super::bundles::admit;
 use super::checks::{check_clock, check_ledger};
 use super::conductor::{Conductor, Parts};
 use super::facts::facts;
-use super::import::admit;
 use super::transcript::Transcript;
 use super::{Environment, Room};
 use crate::failure::Failure;

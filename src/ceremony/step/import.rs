@@ -1,4 +1,5 @@
-//! `import`: shows what was imported and has its digest compared with the sender's.
+//! `import`: shows what the bundles contain, which were read and judged at preflight, and has their digest
+//! compared with the sender's.
 
 use super::Perform;
 use crate::ceremony::conductor::Conductor;

@@ -1,8 +1,8 @@
 //! `inventory`: lists the objects on the token. An unexpected object stops the ceremony.
 
 use super::Perform;
+use crate::ceremony::bundles::SHOWN;
 use crate::ceremony::conductor::Conductor;
-use crate::ceremony::import::SHOWN;
 use crate::failure::Failure;
 use crate::ledger::StoredKey;
 use crate::plan::step;

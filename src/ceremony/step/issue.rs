@@ -177,7 +177,7 @@ impl Coordinator<'_, '_> {
         };
         let reserved = Reserved::of(&row.reserved.as_ref().ok_or_else(other)?.tbs)?;
         let tbs = self.pipeline.fill(&approval, reserved.serial, reserved.start)?;
-        row.reservation(tbs).ok_or_else(other)
+        self.conductor.ledger.reservation(row.id, tbs)?.ok_or_else(other)
     }
 
     /// Dispatches the next batch to be built; false if there is none or cancellation was requested.

@@ -1,8 +1,8 @@
 //! `review`: people read and confirm what would be issued and what is refused.
 
 use super::Perform;
+use crate::ceremony::bundles::{SHOWN, refusal_lines};
 use crate::ceremony::conductor::Conductor;
-use crate::ceremony::import::{SHOWN, refusal_lines};
 use crate::failure::Failure;
 use crate::ledger::{Row, Rows};
 use crate::media::shown;

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::Environment;
 use super::admission::{BundleAdmission, Sequences};
+use crate::ceremony::Environment;
 use crate::failure::Failure;
 use crate::ledger::Import;
 use crate::parallel;

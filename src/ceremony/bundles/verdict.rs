@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 
-use super::Environment;
 use super::intake::Intake;
+use crate::ceremony::Environment;
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::ledger::{Ledger, Rows};

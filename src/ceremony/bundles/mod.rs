@@ -1,9 +1,16 @@
-//! The import of a ceremony: one transaction, rolled back when the bundle is refused as a whole.
+//! The bundles of a ceremony: read once, judged and stored at preflight, in one transaction that is rolled
+//! back when they are refused as a whole. The step `import` shows what they contain.
+
+mod admission;
+mod intake;
+mod verdict;
 
 use std::path::PathBuf;
 
+pub use verdict::{Judged, Verdict, judge_bundles};
+
+use self::intake::Intake;
 use super::Environment;
-use super::intake::Intake;
 use crate::failure::Failure;
 use crate::ledger::{Import, Imported, Ledger, Line, Row};
 use crate::plan::{Plan, Setup};
