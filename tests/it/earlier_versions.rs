@@ -160,7 +160,7 @@ fn older_ledger_is_upgraded_and_continued() {
     let audit = lab.keyrite("audit newer root release third").ok();
     assert!(audit.out.contains("THE RECORD HOLDS"), "{}", audit.out);
     let report = lab.keyrite("ceremony report newer --ceremony 3 --format markdown").ok();
-    assert!(report.out.contains("a copy of one of version 6"), "{}", report.out);
+    assert!(report.out.contains("an upgraded copy of one of version 6"), "{}", report.out);
     // A rewritten record of an upgrade does not hold.
     for edit in ["r[0]['data']['head'] = '0' * 64", "r.append(dict(r[0], number=2))"] {
         lab.run("sh", &["-c", "rm -rf ledger && cp -r newer ledger"]).ok();

@@ -52,9 +52,12 @@ fn foreign_files_in_the_ledger_folder() {
             "ledger/ledger.sqlite-journal: SQLite would apply this journal",
         ),
         ("touch ledger/ledger.sqlite-journal", "ledger/ledger.sqlite-journal: "),
-        ("touch ledger/ledger.sqlite.bak", "ledger/ledger.sqlite.bak: is not keyrite's"),
-        ("mkdir ledger/notes", "ledger/notes: is not keyrite's, and the folder is for the ledger alone"),
-        ("touch \"$(printf 'ledger/\\033[2J')\"", "ledger/\\u{1b}[2J: is not keyrite's"),
+        ("touch ledger/ledger.sqlite.bak", "ledger/ledger.sqlite.bak: does not belong to the ledger"),
+        (
+            "mkdir ledger/notes",
+            "ledger/notes: does not belong to the ledger, whose folder must have no other files",
+        ),
+        ("touch \"$(printf 'ledger/\\033[2J')\"", "ledger/\\u{1b}[2J: does not belong to the ledger"),
         ("ln -s /etc/hostname ledger/ledger.sqlite-wal", "ledger/ledger.sqlite-wal: is not a regular file"),
         (
             "rm ledger/ledger.sqlite; mkfifo ledger/ledger.sqlite",

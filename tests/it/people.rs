@@ -271,7 +271,7 @@ fn missing_and_duplicate_people_are_refused() {
         "act = \"inventory\"",
         "act = \"inventory\"\n[[step]]\nact = \"custody\"\nthreshold = 2\nshares = 3",
     )
-    .fails(2, &["3 shares go to as many custodians"]);
+    .fails(2, &["3 shares require as many custodians"]);
     check(
         "[people]\ncustodian = 3\n",
         "act = \"inventory\"",
@@ -287,7 +287,7 @@ fn missing_and_duplicate_people_are_refused() {
         .replace("Rehearsal Witness\", \"Second ", "REHEARSAL  Operator\", \"");
     lab.write("a.toml", answers);
     lab.keyrite(&format!("{RUN} --answers a.toml --pin-file pin"))
-        .fails(2, &["as operator already", "another person as witness"]);
+        .fails(2, &["already signed in as operator", "another person as witness"]);
     assert!(!lab.path("ledger").exists());
 }
 
