@@ -8,6 +8,9 @@ use rustix::fs::{AtFlags, FileType, statat};
 use super::folder::{self, Entry, below, names};
 use super::{Error, Limits, RelativePath, shown};
 
+/// Maximum depth of folders: each level keeps a descriptor open and no request lies that deep.
+const DEPTH: usize = 64;
+
 /// The result of [`gather`].
 #[derive(Debug, Default)]
 pub struct Gathered {
@@ -39,6 +42,12 @@ fn descend(
     limits: Limits,
     found: &mut Gathered,
 ) -> Result<(), Error> {
+    if prefix.split('/').count() > DEPTH {
+        return Err(Error::Refused(format!(
+            "{}: more than {DEPTH} folders below one another; name a folder further down [MEDIA-NAME]",
+            shown(prefix)
+        )));
+    }
     for name in names(folder, prefix)? {
         let bare = name.trim_end_matches('/');
         let text = if prefix.is_empty() { bare.to_owned() } else { format!("{prefix}/{bare}") };

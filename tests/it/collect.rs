@@ -137,6 +137,11 @@ fn unsafe_files_are_not_collected() {
     lab.run("ln", &["new/admin.conf.csr", "new/twin.csr"]).ok();
     lab.keyrite("request collect new --out bundle").fails(1, &["[MEDIA-TYPE]"]);
     lab.run("rm", &["new/twin.csr"]).ok();
+    // Folders that would exhaust descriptors and stack.
+    lab.run("mkdir", &["-p", &format!("new/deep{}", "/d".repeat(70))]).ok();
+    lab.keyrite("request collect new --out bundle")
+        .fails(1, &["more than 64 folders below one another", "[MEDIA-NAME]"]);
+    lab.run("rm", &["-r", "new/deep"]).ok();
     // An empty folder, a missing folder, an existing output.
     lab.run("mkdir", &["empty"]).ok();
     lab.keyrite("request collect empty --out bundle")
