@@ -4,7 +4,7 @@ use super::Environment;
 use super::checks::{check_clock, check_ledger};
 use super::transcript::Transcript;
 use crate::failure::Failure;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, resume_command};
 use crate::record::{Abandoned, Event, Person, Role};
 
 /// Closes the ledger's unfinished ceremony and returns its number.
@@ -31,10 +31,10 @@ pub fn abandon(
     let made = transcript.state().made();
     if !made.is_empty() {
         return Err(Failure::usage(format!(
-            "ceremony {}: something was already made in it ({}), so it can only be resumed: `keyrite ceremony resume --ledger {}`",
+            "ceremony {}: something was already made in it ({}), so it can only be resumed:\n  {}",
             open.id,
             made.join(", "),
-            ledger.folder().display()
+            resume_command(ledger.folder())
         )));
     }
     let abandoned = Abandoned { reason: reason.to_owned(), by: Some(by.to_owned()) };

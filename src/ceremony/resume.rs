@@ -9,7 +9,7 @@ use super::preflight::check_room;
 use super::transcript::Transcript;
 use super::{Environment, Room};
 use crate::failure::Failure;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, abandon_command};
 use crate::plan::{Plan, Setup};
 use crate::record::{Event, State};
 use crate::signing::policy;
@@ -75,9 +75,9 @@ fn check_time_left(
     let ended = setup.indexes.iter().filter_map(|index| index.expires).find(|expires| expires.0 < now);
     if let Some(expires) = ended.filter(|_| !state.may_have_signed()) {
         return Err(Failure::refused(format!(
-            "bundle: expired at {}, the clock says {now}; abandon this ceremony with `keyrite ceremony abandon --ledger {}` and make a new bundle [BUNDLE-TIME]",
+            "bundle: expired at {}, the clock says {now}; make a new bundle [BUNDLE-TIME], and abandon this ceremony with\n  {}",
             expires.0,
-            ledger.folder().display()
+            abandon_command(ledger.folder())
         )));
     }
     if state.sealed.signed.is_some() {

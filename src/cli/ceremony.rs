@@ -12,7 +12,7 @@ use super::{check, paper, stop, token};
 use crate::ceremony::{self, Conductor, Interrupted, Outcome, Room, Start, abandon};
 use crate::cli::environment::environment;
 use crate::failure::{Failure, Kind};
-use crate::ledger::{Ledger, OpenCeremony};
+use crate::ledger::{Ledger, OpenCeremony, abandon_command, resume_command};
 use crate::plan::Plan;
 use crate::record::count;
 use crate::token::Selector;
@@ -196,18 +196,12 @@ fn after_signing(failure: Failure, ledger: &Path) -> Failure {
 
 /// Explains how to resume an open ceremony.
 fn resumes(ledger: &Path) -> String {
-    format!(
-        "\nOnce the cause is fixed, continue with\n  keyrite ceremony resume --ledger {}",
-        ledger.display()
-    )
+    format!("\nOnce the cause is fixed, continue with\n  {}", resume_command(ledger))
 }
 
 /// Explains how to abandon a ceremony that has created nothing.
 fn abandons(ledger: &Path) -> String {
-    format!(
-        "\nor abandon it with\n  keyrite ceremony abandon --ledger {} --by NAME --reason TEXT",
-        ledger.display()
-    )
+    format!("\nor abandon it with\n  {}", abandon_command(ledger))
 }
 
 fn report(outcome: &Outcome) {

@@ -14,7 +14,7 @@ mod preview;
 
 use super::output::say;
 use crate::kubernetes::request;
-use crate::media::{RelativePath, write_new};
+use crate::media::{RelativePath, quoted, write_new};
 use crate::release::{self, CertificateEntry, Head, RefusalEntry};
 
 /// Shipped files that a rehearsal uses, by their paths in its folder.
@@ -118,14 +118,6 @@ fn own_program(error: std::io::Error) -> Failure {
     Failure::fault(format!("own executable: {error}"))
 }
 
-/// Quotes a word for a shell.
-fn quoted(word: &str) -> String {
-    if word.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+=,:@%".contains(&b)) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
-}
-
 /// Returns the failure for an exit code of this program.
 fn failure(code: Option<i32>, message: String) -> Failure {
     match code {
@@ -168,7 +160,7 @@ impl Workspace {
     fn instructions(&self) -> String {
         format!(
             "To run commands in this rehearsal, enter its folder and select its token:\n  cd {}\n  export SOFTHSM2_CONF=$PWD/token/softhsm2.conf",
-            quoted(&self.folder.to_string_lossy())
+            quoted(&self.folder)
         )
     }
 

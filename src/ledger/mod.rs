@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::failure::Failure;
+use crate::media::quoted;
 
 pub use ceremonies::{CeremonyRow, Line, OpenCeremony, ReleaseRow};
 pub use certificates::{Advance, Reservation};
@@ -43,6 +44,16 @@ pub enum Error {
     /// The database or the disk failed.
     #[error("ledger: {0}")]
     Fault(String),
+}
+
+/// Returns the command that resumes the unfinished ceremony of a ledger.
+pub fn resume_command(folder: &Path) -> String {
+    format!("keyrite ceremony resume --ledger {}", quoted(folder))
+}
+
+/// Returns the command that abandons the unfinished ceremony of a ledger, except for name and reason.
+pub fn abandon_command(folder: &Path) -> String {
+    format!("keyrite ceremony abandon --ledger {} --by NAME --reason TEXT", quoted(folder))
 }
 
 impl From<Error> for Failure {

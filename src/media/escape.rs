@@ -1,6 +1,8 @@
 //! Escaping of untrusted text for display: letters are kept, and characters that could move the cursor,
 //! reverse a line, be invisible, or imitate others become `\u{..}`.
 
+use std::ffi::OsStr;
+
 use unicode_security::MixedScript;
 
 /// Invisible characters that `char::escape_debug` keeps: fillers and the blank Braille pattern.
@@ -24,6 +26,15 @@ pub fn shown(text: &str) -> String {
         rest = after;
     }
     safe
+}
+
+/// Quotes a word for a POSIX shell.
+pub fn quoted(word: impl AsRef<OsStr>) -> String {
+    let word = word.as_ref().to_string_lossy();
+    if !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+=,:@%".contains(&b)) {
+        return word.into_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 fn push(safe: &mut String, c: char, mixed: bool) {

@@ -19,7 +19,7 @@ use std::path::Path;
 
 use crate::failure::Failure;
 
-pub use escape::shown;
+pub use escape::{quoted, shown};
 pub use gather::{Gathered, gather};
 pub use output::Output;
 pub use path::RelativePath;

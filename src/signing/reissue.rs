@@ -8,7 +8,7 @@ use super::export::{Export, Hashed, check_out, check_seal};
 use super::{Progress, policy};
 use crate::digest::Digest;
 use crate::failure::Failure;
-use crate::ledger::{Ledger, ReleaseRow};
+use crate::ledger::{Ledger, ReleaseRow, resume_command};
 use crate::plan::{Plan, Setup};
 use crate::record::KeyRole;
 use crate::release::Head;
@@ -41,10 +41,10 @@ pub fn reissue(
     let row = ledger.ceremony(release.ceremony)?;
     if !row.done {
         return Err(Failure::usage(format!(
-            "release {} belongs to ceremony {}, which is unfinished; resume it with `keyrite ceremony resume --ledger {}`",
+            "release {} belongs to ceremony {}, which is unfinished; resume it with\n  {}",
             release.sequence,
             row.id,
-            ledger.folder().display()
+            resume_command(ledger.folder())
         )));
     }
     let head = check_seal(ledger, &release)?;

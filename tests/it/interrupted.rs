@@ -618,3 +618,34 @@ fn concurrent_ceremonies() {
     drop(held);
     lab.sign("in", "out").ok();
 }
+
+/// Printed commands run as they are printed, whatever the folder of the ledger is called.
+#[test]
+fn printed_commands_can_be_pasted() {
+    let mut lab = Lab::new();
+    lab.write_root_script();
+    lab.faulty();
+    lab.set("FAULTY_TOKEN_MODE", "generror");
+    lab.set("FAULTY_TOKEN_AT", "1");
+    let keyrite = env!("CARGO_BIN_EXE_keyrite");
+    let ledger = "Ann's $HOME; touch pasted";
+    let answers = support::repository().join("ceremony/answers-accept.toml");
+    let answers = ["--answers", answers.to_str().unwrap(), "--pin-file", "pin"];
+    let run = ["ceremony", "run", "root.toml", "--hsm", "hsm.toml", "--ledger", ledger, "--out", "out"];
+    let ran = lab.run(keyrite, &[&run[..], &answers].concat());
+    let printed = |ran: &support::Ran, command: &str| {
+        let mut lines = ran.err.lines().filter_map(|line| line.strip_prefix("  keyrite "));
+        lines.find(|line| line.starts_with(command)).unwrap_or_else(|| panic!("{ran:?}")).to_owned()
+    };
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let resume = printed(&ran, "ceremony resume");
+    // A second ceremony is refused, with both commands.
+    let again = lab.run(keyrite, &[&run[..], &answers].concat());
+    assert_eq!(printed(&again, "ceremony resume"), resume);
+    let abandon = printed(&again, "ceremony abandon");
+    let refused = lab.run("sh", &["-c", &format!("{keyrite} {abandon}")]);
+    assert_eq!(printed(&refused, "ceremony resume"), resume);
+    lab.set("FAULTY_TOKEN_MODE", "none");
+    lab.run("sh", &["-c", &format!("{keyrite} {resume} {}", answers.join(" "))]).ok();
+    assert!(!lab.path("pasted").exists());
+}

@@ -17,7 +17,7 @@ use super::facts::facts;
 use super::transcript::Transcript;
 use super::{Environment, Room};
 use crate::failure::Failure;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, abandon_command, resume_command};
 use crate::media::Output;
 use crate::plan::{Plan, Setup};
 use crate::policy::Policy;
@@ -262,10 +262,13 @@ fn load((path, text): &(PathBuf, String)) -> Result<Module, Failure> {
 /// Checks that the ledger has no unfinished ceremony.
 fn check_open(ledger: &Ledger) -> Result<Result<(), Failure>, Failure> {
     let Some(open) = ledger.open_ceremony()? else { return Ok(Ok(())) };
-    let folder = ledger.folder().display();
+    let folder = ledger.folder();
     Ok(Err(Failure::usage(format!(
-        "{folder}: ceremony {} is not finished; resume it with\n  keyrite ceremony resume --ledger {folder}\nor, if nothing was made in it, abandon it with\n  keyrite ceremony abandon --ledger {folder} --by NAME --reason TEXT",
-        open.id
+        "{}: ceremony {} is not finished; resume it with\n  {}\nor, if nothing was made in it, abandon it with\n  {}",
+        folder.display(),
+        open.id,
+        resume_command(folder),
+        abandon_command(folder)
     ))))
 }
 

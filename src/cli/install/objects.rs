@@ -9,7 +9,7 @@ use crate::cli::output::say;
 use crate::cli::{system, verify};
 use crate::failure::Failure;
 use crate::kubernetes::install::{KeyFolder, ObjectFile, Objects};
-use crate::media::{self, Whole, shown};
+use crate::media::{self, Whole, quoted, shown};
 use crate::release::CertificateEntry;
 
 /// Maximum number of commands displayed.
@@ -66,11 +66,11 @@ fn write(out: &Path, files: &[ObjectFile]) -> Result<(), Failure> {
 }
 
 fn print_commands(out: &Path, objects: &Objects) {
-    let out = shown(&out.to_string_lossy());
+    let inside = |name: &str| quoted(out.join(name));
     let commands: Vec<String> = objects.commands().collect();
     if !commands.is_empty() {
         say(&format!("\nCertificates for {} requests (kubectl 1.24 or later):", commands.len()));
-        say(&format!("  sh {out}/status.sh\nor, one by one in {out}:"));
+        say(&format!("  sh {}\nor, one by one in {}:", inside("status.sh"), out.display()));
         commands.iter().take(SHOWN).for_each(|command| say(&format!("  {}", shown(command))));
         if commands.len() > SHOWN {
             say(&format!("  and {} more", commands.len() - SHOWN));
@@ -81,10 +81,12 @@ fn print_commands(out: &Path, objects: &Objects) {
             "\nNo Secrets: private keys are read only from --key-dir. Manually:\n  kubectl create secret tls NAME --cert=CERTIFICATE --key=KEY",
         ),
         count => say(&format!(
-            "\nSecrets ({count}), each with a PRIVATE KEY; apply them, then delete the files:\n  kubectl apply --namespace=NAMESPACE -f {out}/secrets"
+            "\nSecrets ({count}), each with a PRIVATE KEY; apply them, then delete the files:\n  kubectl apply --namespace=NAMESPACE -f {}",
+            inside("secrets")
         )),
     }
     say(&format!(
-        "\nTrusted roots, one entry each:\n  kubectl apply --namespace=NAMESPACE -f {out}/trust-bundle.json"
+        "\nTrusted roots, one entry each:\n  kubectl apply --namespace=NAMESPACE -f {}",
+        inside("trust-bundle.json")
     ));
 }

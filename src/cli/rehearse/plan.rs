@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::preview::{self, RealAuthorities};
-use super::{Arguments, PIN, Workspace, absolute, custody, failure, own_program, quoted};
+use super::{Arguments, PIN, Workspace, absolute, custody, failure, own_program};
 use crate::ceremony::{check_bundles, judge_bundles, keys_from_before};
 use crate::cli::environment::environment;
 use crate::cli::output::say;
@@ -14,7 +14,7 @@ use crate::cli::room::room;
 use crate::cli::secrets::ShareSource;
 use crate::cli::stop;
 use crate::failure::Failure;
-use crate::media::shown;
+use crate::media::{quoted, shown};
 use crate::plan::Plan;
 use crate::record::KeyRole;
 
@@ -152,10 +152,7 @@ impl Workspace {
             say(&format!("PIN of the throwaway token, to be typed: {PIN}"));
         }
         words.extend(custody::arguments(self, plan, answers.is_some()));
-        say(&format!(
-            "\nkeyrite {}",
-            words.iter().map(|word| quoted(&word.to_string_lossy())).collect::<Vec<_>>().join(" ")
-        ));
+        say(&format!("\nkeyrite {}", words.iter().map(quoted).collect::<Vec<_>>().join(" ")));
         stop::leave_to_child();
         let status = self.command()?.args(&words).status().map_err(own_program)?;
         if status.success() {

@@ -9,7 +9,7 @@ use crate::cli::output::say;
 use crate::cli::system;
 use crate::failure::Failure;
 use crate::kubernetes::{Cluster, MakeOptions, make};
-use crate::media::{Whole, read_file};
+use crate::media::{Whole, quoted, read_file};
 
 /// Maximum size of a cluster description, in octets.
 const MAX_DESCRIPTION: usize = 8 << 20;
@@ -66,7 +66,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             first.name
         ));
     }
-    say(&format!("next step\n  keyrite request check {out}/bundle --script {out}/script/sign.toml"));
+    say(&format!(
+        "next step\n  keyrite request check {} --script {}",
+        quoted(arguments.out.join("bundle")),
+        quoted(arguments.out.join("script/sign.toml"))
+    ));
     say(&format!(
         "{} requests for cluster {}, sequence {}",
         made.requests,

@@ -16,7 +16,7 @@ use super::trust::Trust;
 use super::{object_name, record};
 use crate::digest::Digest;
 use crate::failure::Failure;
-use crate::media::RelativePath;
+use crate::media::{RelativePath, quoted};
 use crate::release::{CertificateEntry, ManifestKind, Report};
 
 /// Name of the ConfigMap, and of its file.
@@ -198,10 +198,10 @@ impl Objects {
     /// Returns the commands that add the certificates to the objects, for use in the output folder.
     pub fn commands(&self) -> impl Iterator<Item = String> {
         self.answers.iter().map(|answer| {
-            let name = answer.name.replace('\'', r"'\''");
             format!(
-                "kubectl patch certificatesigningrequest --subresource=status --type=merge --patch-file={} -- '{name}'",
-                answer.patch
+                "kubectl patch certificatesigningrequest --subresource=status --type=merge --patch-file={} -- {}",
+                answer.patch,
+                quoted(&answer.name)
             )
         })
     }
