@@ -293,7 +293,7 @@ impl LedgerAudit<'_> {
 fn kept_plan(row: &CeremonyRow, reading: &Reading) -> Result<(Plan, Result<(), String>), String> {
     let what = format!("ceremony {}", row.id);
     let begin = reading.state.begin.as_ref().ok_or_else(|| format!("{what}: no record begins it"))?;
-    let setup = Setup::read(&row.plan).map_err(|e| format!("{what}: {e}"))?;
+    let setup = Setup::read(&row.setup).map_err(|e| format!("{what}: {e}"))?;
     let (kept, begun) = (setup.plan.digest(), begin.plan.sha256);
     if kept != begun {
         return Err(format!(
@@ -353,7 +353,7 @@ fn upgraded(row: &CeremonyRow, reading: &Reading, owned: Option<&str>, what: &st
             Err(format!("{what}: the record of an upgrade does not follow the older ledger"))
         }
         None if !row.done
-            || !row.plan.is_empty()
+            || !row.setup.is_empty()
             || row.cluster.is_some()
             || (row.approved, row.refused) != (0, 0) =>
         {

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::plan::step::PinRule;
 use crate::record::{Custody, Event, Login, Person, PinChange, Role, ShareSource, count};
 use crate::shares::{Collected, Share};
-use crate::token::{self, Pin, Session};
+use crate::token::{self, Session};
 
 /// Minimum length of a PIN in split custody: 8 characters are 40 bits.
 const SHORTEST_PIN: usize = 8;
@@ -88,8 +88,7 @@ impl Conductor<'_> {
     fn try_pin(&mut self, pin: Option<&SecretString>) -> Result<Result<Session, token::Error>, Failure> {
         self.record(Event::Login(Login { token: self.token.clone() }))?;
         self.write_down()?;
-        let pin = pin.map_or(Pin::Pinpad, |pin| Pin::Known(SecretString::from(pin.expose_secret())));
-        Ok(self.module.open(&self.token, &pin, self.final_try))
+        Ok(self.module.open(&self.token, pin, self.final_try))
     }
 
     /// Tries the new shares after an interruption during a change of custody; None if the token does not

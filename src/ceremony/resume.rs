@@ -29,7 +29,7 @@ pub fn resume<'a>(
         Failure::usage(format!("{}: no unfinished ceremony, nothing to resume", ledger.folder().display()))
     })?;
     check_ledger(&mut ledger, environment.processors)?;
-    let setup = Setup::read(&open.plan)?;
+    let setup = Setup::read(&open.setup)?;
     let now = (environment.now)();
     check_clock(&ledger, now)?;
     let plan = setup.plan()?;

@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::media::read_file;
 use crate::plan::MAX_FILE;
 use crate::record::{Inventory, TokenFacts};
-use crate::token::{Blank, Error, HsmProfile, Module, Pin, Selector};
+use crate::token::{Blank, Error, HsmProfile, Module, Selector};
 
 /// Subcommands of `token`.
 #[derive(Debug, Subcommand)]
@@ -162,11 +162,11 @@ fn inspect(arguments: Inspect) -> Result<(), Failure> {
     let named = Selector { serial: arguments.token_serial, label: arguments.token_label };
     let token = module.choose_or_usual(&named)?;
     let pin = if module.wants_pinpad(&token)? {
-        Pin::Pinpad
+        None
     } else {
-        Pin::Known(arguments.pin.read(&format!("User PIN of token {}", token.label))?)
+        Some(arguments.pin.read(&format!("User PIN of token {}", token.label))?)
     };
-    let session = module.open(&token, &pin, arguments.accept_final_try)?;
+    let session = module.open(&token, pin.as_ref(), arguments.accept_final_try)?;
     let objects = session.inventory()?;
     if arguments.json {
         return say_json(&InspectJson { token, objects });

@@ -1,7 +1,7 @@
 //! Ceremonies: their plans, progress, transcripts and releases.
 
 use der::DateTime;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Params, params};
 use serde::Deserialize;
 
 use super::{Error, Ledger};
@@ -15,7 +15,7 @@ pub struct OpenCeremony {
     /// Number of the ceremony.
     pub id: i64,
     /// The stored [`Setup`](crate::plan::Setup), as JSON.
-    pub plan: String,
+    pub setup: String,
 }
 
 /// A stored ceremony.
@@ -24,7 +24,7 @@ pub struct CeremonyRow {
     /// Number of the ceremony.
     pub id: i64,
     /// The stored [`Setup`](crate::plan::Setup), as JSON.
-    pub plan: String,
+    pub setup: String,
     /// Cluster that the script names.
     pub cluster: Option<String>,
     /// Number of approved requests.
@@ -68,7 +68,7 @@ impl Ledger {
         Ok(self
             .db
             .query_row("SELECT id, plan FROM ceremony WHERE done = 0 ORDER BY id LIMIT 1", [], |row| {
-                Ok(OpenCeremony { id: row.get(0)?, plan: row.get(1)? })
+                Ok(OpenCeremony { id: row.get(0)?, setup: row.get(1)? })
             })
             .optional()?)
     }
@@ -89,7 +89,7 @@ impl Ledger {
             let (approved, refused): (u32, u32) = (row.get(1)?, row.get(2)?);
             Ok(CeremonyRow {
                 id,
-                plan: row.get(0)?,
+                setup: row.get(0)?,
                 cluster: row.get(4)?,
                 approved: approved as usize,
                 refused: refused as usize,
@@ -209,24 +209,24 @@ impl Ledger {
 
     /// Returns the last release.
     pub fn last_release(&self) -> Result<Option<ReleaseRow>, Error> {
-        self.release_where("1 = 1 OR ceremony = ?1", 0)
+        self.release_where("TRUE", [])
     }
 
     /// Returns the release of a ceremony.
     pub fn release(&self, ceremony: i64) -> Result<Option<ReleaseRow>, Error> {
-        self.release_where("ceremony = ?1", ceremony)
+        self.release_where("ceremony = ?1", [ceremony])
     }
 
     /// Returns the release with this number.
     pub fn release_number(&self, sequence: u64) -> Result<Option<ReleaseRow>, Error> {
-        self.release_where("sequence = ?1", i64::try_from(sequence).unwrap_or(i64::MAX))
+        self.release_where("sequence = ?1", [i64::try_from(sequence).unwrap_or(i64::MAX)])
     }
 
-    fn release_where(&self, condition: &str, ceremony: i64) -> Result<Option<ReleaseRow>, Error> {
+    fn release_where(&self, condition: &str, values: impl Params) -> Result<Option<ReleaseRow>, Error> {
         let sql = format!(
             "SELECT sequence, head, manifest_sha256, signature, ceremony FROM release WHERE {condition} ORDER BY sequence DESC LIMIT 1"
         );
-        let row = self.db.query_row(&sql, [ceremony], |row| {
+        let row = self.db.query_row(&sql, values, |row| {
             let sequence: i64 = row.get(0)?;
             let digest: [u8; 32] = row.get(2)?;
             Ok(ReleaseRow {
@@ -241,17 +241,12 @@ impl Ledger {
     }
 
     /// Stores a release, and the record of its signature, before it is written.
-    pub fn record_release(
-        &mut self,
-        ceremony: i64,
-        release: &ReleaseRow,
-        lines: &[Line],
-    ) -> Result<(), Error> {
+    pub fn record_release(&mut self, release: &ReleaseRow, lines: &[Line]) -> Result<(), Error> {
         let transaction = self.db.transaction()?;
         write_lines(&transaction, lines)?;
         transaction.execute(
             "INSERT INTO release (sequence, ceremony, head, manifest_sha256, signature) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![release.sequence as i64, ceremony, release.head, release.manifest.as_bytes(), release.signature],
+            params![release.sequence as i64, release.ceremony, release.head, release.manifest.as_bytes(), release.signature],
         )?;
         Ok(transaction.commit()?)
     }

@@ -296,7 +296,7 @@ impl Import<'_> {
     /// Returns its number.
     pub fn commit(
         self,
-        plan: &str,
+        setup: &str,
         cluster: Option<&str>,
         imported: Option<Imported>,
         lines: &[Line],
@@ -304,7 +304,7 @@ impl Import<'_> {
         let (approved, refused) = imported.map_or((0, 0), |all| (all.approved, all.refused));
         self.transaction.execute(
             "INSERT INTO ceremony (id, plan, cluster, first_request, approved, refused, done) VALUES (?1, ?2, ?6, ?3, ?4, ?5, 0)",
-            params![self.ceremony, plan, self.first, approved as i64, refused as i64, cluster],
+            params![self.ceremony, setup, self.first, approved as i64, refused as i64, cluster],
         )?;
         renewals::link(&self.transaction, self.first)?;
         write_lines(&self.transaction, lines)?;

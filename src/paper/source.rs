@@ -38,10 +38,10 @@ pub fn from_ledger(folder: &Path, scratch: &Path, ceremony: Option<i64>) -> Resu
     if let Some(wrong) = wrong {
         return Err(Failure::fault(format!("{}: {wrong}", folder.display())));
     }
-    let plan = ledger.ceremony(id)?.plan;
+    let setup = ledger.ceremony(id)?.setup;
     // The record of an upgrade has no plan.
-    if !plan.is_empty() {
-        report.with_plan(Setup::read(&plan)?.plan().map_err(fault)?);
+    if !setup.is_empty() {
+        report.with_plan(Setup::read(&setup)?.plan().map_err(fault)?);
     }
     report.with_lists();
     ledger.rows::<Failure>(Rows::All, id, &mut |group| {

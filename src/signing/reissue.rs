@@ -48,7 +48,7 @@ pub fn reissue(
         )));
     }
     let head = check_seal(ledger, &release)?;
-    let policy = policy(&Setup::read(&row.plan)?.plan()?, None)?;
+    let policy = policy(&Setup::read(&row.setup)?.plan()?, None)?;
     let keys = ledger.keys()?.into_iter().filter(|key| key.role == KeyRole::Authority);
     let issuers: BTreeMap<_, _> = keys.filter_map(|key| Some((key.name, key.certificate?))).collect();
     let mut export =

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::Error;
@@ -75,15 +74,6 @@ pub enum PinEntry {
     #[default]
     Ask,
     /// On the device itself (CKF_PROTECTED_AUTHENTICATION_PATH).
-    Pinpad,
-}
-
-/// A PIN, or none if the device asks for it.
-#[derive(Debug)]
-pub enum Pin {
-    /// Passed to C_Login.
-    Known(SecretString),
-    /// C_Login is called without a PIN.
     Pinpad,
 }
 

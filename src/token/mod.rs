@@ -15,7 +15,7 @@ mod sign;
 
 pub use error::Error;
 pub use generate::{NotMade, Remains};
-pub use hsm_profile::{HsmProfile, Pin, PinEntry, Selector};
+pub use hsm_profile::{HsmProfile, PinEntry, Selector};
 pub use initialise::Blank;
 pub use module::Module;
 pub use session::Session;

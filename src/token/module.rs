@@ -2,8 +2,9 @@
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::slot::Slot;
+use secrecy::SecretString;
 
-use super::{Error, HsmProfile, Pin, PinEntry, Selector, Session};
+use super::{Error, HsmProfile, PinEntry, Selector, Session};
 use crate::digest::Digest;
 use crate::media::shown;
 use crate::record::TokenFacts;
@@ -121,19 +122,21 @@ impl Module {
         self.choose(if *named == Selector::default() { &self.profile.token } else { named })
     }
 
-    /// Opens a session with the token and tries to log the user in once.
+    /// Opens a session with the token and tries to log the user in once; without a PIN, which the user then
+    /// types on the device.
     ///
     /// # Errors
     /// [`Error::Fault`] when the PIN is locked, not set, or at its final attempt without `final_try`;
     /// [`Error::WrongPin`] when the token rejects it.
-    pub fn open(&self, token: &TokenFacts, pin: &Pin, final_try: bool) -> Result<Session, Error> {
+    pub fn open(
+        &self,
+        token: &TokenFacts,
+        pin: Option<&SecretString>,
+        final_try: bool,
+    ) -> Result<Session, Error> {
         check_pin_state(token, final_try)?;
         let slot = slot(token)?;
         let session = self.context.open_rw_session(slot)?;
-        let pin = match pin {
-            Pin::Known(pin) => Some(pin),
-            Pin::Pinpad => None,
-        };
         if let Err(error) = session.login(cryptoki::session::UserType::User, pin) {
             return Err(self.explain_login(error.into(), slot));
         }

@@ -214,7 +214,7 @@ impl Start {
     ) -> Result<(), Failure> {
         let now = (environment.now)();
         if let Some(ledger) = ledger {
-            found.take(check_open(ledger)?);
+            found.take(check_open(ledger));
             found.take(check_clock(ledger, now));
         }
         self.unused_arguments(found);
@@ -260,16 +260,16 @@ fn load((path, text): &(PathBuf, String)) -> Result<Module, Failure> {
 }
 
 /// Checks that the ledger has no unfinished ceremony.
-fn check_open(ledger: &Ledger) -> Result<Result<(), Failure>, Failure> {
-    let Some(open) = ledger.open_ceremony()? else { return Ok(Ok(())) };
+fn check_open(ledger: &Ledger) -> Result<(), Failure> {
+    let Some(open) = ledger.open_ceremony()? else { return Ok(()) };
     let folder = ledger.folder();
-    Ok(Err(Failure::usage(format!(
+    Err(Failure::usage(format!(
         "{}: ceremony {} is not finished; resume it with\n  {}\nor, if nothing was made in it, abandon it with\n  {}",
         folder.display(),
         open.id,
         resume_command(folder),
         abandon_command(folder)
-    ))))
+    )))
 }
 
 /// Checks that the keys that the plan uses are in this token.

@@ -70,8 +70,7 @@ impl Conductor<'_> {
         let release =
             ReleaseRow { sequence: head.sequence, ceremony: self.id, head: text, manifest, signature };
         let sealed = Released { sequence: release.sequence, manifest_sha256: manifest };
-        let id = self.id;
-        self.record_with(Event::Sealed(sealed), |ledger, lines| ledger.record_release(id, &release, lines))?;
+        self.record_with(Event::Sealed(sealed), |ledger, lines| ledger.record_release(&release, lines))?;
         Ok(release)
     }
 
