@@ -187,7 +187,10 @@ impl Policy {
         if let Some((line, _)) = &line {
             violations.extend(entry.and_then(|entry| check_profile(entry, line)));
         }
-        if let (Some((line, first)), Some(attributes)) = (&line, &attributes) {
+        let too_many = self.check_counts(contents, line.map(|(line, _)| line));
+        let countable = too_many.is_empty();
+        violations.extend(too_many);
+        if let (Some((line, first)), Some(attributes), true) = (&line, &attributes, countable) {
             violations.extend(self.check_names(&contents.requested, line, *first, attributes));
             if let (Some(object), Some(named)) = (object, self.profiles.get(&line.profile)) {
                 violations.extend(object::check(object, line, &named.profile, attributes));
@@ -198,6 +201,26 @@ impl Policy {
         let subject =
             subject.and_then(|subject| subject.map_err(|violation| violations.push(violation)).ok());
         Examined { line: line.map(|(line, _)| line), subject, violations }
+    }
+
+    /// Checks how much there is to match, before anything is matched.
+    fn check_counts(&self, contents: &Contents, line: Option<&RosterLine>) -> Vec<Violation> {
+        let attributes = contents.subject.iter_rdn().map(|rdn| rdn.as_ref().len()).sum();
+        let asked = &contents.requested;
+        let names = asked.dns.len() + asked.ip.len() + asked.other_names.len();
+        let profile = line.and_then(|line| self.profiles.get(&line.profile));
+        let most = profile.map_or(usize::MAX, |named| named.profile.most_names());
+        let counts =
+            [("subject attributes", attributes, names::MOST_ATTRIBUTES), ("alternative names", names, most)];
+        let too_many = counts.into_iter().filter(|(_, count, most)| count > most);
+        too_many
+            .map(|(what, count, most)| {
+                Violation::new(
+                    Control::NameCount,
+                    format!("{count} {what} are requested, at most {most} are allowed"),
+                )
+            })
+            .collect()
     }
 
     fn check_names(

@@ -25,6 +25,9 @@ const TYPES: [(&str, ObjectIdentifier, usize); 8] = [
     ("emailAddress", rfc3280::EMAIL_ADDRESS, 255),
 ];
 
+/// Maximum attributes of a subject.
+pub const MOST_ATTRIBUTES: usize = 32;
+
 /// A subject that cannot be issued.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -44,7 +47,7 @@ pub fn attributes(subject: &Name) -> Result<Vec<String>, SubjectError> {
 }
 
 fn attribute(one: &AttributeTypeAndValue) -> Result<String, SubjectError> {
-    let (short, _, _) = TYPES.iter().find(|(_, oid, _)| *oid == one.oid).ok_or_else(|| {
+    let (short, _, bound) = TYPES.iter().find(|(_, oid, _)| *oid == one.oid).ok_or_else(|| {
         SubjectError(format!("subject attribute {} is not one of {}", one.oid, TYPES.map(|t| t.0).join(", ")))
     })?;
     let text = match one.value.tag() {
@@ -56,6 +59,13 @@ fn attribute(one: &AttributeTypeAndValue) -> Result<String, SubjectError> {
     let text = text.ok_or_else(|| {
         SubjectError(format!("subject attribute {short} is not a UTF8String, PrintableString or IA5String"))
     })?;
+    // Before anything is matched with it.
+    let length = text.chars().count();
+    if length > *bound {
+        return Err(SubjectError(format!(
+            "subject attribute {short} has {length} characters, at most {bound} are allowed (RFC 5280 A.1)"
+        )));
+    }
     Ok(format!("{short}={text}"))
 }
 

@@ -36,10 +36,15 @@ pub struct CertificateProfile {
     /// Whether certificates have names.
     #[serde(default)]
     pub names: Names,
+    /// Maximum number of names of a request, 1 to 1000; 1000 if absent.
+    pub max_names: Option<u16>,
     /// Patterns that the subject must match in addition to those of the roster.
     #[serde(default)]
     pub subject: Vec<String>,
 }
+
+/// Maximum number of names of a request where the profile says nothing.
+const MOST_NAMES: u16 = 1000;
 
 /// Kind of a certificate's subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -148,6 +153,11 @@ pub enum CertificatePolicy {
 }
 
 impl CertificateProfile {
+    /// Returns the maximum number of names of a request.
+    pub fn most_names(&self) -> usize {
+        self.max_names.unwrap_or(MOST_NAMES).into()
+    }
+
     /// Whether certificates of this profile assert the manifest-signing policy.
     pub fn asserts_manifest_signing(&self) -> bool {
         self.certificate_policies.contains(&CertificatePolicy::ManifestSigning)
@@ -193,6 +203,12 @@ impl CertificateProfile {
         }
         if self.names != Names::Forbidden && self.kind != Kind::Leaf {
             return bad("names is only for leaf");
+        }
+        if self.max_names.is_some_and(|most| !(1..=MOST_NAMES).contains(&most)) {
+            return bad("max_names is not between 1 and 1000");
+        }
+        if self.max_names.is_some() && self.names == Names::Forbidden {
+            return bad("max_names is only for certificates with names");
         }
         if self.kind == Kind::Delegated && self.extended_key_usage.contains(&ExtendedUse::EmailProtection) {
             return bad(

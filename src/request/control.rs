@@ -71,6 +71,8 @@ controls! {
     NameType = "NAME-TYPE";
     /// A name is present where the certificate profile requires one.
     NameMissing = "NAME-MISSING";
+    /// The subject has at most 32 attributes, and the names are no more than the profile allows.
+    NameCount = "NAME-COUNT";
     /// The request was not answered by an earlier ceremony.
     Replay = "LEDGER-REPLAY";
 }

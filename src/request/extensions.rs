@@ -35,6 +35,12 @@ impl Requested {
         let extensions: Vec<Extension> = value
             .decode_as()
             .map_err(|e| bad(format!("extensionRequest is not a list of extensions: {e}")))?;
+        // As inside the extensions: `critical FALSE` is the default, which DER omits (X.690 11.5).
+        if extensions.to_der().ok() != value.to_der().ok() {
+            return Err(bad(
+                "extensions are not DER; a default value such as critical FALSE is encoded".to_owned()
+            ));
+        }
         let mut seen = Vec::new();
         for extension in &extensions {
             if seen.contains(&extension.extn_id) {

@@ -393,6 +393,80 @@ fn malformed_and_duplicate_extensions() {
         P256,
     );
     refused(&lab, "REQ-ATTRIBUTE", &["malformed"]);
+    // Encoded default values: cA FALSE inside an extension, critical FALSE outside.
+    lab.csr_with("in/web/a.csr", "/CN=a", vec![names, "basicConstraints=DER:3003010100".into()], P256);
+    refused(&lab, "REQ-ATTRIBUTE", &["malformed"]);
+    lab.run("rm", &["-r", "keys"]).ok();
+    let critical = vec!["subjectAltName=critical,DNS:a.example.test".to_owned()];
+    lab.csr_with("in/web/a.csr", "/CN=a", critical, "-algorithm RSA -pkeyopt rsa_keygen_bits:2048");
+    resign(&lab, "web/a", |info| {
+        let flag = info.windows(3).position(|octets| octets == [1, 1, 0xff]).unwrap();
+        info[flag + 2] = 0;
+    });
+    refused(&lab, "REQ-ATTRIBUTE", &["default value such as critical FALSE is encoded"]);
+}
+
+/// Changes the certificationRequestInfo of a request with an RSA key of 2048 bits and signs it again: the
+/// signature has always the same length.
+fn resign(lab: &Lab, name: &str, change: impl Fn(&mut [u8])) {
+    let request = format!("in/{name}.csr");
+    lab.openssl(&format!("req -in {request} -outform DER -out changed.der")).ok();
+    let mut der = std::fs::read(lab.path("changed.der")).unwrap();
+    let info = 4..8 + usize::from(u16::from_be_bytes([der[6], der[7]]));
+    change(&mut der[info.clone()]);
+    lab.write("info", &der[info]);
+    lab.openssl(&format!(
+        "dgst -sha256 -sign keys/in_{}.csr.key -out signature info",
+        name.replace('/', "_")
+    ))
+    .ok();
+    let signature = std::fs::read(lab.path("signature")).unwrap();
+    let at = der.len() - signature.len();
+    der[at..].copy_from_slice(&signature);
+    lab.write(&request, der);
+}
+
+/// What is to be matched is bounded before it is matched.
+#[test]
+fn too_many_and_too_long_names() {
+    let mut lab = Lab::signing();
+    // OpenSSL makes no longer name unless it is told so.
+    lab.write("long.cnf", "openssl_conf = all\n[all]\nstbl_section = types\n[types]\nCN = max:100000\n[req]\ndistinguished_name = dn\n[dn]\n");
+    lab.set("OPENSSL_CONF", "long.cnf");
+    let lab = lab;
+    let names =
+        |count: usize| (0..count).map(|n| format!("DNS:{n}.example.test")).collect::<Vec<_>>().join(",");
+    let attempt = |subject: &str, count: usize, control: &str, texts: &[&str]| {
+        let _ = std::fs::remove_dir_all(lab.path("keys"));
+        lab.csr("in/web/a.csr", subject, &names(count), P256);
+        refused(&lab, control, texts);
+    };
+    attempt(
+        &format!("/CN=a{}", "/OU=x".repeat(32)),
+        1,
+        "NAME-COUNT",
+        &["33 subject attributes", "at most 32"],
+    );
+    attempt("/CN=a", 1001, "NAME-COUNT", &["1001 alternative names", "at most 1000"]);
+    let profiles = lab.read("profiles.toml");
+    let limited = profiles.replace("names = \"required\"", "names = \"required\"\nmax_names = 2");
+    assert_ne!(limited, profiles);
+    lab.write("profiles.toml", limited);
+    attempt("/CN=a", 3, "NAME-COUNT", &["3 alternative names", "at most 2"]);
+    lab.csr("in/web/a.csr", "/CN=a", &names(2), P256);
+    lab.sign("in", "out").ok();
+    // Refused by length, whatever the patterns.
+    let long = format!("/CN={}", ".".repeat(40_000));
+    lab.run("rm", &["-r", "out"]).ok();
+    attempt(&long, 1, "NAME-SUBJECT", &["CN has 40000 characters, at most 64"]);
+    for (line, text) in [("max_names = 0", "between 1 and 1000"), ("max_names = 1001", "between 1 and 1000")]
+    {
+        lab.write(
+            "profiles.toml",
+            profiles.replace("names = \"required\"", &format!("names = \"required\"\n{line}")),
+        );
+        lab.sign("in", "out").fails(2, &["max_names", text]);
+    }
 }
 
 /// A refusal lists every violation of a request, not only the first.
