@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::index::{self, Entry, INDEX, Index, MAX_INDEX};
-use super::pem;
+use super::private_key::form_of_private_key;
 use crate::digest::Digest;
 use crate::media::{Error, Leading, Limits, RelativePath, read_each};
 
@@ -118,9 +118,9 @@ enum State {
 
 impl<G: Gate> Reader<'_, G> {
     fn take(&mut self, path: RelativePath, octets: Vec<u8>) -> Result<Option<BundleFile>, G::Error> {
-        if pem::contains_private_key(&octets) {
+        if let Some(form) = form_of_private_key(&octets) {
             return Err(Error::Refused(format!(
-                "{}: {path}: contains a PRIVATE KEY; nothing of this bundle is used; treat the key as compromised: generate a new one, and send only *.csr files [BUNDLE-PRIVATE-KEY]",
+                "{}: {path}: contains a PRIVATE KEY ({form}); nothing of this bundle is used; treat the key as compromised: generate a new one, and send only *.csr files [BUNDLE-PRIVATE-KEY]",
                 self.named
             )).into());
         }

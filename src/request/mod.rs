@@ -11,6 +11,7 @@ mod extensions;
 mod index;
 mod parse;
 mod pem;
+mod private_key;
 mod ssh_signature;
 mod write;
 

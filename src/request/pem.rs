@@ -5,11 +5,6 @@ use super::{Control, Violation};
 /// PEM labels of a certification request (RFC 7468 section 7).
 const LABELS: [&str; 2] = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
 
-/// Whether the octets contain a private key in PEM.
-pub fn contains_private_key(octets: &[u8]) -> bool {
-    memchr::memmem::find(octets, b"PRIVATE KEY-").is_some()
-}
-
 /// Returns the DER of the one request in a file.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use std::path::Path;
 use der::DateTime;
 
 use super::index::{Entry, INDEX, Index};
-use super::pem;
+use super::private_key::form_of_private_key;
 use crate::media::{Error, RelativePath, Whole};
 
 /// Request files with their index entries.
@@ -49,10 +49,10 @@ fn write<'a>(
 /// # Errors
 /// [`Error::Refused`] names the file.
 pub fn refuse_private_key(path: &str, octets: &[u8]) -> Result<(), Error> {
-    match pem::contains_private_key(octets) {
-        false => Ok(()),
-        true => Err(Error::Refused(format!(
-            "{path}: contains a PRIVATE KEY, which must not leave this machine; nothing was written; remove the key from the file [BUNDLE-PRIVATE-KEY]"
+    match form_of_private_key(octets) {
+        None => Ok(()),
+        Some(form) => Err(Error::Refused(format!(
+            "{path}: contains a PRIVATE KEY ({form}), which must not leave this machine; nothing was written; remove the key from the file [BUNDLE-PRIVATE-KEY]"
         ))),
     }
 }

@@ -426,6 +426,71 @@ fn resign(lab: &Lab, name: &str, change: impl Fn(&mut [u8])) {
     lab.write(&request, der);
 }
 
+/// A private key is recognised in every form in which tools write it, and nothing of its bundle is kept.
+#[test]
+fn private_keys_in_every_form() {
+    let lab = Lab::signing();
+    lab.csr("in/web/a.csr", "/CN=a", "DNS:a.example.test", P256);
+    let make = "set -e
+mkdir forms && cd forms
+openssl genpkey -quiet -algorithm RSA -out rsa 2>/dev/null
+openssl genpkey -algorithm ED25519 -out ed 2>/dev/null
+openssl ecparam -name prime256v1 -genkey -out ec.params.pem 2>/dev/null
+openssl ec -in ec.params.pem -outform DER -out sec1.der 2>/dev/null
+openssl pkcs8 -topk8 -nocrypt -in rsa -outform DER -out pkcs8.der
+openssl pkcs8 -topk8 -nocrypt -in ed -outform DER -out ed25519.der
+openssl pkcs8 -topk8 -passout pass:x -in rsa -outform DER -out encrypted.der
+openssl pkcs8 -topk8 -passout pass:x -in rsa -out encrypted.pem
+openssl rsa -in rsa -traditional -outform DER -out pkcs1.der 2>/dev/null
+openssl req -x509 -key rsa -subj /CN=x -out cert 2>/dev/null
+openssl pkcs12 -export -inkey rsa -in cert -passout pass:x -out pkcs12.p12
+(cat pkcs8.der; printf trailing) > pkcs8.trailing
+base64 pkcs8.der > base64.der.txt
+base64 -w0 rsa > base64.pem.txt
+for shift in '' x xx; do printf '{\"tls.key\":\"%s\"}' \"$( (printf '%s' \"$shift\"; cat rsa) | base64 -w0)\" > secret$shift.json; done
+iconv -f ascii -t utf-16le rsa > utf16le.pem
+iconv -f ascii -t utf-16 rsa > utf16.pem
+iconv -f ascii -t utf-16be rsa > utf16be.pem
+iconv -f ascii -t utf-32 rsa > utf32.pem
+ssh-keygen -q -t ed25519 -N '' -C c -f openssh && rm openssh.pub
+printf 'PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n' > putty.ppk
+printf -- '---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\n' > ssh2.key
+printf -- '-----BEGIN PGP PRIVATE KEY BLOCK-----\n' > pgp.asc
+printf '{ \"kty\": \"EC\", \"crv\": \"P-256\", \"d\": \"x\" }' > key.jwk
+printf 'users:\n- name: admin\n  user:\n    client-key-data: LS0t\n' > admin.conf
+printf '\\376\\355\\376\\355\\0\\0\\0\\2' > store.jks
+rm rsa ed cert
+";
+    lab.run("sh", &["-c", make]).ok();
+    let forms = lab.files("forms");
+    assert!(forms.len() > 20, "{forms:?}");
+    for form in &forms {
+        lab.run("cp", &[&format!("forms/{form}"), "in/web/b.csr"]).ok();
+        let ran = lab.sign("in", "out");
+        assert_eq!(ran.code, 1, "{form}: {ran:?}");
+        for text in ["in: web/b.csr: contains a PRIVATE KEY (", "[BUNDLE-PRIVATE-KEY]"] {
+            assert!(ran.err.contains(text), "{form}: {}", ran.err);
+        }
+        lab.keyrite("request collect in --out sent").fails(1, &["web/b.csr", "[BUNDLE-PRIVATE-KEY]"]);
+        assert!(!lab.path("sent").exists() && !lab.path("out").exists(), "{form}");
+    }
+    // The ledger has the ceremony of the root alone, and what is no key is no key.
+    lab.run("cp", &["ledger/ledger.sqlite", "copy"]).ok();
+    let count = lab.run("python3", &["-c", "import sqlite3\nprint(*sqlite3.connect('copy').execute(\"SELECT count(*) FROM request WHERE path LIKE 'web/%'\").fetchone())"]);
+    assert_eq!(count.ok().out, "0\n");
+    let public = "set -e
+openssl req -in in/web/a.csr -outform DER -out a.der
+openssl asn1parse -inform DER -in a.der -noout -strparse $(openssl asn1parse -inform DER -in a.der | sed -n '2s/:.*//p') -out in/web/info.csr
+openssl x509 -in root/authorities/root-ca.crt -outform DER -out in/web/certificate.csr
+openssl x509 -in root/authorities/root-ca.crt -noout -pubkey > in/web/public.csr
+openssl crl2pkcs7 -nocrl -certfile root/authorities/root-ca.crt -outform DER -out in/web/certificates.csr
+base64 a.der > in/web/base64.csr
+rm in/web/b.csr";
+    lab.run("sh", &["-c", public]).ok();
+    let ran = lab.sign("in", "out").ok();
+    assert!(ran.out.contains("5 requests refused"), "{}", ran.out);
+}
+
 /// What is to be matched is bounded before it is matched.
 #[test]
 fn too_many_and_too_long_names() {
