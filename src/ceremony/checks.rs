@@ -1,11 +1,17 @@
 //! Checks of ledger and clock before a ceremony is begun, resumed or abandoned.
 
+use std::time::Duration;
+
 use der::DateTime;
 
+use super::Environment;
 use crate::audit::examine;
 use crate::failure::Failure;
 use crate::issuance::Certificate;
 use crate::ledger::{Ledger, StoredKey};
+
+/// A year of 365 days.
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// Examines a ledger before it is used.
 pub fn check_ledger(ledger: &mut Ledger, processors: usize) -> Result<(), Failure> {
@@ -23,6 +29,32 @@ pub fn check_clock(ledger: &Ledger, now: DateTime) -> Result<(), Failure> {
         None => Ok(()),
         Some(last) => Err(Failure::fault(format!(
             "the clock says {now}, the ledger's last record is dated {last}; set the clock right (UTC)"
+        ))),
+    }
+}
+
+/// Checks that the clock can be right: not before this program's own date, not behind the last record, and
+/// not more than a year after the last certificate of a key in the token. A transcript with a time in the far
+/// future could never be continued, and a key made under such a clock is wasted.
+pub fn check_plausible(
+    ledger: Option<&Ledger>,
+    now: DateTime,
+    environment: &Environment<'_>,
+) -> Result<(), Failure> {
+    let earliest = environment.tool_date;
+    if now < earliest {
+        return Err(Failure::fault(format!(
+            "the clock says {now}, this program is of {earliest}; set the clock right (UTC)"
+        )));
+    }
+    let Some(ledger) = ledger else { return Ok(()) };
+    check_clock(ledger, now)?;
+    let keys = ledger.keys()?;
+    let ends = keys.iter().filter_map(|key| key.certificate.as_ref()).map(|own| own.validity().not_after);
+    match ends.max().filter(|end| now.unix_duration().saturating_sub(end.unix_duration()) > YEAR) {
+        None => Ok(()),
+        Some(end) => Err(Failure::fault(format!(
+            "the clock says {now}, the last certificate of a key in the ledger ended at {end}, more than a year before; set the clock right (UTC), or begin a new ledger"
         ))),
     }
 }

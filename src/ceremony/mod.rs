@@ -57,6 +57,8 @@ pub struct Environment<'a> {
     pub machine: MachineFacts,
     /// Version of the program.
     pub tool_version: String,
+    /// Date of the program: no clock is right before it.
+    pub tool_date: DateTime,
     /// SHA-256 of the program's file, or why it cannot be read; computed in the background.
     pub tool_digest: Arc<OnceLock<Result<Digest, String>>>,
 }

@@ -2,7 +2,7 @@
 
 use der::DateTime;
 
-use super::checks::{check_clock, check_ledger, check_still_valid};
+use super::checks::{check_ledger, check_plausible, check_still_valid};
 use super::conductor::{Conductor, Parts};
 use super::facts::facts;
 use super::preflight::check_room;
@@ -31,7 +31,7 @@ pub fn resume<'a>(
     check_ledger(&mut ledger, environment.processors)?;
     let setup = Setup::read(&open.setup)?;
     let now = (environment.now)();
-    check_clock(&ledger, now)?;
+    check_plausible(Some(&ledger), now, environment)?;
     let plan = setup.plan()?;
     let mut hsm = HsmProfile::parse(&setup.hsm)?;
     let transcript = Transcript::open(&ledger, open.id)?;

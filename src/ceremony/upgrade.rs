@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Environment;
-use super::checks::{check_clock, check_ledger};
+use super::checks::{check_ledger, check_plausible};
 use super::transcript::Transcript;
 use crate::digest::Digest;
 use crate::failure::Failure;
@@ -35,7 +35,7 @@ pub fn upgrade(
 fn note(ledger: &mut Ledger, older: &Older, environment: &Environment<'_>) -> Result<(), Failure> {
     let now = (environment.now)();
     check_ledger(ledger, environment.processors)?;
-    check_clock(ledger, now)?;
+    check_plausible(Some(ledger), now, environment)?;
     let head = ledger.last_line()?.map_or(FIRST, |line| Digest::of(line.as_bytes()));
     let mut transcript = Transcript::open(ledger, ledger.next_ceremony()?)?;
     transcript.note(

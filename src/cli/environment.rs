@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use der::DateTime;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::stop;
@@ -11,6 +12,9 @@ use super::system::{now, processors};
 use crate::ceremony::Environment;
 use crate::digest::Digest;
 use crate::record::MachineFacts;
+
+/// Date of these sources, which a release sets. Not that of the build, so that builds are reproducible.
+const DATE: &str = "2026-11-24T00:00:00Z";
 
 /// Returns 32 random octets from the system's generator (getrandom).
 fn random() -> Result<[u8; 32], String> {
@@ -33,6 +37,7 @@ pub fn environment() -> Environment<'static> {
         processors: processors(),
         machine: machine(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        tool_date: DATE.parse().unwrap_or(DateTime::INFINITY),
         tool_digest,
     }
 }

@@ -101,6 +101,7 @@ fn upgraded(lab: &Lab, out: &str) -> Result<Older, Failure> {
         processors: 2,
         machine: MachineFacts::default(),
         tool_version: "test".into(),
+        tool_date: now(),
         tool_digest: Arc::default(),
     };
     keyrite::ceremony::upgrade(&lab.path("older"), &lab.path(out), OLDER, &environment)

@@ -558,16 +558,28 @@ fn failing_disk() {
     }
 }
 
+/// A clock that cannot be right is refused before anything is made: it is before the program, behind the
+/// ledger, or long after everything in it.
 #[test]
-fn clock_behind_the_ledger() {
-    let lab = ready();
-    let mut lab = lab;
-    for early in ["1970-01-02 00:00:00", "2020-01-01 00:00:00"] {
-        lab.clock(early);
-        lab.sign("in", "out")
-            .fails(3, &["the clock says", "the ledger's last record is dated", "set the clock right"]);
+fn implausible_clocks() {
+    let mut lab = ready();
+    for (clock, why) in [
+        ("1970-01-02 00:00:00", "this program is of"),
+        ("2020-01-01 00:00:00", "this program is of"),
+        ("-60s", "the ledger's last record is dated"),
+        ("2038-01-20 00:00:00", "more than a year before"),
+    ] {
+        lab.clock(clock);
+        lab.sign("in", "out").fails(3, &["the clock says", why, "set the clock right"]);
     }
     assert!(!lab.path("out").exists());
+    // Before a first key is made, too.
+    let mut lab = Lab::new();
+    lab.write_root_script();
+    lab.clock("1970-01-02 00:00:00");
+    lab.ceremony("root.toml", "--out root").fails(3, &["this program is of"]);
+    assert!(!lab.path("ledger").exists() && !lab.path("root").exists());
+    assert!(!lab.keyrite("token inspect --hsm hsm.toml --pin-file pin").ok().out.contains("private key"));
 }
 
 /// A bundle that expires while the ceremony is open is not signed; the ceremony can be abandoned.

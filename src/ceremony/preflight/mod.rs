@@ -11,7 +11,7 @@ pub use plan::keys_from_before;
 pub use room::check_room;
 
 use super::bundles::admit;
-use super::checks::{check_clock, check_ledger};
+use super::checks::{check_ledger, check_plausible};
 use super::conductor::{Conductor, Parts};
 use super::facts::facts;
 use super::transcript::Transcript;
@@ -213,9 +213,9 @@ impl Start {
         found: &mut Findings,
     ) -> Result<(), Failure> {
         let now = (environment.now)();
+        found.take(check_plausible(ledger, now, environment));
         if let Some(ledger) = ledger {
             found.take(check_open(ledger));
-            found.take(check_clock(ledger, now));
         }
         self.unused_arguments(found);
         if let Some(out) = self.out.as_deref().filter(|_| self.plan.script().has("release")) {
