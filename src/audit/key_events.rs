@@ -17,6 +17,8 @@ type Enough<'e> = &'e dyn Fn(&[Person]) -> Result<(), String>;
 pub struct KeyEvents<'s> {
     /// IDs that were announced in this run and not used yet.
     intended: BTreeSet<&'s str>,
+    /// Last announcement of each ID.
+    announced: BTreeMap<&'s str, &'s KeyIntended>,
     /// Objects found in this run that wait for a decision.
     found: Option<Undecided<'s>>,
     /// Last pair generated for each name.
@@ -51,6 +53,7 @@ impl<'s> KeyEvents<'s> {
 
     fn intended(&mut self, key: &'s KeyIntended) {
         self.intended.insert(&key.key_id);
+        self.announced.insert(&key.key_id, key);
     }
 
     /// A person decided about the found objects.
@@ -105,8 +108,18 @@ impl<'s> KeyEvents<'s> {
         }
     }
 
-    /// The certificate of a key must be for the generated pair.
+    /// The certificate of a key must be for the generated pair, and the key be the announced one.
     fn certificate(&self, key: &KeyCertificate) -> Result<(), String> {
+        let announced = self.announced.get(key.key_id.as_str()).is_some_and(|announced| {
+            (&announced.name, announced.role, &announced.issuer, &announced.profile, &announced.token_serial)
+                == (&key.name, key.role, &key.issuer, &key.profile, &key.token_serial)
+        });
+        if !announced {
+            return Err(format!(
+                "the key of {} was announced with another role, issuer, profile or token, or not at all",
+                key.name
+            ));
+        }
         let same = |generated: &KeyGenerated| {
             generated.key_id == key.key_id && generated.spki_sha256 == key.spki_sha256
         };

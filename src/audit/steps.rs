@@ -63,8 +63,13 @@ pub fn keys(reading: &Reading, plan: &Plan) -> Result<String, String> {
     for record in &reading.acts {
         match &record.event {
             Event::Step(step) => number = step.number,
-            event @ Event::Certificate(_) => {
-                let scripted = plan.script().step(number).ok_or("a certificate was made before any step")?;
+            event @ (Event::KeyIntended(_)
+            | Event::KeyFound(_)
+            | Event::KeyWithdrawn(_)
+            | Event::KeyGenerated(_)
+            | Event::KeyReserved(_)
+            | Event::Certificate(_)) => {
+                let scripted = plan.script().step(number).ok_or("a key was made before any step")?;
                 scripted.act.rules().allows(event).map_err(|wrong| format!("step {number} {wrong}"))?;
             }
             _ => {}

@@ -14,14 +14,20 @@ use crate::signing::{subject, to_be_signed};
 impl Conductor<'_> {
     pub(super) fn create(&mut self, spec: &KeySpec) -> Result<(), Failure> {
         let issuer = spec.issuer.as_deref().map(|name| self.authority(name)).transpose()?;
-        let stored = self.ledger.key(&spec.name)?;
-        if let Some(certificate) = stored.as_ref().and_then(|key| key.certificate.as_ref()) {
-            // Interrupted just after the record was written.
-            self.show_certificate(spec, certificate);
-            return Ok(());
-        }
-        let found = match stored {
-            Some(stored) => self.found_pair(spec, stored)?,
+        // The records say what an interrupted run made: a row alone says nothing.
+        let found = match self.state().key(&spec.name).map(|key| key.certificate.is_some()) {
+            Some(true) => {
+                // Interrupted just after the record was written.
+                let stored = self.stored_key(&spec.name)?;
+                if let Some(certificate) = &stored.certificate {
+                    self.show_certificate(spec, certificate);
+                }
+                return Ok(());
+            }
+            Some(false) => {
+                let stored = self.stored_key(&spec.name)?;
+                self.found_pair(spec, stored)?
+            }
             None => None,
         };
         self.ask(spec)?;

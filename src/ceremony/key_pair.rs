@@ -11,8 +11,7 @@ use crate::ledger::StoredKey;
 use crate::media::shown;
 use crate::plan::KeySpec;
 use crate::record::{
-    Decision, Event, FoundKey, InventoryObject, KeyAttributes, KeyFound, KeyGenerated, KeyIntended,
-    KeyWithdrawn, Prompt,
+    Decision, Event, FoundKey, InventoryObject, KeyAttributes, KeyFound, KeyGenerated, KeyWithdrawn, Prompt,
 };
 use crate::token::{NotMade, Remains};
 
@@ -62,16 +61,7 @@ impl Conductor<'_> {
             ceremony: self.id,
             certificate: None,
         };
-        let intended = KeyIntended {
-            name: stored.name.clone(),
-            role: stored.role,
-            key: spec.key,
-            key_id: hex(&stored.key_id),
-            token_serial: stored.token_serial.clone(),
-            issuer: stored.issuer.clone(),
-            profile: stored.profile.clone(),
-            before,
-        };
+        let intended = stored.intended(spec.key, before);
         self.record_with(Event::KeyIntended(intended), |ledger, lines| ledger.intend_key(&stored, lines))?;
         Ok(stored)
     }
@@ -110,7 +100,7 @@ impl Conductor<'_> {
         let Some(key) = self.state().unfinished_key() else { return Ok(None) };
         let now = self.session()?.inventory()?;
         let is_named = |object: &InventoryObject| !object.is_nameless() && now.contains(object);
-        let alone = key.before.as_ref().is_some_and(|before| before.iter().all(is_named));
+        let alone = key.intended.as_ref().is_some_and(|intended| intended.before.iter().all(is_named));
         Ok(Some(Intention { name: key.name.clone(), id: key.id.clone(), alone }))
     }
 

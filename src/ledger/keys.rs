@@ -6,7 +6,8 @@ use super::ceremonies::{Line, write_lines};
 use super::{Error, Ledger};
 use crate::digest::hex;
 use crate::issuance::Certificate;
-use crate::record::{KeyCertificate, KeyRole};
+use crate::keys::KeyRequest;
+use crate::record::{Inventory, KeyCertificate, KeyIntended, KeyRole};
 
 /// A key in the ledger.
 #[derive(Clone, Debug)]
@@ -30,6 +31,20 @@ pub struct StoredKey {
 }
 
 impl StoredKey {
+    /// Returns the event data that announces this key; `before` has the objects on the token.
+    pub fn intended(&self, key: KeyRequest, before: Inventory) -> KeyIntended {
+        KeyIntended {
+            name: self.name.clone(),
+            role: self.role,
+            key,
+            key_id: hex(&self.key_id),
+            token_serial: self.token_serial.clone(),
+            issuer: self.issuer.clone(),
+            profile: self.profile.clone(),
+            before,
+        }
+    }
+
     /// Returns the event data of this key with its certificate.
     pub fn certified(&self, certificate: &Certificate) -> KeyCertificate {
         let facts = certificate.facts();

@@ -57,6 +57,13 @@ pub struct KeyIntended {
     pub before: Inventory,
 }
 
+impl KeyIntended {
+    /// Returns the first field that differs: its name and both values.
+    pub fn difference(&self, other: &Self) -> Option<(&'static str, String, String)> {
+        first_difference!(self, other, name role key key_id token_serial issuer profile before)
+    }
+}
+
 /// The objects of a key that were found after an interruption.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

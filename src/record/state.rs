@@ -2,8 +2,8 @@
 //! report learn what was done, who is present, and whether the ceremony has had effects.
 
 use super::{
-    Custody, Event, Facts, Inventory, KeyCertificate, KeyReserved, Person, Record, Refusals, Release, Review,
-    Seal, Upgraded, count,
+    Custody, Event, Facts, Inventory, KeyCertificate, KeyIntended, KeyReserved, Person, Record, Refusals,
+    Release, Review, Seal, Upgraded, count,
 };
 use crate::digest::Digest;
 
@@ -94,8 +94,8 @@ pub struct KeyState {
     pub name: String,
     /// CKA_ID in hexadecimal.
     pub id: String,
-    /// Objects on the token before generation, if recorded.
-    pub before: Option<Inventory>,
+    /// The record that announced it.
+    pub intended: Option<KeyIntended>,
     /// SHA-256 of the SubjectPublicKeyInfo of the generated pair.
     pub generated: Option<Digest>,
     /// Reservations for its certificate.
@@ -177,7 +177,7 @@ impl State {
                 self.upgraded = Some(*older);
             }
             Event::Abandoned(_) => self.abandoned = true,
-            event => return self.key(event),
+            event => return self.key_event(event),
         }
         Ok(())
     }
@@ -223,10 +223,10 @@ impl State {
         }
     }
 
-    fn key(&mut self, event: &Event) -> Result<(), String> {
+    fn key_event(&mut self, event: &Event) -> Result<(), String> {
         match event {
             Event::KeyIntended(intended) => {
-                self.key_of(&intended.name, &intended.key_id)?.before = Some(intended.before.clone());
+                self.key_of(&intended.name, &intended.key_id)?.intended = Some(intended.clone());
             }
             Event::KeyGenerated(generated) => {
                 let key = self.key_of(&generated.name, &generated.key_id)?;
@@ -277,6 +277,11 @@ impl State {
     /// Returns the certificates of keys in the token, in order of creation.
     pub fn certificates(&self) -> impl Iterator<Item = &KeyCertificate> {
         self.keys.iter().filter_map(|key| key.certificate.as_ref())
+    }
+
+    /// Returns the key with this name, unless it was withdrawn.
+    pub fn key(&self, name: &str) -> Option<&KeyState> {
+        self.keys.iter().find(|key| key.name == name && !key.withdrawn)
     }
 
     /// Returns the key that was to be generated and has no certificate yet.

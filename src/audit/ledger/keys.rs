@@ -2,9 +2,10 @@
 
 use crate::audit::reading::Reading;
 use crate::ledger::{CeremonyRow, StoredKey};
-use crate::record::KeyCertificate;
+use crate::record::KeyState;
 
-/// Compares keys and certificates of one ceremony in ledger and transcript, including their order.
+/// Compares the keys of one ceremony in the ledger with those in its transcript: the same ones in the same
+/// order, each as it was announced and with the certificate that was recorded.
 pub fn compare(
     keys: &[StoredKey],
     row: &CeremonyRow,
@@ -12,53 +13,39 @@ pub fn compare(
     what: &str,
 ) -> Result<String, String> {
     let own: Vec<&StoredKey> = keys.iter().filter(|key| key.ceremony == row.id).collect();
-    for key in &own {
-        one(key, keys, reading, row.done).map_err(|wrong| format!("{what}: {wrong}"))?;
+    let recorded: Vec<&KeyState> = reading.state.keys.iter().filter(|key| !key.withdrawn).collect();
+    let (ledger, transcript) =
+        (listed(own.iter().map(|key| &key.name)), listed(recorded.iter().map(|key| &key.name)));
+    if ledger != transcript {
+        return Err(format!("{what}: the ledger has the keys {ledger}, the transcript has {transcript}"));
     }
-    let certified = own.iter().filter(|key| key.certificate.is_some()).map(|key| key.name.as_str());
-    let (certified, recorded): (Vec<&str>, Vec<&str>) =
-        (certified.collect(), reading.state.certificates().map(|recorded| recorded.name.as_str()).collect());
-    if certified == recorded || (!row.done && certified.starts_with(&recorded)) {
-        Ok(format!("{what}: {} keys made, as in the transcript", own.len()))
-    } else {
-        Err(format!(
-            "{what}: the ledger has certificates of {}, the transcript has {}",
-            listed(&certified),
-            listed(&recorded)
-        ))
+    for (key, recorded) in own.iter().zip(recorded) {
+        one(key, recorded, keys, row.done).map_err(|wrong| format!("{what}: {}: {wrong}", key.name))?;
     }
+    Ok(format!("{what}: {} keys made, as in the transcript", own.len()))
 }
 
-/// Checks one key. In an unfinished ceremony the ledger may have its certificate before the transcript does.
-fn one(key: &StoredKey, keys: &[StoredKey], reading: &Reading, done: bool) -> Result<(), String> {
-    let name = &key.name;
-    let Some(certificate) = &key.certificate else {
-        return if done {
-            Err(format!("the ledger has no certificate of {name}, but the ceremony is finished"))
-        } else {
-            Ok(())
-        };
+fn one(key: &StoredKey, recorded: &KeyState, keys: &[StoredKey], done: bool) -> Result<(), String> {
+    let differs =
+        |(field, own, recorded)| Err(format!("{field} is {own} in the ledger, {recorded} in the transcript"));
+    let intended = recorded.intended.as_ref().ok_or("no record announces the key")?;
+    let own = key.intended(intended.key, intended.before.clone());
+    own.difference(intended).map_or(Ok(()), differs)?;
+    let (certificate, recorded) = match (&key.certificate, &recorded.certificate) {
+        (Some(certificate), Some(recorded)) => (certificate, recorded),
+        (None, None) if !done => return Ok(()),
+        (None, None) => return Err("it has no certificate, but the ceremony is finished".into()),
+        (Some(own), None) => {
+            return Err(format!("the transcript does not have its certificate, SHA-256 {}", own.digest()));
+        }
+        (None, Some(_)) => return Err("the ledger does not have its certificate".into()),
     };
-    let own = key.certified(certificate);
-    let of_name = |recorded: &&KeyCertificate| recorded.name == *name && recorded.sha256 == own.sha256;
-    match reading.state.certificates().find(of_name).map(|recorded| own.difference(recorded)) {
-        Some(None) => {}
-        Some(Some((field, own, recorded))) => {
-            return Err(format!("{name}: {field} is {own} in the ledger, {recorded} in the transcript"));
-        }
-        None if !done && !reading.state.certificates().any(|recorded| recorded.name == *name) => {}
-        None => {
-            return Err(format!(
-                "{name}: the transcript does not have its certificate, SHA-256 {}",
-                own.sha256
-            ));
-        }
-    }
+    key.certified(certificate).difference(recorded).map_or(Ok(()), differs)?;
     let issuer = keys.iter().find(|issuer| issuer.name == key.issuer);
     let issuer = issuer
         .and_then(|issuer| issuer.certificate.as_ref())
-        .ok_or_else(|| format!("{name} is under {}, which the ledger does not have", key.issuer))?;
-    certificate.verify_by(issuer.key()).map_err(|e| format!("{name} under {}: {e}", key.issuer))
+        .ok_or_else(|| format!("its issuer {} is not in the ledger", key.issuer))?;
+    certificate.verify_by(issuer.key()).map_err(|e| format!("under {}: {e}", key.issuer))
 }
 
 /// Checks that keys are in the order of their ceremonies: the first authority identifies the ledger in its
@@ -74,6 +61,7 @@ pub fn in_order(keys: &[StoredKey]) -> Result<String, String> {
     }
 }
 
-fn listed(names: &[&str]) -> String {
+fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    let names: Vec<&str> = names.map(String::as_str).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

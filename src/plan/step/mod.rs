@@ -7,6 +7,7 @@ mod custody;
 mod import;
 mod inventory;
 mod issue;
+mod key;
 mod machine;
 mod open_token;
 mod pause;
@@ -17,9 +18,11 @@ mod review;
 use serde::{Deserialize, Deserializer, de};
 
 use super::{Count, Roles};
-use crate::keys::KeyRequest;
-use crate::policy::{Kind, ProfileFile, RosterLine, subject_from};
-use crate::record::{self as events, Event, KeyRole, Prompt, State, question};
+use crate::policy::{ProfileFile, RosterLine};
+use crate::record::{
+    self as events, Event, KeyCertificate, KeyFound, KeyGenerated, KeyIntended, KeyReserved, KeyWithdrawn,
+    Prompt, State,
+};
 
 /// Declares the acts with their names in scripts, transcripts and on screen.
 macro_rules! acts {
@@ -63,6 +66,7 @@ acts! {
 }
 
 pub use inventory::StrangerRule;
+pub use key::{KeySpec, KeyUse};
 pub use machine::NetworkRule;
 pub use open_token::PinRule;
 pub use review::RefusalRule;
@@ -189,8 +193,13 @@ pub fn not_asked(event: &Event) -> Result<(), String> {
         Event::Custody(events::Custody::HandedOut { set, .. }) => {
             Err(format!("handed out the shares of set {set}, which the script does not ask for"))
         }
-        Event::Certificate(key) => {
-            Err(format!("issued the certificate of {}, which the script does not have", key.name))
+        Event::Certificate(KeyCertificate { name, .. })
+        | Event::KeyIntended(KeyIntended { name, .. })
+        | Event::KeyFound(KeyFound { name, .. })
+        | Event::KeyWithdrawn(KeyWithdrawn { name, .. })
+        | Event::KeyGenerated(KeyGenerated { name, .. })
+        | Event::KeyReserved(KeyReserved { name, .. }) => {
+            Err(format!("has records of the key {name}, which the script does not create in this step"))
         }
         _ => Ok(()),
     }
@@ -226,120 +235,6 @@ impl OnPaper {
 
 /// Placeholders for the numbers of the words to type, which are not known in advance.
 pub const BLANKS: [&str; 3] = ["[a]", "[b]", "[c]"];
-
-/// A key that a step uses or creates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyUse<'s> {
-    /// Name of the key.
-    pub name: &'s str,
-    /// Purpose of the key.
-    pub role: KeyRole,
-    /// Whether the step creates the key.
-    pub makes: bool,
-}
-
-impl<'s> KeyUse<'s> {
-    fn uses(name: &'s str, role: KeyRole) -> Self {
-        Self { name, role, makes: false }
-    }
-
-    fn makes(name: &'s str, role: KeyRole) -> Self {
-        Self { name, role, makes: true }
-    }
-}
-
-/// A key in the token that a step creates, with its certificate.
-#[derive(Clone, Debug)]
-pub struct KeySpec {
-    /// Name in scripts, and label in the token.
-    pub name: String,
-    /// Purpose of the key.
-    pub role: KeyRole,
-    /// Name of the certificate profile.
-    pub profile: String,
-    /// Subject, one attribute per string.
-    pub subject: Vec<String>,
-    /// Kind of key.
-    pub key: KeyRequest,
-    /// Validity of the certificate, in days.
-    pub days: u32,
-    /// Name of the issuing authority; none for a root.
-    pub issuer: Option<String>,
-}
-
-impl KeySpec {
-    /// Returns the name of the authority that issues its certificate.
-    pub fn issuer(&self) -> &str {
-        self.issuer.as_deref().unwrap_or(&self.name)
-    }
-
-    fn check(&self, profiles: &ProfileFile) -> Result<(), String> {
-        let kind = match (self.role, &self.issuer) {
-            (KeyRole::Manifest, _) => Kind::Manifest,
-            (KeyRole::Authority, Some(_)) => Kind::Intermediate,
-            (KeyRole::Authority, None) => Kind::Root,
-        };
-        let (name, profile, days) = (&self.name, &self.profile, self.days);
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        if name.is_empty() || name.len() > 32 || !name.bytes().all(plain) {
-            return Err(format!("name {name:?} must be 1 to 32 characters of a-z, 0-9 and -"));
-        }
-        let found = profiles.get(profile).ok_or_else(|| {
-            format!("certificate profile {profile:?} is not in any file that the script names")
-        })?;
-        if found.kind != kind {
-            return Err(format!("certificate profile {profile} has kind {:?}, must be {kind:?}", found.kind));
-        }
-        if days == 0 || days > found.days {
-            return Err(format!("days is {days}, certificate profile {profile} allows 1 to {}", found.days));
-        }
-        if self.subject.is_empty() {
-            return Err("subject is empty".into());
-        }
-        subject_from(&self.subject).map(|_| ()).map_err(|e| e.0)
-    }
-
-    fn paper(&self) -> OnPaper {
-        let subject = subject_from(&self.subject);
-        let facts = vec![
-            ("Name", self.name.clone()),
-            ("Subject", subject.map_or_else(|_| self.subject.join(", "), |name| name.to_string())),
-            ("Key", self.key.to_string()),
-            ("Certificate profile", self.profile.clone()),
-            ("Days", self.days.to_string()),
-            ("Issuer", self.issuer.clone().unwrap_or_else(|| "itself (root)".into())),
-        ];
-        let paper = OnPaper::new(
-            [question::create(&self.name)],
-            [
-                "The key's attributes as the token reports them",
-                "The certificate's subject, end of validity and SHA-256",
-            ],
-            ["The SHA-256 of the certificate; write it into the notes"],
-        );
-        OnPaper { facts, ..paper }
-    }
-
-    fn is_asked(&self, prompt: &Prompt) -> bool {
-        matches!(prompt, Prompt::Create(key) if key.name == self.name)
-    }
-
-    fn allows(&self, event: &Event) -> Result<(), String> {
-        match event {
-            Event::Certificate(key) if key.name == self.name => Ok(()),
-            event => not_asked(event),
-        }
-    }
-
-    fn is_done(&self, state: &State) -> Result<(), String> {
-        let mut made = state.keys.iter().filter(|key| key.name == self.name && !key.withdrawn);
-        match made.next() {
-            Some(key) if key.generated.is_none() => Err("the transcript has no generated key for it".into()),
-            Some(key) if key.certificate.is_some() => Ok(()),
-            _ => Err("the transcript has no certificate for it".into()),
-        }
-    }
-}
 
 impl Step {
     /// Returns the name of the prompt with which people confirm the step, if there is one.
