@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::RandomState;
 
-use super::reading::{Reading, Sealed, approved};
+use super::reading::{Reading, approved};
 use super::{Order, Section};
 use crate::digest::Digest;
 use crate::plan::Plan;
-use crate::record::FIRST;
+use crate::record::{FIRST, count};
 use crate::release::Head;
 
 /// One transcript of any source.
@@ -21,7 +21,8 @@ pub struct TranscriptSource {
     pub plan: Option<Digest>,
     pub previous: Digest,
     pub head: Digest,
-    pub seal: Option<Sealed>,
+    /// Digests of its lines, each of which covers the lines before.
+    heads: Vec<Digest>,
 }
 
 impl TranscriptSource {
@@ -33,7 +34,7 @@ impl TranscriptSource {
             plan: reading.state.begin.map(|begin| begin.plan.sha256),
             previous: reading.previous.unwrap_or(FIRST),
             head: reading.head.unwrap_or(FIRST),
-            seal: reading.seal,
+            heads: reading.heads,
         }
     }
 
@@ -178,7 +179,7 @@ impl CrossCheck {
             if !transcript.released {
                 self.signed(transcript, section);
             }
-            let same = ledger.iter().find(|known| known.is_same_as(transcript));
+            let same = ledger.iter().find(|known| known.begins_with(transcript));
             if let Some(same) = same {
                 section.compared(
                     "AUDIT-HISTORY",
@@ -197,11 +198,21 @@ impl CrossCheck {
 
     /// Checks whether a transcript given by itself is sealed by a given release.
     fn signed(&self, transcript: &TranscriptSource, section: &mut Section) {
-        match self.transcripts.iter().find(|known| known.released && transcript.is_same_as(known)) {
-            Some(release) => section.compared(
-                "AUDIT-SEAL",
-                Ok(format!("the transcript in {} is the one that {} seals", transcript.source, release.source)),
-            ),
+        let sealing = |known: &&TranscriptSource| {
+            known.released && (transcript.begins_with(known) || known.begins_with(transcript))
+        };
+        match self.transcripts.iter().find(sealing) {
+            Some(release) => {
+                let (source, more) = (&release.source, transcript.heads.len().saturating_sub(release.heads.len()));
+                let more = match more {
+                    0 => String::new(),
+                    more => format!("; the {} after its seal are not signed", count(more as u64, "record")),
+                };
+                section.compared(
+                    "AUDIT-SEAL",
+                    Ok(format!("the transcript in {} is the one that {source} seals{more}", transcript.source)),
+                );
+            }
             None => section.unknown(
                 "AUDIT-SEAL",
                 format!(
@@ -278,10 +289,9 @@ impl CrossCheck {
 }
 
 impl TranscriptSource {
-    /// Whether the other transcript is this one, or this one up to its seal.
-    fn is_same_as(&self, other: &Self) -> bool {
-        let sealed = |seal: &Option<Sealed>| seal.as_ref().map(|seal| seal.file);
-        self.head == other.head || (other.seal.is_some() && sealed(&self.seal) == sealed(&other.seal))
+    /// Whether the other transcript is this one, or a part of it from the first record.
+    fn begins_with(&self, other: &Self) -> bool {
+        self.head == other.head || self.heads.contains(&other.head)
     }
 }
 

@@ -39,7 +39,7 @@ pub fn audit(
         section.note("a rehearsal's ledger: nothing in it counts");
     }
     let name = path.display().to_string();
-    let mut ledger_audit = LedgerAudit { name, order, section, cross_check, last: None, only_open: false };
+    let mut ledger_audit = LedgerAudit { name, order, section, cross_check, last: None };
     if let Err(error) = ledger_audit.read(&mut ledger) {
         ledger_audit.section.compared("AUDIT-LEDGER", Err(error.to_string()));
     }
@@ -50,8 +50,7 @@ pub fn audit(
 pub fn examine(ledger: &mut Ledger, order: &Order, section: &mut Section) -> Result<(), Failure> {
     let name = ledger.folder().display().to_string();
     let mut cross_check = CrossCheck::default();
-    let mut ledger_audit =
-        LedgerAudit { name, order, section, cross_check: &mut cross_check, last: None, only_open: true };
+    let mut ledger_audit = LedgerAudit { name, order, section, cross_check: &mut cross_check, last: None };
     ledger_audit.read(ledger)
 }
 
@@ -63,8 +62,6 @@ struct LedgerAudit<'a> {
     cross_check: &'a mut CrossCheck,
     /// Previous release.
     last: Option<ReleaseRow>,
-    /// Whether to skip the rows of finished ceremonies.
-    only_open: bool,
 }
 
 impl LedgerAudit<'_> {
@@ -157,6 +154,14 @@ impl LedgerAudit<'_> {
                 .filter(|cluster| *cluster != row.cluster.as_deref())
                 .map(|_| format!("{what}: the ledger's cluster is not the one that the script signs for"))
         });
+        let rehearsal = ledger.is_rehearsal();
+        let wrong = wrong.or_else(|| {
+            let begun = reading.state.begin.as_ref().filter(|begin| begin.rehearsal != rehearsal)?;
+            Some(format!(
+                "{what}: rehearsal is {rehearsal} in the ledger, {} in the transcript",
+                begun.rehearsal
+            ))
+        });
         transcript::claims(&reading, plan.as_ref(), wrong, &what, self.section);
         self.section.compared("AUDIT-END", ended(&row, &reading).map_err(|wrong| format!("{what}: {wrong}")));
         let keys = ledger.keys()?;
@@ -174,11 +179,7 @@ impl LedgerAudit<'_> {
             }
             let order = self.order;
             let context = rows::Context { plan, keys: &keys, reading: &reading };
-            if self.only_open && row.done {
-                serials.skip_rows()
-            } else {
-                rows::audit(ledger, &row, &context, (serials, order.processors), self.section)?
-            }
+            rows::audit(ledger, &row, &context, (serials, order.processors), self.section)?;
             self.release(ledger, &row, plan, &keys, &reading)?;
             self.cross_check.add_plan(plan.clone());
         } else {
@@ -206,7 +207,7 @@ impl LedgerAudit<'_> {
     ) -> Result<(), Failure> {
         let what = format!("ceremony {}", row.id);
         let Some(release) = ledger.release(row.id)? else {
-            if reading.seal.is_some() && row.done {
+            if reading.state.sealed.signed.is_some() || (reading.seal.is_some() && row.done) {
                 let text =
                     format!("{what}: its transcript was sealed for a release that the ledger does not have");
                 self.section.compared("AUDIT-MANIFEST", Err(text));
@@ -224,15 +225,15 @@ impl LedgerAudit<'_> {
             }
         };
         let about = |wrong| format!("{what}: {wrong}");
+        if serde_json::to_string(&head).ok().as_ref() != Some(&release.head) {
+            let wrong = "the manifest's head is not written as keyrite writes it".to_owned();
+            self.section.compared("AUDIT-MANIFEST", Err(about(wrong)));
+        }
         let whose = "the manifest";
         self.section.compared("AUDIT-SEAL", release::sealed(reading, &head, whose).map(about).map_err(about));
         self.section
             .compared("AUDIT-MANIFEST", release::same_facts(reading, &head).map(about).map_err(about));
-        let again = if self.only_open && row.done {
-            Ok(release.manifest)
-        } else {
-            manifest_again(ledger, row.id, &head, plan, self.order.processors)
-        };
+        let again = manifest_again(ledger, row.id, &head, plan, self.order.processors);
         let again = again.map_err(|e| e.to_string());
         let same = again.and_then(|again| self.same_manifest(&release, &head, again, keys, reading));
         self.section.compared("AUDIT-SIGNATURE", same.map(about).map_err(about));
@@ -273,8 +274,8 @@ impl LedgerAudit<'_> {
         }
         let same =
             |other: Release| (other.sequence, other.manifest_sha256) == (release.sequence, release.manifest);
-        let others = [reading.state.sealed.signed, reading.state.sealed.released];
-        if !others.into_iter().flatten().all(same) {
+        let sealed = reading.state.sealed;
+        if sealed.signed.is_none() || ![sealed.signed, sealed.released].into_iter().flatten().all(same) {
             return Err(format!("the transcript has another release than {}", release.sequence));
         }
         let previous = self.last.as_ref().map(|last| last.manifest);
@@ -302,6 +303,9 @@ fn kept_plan(row: &CeremonyRow, reading: &Reading) -> Result<(Plan, Result<(), S
         ));
     }
     let plan = setup.plan().map_err(|e| format!("{what}: the ledger's plan is malformed: {e}"))?;
+    if serde_json::to_string(&setup).ok().as_ref() != Some(&row.setup) {
+        return Err(format!("{what}: the ledger's plan is not written as keyrite writes it"));
+    }
     let differs = setup.differs(begin);
     let same = differs.map_or(Ok(()), |name| {
         Err(format!("{what}: the ledger's {name} is not the one that the transcript begins with"))

@@ -12,6 +12,9 @@ const MOST_ACTS: usize = 100_000;
 /// Maximum runs of certificates: three times those of the largest bundle.
 const MOST_RUNS: usize = 100_000;
 
+/// Maximum digests of lines kept of one transcript.
+const MOST_HEADS: usize = 1 << 20;
+
 /// A transcript after reading. The `String`s describe the first violation of each kind.
 #[derive(Debug, Default)]
 pub struct Reading {
@@ -20,6 +23,8 @@ pub struct Reading {
     pub previous: Option<Digest>,
     /// Digest of the last line.
     pub head: Option<Digest>,
+    /// Digests of the lines, at most [`MOST_HEADS`].
+    pub heads: Vec<Digest>,
     /// Violation of the chain or of the order of records.
     pub broken: Option<String>,
     pub first_time: Option<String>,
@@ -82,7 +87,11 @@ impl Reading {
     pub fn line(&mut self, line: &str) {
         self.lines += 1;
         let number = self.lines;
-        let previous = self.head.replace(Digest::of(line.as_bytes()));
+        let head = Digest::of(line.as_bytes());
+        let previous = self.head.replace(head);
+        if self.heads.len() < MOST_HEADS {
+            self.heads.push(head);
+        }
         self.file.update(line.as_bytes());
         self.file.update(b"\n");
         let record = match Record::read(line) {

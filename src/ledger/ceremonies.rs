@@ -4,7 +4,7 @@ use der::DateTime;
 use rusqlite::{Connection, OptionalExtension, Params, params};
 use serde::Deserialize;
 
-use super::{Error, Ledger};
+use super::{Error, Ledger, unsigned};
 use crate::digest::Digest;
 use crate::media::shown;
 use crate::record::{LONGEST_LINE, Record, State};
@@ -63,6 +63,18 @@ pub struct Line {
 }
 
 impl Ledger {
+    /// Whether something may have been signed in the unfinished ceremony: by its records or by its rows, because
+    /// either may have been edited.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the records cannot be read.
+    pub fn may_have_signed(&self) -> Result<bool, Error> {
+        let Some(open) = self.open_ceremony()? else { return Ok(false) };
+        let rows = "SELECT EXISTS (SELECT 1 FROM certificate WHERE id > ?1)";
+        let rows: bool = self.db.query_row(rows, [self.before(open.id)?], |row| row.get(0))?;
+        Ok(rows || self.state(open.id)?.0.may_have_signed())
+    }
+
     /// Returns the unfinished ceremony, if there is one.
     pub fn open_ceremony(&self) -> Result<Option<OpenCeremony>, Error> {
         Ok(self
@@ -124,8 +136,7 @@ impl Ledger {
     /// Returns the number of lines in a ceremony's transcript.
     pub fn transcript_length(&self, ceremony: i64) -> Result<u64, Error> {
         let sql = "SELECT count(*) FROM transcript WHERE ceremony = ?1";
-        let count: i64 = self.db.query_row(sql, [ceremony], |row| row.get(0))?;
-        Ok(count.unsigned_abs())
+        Ok(self.db.query_row(sql, [ceremony], |row| unsigned(row, 0))?)
     }
 
     /// Returns the time of the last record in the ledger.
@@ -227,10 +238,9 @@ impl Ledger {
             "SELECT sequence, head, manifest_sha256, signature, ceremony FROM release WHERE {condition} ORDER BY sequence DESC LIMIT 1"
         );
         let row = self.db.query_row(&sql, values, |row| {
-            let sequence: i64 = row.get(0)?;
             let digest: [u8; 32] = row.get(2)?;
             Ok(ReleaseRow {
-                sequence: sequence.unsigned_abs(),
+                sequence: unsigned(row, 0)?,
                 head: row.get(1)?,
                 manifest: digest.into(),
                 signature: row.get(3)?,

@@ -7,7 +7,7 @@ use der::{DateTime, Decode};
 use rusqlite::{Connection, Row, params};
 use x509_cert::name::Name;
 
-use super::{Error, Ledger};
+use super::{Error, Ledger, unsigned};
 use crate::digest::{hex, unhex};
 use crate::policy::subject_text;
 
@@ -134,8 +134,7 @@ impl Ledger {
 }
 
 fn read(row: &Row<'_>) -> Result<Ending, Error> {
-    let end: i64 = row.get(1)?;
-    let end = DateTime::from_unix_duration(std::time::Duration::from_secs(end.unsigned_abs()));
+    let end = DateTime::from_unix_duration(std::time::Duration::from_secs(unsigned(row, 1)?));
     let serial: [u8; 20] = row.get(4)?;
     let subject: String = row.get(5)?;
     let subject =

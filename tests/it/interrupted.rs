@@ -139,7 +139,11 @@ fn edits_of_open_ceremony_are_detected() {
         "UPDATE token_key SET key_id = x'00' WHERE name = 'root-ca'",
         "UPDATE token_key SET token_serial = 'other' WHERE name = 'root-ca'",
         "INSERT INTO token_key SELECT 'ghost', role, x'99', token_serial, 'ghost', profile, ceremony, NULL FROM token_key WHERE name = 'root-ca'",
+        // An authority of somebody else, as if this ceremony had just made it.
+        "INSERT INTO token_key SELECT 'ghost', role, x'99', 'elsewhere', 'ghost', profile, 2, certificate FROM token_key WHERE name = 'root-ca'",
         "DELETE FROM release",
+        "UPDATE release SET sequence = -1",
+        "UPDATE ledger SET rehearsal = 1",
         "UPDATE release SET manifest_sha256 = zeroblob(32)",
     ];
     let pending: [fn(&mut Vec<u8>); 5] = [
@@ -233,6 +237,96 @@ fn edits_of_pending_key_are_detected() {
     });
     lab.resume().ok();
     lab.keyrite("audit ledger root --root root/authorities/root-ca.crt").ok();
+
+    // A key that was announced and not certified, and one that was not announced at all.
+    let mut lab = Lab::new();
+    lab.write_root_script();
+    lab.faulty();
+    lab.set("FAULTY_TOKEN_MODE", "killgen");
+    lab.set("FAULTY_TOKEN_AT", "2");
+    assert_eq!(lab.ceremony("root.toml", "--out root").code, -1);
+    lab.set("FAULTY_TOKEN_MODE", "none");
+    for sql in [
+        "UPDATE token_key SET role = 'authority' WHERE name = 'manifest'",
+        "UPDATE token_key SET profile = 'root' WHERE name = 'manifest'",
+        "UPDATE token_key SET issuer = 'manifest' WHERE name = 'manifest'",
+        "UPDATE token_key SET token_serial = 'elsewhere' WHERE name = 'manifest'",
+        "UPDATE token_key SET key_id = x'99' WHERE name = 'manifest'",
+        "UPDATE token_key SET certificate = (SELECT certificate FROM token_key WHERE name = 'root-ca') WHERE name = 'manifest'",
+        "DELETE FROM token_key WHERE name = 'manifest'",
+        "INSERT INTO request (ceremony, path, sha256, spki_sha256, octets) VALUES (1, 'token-key:ghost', x'', zeroblob(32), x'00')",
+    ] {
+        edited(&lab, sql, |database| database.execute_batch(sql).unwrap());
+    }
+    lab.resume().ok();
+    lab.keyrite("audit ledger root --root root/authorities/root-ca.crt").ok();
+}
+
+/// Edits of finished ceremonies stop the next one before anything is signed.
+#[test]
+fn edits_of_finished_ceremonies_stop_the_next() {
+    let lab = ready();
+    lab.sign("in", "out").ok();
+    lab.csr("more/web/c.csr", "/CN=c", "DNS:c.example.test", P256);
+    for sql in [
+        // The same requests would be certified again.
+        "UPDATE request SET sha256 = randomblob(32), spki_sha256 = randomblob(32) WHERE approval IS NOT NULL; DELETE FROM request_key; INSERT INTO request_key SELECT spki_sha256, id FROM request WHERE approval IS NOT NULL",
+        "UPDATE request SET spki_sha256 = NULL WHERE approval IS NOT NULL; DELETE FROM request_key",
+        "UPDATE issued SET signature = zeroblob(64) WHERE id = (SELECT max(id) FROM issued)",
+        "UPDATE certificate SET not_after = 0 WHERE id = (SELECT max(id) FROM certificate)",
+        "UPDATE ledger SET rehearsal = 1",
+        "UPDATE release SET sequence = -2 WHERE sequence = 2",
+        "UPDATE release SET head = replace(head, '\"sequence\":2', '\"sequence\": 2') WHERE sequence = 2",
+        "UPDATE ceremony SET approved = 0 WHERE id = 2",
+    ] {
+        lab.run("sh", &["-c", "rm -rf kept && cp -r ledger kept"]).ok();
+        lab.edit("ledger", sql);
+        let before = count(&lab, "SELECT count(*) FROM certificate");
+        let audit = lab.keyrite("audit ledger root out");
+        assert_eq!(audit.code, 1, "{sql}: audit found nothing\n{}", audit.out);
+        for bundle in ["more", "in"] {
+            let rehearsal = if sql.contains("rehearsal") { " --rehearsal" } else { "" };
+            lab.ceremony("sign.toml", &format!("--in {bundle} --out next{rehearsal}"))
+                .fails(3, &["The ledger was modified"]);
+        }
+        assert_eq!(before, count(&lab, "SELECT count(*) FROM certificate"), "{sql}");
+        assert!(!lab.path("next").exists());
+        lab.run("sh", &["-c", "rm -rf ledger && mv kept ledger"]).ok();
+    }
+    lab.sign("more", "next").ok();
+}
+
+/// Whatever stops a resumption, the exit code says that something may have been signed.
+#[test]
+fn failed_resumption_after_signing_is_reported_as_such() {
+    let mut lab = ready();
+    lab.faulty();
+    lab.set("FAULTY_TOKEN_MODE", "kill");
+    lab.set("FAULTY_TOKEN_AT", "4");
+    assert_eq!(lab.sign("in", "out").code, -1);
+    lab.set("FAULTY_TOKEN_MODE", "none");
+    let resume = |arguments: &str| {
+        lab.keyrite(&format!("ceremony resume --ledger ledger {arguments}"))
+            .fails(4, &["Something may have been signed"]);
+    };
+    let answers = format!("--answers {}/ceremony/answers-accept.toml", support::repository().display());
+    resume("--answers absent --pin-file pin");
+    resume(&format!("{answers} --pin-file absent"));
+    for edit in [
+        "DELETE FROM transcript WHERE line LIKE '%\"event\":\"reserved\"%'",
+        "DELETE FROM certificate",
+        "UPDATE transcript SET line = 'x' WHERE ceremony = 2",
+    ] {
+        lab.run("sh", &["-c", "rm -rf kept && cp -r ledger kept"]).ok();
+        lab.edit("ledger", edit);
+        resume(&format!("{answers} --pin-file pin"));
+        lab.run("sh", &["-c", "rm -rf ledger && mv kept ledger"]).ok();
+    }
+    lab.run("sh", &["-c", "cp -r ledger kept && truncate -s 20000 ledger/ledger.sqlite"]).ok();
+    resume(&format!("{answers} --pin-file pin"));
+    lab.run("sh", &["-c", "rm -rf ledger && mv kept ledger"]).ok();
+    lab.resume().ok();
+    whole(&lab);
 }
 
 #[test]

@@ -9,7 +9,6 @@ use crate::audit::reading::Reading;
 use crate::digest::{Digest, hex};
 use crate::failure::Failure;
 use crate::issuance::{Authority, Certificate, Reserved, Templates};
-use crate::keys::PublicKey;
 use crate::ledger::{CeremonyRow, Entries, Ledger, ReservedRow, Row, Rows, StoredKey};
 use crate::media::{RelativePath, shown};
 use crate::parallel;
@@ -166,7 +165,7 @@ impl<'a> RowChecker<'a> {
                 "was approved, but conflicts with other requests [{}]",
                 self.conflicts(row).first().map_or("", |control| control.id())
             )),
-            (Some(kept), None) => self.approved(path, row, again, kept),
+            (Some(kept), None) => self.approved(row, again, kept),
             (None, Some(_)) if row.reserved.is_some() => Err("was refused but has a certificate".into()),
             (None, Some(_)) if row.spki.is_some() => Err("was refused but has a key to certify".into()),
             (None, Some(kept)) => refused(kept, &again, self.conflicts(row)),
@@ -175,21 +174,13 @@ impl<'a> RowChecker<'a> {
     }
 
     /// Checks that policy and template yield the kept approval and certificate again.
-    fn approved(
-        &self,
-        path: &RelativePath,
-        row: &Row,
-        again: Judgement,
-        kept: &str,
-    ) -> Result<Derived, String> {
+    fn approved(&self, row: &Row, again: Judgement, kept: &str) -> Result<Derived, String> {
         let approval = again.outcome.map_err(|violations| {
             let first = violations.first().map(|v| format!("{} [{}]", shown(&v.message), v.control.id()));
             format!("was approved, but the script refuses it: {}", first.unwrap_or_default())
         })?;
         let spki = row.spki.as_deref().ok_or("was approved but has no key")?;
-        let key = PublicKey::accepted(spki).map_err(|e| e.to_string())?;
-        let kept = self.policy.restore(path.clone(), again.request, key, kept).map_err(|e| e.0)?;
-        if !approval.is(&kept) {
+        if kept != approval.kept() || spki != approval.key().der() {
             return Err("the approval is not the one that the script yields for the request".into());
         }
         let reserved = match &row.reserved {
@@ -215,11 +206,8 @@ impl<'a> RowChecker<'a> {
 
     fn key(&self, name: &str, row: &Row) -> Result<Derived, String> {
         let wrong = |what: String| format!("key {name}: {what}");
-        let reserved = match &row.reserved {
-            Some(reserved) => reserved,
-            None if self.done => return Err(wrong("has no certificate".into())),
-            None => return Ok(Derived::Waiting),
-        };
+        // The row is written with its reservation.
+        let reserved = row.reserved.as_ref().ok_or_else(|| wrong("has no reserved certificate".into()))?;
         let derived = self.reserved(reserved).map_err(wrong)?;
         let bare = row.sha256.is_empty() && row.octets.is_empty() && row.spki.is_none();
         let bare = bare && row.approval.is_none() && row.refusal.is_none() && row.bundle.is_none();
@@ -292,6 +280,9 @@ impl<'a> RowChecker<'a> {
 /// other requests.
 fn refused(kept: &str, again: &Judgement, conflicts: &[Control]) -> Result<Derived, String> {
     let reasons: Vec<Reason> = serde_json::from_str(kept).map_err(|e| e.to_string())?;
+    if serde_json::to_string(&reasons).ok().as_deref() != Some(kept) {
+        return Err("its reasons are not written as keyrite writes them".into());
+    }
     let none = Vec::new();
     let violations = again.outcome.as_ref().err().unwrap_or(&none);
     let own = |control: &str| violations.iter().any(|violation| violation.control.id() == control);
