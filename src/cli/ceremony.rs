@@ -12,7 +12,7 @@ use super::{check, paper, stop, token};
 use crate::ceremony::{self, Conductor, Interrupted, Outcome, Room, Start, abandon};
 use crate::cli::environment::environment;
 use crate::failure::{Failure, Kind};
-use crate::ledger::{Ledger, OpenCeremony, abandon_command, resume_command};
+use crate::ledger::{Error as LedgerError, Ledger, abandon_command, resume_command};
 use crate::plan::Plan;
 use crate::record::count;
 use crate::token::Selector;
@@ -146,19 +146,19 @@ fn perform(arguments: Run) -> Result<(), Failure> {
 
 fn resume(arguments: Resume) -> Result<(), Failure> {
     let environment = environment();
-    let mut room = arguments.common.room()?;
-    let ledger = Ledger::open(&arguments.ledger)?;
-    let signed = may_have_signed(&ledger);
+    let ledger = match Ledger::open(&arguments.ledger) {
+        Ok(ledger) => ledger,
+        Err(fault @ LedgerError::Fault(_)) => return Err(after_signing(fault.into(), &arguments.ledger)),
+        Err(refused @ LedgerError::Refused(_)) => return Err(refused.into()),
+    };
+    // Without an answer, something may have been signed.
+    let signed = ledger.may_have_signed().unwrap_or(true);
+    let failed = |error: Failure| if signed { after_signing(error, &arguments.ledger) } else { error };
+    let mut room = arguments.common.room().map_err(failed)?;
     stop::listen();
     let conductor = ceremony::resume(ledger, arguments.common.accept_final_try, &environment, &mut *room)
-        .map_err(|error| if signed { after_signing(error, &arguments.ledger) } else { error })?;
+        .map_err(failed)?;
     finish(conductor, &arguments.ledger)
-}
-
-/// Whether something may have been signed in the unfinished ceremony; assumed when its records cannot be read.
-fn may_have_signed(ledger: &Ledger) -> bool {
-    let open = |open: OpenCeremony| ledger.state(open.id).map(|(state, _)| state.may_have_signed());
-    ledger.open_ceremony().and_then(|ceremony| ceremony.map_or(Ok(false), open)).unwrap_or(true)
 }
 
 fn give_up(arguments: &Abandon) -> Result<(), Failure> {

@@ -100,9 +100,25 @@ enum Command {
     Schema(schema::Arguments),
 }
 
+/// Whether text cannot move the cursor, break a line or reverse it.
+fn is_plain(text: &str) -> bool {
+    let reverses =
+        |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || reverses(c))
+}
+
 /// Parses the command line and runs the command.
 pub fn run() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    // They are shown in messages, on the screens of ceremonies and in what an audit prints.
+    let words: Vec<_> = std::env::args_os().collect();
+    if let Some(word) = words.iter().find(|word| !is_plain(&word.to_string_lossy())) {
+        output::complain(&format!(
+            "the argument \"{}\" has control or bidirectional characters, which could forge what is shown",
+            crate::media::shown(&word.to_string_lossy())
+        ));
+        return ExitCode::from(2);
+    }
+    let arguments = match Arguments::try_parse_from(words) {
         Ok(arguments) => arguments,
         Err(error) => {
             let code = if error.use_stderr() { 2 } else { 0 };

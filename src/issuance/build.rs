@@ -78,7 +78,7 @@ impl ToBeSigned {
             extensions: extensions::for_key(profile, key, issuer.map(Authority::key))?,
         };
         let shared = issuer.map_or_else(|| Arc::new(key.clone()), |issuer| Arc::clone(issuer.shared_key()));
-        let (subject, key) = (subject.to_der()?, key.der());
+        let subject = subject.to_der()?;
         let intended = check::Intended {
             issuer,
             issuer_key: &shared,

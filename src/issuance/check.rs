@@ -26,8 +26,8 @@ pub struct Intended<'a> {
     pub issuer_key: &'a PublicKey,
     pub serial: Serial,
     pub validity: Validity,
-    /// The DER octets of the subject and of its SubjectPublicKeyInfo.
-    pub holder: (&'a [u8], &'a [u8]),
+    /// The DER octets of the subject, and its key.
+    pub holder: (&'a [u8], &'a PublicKey),
     pub profile: &'a CertificateProfile,
     /// DNS names and IP addresses, in order.
     pub names: (&'a [String], &'a [IpAddr]),
@@ -46,8 +46,8 @@ const KNOWN: [ObjectIdentifier; 7] = [
 
 /// Decodes the octets to sign and checks: DER, version 3, issuer octets equal to the authority's
 /// subject octets, the algorithm of the authority's key, the intended serial number, validity,
-/// subject, key, basic constraints, key usage, purposes and names, canonical encoding of
-/// extensions, and no duplicate or other extension.
+/// subject, key, key identifiers, basic constraints, key usage, purposes, names and criticality,
+/// canonical encoding of extensions, and no duplicate or other extension.
 pub fn before_signing(octets: &[u8], intended: &Intended<'_>) -> Result<(), Error> {
     let parts = Parts::of(octets)?;
     let expected_issuer =
@@ -61,7 +61,7 @@ pub fn before_signing(octets: &[u8], intended: &Intended<'_>) -> Result<(), Erro
     let found = parts.validity();
     let outlives = intended.issuer.is_some_and(|issuer| found.not_after > issuer.not_after());
     let (subject, key) = intended.holder;
-    let holder = AnyRef::from_der(subject)? == parts.subject && AnyRef::from_der(key)? == parts.spki;
+    let holder = AnyRef::from_der(subject)? == parts.subject && AnyRef::from_der(key.der())? == parts.spki;
     let checks = [
         (parts.version.value() == [2, 1, 2], "version is not 3"),
         (parts.issuer == expected_issuer, "issuer octets differ from the authority's subject octets"),
@@ -91,8 +91,9 @@ pub fn before_signing(octets: &[u8], intended: &Intended<'_>) -> Result<(), Erro
 fn granted(
     extensions: &[ExtensionParts<'_>],
     intended: &Intended<'_>,
-) -> Result<[(bool, &'static str); 6], Error> {
+) -> Result<[(bool, &'static str); 9], Error> {
     let (profile, (dns, ip)) = (intended.profile, intended.names);
+    let nameless = AnyRef::from_der(intended.holder.0)?.value().is_empty();
     let constraints = decoded::<BasicConstraints>(extensions)?;
     let usage = decoded::<KeyUsage>(extensions)?.map(|usage| usage.0).unwrap_or_default();
     let purposes = decoded::<ExtendedKeyUsage>(extensions)?.map(|purposes| purposes.0).unwrap_or_default();
@@ -106,7 +107,29 @@ fn granted(
             .all(|(found, name)| matches!(found, GeneralName::DnsName(found) if found.as_str() == name))
         && names.iter().skip(dns.len()).zip(ip).all(|(found, address)| *found == GeneralName::from(*address));
     let has = |id| extensions.iter().any(|one| one.id == id);
+    let issuer = decoded::<AuthorityKeyIdentifier>(extensions)?;
+    let own = decoded::<SubjectKeyIdentifier>(extensions)?;
+    let identifies_issuer = match (issuer, intended.issuer) {
+        (Some(found), Some(issuer)) => {
+            found.key_identifier.is_some_and(|found| found.as_bytes() == issuer.key().identifier())
+                && found.authority_cert_issuer.is_none()
+                && found.authority_cert_serial_number.is_none()
+        }
+        (found, issuer) => found.is_none() && issuer.is_none(),
+    };
+    let identifies_key = own.is_some_and(|found| found.0.as_bytes() == intended.holder.1.identifier());
+    let is_critical = |id| match id {
+        KeyUsage::OID | BasicConstraints::OID => true,
+        SubjectAltName::OID => nameless,
+        _ => false,
+    };
     Ok([
+        (identifies_issuer, "authorityKeyIdentifier is not the issuer's"),
+        (identifies_key, "subjectKeyIdentifier is not the key's"),
+        (
+            extensions.iter().all(|one| one.critical == is_critical(one.id)),
+            "extension with the wrong criticality",
+        ),
         (
             constraints.is_some_and(|found| {
                 found.ca == profile.is_authority() && found.path_len_constraint == profile.path_length

@@ -101,7 +101,7 @@ impl Template {
             issuer_key: self.authority.key(),
             serial,
             validity,
-            holder: (approval.subject(), approval.key().der()),
+            holder: (approval.subject(), approval.key()),
             profile: approval.profile(),
             names: (approval.dns(), approval.ip()),
         };

@@ -1,12 +1,10 @@
 //! Conflicts of requests with other requests of their ceremony and of earlier ones.
 
 use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 
 use rusqlite::{Connection, params};
 
-use super::paths::{output, path};
+use super::paths::{Collisions, Outputs, path};
 use super::{Error, Ledger};
 use crate::digest::{Digest, Hasher};
 use crate::media::RelativePath;
@@ -19,13 +17,11 @@ type Each<'e> = dyn FnMut(i64, &RelativePath, &Objection) -> Result<(), Error> +
 /// Receives each approved request: SHA-256 of its SubjectPublicKeyInfo, and its row.
 type Approved<'a> = dyn FnMut(&[u8; 32], i64) -> Result<(), Error> + 'a;
 
-/// Finds duplicate paths and colliding certificate paths among these rows, an inclusive range. `collisions`
-/// are the sorted hashes of certificate paths that occur more than once. Returns the digest of the listing.
+/// Finds duplicate paths and colliding certificate paths among these rows, an inclusive range. Returns the digest of the listing.
 pub fn of_paths(
     db: &Connection,
     rows: (i64, i64),
-    collisions: &[u64],
-    by: &RandomState,
+    collisions: &Collisions,
     each: &mut Each<'_>,
 ) -> Result<Digest, Error> {
     let mut hasher = Hasher::default();
@@ -36,13 +32,13 @@ pub fn of_paths(
     while let Some(row) = rows.next()? {
         let (id, path, digest) = (row.get(0)?, path(row.get(1)?)?, row.get::<_, [u8; 32]>(2)?);
         hasher.list(path.as_str(), &digest.into());
-        if collisions.binary_search(&by.hash_one(output(&path))).is_ok() {
+        if let Some(output) = collisions.of(&path) {
             match &before {
                 Some((other, same)) if *same == path => {
                     each(*other, &path, &Objection::SamePath)?;
                     each(id, &path, &Objection::SamePath)?;
                 }
-                _ => each(id, &path, &Objection::Collision(output(&path)))?,
+                _ => each(id, &path, &Objection::Collision(output))?,
             }
         }
         before = Some((id, path));
@@ -120,20 +116,14 @@ impl Ledger {
     /// because of other requests. Returns the controls by row.
     pub fn conflicts(&self, ceremony: i64, policy: &Policy) -> Result<HashMap<i64, Vec<Control>>, Error> {
         let rows = (self.before(ceremony)? + 1, self.last_row(ceremony)?);
-        let by = RandomState::new();
-        let mut outputs = Vec::new();
+        let mut outputs = Outputs::default();
         let sql = "SELECT path FROM request WHERE id BETWEEN ?1 AND ?2 AND sha256 != x''";
         let mut statement = self.db.prepare(sql)?;
         let mut paths = statement.query(params![rows.0, rows.1])?;
         while let Some(row) = paths.next()? {
-            outputs.push(by.hash_one(output(&path(row.get(0)?)?)));
+            outputs.add(&path(row.get(0)?)?);
         }
-        outputs.sort_unstable();
-        let pairs = outputs.windows(2).filter_map(|pair| match pair {
-            [a, b] if a == b => Some(*a),
-            _ => None,
-        });
-        let collisions: Vec<u64> = pairs.collect();
+        let collisions = outputs.collisions();
         let mut found: HashMap<i64, Vec<Control>> = HashMap::new();
         let mut each = |id, path: &RelativePath, objection: &Objection| {
             if let Some(violation) = policy.object(path, objection) {
@@ -142,7 +132,7 @@ impl Ledger {
             Ok(())
         };
         if !collisions.is_empty() {
-            of_paths(&self.db, rows, &collisions, &by, &mut each)?;
+            of_paths(&self.db, rows, &collisions, &mut each)?;
         }
         of_keys(&self.db, rows, &mut |_, _| Ok(()), &mut each)?;
         Ok(found)

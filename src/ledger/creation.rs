@@ -1,8 +1,8 @@
 //! Atomic creation of ledgers: the database gets its name when it is complete. An interruption leaves files
 //! that the next attempt removes, and never an incomplete ledger.
 
-use std::fs::{DirBuilder, File};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{DirBuilder, File, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
@@ -94,6 +94,8 @@ fn write(folder: &Path, rehearsal: bool, directory: &File) -> Result<(), Error> 
     // SQLite does not report when it cannot remove them.
     partial().skip(1).try_for_each(|name| remove(&folder.join(name)))?;
     let (from, to) = (folder.join(PARTIAL), folder.join(schema::FILE));
+    // In a folder that was there before, others may look and write.
+    std::fs::set_permissions(&from, Permissions::from_mode(0o600)).map_err(|e| fault(&from, e))?;
     File::open(&from).and_then(|file| file.sync_all()).map_err(|e| fault(&from, e))?;
     match renameat_with(CWD, &from, CWD, &to, RenameFlags::NOREPLACE) {
         // Some file systems do not support NOREPLACE; the lock excludes other programs.

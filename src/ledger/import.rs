@@ -2,17 +2,15 @@
 //! is refused as a whole leaves the ledger as it was.
 
 use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
 use std::fs::File;
-use std::hash::BuildHasher;
 use std::path::PathBuf;
 use std::thread::{Builder, JoinHandle};
 
 use rusqlite::{Transaction, params};
 
 use super::ceremonies::{Line, write_lines};
-use super::paths::output;
-use super::{Error, Ledger, Row, Rows, conflicts, renewals};
+use super::paths::{Collisions, Outputs};
+use super::{Error, Ledger, Row, Rows, conflicts, renewals, unsigned};
 use crate::digest::{Digest, Hasher};
 use crate::media::{RelativePath, shown};
 use crate::policy::{Judgement, Objection, Policy};
@@ -32,8 +30,7 @@ pub struct Import<'l> {
     last_path: String,
     sorted: bool,
     /// Hashes of the files that requests would become, keyed anew in each run.
-    outputs: Vec<u64>,
-    hasher: RandomState,
+    outputs: Outputs,
     listing: Hasher,
     ahead: Ahead,
 }
@@ -128,10 +125,7 @@ impl Ledger {
         let mut statement = self.db.prepare(
             "SELECT b.cluster, b.part, max(b.sequence) FROM bundle b JOIN release r ON r.ceremony = b.ceremony WHERE b.cluster IS NOT NULL GROUP BY b.cluster, b.part",
         )?;
-        let rows = statement.query_map([], |row| {
-            let sequence: i64 = row.get(2)?;
-            Ok(((row.get(0)?, row.get(1)?), sequence.unsigned_abs()))
-        })?;
+        let rows = statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), unsigned(row, 2)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -147,8 +141,7 @@ impl Ledger {
             next: first,
             last_path: String::new(),
             sorted: true,
-            outputs: Vec::new(),
-            hasher: RandomState::new(),
+            outputs: Outputs::default(),
             listing: Hasher::default(),
             ahead,
         })
@@ -162,7 +155,7 @@ impl Import<'_> {
         self.sorted &= self.last_path.as_str() <= path;
         path.clone_into(&mut self.last_path);
         self.listing.list(path, &judgement.request);
-        self.outputs.push(self.hasher.hash_one(output(&judgement.path)));
+        self.outputs.add(&judgement.path);
         let approved = judgement.outcome.as_ref().ok();
         let refusal = judgement.outcome.as_ref().err().map(|violations| reasons(violations));
         self.transaction
@@ -211,19 +204,19 @@ impl Import<'_> {
     /// Puts the requests in the order of their paths and holds them against one another and
     /// against earlier ceremonies.
     pub fn settle(&mut self, policy: &Policy) -> Result<Imported, Error> {
-        self.outputs.sort_unstable();
-        let twice = self.outputs.windows(2).filter(|pair| matches!(pair, [a, b] if a == b));
-        let twice: Vec<u64> = twice.filter_map(|pair| pair.first().copied()).collect();
-        let digest = match self.sorted && twice.is_empty() {
+        let outputs = std::mem::take(&mut self.outputs);
+        let count = outputs.count();
+        let collisions = outputs.collisions();
+        let digest = match self.sorted && collisions.is_empty() {
             true => self.listing.clone().finish(),
             false => {
                 if !self.sorted {
                     self.sort()?;
                 }
-                self.check_paths(policy, &twice)?
+                self.check_paths(policy, &collisions)?
             }
         };
-        if self.outputs.len() >= LARGE {
+        if count >= LARGE {
             self.ahead.send(&self.transaction)?;
         }
         self.check_keys(policy)?;
@@ -245,9 +238,9 @@ impl Import<'_> {
         Ok(())
     }
 
-    fn check_paths(&self, policy: &Policy, twice: &[u64]) -> Result<Digest, Error> {
+    fn check_paths(&self, policy: &Policy, collisions: &Collisions) -> Result<Digest, Error> {
         let rows = (self.first, i64::MAX);
-        conflicts::of_paths(&self.transaction, rows, twice, &self.hasher, &mut |id, path, objection| {
+        conflicts::of_paths(&self.transaction, rows, collisions, &mut |id, path, objection| {
             self.object(policy, id, path, objection)
         })
     }

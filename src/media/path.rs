@@ -48,12 +48,20 @@ impl RelativePath {
         &self.0
     }
 
+    /// Returns the path in a release of the certificate for the request at this path.
+    ///
+    /// # Errors
+    /// As [`RelativePath::new`], when the result is too long.
+    pub fn released(&self) -> Result<Self, Error> {
+        self.certificate_path()?.below("certificates")
+    }
+
     /// Returns the path of the certificate for the request at this path: a suffix `.csr`, `.req`,
     /// `.pem` or `.der` is replaced by `.crt`.
     ///
     /// # Errors
     /// As [`RelativePath::new`], when the result is too long.
-    pub fn certificate_path(&self) -> Result<Self, Error> {
+    fn certificate_path(&self) -> Result<Self, Error> {
         let stem = [".csr", ".req", ".pem", ".der"]
             .iter()
             .find_map(|ending| {

@@ -134,14 +134,6 @@ impl Approval {
         self.dns.iter().cloned().chain(self.ip.iter().map(IpAddr::to_string)).collect()
     }
 
-    /// Whether two approvals have the same contents, request and key.
-    pub fn is(&self, other: &Self) -> bool {
-        self.path == other.path
-            && self.request == other.request
-            && self.key.der() == other.key.der()
-            && self.kept() == other.kept()
-    }
-
     /// Returns the JSON form stored by the ledger; see [`Kept`].
     pub fn kept(&self) -> String {
         let kept = Kept {

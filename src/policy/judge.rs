@@ -87,9 +87,10 @@ impl Policy {
     /// Returns the violation for an objection, or `None` where the roster line permits it.
     pub fn object(&self, path: &RelativePath, objection: &Objection) -> Option<Violation> {
         let (control, message) = match objection {
-            Objection::Collision(output) => {
-                (Control::Collision, format!("more than one request would produce {output}"))
-            }
+            Objection::Collision(output) => (
+                Control::Collision,
+                format!("other requests would produce {output} too, or a folder of this name"),
+            ),
             Objection::SamePath => {
                 (Control::Collision, "two bundles contain a file with this path".to_owned())
             }
@@ -175,7 +176,11 @@ impl Policy {
 
     /// Checks path and names against the roster.
     fn examine(&self, path: &RelativePath, contents: &Contents, entry: Option<&Entry>) -> Examined<'_> {
-        let mut violations = Vec::new();
+        // Otherwise what was signed could not be released.
+        let unreleasable = path.released().err().map(|error| {
+            Violation::new(Control::Collision, format!("its certificate has no place in a release: {error}"))
+        });
+        let mut violations: Vec<Violation> = unreleasable.into_iter().collect();
         let object = entry.and_then(|entry| entry.object.as_ref());
         let line = self
             .roster

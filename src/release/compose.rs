@@ -57,7 +57,7 @@ pub fn compose_authorities(authorities: &[KeyEntry]) -> Result<Authorities, Erro
 /// [`Error`] if the path is too long.
 pub fn compose_leaf(approval: &Approval, tbs: &[u8], signature: &[u8]) -> Result<Leaf, Error> {
     let (der, facts) = IssuedFacts::of_parts(tbs, signature)?;
-    let path = approval.path().certificate_path()?.below("certificates")?;
+    let path = approval.path().released()?;
     let pem = Certificate::pem_of(&der)?;
     let entry = stream::entry(&CertificateEntry {
         path: path.clone(),

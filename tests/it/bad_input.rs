@@ -327,7 +327,7 @@ fn existing_output() {
     }
     lab.sign("in", "no/such/parent").fails(3, &["no/such"]);
     lab.write("notaledger/x", "x");
-    lab.keyrite("ceremony resume --ledger notaledger --answers sign.toml").fails(2, &["answers"]);
+    lab.keyrite("ceremony resume --ledger notaledger --answers sign.toml").fails(2, &["has no ledger"]);
     lab.run("mv", &["ledger", "kept"]).ok();
     lab.run("mv", &["notaledger", "ledger"]).ok();
     lab.resume().fails(2, &["has no ledger"]);
@@ -489,6 +489,49 @@ rm in/web/b.csr";
     lab.run("sh", &["-c", public]).ok();
     let ran = lab.sign("in", "out").ok();
     assert!(ran.out.contains("5 requests refused"), "{}", ran.out);
+}
+
+/// No argument can print lines or move the cursor.
+#[test]
+fn arguments_that_forge_output() {
+    let lab = Lab::without_token();
+    for word in ["a\n\nTHE RECORD HOLDS: 99 claims hold", "a\u{1b}[31m", "a\u{202e}b", "a\rb", "a\u{2028}b"] {
+        let ran = lab.run(env!("CARGO_BIN_EXE_keyrite"), &["audit", word]);
+        assert_eq!((ran.code, ran.out.as_str(), ran.err.lines().count()), (2, "", 1), "{ran:?}");
+        assert!(ran.err.contains("could forge what is shown") && !ran.err.contains('\u{1b}'), "{}", ran.err);
+    }
+}
+
+/// What no release could contain is refused before it is signed.
+#[test]
+fn requests_without_a_place_in_a_release() {
+    let lab = Lab::signing();
+    let line = |path: &str| {
+        format!(
+            "[[roster]]\npath = \"{path}\"\nprofile = \"server\"\nauthority = \"root-ca\"\nsubject = [\"CN=*\"]\ndns = [\"*.example.test\"]\n"
+        )
+    };
+    lab.sign_script(&["*/*/*.csr", "*.csr", "*/*.csr", "*/*/*/*/*/*/*/*.csr"].map(line).concat());
+    // Valid in a bundle, and too long or too deep below the folder of certificates.
+    for path in [
+        format!("{}/{}/{}.csr", "a".repeat(90), "a".repeat(90), "b".repeat(64)),
+        "1/2/3/4/5/6/7/8.csr".to_owned(),
+    ] {
+        lab.csr("a.csr", "/CN=a", "DNS:a.example.test", P256);
+        lab.write(&format!("in/{path}"), lab.read("a.csr"));
+        refused(
+            &lab,
+            "REQ-COLLISION",
+            &["has no place in a release", "at most 255 characters and 8 components"],
+        );
+    }
+    // A certificate where another one needs a folder.
+    lab.csr("in/x.csr", "/CN=x", "DNS:x.example.test", P256);
+    lab.csr("in/x.crt-1.csr", "/CN=y", "DNS:y.example.test", P256);
+    lab.csr("in/X.crt/z.csr", "/CN=z", "DNS:z.example.test", P256);
+    let ran = lab.sign("in", "out").ok();
+    assert!(ran.out.contains("x.csr: other requests would produce certificates/x.crt too, or a folder of this name [REQ-COLLISION]"), "{}", ran.out);
+    assert_eq!(lab.files("out/certificates"), ["X.crt/z.crt", "x.crt-1.crt"]);
 }
 
 /// What is to be matched is bounded before it is matched.
