@@ -60,7 +60,7 @@ impl<'s> Runs<'s> {
         }
         if let Some(open) = self.open {
             return Err(format!(
-                "the transcript has {} certificates from serial number {}, {} were found",
+                "the transcript has {} certificates from serial number {}; {} found",
                 open.run.certificates, open.run.first_serial, open.taken
             ));
         }

@@ -238,7 +238,7 @@ impl CrossCheck {
             None => section.unknown(
                 "AUDIT-HISTORY",
                 format!(
-                    "{name}: carries {} as the head of the previous transcript, which no given source has; name the ledger",
+                    "{name}: states {} as the head of the previous transcript, which no given source has; name the ledger",
                     transcript.previous
                 ),
             ),

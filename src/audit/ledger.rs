@@ -36,7 +36,7 @@ pub fn audit(
         }
     };
     if ledger.is_rehearsal() {
-        section.note("a rehearsal's ledger: nothing in it counts");
+        section.note("a rehearsal's ledger: nothing in it may be trusted");
     }
     let name = path.display().to_string();
     let mut ledger_audit = LedgerAudit { name, order, section, cross_check, last: None };
@@ -77,7 +77,7 @@ impl LedgerAudit<'_> {
             }
             if linked.is_ok() && transcript.previous != head {
                 linked = Err(format!(
-                    "ceremony {id}: carries {} as the head of the previous transcript, which is {head}",
+                    "ceremony {id}: states {} as the head of the previous transcript, but that head is {head}",
                     transcript.previous
                 ));
             }
@@ -88,14 +88,14 @@ impl LedgerAudit<'_> {
         self.section.compared(
             "AUDIT-HISTORY",
             linked.map(|()| {
-                format!("{count} ceremonies, each transcript begins with the head of the previous one; the last head is {head}")
+                format!("{count} ceremonies; each transcript begins with the head of the previous one; the last head is {head}")
             }),
         );
-        self.section.note(format!("the records after the last seal are signed with the next release; until then compare the head {head} with the paper"));
+        self.section.note(format!("records after the last seal are not signed until the next release; until then, compare the head {head} with the paper"));
         self.section.compared("AUDIT-SERIALS", serials.check());
         self.section.compared("AUDIT-KEYS", keys::in_order(&ledger.keys()?));
         let inconsistency = ledger.inconsistency()?;
-        let inconsistency = inconsistency.map(|(count, what)| format!("{count} {what}"));
+        let inconsistency = inconsistency.map(|(count, what)| format!("{what}: {count}"));
         self.section.compared(
             "AUDIT-LEDGER",
             inconsistency.map_or_else(
@@ -118,8 +118,8 @@ impl LedgerAudit<'_> {
         }
         let all = match last {
             0 => "no release so far".to_owned(),
-            1 => "release 1, none is missing".to_owned(),
-            _ => format!("releases 1 to {last}, none is missing"),
+            1 => "release 1; none is missing".to_owned(),
+            _ => format!("releases 1 to {last}; none is missing"),
         };
         self.section.compared("AUDIT-SEQUENCE", Ok(all));
         Ok(())
@@ -142,7 +142,7 @@ impl LedgerAudit<'_> {
             let owned = owned(ledger, id)?;
             self.section.compared("AUDIT-CHAIN", upgraded(&row, &reading, owned, &what));
             self.section.note(format!(
-                "{what}: is an upgrade, the ledger was copied from one of version {}, whose database had SHA-256 {}; compare it with the older ledger, which is kept",
+                "{what}: is an upgrade: the ledger was copied from one of version {}, whose database had SHA-256 {}; compare that with the older ledger",
                 older.from_version, older.database_sha256
             ));
             return Ok(TranscriptSource::of(self.name.clone(), Some(id), reading));
@@ -188,7 +188,7 @@ impl LedgerAudit<'_> {
         Ok(TranscriptSource::of(self.name.clone(), Some(id), reading))
     }
 
-    /// Returns the plan that the ledger keeps, and what is wrong with it. A script is parsed only if its
+    /// Returns the plan stored in the ledger, and any fault in it. A script is parsed only if its
     /// digest is the one that the transcript names.
     fn plan(&self, row: &CeremonyRow, reading: &Reading) -> (Option<Plan>, Option<String>) {
         match kept_plan(row, reading) {
@@ -254,7 +254,7 @@ impl LedgerAudit<'_> {
     ) -> Result<String, String> {
         if again != release.manifest {
             return Err(format!(
-                "the ledger's rows yield a manifest with SHA-256 {again}, the one that was signed has {}",
+                "the ledger's rows yield a manifest with SHA-256 {again}, but the signed one has {}",
                 release.manifest
             ));
         }
@@ -267,16 +267,16 @@ impl LedgerAudit<'_> {
         let created = head.created.parse().map_err(|_| "the manifest's time is malformed".to_owned())?;
         let listed = manifest_keys(keys, release.ceremony, created);
         if !head.manifest_keys.is_empty() && head.manifest_keys != listed {
-            return Err("the manifest lists other manifest keys than the ledger has".into());
+            return Err("the manifest lists manifest keys other than those in the ledger".into());
         }
         if head.signer.certificate_sha256 != signer.digest() {
-            return Err("the manifest names another signer than the one that signed it".into());
+            return Err("the manifest names a signer other than the one that signed it".into());
         }
         let same =
             |other: Release| (other.sequence, other.manifest_sha256) == (release.sequence, release.manifest);
         let sealed = reading.state.sealed;
         if sealed.signed.is_none() || ![sealed.signed, sealed.released].into_iter().flatten().all(same) {
-            return Err(format!("the transcript has another release than {}", release.sequence));
+            return Err(format!("the transcript has a release other than {}", release.sequence));
         }
         let previous = self.last.as_ref().map(|last| last.manifest);
         let next = self.last.as_ref().map_or(1, |last| last.sequence + 1);
@@ -298,7 +298,7 @@ fn kept_plan(row: &CeremonyRow, reading: &Reading) -> Result<(Plan, Result<(), S
     let (kept, begun) = (setup.plan.digest(), begin.plan.sha256);
     if kept != begun {
         return Err(format!(
-            "{what}: the ledger's plan {} has the digest {kept}, people confirmed {begun}; the script was replaced",
+            "{what}: the ledger's plan {} has the digest {kept}, but people confirmed {begun}; the script was replaced",
             setup.plan.name()
         ));
     }
@@ -308,25 +308,25 @@ fn kept_plan(row: &CeremonyRow, reading: &Reading) -> Result<(Plan, Result<(), S
     }
     let differs = setup.differs(begin);
     let same = differs.map_or(Ok(()), |name| {
-        Err(format!("{what}: the ledger's {name} is not the one that the transcript begins with"))
+        Err(format!("{what}: the ledger's {name} is not the one in the transcript's first record"))
     });
     Ok((plan, same))
 }
 
-/// Checks that ledger and transcript agree on the end of the ceremony.
+/// Checks that the ledger and the transcript agree on whether the ceremony ended.
 fn ended(row: &CeremonyRow, reading: &Reading) -> Result<String, String> {
     let (state, made) = (&reading.state, reading.state.made());
     if state.abandoned && !made.is_empty() {
-        return Err(format!("it was abandoned, but something was made in it: {}", made.join(", ")));
+        return Err(format!("it was abandoned although it had created something: {}", made.join(", ")));
     }
     match (row.done, state.ended, state.abandoned) {
         (true, true, _) => Ok(format!("ceremony {} was finished", row.id)),
-        (true, false, true) => Ok(format!("ceremony {} was abandoned before anything was made", row.id)),
+        (true, false, true) => Ok(format!("ceremony {} was abandoned before it created anything", row.id)),
         (true, false, false) => {
-            Err("the ledger says it is finished, the transcript has no end record".into())
+            Err("the ledger says it is finished, but the transcript has no end record".into())
         }
         (false, true, _) | (false, _, true) => {
-            Err("the transcript has an end record, the ledger says it is not finished".into())
+            Err("the transcript has an end record, but the ledger says it is not finished".into())
         }
         (false, false, _) => Ok(format!("ceremony {} is not finished; it can be resumed", row.id)),
     }

@@ -32,7 +32,7 @@ pub fn present(reading: &Reading, plan: &Plan) -> Result<String, String> {
                     let there = state.present.iter().filter(|person| person.role == role).count();
                     if there != roles.of(role) {
                         return Err(format!(
-                            "step {} began when {there} {} had signed in, the script requires {}",
+                            "step {} began with {there} signed in as {}, but the script requires {}",
                             step.number,
                             role.as_str(),
                             roles.of(role)
@@ -48,7 +48,7 @@ pub fn present(reading: &Reading, plan: &Plan) -> Result<String, String> {
     Ok(format!("signed in as the script requires ({}): {}", roles.count().text(), names.join(", ")))
 }
 
-/// Checks that bundles have the approvals that the script requires; None if it requires none.
+/// Checks that bundles have the approvals that the script requires; `None` if it requires none.
 pub fn approvals(reading: &Reading, plan: &Plan) -> Option<Result<String, String>> {
     let approvals = plan.script().approvals.as_ref()?;
     reading.state.imported?;
@@ -60,7 +60,7 @@ pub fn approvals(reading: &Reading, plan: &Plan) -> Option<Result<String, String
     });
     Some(match (few, indexes.len()) {
         (Some(index), _) => Err(format!(
-            "the index {} was approved by {} of {} required, the approvers are {}",
+            "the index {} has {} of {} required approvals; it was approved by {}",
             index.index_sha256,
             index.approvers.iter().filter(may).count(),
             approvals.required,
@@ -68,7 +68,7 @@ pub fn approvals(reading: &Reading, plan: &Plan) -> Option<Result<String, String
         )),
         (None, 0) => Err("the script requires approvals, but no bundle had an index".to_owned()),
         (None, count) => Ok(format!(
-            "{count} bundles imported, each approved by {} of the script's approvers",
+            "bundles imported: {count}, each approved by at least {} of the script's approvers",
             approvals.required
         )),
     })

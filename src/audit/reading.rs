@@ -103,7 +103,7 @@ impl Reading {
         }
         match previous {
             Some(previous) if previous != record.previous => self.breaks(format!(
-                "record {number} carries {} as the SHA-256 of the previous record, which is {previous}",
+                "record {number} states {} as the SHA-256 of the previous record, but that is {previous}",
                 record.previous
             )),
             None => self.previous = Some(record.previous),

@@ -110,7 +110,7 @@ fn verified(path: &Path, head: &Head, order: &Order, section: &mut Section) -> R
         Ok((key, root)) if key.issuer != *root => section.compared(
             "AUDIT-SIGNER",
             Err(format!(
-                "the manifest key, SHA-256 {}, is under {} and not bound by the certificate policy of manifest keys: any holder of a key below {root} could have made it",
+                "the manifest key, SHA-256 {}, is under {} and not bound by the certificate policy of manifest keys: anybody with a key below {root} could have made it",
                 key.certificate_sha256, key.issuer
             )),
         ),
@@ -154,17 +154,17 @@ pub fn anchored(head: &Head, roots: &[Digest], what: &str, section: &mut Section
     if roots.is_empty() {
         return section.unknown(
             "AUDIT-ROOT",
-            format!("{what}: whether the root {name} with SHA-256 {own} is the one you trust; compare it with the paper, or name yours by --root"),
+            format!("{what}: whether the root {name} with SHA-256 {own} is the one you trust; compare it with the paper, or name yours with --root"),
         );
     }
     let listed = || roots.iter().map(Digest::to_string).collect::<Vec<_>>().join(" or ");
     section.compared(
         "AUDIT-ROOT",
         if roots.contains(&own) {
-            Ok(format!("{what}: is under the root you trust, {name} with SHA-256 {own}"))
+            Ok(format!("{what}: chains to the root you trust, {name} with SHA-256 {own}"))
         } else {
             Err(format!(
-                "{what}: is under the root {name} with SHA-256 {own}, the root you trust has {}",
+                "{what}: chains to the root {name} with SHA-256 {own}, but the root you trust has {}",
                 listed()
             ))
         },

@@ -47,7 +47,7 @@ pub fn claims(
     let Some(plan) = plan else {
         section.unknown(
             "AUDIT-ORDER",
-            format!("{what}: whether the steps ran in the script's order; the plan with digest {digest} was not given, name its script by --script"),
+            format!("{what}: whether the steps ran in the script's order; the plan with digest {digest} was not given; name its script with --script"),
         );
         return;
     };
@@ -110,7 +110,7 @@ fn chain(reading: &Reading, what: &str, section: &mut Section) {
     let Some(begin) = &reading.state.begin else { return };
     let kind = if begin.rehearsal { "a rehearsal, " } else { "" };
     let who = if reading.state.unattended {
-        "a file answered for people, or gave their shares, at least once"
+        "answers or shares came from a file at least once"
     } else {
         "people answered"
     };

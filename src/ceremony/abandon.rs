@@ -1,4 +1,4 @@
-//! Abandons an unfinished ceremony in which nothing was made.
+//! Abandons an unfinished ceremony that has created nothing.
 
 use super::Environment;
 use super::checks::{check_clock, check_ledger};
@@ -10,7 +10,7 @@ use crate::record::{Abandoned, Event, Person, Role};
 /// Closes the ledger's unfinished ceremony and returns its number.
 ///
 /// # Errors
-/// [`Failure::usage`] when there is none or something was made in it.
+/// [`Failure::usage`] when there is none or it has created something.
 pub fn abandon(
     ledger: &mut Ledger,
     by: &str,
@@ -31,7 +31,7 @@ pub fn abandon(
     let made = transcript.state().made();
     if !made.is_empty() {
         return Err(Failure::usage(format!(
-            "ceremony {}: something was already made in it ({}), so it can only be resumed:\n  {}",
+            "ceremony {}: it has already created something ({}), so it can only be resumed:\n  {}",
             open.id,
             made.join(", "),
             resume_command(ledger.folder())

@@ -88,7 +88,7 @@ impl Answers {
         for (role, number) in wanted.roles.all() {
             let Some(name) = self.name(role, number) else {
                 return Some(format!(
-                    "the script requires {} {}, the answers file names {} in [people]",
+                    "the script requires {} {}, but the answers file names {} in [people]",
                     wanted.roles.of(role),
                     role.as_str(),
                     number - 1

@@ -73,12 +73,12 @@ impl Conductor<'_> {
         Ok(records.into_iter().rev().find_map(set))
     }
 
-    /// Voids a set of shares whose PIN was never set.
+    /// Records as void a set of shares whose PIN was never set.
     pub(super) fn void(&mut self, set: &str) -> Result<(), Failure> {
         self.record(Event::Custody(Custody::Void { set: set.to_owned() }))?;
         self.write_down()?;
         self.room.show(&format!(
-            "  The token still has the old PIN. The shares of set {set} are useless: destroy every paper of it. The step custody hands out new ones."
+            "  The token still has the old PIN. The shares of set {set} are void: destroy every paper of it. The custody step hands out new ones."
         ));
         Ok(())
     }
@@ -132,7 +132,7 @@ impl Conductor<'_> {
     fn pin_of_shares(&mut self, set: Option<String>) -> Result<SecretString, Failure> {
         let custodians = self.custodians();
         if let Some(set) = &set {
-            self.room.show(&format!("  Shares of the set {set} are needed."));
+            self.room.show(&format!("  Shares of set {set} are needed."));
         }
         let mut collected = Collected::of(set);
         for person in &custodians {
@@ -147,7 +147,7 @@ impl Conductor<'_> {
         }
         let (have, need) = collected.count();
         Err(Failure::stopped(format!(
-            "{} given by {}, needed: {}",
+            "{} collected from {}; {} needed",
             count(have as u64, "share"),
             count(custodians.len() as u64, "custodian"),
             need.map_or_else(|| "at least 2".to_owned(), |need| need.to_string())
@@ -168,12 +168,12 @@ impl Conductor<'_> {
                 Ok(index) => {
                     let (have, need) = collected.count();
                     let need = need.unwrap_or_default();
-                    let (from, whence) = if self.room.shares_from_file() {
-                        (ShareSource::File, " It came from a file, nobody typed it.")
+                    let (from, note) = if self.room.shares_from_file() {
+                        (ShareSource::File, " It came from a file; nobody typed it.")
                     } else {
                         (ShareSource::Terminal, "")
                     };
-                    self.room.show(&format!("  Share {index} is valid: {have} of {need}.{whence}"));
+                    self.room.show(&format!("  Share {index} is valid: {have} of {need}.{note}"));
                     return self.record(Event::Custody(Custody::Share {
                         set: collected.identifier(),
                         share: index,
@@ -198,7 +198,7 @@ impl Conductor<'_> {
         };
         if longest < SHORTEST_PIN {
             return Err(Failure::usage(format!(
-                "this token accepts PINs of at most {longest} characters, split custody requires at least {SHORTEST_PIN}"
+                "this token accepts PINs of at most {longest} characters, but split custody requires at least {SHORTEST_PIN}"
             )));
         }
         let pin: Zeroizing<String> = Zeroizing::new(secret.expose_secret().chars().take(longest).collect());

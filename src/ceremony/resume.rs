@@ -26,7 +26,10 @@ pub fn resume<'a>(
     room: &'a mut dyn Room,
 ) -> Result<Conductor<'a>, Failure> {
     let open = ledger.open_ceremony()?.ok_or_else(|| {
-        Failure::usage(format!("{}: no unfinished ceremony, nothing to resume", ledger.folder().display()))
+        Failure::usage(format!(
+            "{}: no unfinished ceremony, so there is nothing to resume",
+            ledger.folder().display()
+        ))
     })?;
     check_ledger(&mut ledger, environment.processors)?;
     let setup = Setup::read(&open.setup)?;
@@ -45,7 +48,7 @@ pub fn resume<'a>(
     check_room(&plan, ledger.is_rehearsal(), state.done, room)?;
     let module = Module::load(hsm).map_err(|e| {
         Failure::fault(format!(
-            "{e}\nthis ceremony must continue with the module that it began with, SHA-256 {begun}; restore that file"
+            "{e}\nthis ceremony must continue with the module that it began with (SHA-256 {begun}); restore that file"
         ))
     })?;
     let token =
@@ -75,7 +78,7 @@ fn check_time_left(
     let ended = setup.indexes.iter().filter_map(|index| index.expires).find(|expires| expires.0 < now);
     if let Some(expires) = ended.filter(|_| !state.may_have_signed()) {
         return Err(Failure::refused(format!(
-            "bundle: expired at {}, the clock says {now}; make a new bundle [BUNDLE-TIME], and abandon this ceremony with\n  {}",
+            "bundle: expired at {}, but the clock says {now}; make a new bundle [BUNDLE-TIME], and abandon this ceremony with\n  {}",
             expires.0,
             abandon_command(ledger.folder())
         )));

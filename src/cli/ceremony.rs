@@ -97,7 +97,7 @@ struct Common {
     pin: PinSource,
     #[command(flatten)]
     shares: ShareSource,
-    /// Try the PIN even if one more wrong PIN locks the token
+    /// Try the PIN even if one more wrong PIN would lock the token
     #[arg(long)]
     accept_final_try: bool,
 }

@@ -15,7 +15,7 @@ use crate::kubernetes::install::{self, Options, Paths, Plan, Target};
 use crate::media::{RelativePath, shown};
 use crate::release::{CertificateEntry, ManifestKind};
 
-/// Maximum number of certificates of other nodes that are named.
+/// Maximum number of certificates of other nodes that are listed.
 const NAMED: usize = 10;
 
 /// Arguments of `install`: a release, or a subcommand.
@@ -113,7 +113,7 @@ pub struct Places {
 }
 
 impl Places {
-    fn places(self) -> Paths {
+    fn paths(self) -> Paths {
         Paths {
             pki: self.pki,
             kubeconfig_dir: self.kubeconfig_dir,
@@ -139,7 +139,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 fn perform(arguments: Install) -> Result<(), Failure> {
-    let places = Paths { renewal: arguments.renewal, ..arguments.places.places() };
+    let places = Paths { renewal: arguments.renewal, ..arguments.places.paths() };
     let target = Target::open(&places, arguments.dry_run).map_err(failure)?;
     if target.restored() {
         say("restored   an interrupted installation was rolled back");
@@ -174,16 +174,18 @@ fn perform(arguments: Install) -> Result<(), Failure> {
     print_elsewhere(&elsewhere, report.certificates - report.kept.len());
     print_plan(&plan);
     let kind = match report.head.kind {
-        ManifestKind::Production if report.head.unattended => ", but UNATTENDED: a file answered for people",
+        ManifestKind::Production if report.head.unattended => {
+            ", but UNATTENDED: the answers came from a file"
+        }
         ManifestKind::Production => "",
         ManifestKind::Rehearsal => ", but a REHEARSAL: this target is for rehearsals only",
     };
     if plan.is_empty() {
-        say(&format!("NOTHING TO DO: this release is installed{kind}"));
+        say(&format!("NOTHING TO DO: this release is already installed{kind}"));
         return Ok(());
     }
     if arguments.dry_run {
-        say(&format!("DRY RUN: nothing was changed; it would be installed{kind}"));
+        say(&format!("DRY RUN: nothing was changed; the release would be installed{kind}"));
         return Ok(());
     }
     let restarts = plan.restarts();
@@ -222,7 +224,7 @@ fn print_restarts(restarts: &[(&str, String)]) {
 }
 
 fn undo(places: Places) -> Result<(), Failure> {
-    for line in install::undo(&places.places()).map_err(failure)? {
+    for line in install::undo(&places.paths()).map_err(failure)? {
         say(&line);
     }
     say("UNDONE: the last installation was reverted; restart the components that read these files");

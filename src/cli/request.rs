@@ -36,7 +36,7 @@ struct Dating {
     /// Sequence number of the bundle [default: seconds since 1970]
     #[arg(long, value_name = "N")]
     sequence: Option<u64>,
-    /// Number of days after which the bundle must no longer be used
+    /// Number of days until the bundle expires
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
     expires_in: Option<u32>,
 }

@@ -14,7 +14,7 @@ use crate::request::Index;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Name {
-    /// Line of a transcript
+    /// A line of a transcript
     Transcript,
     /// Index of a bundle
     Index,
@@ -39,7 +39,7 @@ enum Name {
 /// Arguments of `schema`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Subject of the schema
+    /// What the schema describes
     #[arg(value_enum)]
     name: Name,
 }

@@ -34,7 +34,7 @@ impl ShareSource {
     pub fn check_new(&self) -> Result<(), Failure> {
         match &self.new_share_file {
             Some(path) if path.exists() => {
-                Err(Failure::usage(format!("{}: exists; name a new file for shares", path.display())))
+                Err(Failure::usage(format!("{}: exists; name a new file for the shares", path.display())))
             }
             _ => Ok(()),
         }
@@ -85,7 +85,7 @@ impl Shares {
     /// Appends a share to the new file.
     pub fn write(&self, share: &str) -> Result<(), Failure> {
         let Some(path) = &self.source.new_share_file else {
-            return Err(Failure::stopped("no person to receive a share"));
+            return Err(Failure::stopped("nobody is present to receive a share"));
         };
         let fault = |e: std::io::Error| Failure::fault(format!("{}: {e}", path.display()));
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(fault)?;

@@ -18,7 +18,7 @@ use crate::token::{Blank, Error, HsmProfile, Module, Selector};
 /// Subcommands of `token`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List the present tokens
+    /// List all tokens that are present
     List {
         /// HSM profile
         #[arg(long, value_name = "HSM-PROFILE")]
@@ -66,7 +66,7 @@ pub struct Inspect {
     token_label: Option<String>,
     #[command(flatten)]
     pin: PinSource,
-    /// Try the PIN even if one more wrong PIN locks the token
+    /// Try the PIN even if one more wrong PIN would lock the token
     #[arg(long)]
     accept_final_try: bool,
     /// Print JSON

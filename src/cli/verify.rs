@@ -60,7 +60,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if report.head.kind == ManifestKind::Rehearsal {
         but.push("a REHEARSAL: do not install it");
     } else if report.head.unattended {
-        but.push("UNATTENDED: a file answered for people");
+        but.push("UNATTENDED: the answers came from a file");
     }
     if !report.manifest_key.bound {
         but.push("NOT BOUND: see the warning about its manifest key");

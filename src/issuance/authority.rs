@@ -88,7 +88,7 @@ impl Authority {
         let outer = self.certificate.validity();
         if validity.not_before < outer.not_before || validity.not_before > outer.not_after {
             return Err(Error::Refused(format!(
-                "{} is valid from {} to {}, the clock says {}",
+                "{} is valid from {} to {}, but the clock says {}",
                 self.name, outer.not_before, outer.not_after, validity.not_before
             )));
         }

@@ -156,7 +156,7 @@ impl Reserved {
     /// Parses a TBSCertificate built by [`ToBeSigned`].
     ///
     /// # Errors
-    /// [`Error`] when it is not one.
+    /// [`Error`] when the octets are not one.
     pub fn of(octets: &[u8]) -> Result<Self, Error> {
         let parts = Parts::of(octets)?;
         let serial: Result<[u8; 20], _> = parts.serial.as_bytes().try_into();

@@ -30,8 +30,9 @@ impl Validity {
     /// As [`Validity::days`].
     pub fn seconds(start: DateTime, seconds: u64) -> Result<Self, Error> {
         let length = Duration::from_secs(seconds.saturating_sub(1));
-        let not_after = DateTime::from_unix_duration(start.unix_duration() + length)
-            .map_err(|_| Error::Refused(format!("{seconds} seconds from {start} end after the year 9999")))?;
+        let not_after = DateTime::from_unix_duration(start.unix_duration() + length).map_err(|_| {
+            Error::Refused(format!("{seconds} seconds from {start} would end after the year 9999"))
+        })?;
         Ok(Self { not_before: start, not_after })
     }
 }

@@ -70,7 +70,7 @@ fn check_modulus(modulus: &BigUint) -> Result<(), KeyError> {
     }
     if has_close_primes(modulus) {
         return Err(KeyError::Weak(format!(
-            "RSA modulus is factored by {FERMAT_ROUNDS} rounds of Fermat's method"
+            "RSA modulus can be factored in {FERMAT_ROUNDS} rounds of Fermat's method"
         )));
     }
     Ok(())

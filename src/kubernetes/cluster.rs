@@ -170,7 +170,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Returns the first control-plane node, where kubeadm initializes the cluster.
+    /// Returns the first control-plane node, where kubeadm initialises the cluster.
     pub fn first_control_plane(&self) -> Option<&Node> {
         self.node.iter().find(|node| node.is(Role::ControlPlane))
     }
@@ -213,7 +213,7 @@ impl Cluster {
         let families: HashSet<bool> = self.service_cidr.iter().map(|net| net.addr().is_ipv4()).collect();
         if families.is_empty() || families.len() != self.service_cidr.len() {
             return Err(Failure::usage(format!(
-                "service_cidr has {} networks, required is one, or one IPv4 and one IPv6",
+                "service_cidr has {} networks, must have one, or one IPv4 and one IPv6",
                 self.service_cidr.len()
             )));
         }
@@ -230,7 +230,7 @@ impl Cluster {
         for (at, name) in names.iter().enumerate() {
             if name.is_empty() || name.len() > 32 || !name.bytes().all(plain) {
                 return Err(Failure::usage(format!(
-                    "authorities: {:?} is not 1 to 32 characters a-z, 0-9 and -",
+                    "authorities: name {:?} must be 1 to 32 characters of a-z, 0-9 and -",
                     shown(name)
                 )));
             }
@@ -248,7 +248,7 @@ impl Node {
         let at = |why: String| Err(Failure::usage(format!("node {}: {why}", self.name)));
         if self.name.len() > MAX_NODE {
             return at(format!(
-                "name has {} characters, at most {MAX_NODE} fit in system:node:NAME as a common name (RFC 5280 A.1)",
+                "name has {} characters, but at most {MAX_NODE} fit in system:node:NAME as a common name (RFC 5280 A.1)",
                 self.name.len()
             ));
         }
@@ -262,7 +262,7 @@ impl Node {
             return at("has no address".into());
         }
         if let Some(bad) = self.addresses.iter().find(|address| !usable(address)) {
-            return at(format!("address {bad} is not the address of a machine"));
+            return at(format!("address {bad} cannot be a node's address"));
         }
         sans(&format!("node {}: extra_sans", self.name), &self.extra_sans)
     }
@@ -280,7 +280,7 @@ fn first_address(net: &IpNet) -> Option<IpAddr> {
 fn split_endpoint(text: &str) -> Result<(String, u16), Failure> {
     let bad = |why: &str| {
         Failure::usage(format!(
-            "endpoint {:?} {why}; required is HOST or HOST:PORT, with an IPv6 address in brackets",
+            "endpoint {:?} {why}; it must be HOST or HOST:PORT, with an IPv6 address in brackets",
             shown(text)
         ))
     };
@@ -294,10 +294,10 @@ fn split_endpoint(text: &str) -> Result<(String, u16), Failure> {
         },
     };
     let port = port.and_then(|port| port.parse().ok()).filter(|port| *port > 0);
-    let port = port.ok_or_else(|| bad("has no port from 1 to 65535"))?;
+    let port = port.ok_or_else(|| bad("has no valid port (1 to 65535)"))?;
     match host_part.parse::<IpAddr>() {
         Ok(address) if usable(&address) => Ok((address.to_string(), port)),
-        Ok(_) => Err(bad("is not the address of a machine")),
+        Ok(_) => Err(bad("cannot be a server's address")),
         Err(_) if text.starts_with('[') => Err(bad("has no IPv6 address in its brackets")),
         Err(_) => host("endpoint", host_part).map(|()| (host_part.to_owned(), port)),
     }
@@ -306,7 +306,7 @@ fn split_endpoint(text: &str) -> Result<(String, u16), Failure> {
 fn sans(key: &str, names: &[String]) -> Result<(), Failure> {
     names.iter().try_for_each(|name| match name.parse::<IpAddr>() {
         Ok(address) if usable(&address) => Ok(()),
-        Ok(_) => Err(Failure::usage(format!("{key}: {name} is not the address of a machine"))),
+        Ok(_) => Err(Failure::usage(format!("{key}: {name} cannot be a server's address"))),
         Err(_) => host(key, name),
     })
 }
@@ -324,7 +324,7 @@ fn host(key: &str, name: &str) -> Result<(), Failure> {
         None if name.len() <= 253 && !(digits && name.contains('.')) => Ok(()),
         None => Err(Failure::usage(format!("{key}: {:?} is neither a DNS name nor an address", shown(name)))),
         Some(part) => Err(Failure::usage(format!(
-            "{key}: {:?} is not a DNS name: {:?} is not 1 to 63 characters a-z, 0-9 and - with a letter or digit at both ends (RFC 1123 2.1)",
+            "{key}: {:?} is not a DNS name: label {:?} must be 1 to 63 characters of a-z, 0-9 and -, with a letter or digit at both ends (RFC 1123 2.1)",
             shown(name),
             shown(part)
         ))),

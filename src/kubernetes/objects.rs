@@ -109,7 +109,7 @@ fn items(json: &[u8]) -> Result<Vec<Item>, Failure> {
     let items = match list.kind.as_str() {
         "CertificateSigningRequest" => vec![serde_json::from_slice(json).map_err(bad)?],
         "List" | "CertificateSigningRequestList" => list.items,
-        other => return Err(wrong(format!("is of kind {}", shown(other)))),
+        other => return Err(wrong(format!("has kind {}", shown(other)))),
     };
     let fits = |item: &&Item| {
         item.kind == "CertificateSigningRequest" && item.api_version == "certificates.k8s.io/v1"
@@ -117,7 +117,7 @@ fn items(json: &[u8]) -> Result<Vec<Item>, Failure> {
     match items.iter().find(|item| !fits(item)) {
         None => Ok(items),
         Some(other) => Err(wrong(format!(
-            "contains {} {}, required is certificates.k8s.io/v1 CertificateSigningRequest",
+            "contains {} {}, must contain only certificates.k8s.io/v1 CertificateSigningRequest",
             shown(&other.api_version),
             shown(&other.kind)
         ))),

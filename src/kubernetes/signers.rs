@@ -70,7 +70,7 @@ fn kubelet_client(object: &Object, subject: &Subject<'_>, contents: &Contents) -
     let asked = &contents.requested;
     let names = asked.dns.len() + asked.ip.len() + asked.other_names.len();
     if names > 0 {
-        found.push(format!("{names} alternative names are requested, the signer allows none"));
+        found.push(format!("alternative names are requested ({names}), but the signer allows none"));
     }
     // A kubelet's first request uses a bootstrap token, each later one the identity of the node.
     let bootstraps = object.requester.starts_with(BOOTSTRAP);
@@ -84,7 +84,7 @@ fn kubelet_serving(object: &Object, subject: &Subject<'_>, contents: &Contents) 
     let mut found = node(subject);
     let asked = &contents.requested;
     if asked.dns.is_empty() && asked.ip.is_empty() {
-        found.push("no DNS name or IP address is requested, the signer requires one".to_owned());
+        found.push("no DNS name or IP address is requested, but the signer requires one".to_owned());
     }
     found.extend(
         asked.other_names.iter().map(|name| format!("name {name} is neither a DNS name nor an IP address")),
@@ -96,16 +96,16 @@ fn kubelet_serving(object: &Object, subject: &Subject<'_>, contents: &Contents) 
 }
 
 fn differs(object: &Object, subject: &Subject<'_>) -> String {
-    format!("CN is {}, the requester is {}", shown(subject.common_name()), shown(&object.requester))
+    format!("CN is {}, but the requester is {}", shown(subject.common_name()), shown(&object.requester))
 }
 
 fn node(subject: &Subject<'_>) -> Vec<String> {
     let mut found = Vec::new();
     if subject.all("O") != ["system:nodes"] {
-        found.push(format!("O is {}, required is exactly system:nodes", shown(&subject.all("O").join(", "))));
+        found.push(format!("O is {}, must be exactly system:nodes", shown(&subject.all("O").join(", "))));
     }
     if subject.common_name().strip_prefix(NODE).is_none_or(str::is_empty) {
-        found.push(format!("CN is {}, required is {NODE}NAME", shown(subject.common_name())));
+        found.push(format!("CN is {}, must be {NODE}NAME", shown(subject.common_name())));
     }
     found
 }
@@ -127,7 +127,7 @@ fn usages(object: &Object) -> Option<String> {
         && object.usages.iter().all(|asked| allowed.contains(&asked.as_str()));
     (!fits).then(|| {
         format!(
-            "usages are {}, required are {}, allowed are {}",
+            "usages are {}; the signer requires {} and allows only {}",
             shown(&object.usages.join(", ")),
             required.join(", "),
             allowed.join(", ")

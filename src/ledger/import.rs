@@ -17,10 +17,10 @@ use crate::policy::{Judgement, Objection, Policy};
 use crate::record::BundleFacts;
 use crate::request::{BundleFile, IndexName, Violation};
 
-/// So many violations of one request are kept: one request may ask for ten thousand wrong names.
+/// Maximum violations stored per request: one request may ask for ten thousand wrong names.
 const REASONS: usize = 64;
 
-/// A ceremony that is about to begin, with the requests that came in so far.
+/// A ceremony that is about to begin, with the requests imported so far.
 #[derive(Debug)]
 pub struct Import<'l> {
     transaction: Transaction<'l>,
@@ -29,31 +29,31 @@ pub struct Import<'l> {
     next: i64,
     last_path: String,
     sorted: bool,
-    /// Hashes of the files that requests would become, keyed anew in each run.
+    /// Hashes of the requests' output paths, with a new key in each run.
     outputs: Outputs,
     listing: Hasher,
     ahead: Ahead,
 }
 
-/// What was taken in is on its way to the disk while the rest is judged, so that the commit of a large
-/// import has little left to wait for. It does not count before that commit, which is synchronised like
-/// every other: an error here meets it, too.
+/// Syncs imported rows in the background while the rest is judged, so that the commit of a large
+/// import has little left to write. Nothing relies on it: the commit is synced like any other, and
+/// fails on any error that occurs here.
 #[derive(Debug)]
 struct Ahead {
-    /// The write-ahead log; a ledger that lies nowhere has none.
+    /// The write-ahead log; a scratch ledger has none.
     log: Option<PathBuf>,
-    /// Octets taken in since the last time.
+    /// Octets imported since the last sync.
     waiting: usize,
     thread: Option<JoinHandle<()>>,
 }
 
-/// So many octets are worth a synchronisation of their own.
+/// Number of imported octets that starts a sync.
 const AHEAD: usize = 2 << 20;
-/// So many requests are, when all have come in.
+/// Number of requests in an import that starts a last sync before the keys are checked.
 const LARGE: usize = 1000;
 
 impl Ahead {
-    fn took_in(&mut self, octets: usize, transaction: &Transaction<'_>) -> Result<(), Error> {
+    fn imported(&mut self, octets: usize, transaction: &Transaction<'_>) -> Result<(), Error> {
         self.waiting += octets;
         if self.waiting < AHEAD { Ok(()) } else { self.send(transaction) }
     }
@@ -63,17 +63,17 @@ impl Ahead {
         let Some(log) = self.log.clone().filter(|_| !under_way) else { return Ok(()) };
         self.waiting = 0;
         transaction.cache_flush()?;
-        // Without a thread the commit has it all to wait for.
+        // If the thread cannot be started, the commit writes everything.
         let sync = move || _ = File::open(log).and_then(|log| log.sync_data());
         self.thread = Builder::new().spawn(sync).ok();
         Ok(())
     }
 }
 
-/// A bundle's index, as the ledger keeps it.
+/// A bundle's index, as stored in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptIndex {
-    /// Number of the medium, from 0.
+    /// Number of the bundle, from 0.
     pub number: usize,
     /// The cluster.
     pub cluster: Option<String>,
@@ -88,7 +88,7 @@ pub struct KeptIndex {
 }
 
 impl KeptIndex {
-    /// An index with these facts.
+    /// Creates an index with these facts.
     pub fn new(facts: &BundleFacts, octets: Vec<u8>, signatures: Vec<(RelativePath, Vec<u8>)>) -> Self {
         let text = |name: &Option<IndexName>| name.as_ref().map(|name| name.as_str().to_owned());
         Self {
@@ -102,26 +102,26 @@ impl KeptIndex {
     }
 }
 
-/// What was imported.
+/// Summary of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Imported {
-    /// How many requests are approved.
+    /// Number of approved requests.
     pub approved: usize,
-    /// How many are refused.
+    /// Number of refused requests.
     pub refused: usize,
-    /// The bundle digest: that of the listing of all files, in the order of their paths' octets.
+    /// The bundle digest: that of the listing of all requests, in the order of their paths' octets.
     pub digest: Digest,
 }
 
 impl Ledger {
-    /// The row that the next request gets, or the next key in the token.
+    /// Returns the ID of the next row, which a request or a key in the token will get.
     pub fn next_row(&self) -> Result<i64, Error> {
         Ok(self.db.query_row("SELECT coalesce(max(id), 0) + 1 FROM request", [], |row| row.get(0))?)
     }
 
-    /// The highest sequence number of each cluster and part that came to a release.
+    /// Returns the highest released sequence number of each cluster and part.
     pub fn sequences(&self) -> Result<HashMap<(String, String), u64>, Error> {
-        // A ceremony without release signed nothing: its bundle may come again.
+        // A ceremony without a release issued nothing: its bundle may be imported again.
         let mut statement = self.db.prepare(
             "SELECT b.cluster, b.part, max(b.sequence) FROM bundle b JOIN release r ON r.ceremony = b.ceremony WHERE b.cluster IS NOT NULL GROUP BY b.cluster, b.part",
         )?;
@@ -149,7 +149,7 @@ impl Ledger {
 }
 
 impl Import<'_> {
-    /// Takes in one file with what policy says of it by itself.
+    /// Adds a file, with policy's judgement of it alone.
     pub fn add(&mut self, judgement: &Judgement, file: &BundleFile) -> Result<(), Error> {
         let path = judgement.path.as_str();
         self.sorted &= self.last_path.as_str() <= path;
@@ -175,10 +175,10 @@ impl Import<'_> {
                 file.entry.as_ref().map(|_| file.bundle as i64)
             ])?;
         self.next += 1;
-        self.ahead.took_in(file.octets.len(), &self.transaction)
+        self.ahead.imported(file.octets.len(), &self.transaction)
     }
 
-    /// Takes in the index of a medium, with the signatures over it.
+    /// Adds the index of a bundle, with the signatures over it.
     pub fn bundle(&self, index: &KeptIndex) -> Result<(), Error> {
         self.transaction.execute(
             "INSERT INTO bundle (ceremony, number, cluster, part, sequence, index_sha256, octets) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -201,7 +201,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// Puts the requests in the order of their paths and holds them against one another and
+    /// Sorts the requests by path and checks them against one another and
     /// against earlier ceremonies.
     pub fn settle(&mut self, policy: &Policy) -> Result<Imported, Error> {
         let outputs = std::mem::take(&mut self.outputs);
@@ -226,7 +226,7 @@ impl Import<'_> {
         Ok(Imported { approved: approved as usize, refused: refused as usize, digest })
     }
 
-    /// A tar lists its files in any order.
+    /// Sorts the rows by path: a tar lists its files in any order.
     fn sort(&mut self) -> Result<(), Error> {
         self.transaction.execute(
             "INSERT INTO request (ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal, bundle) SELECT ceremony, path, sha256, spki_sha256, spki, octets, approval, refusal, bundle FROM request WHERE id >= ?1 ORDER BY path, id",
@@ -280,13 +280,13 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// Up to so many refusals, to be shown.
+    /// Returns at most `limit` refusals.
     pub fn refusals(&self, limit: usize) -> Result<Vec<Row>, Error> {
         Rows::Refused.page(&self.transaction, (self.first - 1, i64::MAX), limit)
     }
 
-    /// Writes everything down, with the first lines of its transcript: the ceremony has begun.
-    /// Returns its number.
+    /// Commits the import with the first lines of the ceremony's transcript, which begins it.
+    /// Returns the number of the ceremony.
     pub fn commit(
         self,
         setup: &str,
@@ -313,6 +313,6 @@ fn reasons(violations: &[Violation]) -> String {
         let more = violations.len() - REASONS;
         safe.push(Violation::new(next.control, format!("and {more} more violations, which are not listed")));
     }
-    // Texts always have a JSON form.
+    // Strings always have a JSON form.
     serde_json::to_string(&safe).unwrap_or_default()
 }

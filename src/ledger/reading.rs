@@ -213,7 +213,7 @@ fn enough_room(scratch: &Path, octets: u64) -> Result<(), Error> {
         Ok(())
     } else {
         Err(Error::Refused(format!(
-            "{}: has {} MiB free, a copy of the ledger needs {} MiB; set TMPDIR to a folder with more space, or finish the ceremony first",
+            "{}: has {} MiB free, but a copy of the ledger needs {} MiB; set TMPDIR to a folder with more space, or finish the ceremony first",
             scratch.display(),
             free >> 20,
             (octets >> 20) + (RESERVE >> 20) + 1,

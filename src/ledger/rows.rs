@@ -1,4 +1,4 @@
-//! Requests and what became of each: read in their order, in groups that fit in memory.
+//! Rows of requests and their outcomes, read in order, in groups that fit in memory.
 
 use rusqlite::{Connection, Row as Columns};
 
@@ -8,20 +8,20 @@ use crate::digest::Digest;
 use crate::media::RelativePath;
 use crate::request::Reason;
 
-/// A request and all that became of it, as the database has it: the audit reads rows that were modified.
+/// A request and its outcome, unvalidated: the audit also reads rows that were modified.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// Its number: rows are in the order of their ceremonies, then of their paths.
+    /// Number of the row; rows are ordered by ceremony, then by path.
     pub id: i64,
     /// Number of the ceremony.
     pub ceremony: i64,
     /// The request's path; `token-key:NAME` for a key in the token.
     pub path: String,
-    /// SHA-256 over the file.
+    /// SHA-256 of the file.
     pub sha256: Vec<u8>,
     /// The file; only [`Rows::All`] reads it.
     pub octets: Vec<u8>,
-    /// SHA-256 over the SubjectPublicKeyInfo, unless the request is malformed.
+    /// SHA-256 of the SubjectPublicKeyInfo, unless the request is malformed.
     pub spki_sha256: Option<Vec<u8>>,
     /// The SubjectPublicKeyInfo to be certified, DER.
     pub spki: Option<Vec<u8>>,
@@ -29,13 +29,13 @@ pub struct Row {
     pub approval: Option<String>,
     /// JSON of the reasons for the refusal.
     pub refusal: Option<String>,
-    /// Number of the medium, if that has an index.
+    /// Number of the bundle, if it has an index.
     pub bundle: Option<i64>,
-    /// What was reserved.
+    /// The reservation, if there is one.
     pub reserved: Option<ReservedRow>,
 }
 
-/// A reservation, as the database has it.
+/// A reservation, unvalidated.
 #[derive(Clone, Debug)]
 pub struct ReservedRow {
     /// Name of the authority.
@@ -46,14 +46,14 @@ pub struct ReservedRow {
     pub tbs: Vec<u8>,
     /// notAfter of the certificate, in seconds since 1970.
     pub not_after: i64,
-    /// The signature over them, once there is one.
+    /// The signature over `tbs`, once there is one.
     pub signature: Option<Vec<u8>>,
 }
 
-/// Which rows are read.
+/// Selects the rows to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rows {
-    /// All of them, with the files that came in.
+    /// All rows, with the imported files.
     All,
     /// Approved requests.
     Approved,
@@ -65,27 +65,27 @@ pub enum Rows {
     Refused,
 }
 
-/// Rows of a group, at most.
+/// Maximum number of rows in a group.
 const GROUP: usize = 64;
-/// The path of a key in the token begins with this. No request's does, for paths contain no colon.
+/// Prefix of the path of a key in the token. The path of a request contains no colon.
 const TOKEN_KEY: &str = "token-key:";
 
-/// The columns, but for the file.
+/// All columns except the file.
 const COLUMNS: &str = "r.id, r.ceremony, r.path, r.sha256, r.spki_sha256, r.spki, r.approval, r.refusal, r.bundle, c.authority, c.serial, c.tbs, c.not_after, i.signature";
 const TABLES: &str = "request r LEFT JOIN certificate c ON c.id = r.id LEFT JOIN issued i ON i.id = r.id";
 
-/// The path of a key in the token.
+/// Returns the path of a key in the token.
 pub(super) fn token_key(name: &str) -> String {
     format!("{TOKEN_KEY}{name}")
 }
 
 impl Row {
-    /// Name of the key, if this is the row of a key in the token.
+    /// Returns the key's name, if this is the row of a key in the token.
     pub fn token_key(&self) -> Option<&str> {
         self.path.strip_prefix(TOKEN_KEY)
     }
 
-    /// Path of the request.
+    /// Returns the path of the request.
     ///
     /// # Errors
     /// [`Error::Fault`] when the row is damaged.
@@ -93,7 +93,7 @@ impl Row {
         path(self.path.clone())
     }
 
-    /// SHA-256 over the request's file.
+    /// Returns the SHA-256 of the request's file.
     ///
     /// # Errors
     /// [`Error::Fault`] when the row is damaged.
@@ -103,7 +103,7 @@ impl Row {
         Ok(digest.into())
     }
 
-    /// Why it was refused; empty when it was not.
+    /// Returns the reasons for the refusal; empty if the request was not refused.
     ///
     /// # Errors
     /// [`Error::Fault`] when the row is damaged.
@@ -154,7 +154,7 @@ impl Rows {
         }
     }
 
-    /// Up to `limit` of them after one row and up to another.
+    /// Returns at most `limit` rows after row `after`, up to and including row `last`.
     pub(super) fn page(
         self,
         db: &Connection,
@@ -175,12 +175,12 @@ impl Rows {
 }
 
 impl Ledger {
-    /// Up to `limit` rows of the last ceremony after this one.
+    /// Returns at most `limit` rows after row `after`, to the end of the last ceremony.
     pub fn rows_after(&self, rows: Rows, after: i64, limit: usize) -> Result<Vec<Row>, Error> {
         rows.page(&self.db, (after, i64::MAX), limit)
     }
 
-    /// Reads the rows of a ceremony to their end. Borrows the ledger mutably so that another thread can do it.
+    /// Passes all rows of a ceremony to `each`, in groups. Takes `&mut self`, which another thread can use.
     pub fn rows<E: From<Error>>(
         &mut self,
         rows: Rows,
@@ -196,7 +196,7 @@ impl Ledger {
         }
     }
 
-    /// The row of a key in the token whose certificate is reserved and not signed; `spki` is the SHA-256 over its
+    /// Returns the row of a token key with a reserved, unsigned certificate; `spki` is the SHA-256 of its
     /// SubjectPublicKeyInfo.
     pub fn reserved_for_key(&self, ceremony: i64, name: &str, spki: Digest) -> Result<Option<Row>, Error> {
         let sql = format!(

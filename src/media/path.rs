@@ -27,7 +27,7 @@ impl RelativePath {
         }
         if let Some(bad) = text.split('/').find(|part| !is_portable(part)) {
             return Err(Error::Refused(format!(
-                "{}: component {:?} is not 1 to 100 of the characters A-Z a-z 0-9 . _ - without a leading dot; rename it [MEDIA-NAME]",
+                "{}: component {:?} must be 1 to 100 of the characters A-Z a-z 0-9 . _ - without a leading dot; rename it [MEDIA-NAME]",
                 shown(text),
                 shown(bad)
             )));

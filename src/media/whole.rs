@@ -64,7 +64,7 @@ impl Whole {
         let part = partial(target);
         if fs::symlink_metadata(&part).is_ok() {
             return Err(Error::Refused(format!(
-                "{}: exists; an interrupted run left it, remove it",
+                "{}: exists; an interrupted run left it, so remove it",
                 part.display()
             )));
         }

@@ -1,4 +1,4 @@
-//! The document model, independent of the output format: headings, tables, steps with space to write.
+//! The document model, independent of the output format: headings, tables, steps.
 
 use crate::digest::Digest;
 use crate::media::shown;
@@ -19,11 +19,11 @@ pub enum Part {
     /// Level 1 to 3, and text.
     Heading(u8, String),
     Text(String),
-    /// Labels and values; an empty value is space to write.
+    /// Labels and values; an empty value leaves space to write in.
     Facts(Vec<(String, String)>),
     /// Label, and a digest to be compared.
     Digest(&'static str, Digest),
-    /// An empty cell is space to write.
+    /// An empty cell leaves space to write in.
     Table(Table),
     Certificates(Vec<Listed>),
     Step(Box<Sheet>),
@@ -37,7 +37,7 @@ pub enum Part {
 pub struct Table {
     pub head: Vec<String>,
     pub rows: Vec<Vec<String>>,
-    /// Whether rows are high enough to write in.
+    /// Whether rows are tall enough to write in.
     pub room: bool,
 }
 
@@ -75,7 +75,7 @@ pub struct Sheet {
     pub explanation: String,
     /// Labels and values fixed by the script.
     pub facts: Vec<(String, String)>,
-    /// Actions of people.
+    /// What people do.
     pub does: Vec<String>,
     /// Contents of the screen.
     pub screen: Vec<String>,
@@ -83,7 +83,7 @@ pub struct Sheet {
     pub aloud: Vec<String>,
     /// People who confirm.
     pub confirm: String,
-    /// Events with their times; a script has none, but space to write.
+    /// Events with their times; a script has blank space instead.
     pub events: Option<Vec<(String, String)>>,
 }
 

@@ -6,7 +6,7 @@ use crate::plan::step::{BLANKS, step_line};
 use crate::plan::{Plan, Step};
 use crate::record::question;
 
-/// Returns the sheet of the beginning: people sign in, and compare the plan digest.
+/// Returns the first sheet: people sign in and compare the plan digest.
 pub fn beginning(plan: &Plan) -> Sheet {
     let roles = &plan.script().people;
     Sheet {
@@ -20,7 +20,7 @@ pub fn beginning(plan: &Plan) -> Sheet {
             "Title, purpose, number of the ceremony and the ledger's folder".into(),
             format!("{} in groups of digits and in 24 numbered words", question::title("plan")),
         ],
-        aloud: vec!["The plan digest, from the screen; a witness follows on this paper".into()],
+        aloud: vec!["The plan digest, from the screen; a witness follows along on this paper".into()],
         confirm: roles.confirm.text(),
         ..Sheet::default()
     }

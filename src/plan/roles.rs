@@ -100,7 +100,7 @@ impl Roles {
         let other =
             present.iter().find(|other| other.is(person) && !self.may_share(other.role, person.role))?;
         Some(format!(
-            "{} already signed in as {}; the script requires another person as {}",
+            "{} has already signed in as {}; the script requires a different person as {}",
             shown(&person.name),
             other.role.as_str(),
             person.role.as_str()
@@ -133,7 +133,7 @@ impl Roles {
     pub fn check_confirm(&self, confirm: &Count) -> Result<(), String> {
         let asked: Vec<Role> = Role::ALL.into_iter().filter(|role| confirm.of(*role) > 0).collect();
         if asked.is_empty() {
-            return Err("confirm is empty, must name at least one person".into());
+            return Err("confirm is empty, must require at least one person".into());
         }
         for role in &asked {
             if confirm.of(*role) > self.of(*role) {

@@ -43,7 +43,7 @@ impl Setup {
         Plan::from_files(self.plan.clone())
     }
 
-    /// Returns the first fact in which the setup differs from the begin record: then the ledger was modified.
+    /// Returns the first fact that differs from the begin record, because the ledger was modified.
     pub fn differs(&self, facts: &Facts) -> Option<&'static str> {
         let hsm = Digest::of(self.hsm.as_bytes());
         [

@@ -97,11 +97,11 @@ impl Policy {
             Objection::KeyTwice(other, holders) => (
                 Control::KeyTwice,
                 format!(
-                    "has the same key as {other}; {holders} requests of this ceremony share it, each must have its own key"
+                    "has the same key as {other}; {holders} requests in this ceremony share it, but each must have its own"
                 ),
             ),
             Objection::Answered(place) => {
-                (Control::Replay, format!("the same request was answered by {place}"))
+                (Control::Replay, format!("the same request was already answered by {place}"))
             }
             Objection::Certified(_) if self.roster.reuses_keys(path) => return None,
             Objection::Certified(place) => (
@@ -247,14 +247,14 @@ impl Policy {
             Names::Forbidden if count > 0 => violations.push(Violation::new(
                 Control::NameType,
                 format!(
-                    "{count} alternative names are requested, certificate profile {} allows none",
+                    "alternative names are requested ({count}), but certificate profile {} allows none",
                     line.profile
                 ),
             )),
             Names::Required if count == 0 => violations.push(Violation::new(
                 Control::NameMissing,
                 format!(
-                    "no DNS name or IP address is requested, certificate profile {} requires one",
+                    "no DNS name or IP address is requested, but certificate profile {} requires one",
                     line.profile
                 ),
             )),

@@ -39,9 +39,10 @@ pub fn attributes(subject: &Name) -> Result<Vec<String>, SubjectError> {
         .iter_rdn()
         .map(|rdn| match rdn.as_ref().as_slice() {
             [one] => attribute(one),
-            many => {
-                Err(SubjectError(format!("subject has an RDN of {} attributes, required is 1", many.len())))
-            }
+            many => Err(SubjectError(format!(
+                "subject has an RDN with {} attributes, must have exactly 1",
+                many.len()
+            ))),
         })
         .collect()
 }
@@ -96,7 +97,7 @@ fn pair(text: &str) -> Result<AttributeTypeAndValue, SubjectError> {
         .ok_or_else(|| wrong(format!("type is not one of {}", TYPES.map(|t| t.0).join(", "))))?;
     let length = value.chars().count();
     if value.trim().is_empty() || length > *bound {
-        return Err(wrong(format!("value has {length} characters, required is 1 to {bound} (RFC 5280 A.1)")));
+        return Err(wrong(format!("value has {length} characters, must have 1 to {bound} (RFC 5280 A.1)")));
     }
     if value.chars().any(|c| c.is_control() || is_invisible(c)) {
         return Err(wrong("value contains control, bidirectional or invisible characters".into()));

@@ -32,7 +32,7 @@ pub fn never_matching(roster: &[RosterLine], profiles: &ProfileFile) -> Vec<Stri
     found
 }
 
-/// Whether the paths of one line include those of the other, for the same signer.
+/// Describes how the paths of two lines for the same signer overlap, if they do.
 fn overlaps(one: &RosterLine, other: &RosterLine) -> Option<&'static str> {
     if one.signer != other.signer {
         return None;
@@ -84,7 +84,7 @@ fn names(line: &RosterLine, profiles: &ProfileFile) -> Vec<String> {
     let none = line.dns.is_empty() && line.ip.is_empty() && line.wildcards.is_empty();
     if profiles.get(&line.profile).is_some_and(|profile| profile.names == Names::Required) && none {
         found.push(format!(
-            "certificate profile {} requires a name and the line allows none; add dns, ip or wildcards",
+            "certificate profile {} requires a name, but the line allows none; add dns, ip or wildcards",
             line.profile
         ));
     }

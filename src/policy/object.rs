@@ -33,7 +33,7 @@ fn requester(object: &Object, line: &RosterLine, attributes: &[String]) -> Optio
     Some(Violation::new(
         Control::ObjectRequester,
         format!(
-            "object {} was requested by {}, the roster line allows {} (the subject's CN is {})",
+            "object {} was requested by {}, but the roster line allows only {} (the subject's CN is {})",
             shown(&object.name),
             shown(&object.requester),
             line.requester.join(", "),
@@ -53,13 +53,17 @@ fn usages(object: &Object, line: &RosterLine, profile: &CertificateProfile) -> O
     let why = match (beyond.is_empty(), missing.is_empty()) {
         (true, true) => return None,
         (false, _) => format!(
-            "requests {}, certificate profile {} allows only {}",
+            "requests {}, but certificate profile {} allows only {}",
             beyond.join(", "),
             line.profile,
             given.join(", ")
         ),
         (true, false) => {
-            format!("requests {}, the roster line also requires {}", list(&object.usages), missing.join(", "))
+            format!(
+                "requests {}, but the roster line also requires {}",
+                list(&object.usages),
+                missing.join(", ")
+            )
         }
     };
     Some(Violation::new(Control::ObjectUsages, format!("object {} {why}", shown(&object.name))))

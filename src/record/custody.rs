@@ -30,7 +30,7 @@ pub enum Custody {
         /// Serial of the token.
         token_serial: String,
     },
-    /// The PIN of the set became the token's.
+    /// The PIN of the set became the token's PIN.
     Changed {
         /// Identifier of the set.
         set: String,

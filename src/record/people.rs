@@ -13,7 +13,7 @@ pub enum Role {
     Administrator,
     /// Operates the terminal.
     Operator,
-    /// Attests what happened and holds no share.
+    /// Attests to what happened and holds no share.
     Witness,
     /// Holds a share of the PIN.
     Custodian,
@@ -61,7 +61,9 @@ impl Person {
         let allowed = |c: char| c.is_alphanumeric() || " .,'-()".contains(c);
         let length = name.chars().count();
         if !(2..=LONGEST_NAME).contains(&length) || !name.chars().all(allowed) {
-            return Err(format!("a name must have 2 to {LONGEST_NAME} letters, digits, spaces and .,'-()"));
+            return Err(format!(
+                "a name must be 2 to {LONGEST_NAME} characters: letters, digits, spaces and .,'-()"
+            ));
         }
         let letters = name.chars().filter(|c| c.is_alphabetic()).count();
         if letters <= name.chars().filter(|c| c.is_numeric()).count() {
@@ -73,7 +75,7 @@ impl Person {
         Ok(Self { role, name: name.to_owned() })
     }
 
-    /// Whether both names denote one person: case, spaces and punctuation are ignored.
+    /// Whether both names are the same, ignoring case, spaces and punctuation.
     pub fn is(&self, other: &Self) -> bool {
         let plain = |name: &str| {
             name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>()

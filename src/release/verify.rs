@@ -316,7 +316,7 @@ fn file(tree: &Tree, path: &RelativePath, digest: &Digest) -> Result<Vec<u8>, Er
     if found == *digest {
         return Ok(octets);
     }
-    Err(Error(format!("{path}: SHA-256 is {found}, the manifest says {digest}")))
+    Err(Error(format!("{path}: SHA-256 is {found}, but the manifest says {digest}")))
 }
 
 fn check_transcript(tree: &Tree, head: &Head) -> Result<(), Error> {
@@ -328,7 +328,9 @@ fn check_transcript(tree: &Tree, head: &Head) -> Result<(), Error> {
     // The digest is compared before parsing: unsigned data is not parsed.
     let same = |found: Digest| match found == entry.sha256 {
         true => Ok(()),
-        false => Err(Error(format!("{TRANSCRIPT}: SHA-256 is {found}, the manifest says {}", entry.sha256))),
+        false => {
+            Err(Error(format!("{TRANSCRIPT}: SHA-256 is {found}, but the manifest says {}", entry.sha256)))
+        }
     };
     same(hash(member.clone())?)?;
     let mut hashed = Hashed { member: &mut member, hasher: Hasher::default() };
@@ -345,7 +347,7 @@ fn check_transcript(tree: &Tree, head: &Head) -> Result<(), Error> {
     }
     let chain = chain.head().map_err(Error)?;
     if chain != entry.head {
-        return Err(Error(format!("{TRANSCRIPT}: head is {chain}, the manifest says {}", entry.head)));
+        return Err(Error(format!("{TRANSCRIPT}: head is {chain}, but the manifest says {}", entry.head)));
     }
     Ok(())
 }

@@ -106,7 +106,7 @@ impl Approvals {
         let have = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
         let may: Vec<&str> = self.signers.iter().map(|one| one.name.as_str()).collect();
         Err(format!(
-            "{INDEX}: {} of {} required approvals{have}; approvers are {}; have it signed: ssh-keygen -Y sign -n {NAMESPACE} -f KEY < {INDEX} > {INDEX}.NAME.sig [BUNDLE-APPROVAL]",
+            "{INDEX}: {} of {} required approvals{have}; approvers are {}; have one of them sign: ssh-keygen -Y sign -n {NAMESPACE} -f KEY < {INDEX} > {INDEX}.NAME.sig [BUNDLE-APPROVAL]",
             names.len(),
             self.required,
             may.join(", ")

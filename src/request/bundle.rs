@@ -35,7 +35,7 @@ impl BundleFile {
         match self.entry.as_ref().filter(|entry| entry.sha256 != digest) {
             None => Ok(()),
             Some(entry) => Err(Error::Refused(format!(
-                "{}: SHA-256 is {digest}, {INDEX} lists {}; the file was changed after the bundle was made; make the bundle again [BUNDLE-DIGEST]",
+                "{}: SHA-256 is {digest}, but {INDEX} lists {}; the file was changed after the bundle was made; make the bundle again [BUNDLE-DIGEST]",
                 self.path, entry.sha256
             ))),
         }
@@ -193,7 +193,7 @@ impl<G: Gate> Reader<'_, G> {
         {
             return Err(self
                 .refused(&format!(
-                    "{first}: listed in {INDEX} but missing ({} of {} requests are missing); make the bundle again [BUNDLE-INDEX]",
+                    "{first}: listed in {INDEX} but missing ({} of {} requests missing); make the bundle again [BUNDLE-INDEX]",
                     entries.len(),
                     entries.len() + self.requests
                 ))

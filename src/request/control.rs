@@ -31,13 +31,13 @@ controls! {
     Der = "REQ-DER";
     /// The request's signature verifies with the key in it.
     PossessionProof = "REQ-POP";
-    /// No attribute or extension is duplicate or malformed.
+    /// No attribute or extension is duplicated or malformed.
     Attribute = "REQ-ATTRIBUTE";
     /// No two requests produce the same output file.
     Collision = "REQ-COLLISION";
     /// The signature algorithm is accepted.
     SignatureAlgorithm = "SIG-ALGORITHM";
-    /// The key is of an accepted algorithm and encoding.
+    /// The key has an accepted algorithm and encoding.
     KeyType = "KEY-TYPE";
     /// The key is strong enough.
     KeyStrength = "KEY-STRENGTH";
@@ -45,7 +45,7 @@ controls! {
     KeyTwice = "KEY-TWICE";
     /// The key is not that of an authority or a manifest signer.
     KeyAuthority = "KEY-AUTHORITY";
-    /// The key was not certified before.
+    /// The key has not been certified before.
     KeyReuse = "KEY-REUSE";
     /// The request does not ask to be a certification authority.
     AskCa = "ASK-CA";

@@ -83,7 +83,7 @@ impl Requested {
                 GeneralName::IpAddress(address) => match ip(address.as_bytes()) {
                     Some(ip) => self.ip.push(ip),
                     None => self.other_names.push(format!(
-                        "iPAddress of {} octets, required is 4 or 16 (RFC 5280 4.2.1.6)",
+                        "iPAddress has {} octets, must have 4 or 16 (RFC 5280 4.2.1.6)",
                         address.as_bytes().len()
                     )),
                 },

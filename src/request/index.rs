@@ -106,7 +106,7 @@ impl TryFrom<String> for IndexName {
         match RelativePath::new(&text) {
             Ok(path) if !path.as_str().contains('/') => Ok(Self(text)),
             _ => Err(format!(
-                "name {:?} is not 1 to 100 of the characters A-Z a-z 0-9 . _ - without a leading dot",
+                "name {:?} must be 1 to 100 of the characters A-Z a-z 0-9 . _ - without a leading dot",
                 shown(&text)
             )),
         }
@@ -137,7 +137,7 @@ impl TryFrom<u64> for Sequence {
     fn try_from(number: u64) -> Result<Self, String> {
         match (1..1 << 53).contains(&number) {
             true => Ok(Self(number)),
-            false => Err(format!("sequence is {number}, required is 1 to 9007199254740991")),
+            false => Err(format!("sequence is {number}, must be 1 to 9007199254740991")),
         }
     }
 }

@@ -152,7 +152,7 @@ fn attributes(parsed: &CertReq) -> Result<Requested, Violation> {
             [value] => requested.read(value)?,
             other => {
                 return Err(bad(format!(
-                    "extensionRequest has {} values, required is 1 (RFC 2985 5.4.2)",
+                    "extensionRequest has {} values, must have exactly 1 (RFC 2985 5.4.2)",
                     other.len()
                 )));
             }

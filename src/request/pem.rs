@@ -20,18 +20,18 @@ pub fn request_der(octets: &[u8]) -> Result<Vec<u8>, Violation> {
         .ok_or_else(|| form("neither DER nor PEM text".into()))?;
     let text = text.trim_matches(['\r', '\n', ' ', '\t']);
     if text.is_empty() {
-        return Err(form("file is empty, required is one certification request".into()));
+        return Err(form("file is empty, must contain one certification request".into()));
     }
     if !text.starts_with("-----BEGIN ") {
         return Err(form("neither DER nor a PEM block at the start of the file".into()));
     }
     let blocks = text.matches("-----BEGIN ").count();
     if blocks != 1 {
-        return Err(form(format!("{blocks} PEM blocks, required is one request per file")));
+        return Err(form(format!("file has {blocks} PEM blocks, must have exactly one")));
     }
     let (label, der) = der::pem::decode_vec(text.as_bytes()).map_err(|e| form(format!("PEM: {e}")))?;
     if !LABELS.contains(&label) {
-        return Err(form(format!("PEM label is {label:?}, required is {:?}", LABELS[0])));
+        return Err(form(format!("PEM label is {label:?}, must be {:?}", LABELS[0])));
     }
     Ok(der)
 }

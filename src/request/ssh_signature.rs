@@ -1,4 +1,4 @@
-//! SSH signatures (PROTOCOL.sshsig), as `ssh-keygen -Y sign` makes them.
+//! SSH signatures (PROTOCOL.sshsig), as created by `ssh-keygen -Y sign`.
 
 use ssh_key::{Algorithm, EcdsaCurve, PublicKey, SshSig};
 
@@ -25,7 +25,7 @@ impl SshSignature {
     /// Decodes the PEM-like form.
     ///
     /// # Errors
-    /// Says that the octets are not a signature.
+    /// Describes why the octets are not a signature.
     pub fn parse(octets: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(octets).map_err(|_| "is not an SSH signature".to_owned())?;
         text.trim().parse().map(Self).map_err(|e| format!("is not an SSH signature: {e}"))

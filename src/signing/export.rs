@@ -246,7 +246,7 @@ impl Written {
     pub fn finish(mut self, ledger: &mut Ledger, head: &Head, release: &ReleaseRow) -> Result<(), Failure> {
         if release.manifest != self.manifest.digest {
             return Err(Failure::fault(format!(
-                "ledger: its rows yield a manifest with SHA-256 {}, the signed one has {}; the ledger was modified, and {} is not a release",
+                "ledger: its rows yield a manifest with SHA-256 {}, but the signed one has {}; the ledger was modified, and {} is not a release",
                 self.manifest.digest,
                 release.manifest,
                 self.out.display()

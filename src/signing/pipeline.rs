@@ -42,7 +42,7 @@ enum Work {
     Compute(Task),
 }
 
-/// A session's ends of the queues.
+/// The queue ends of a session's thread.
 struct Ends<'q> {
     to_sign: Receiver<Batch<Reservation>>,
     tasks: Receiver<Task>,
@@ -289,7 +289,9 @@ fn sign_batch(
     let mut items = Vec::with_capacity(batch.items.len());
     for reservation in batch.items {
         let issuer = reservation.tbs().issuer();
-        let key = keys.get(issuer).ok_or_else(|| Failure::fault(format!("{issuer}: has no key here")))?;
+        let key = keys
+            .get(issuer)
+            .ok_or_else(|| Failure::fault(format!("{issuer}: its key is not in this session")))?;
         let signature = key.sign(&reservation)?;
         items.push((reservation, signature));
     }

@@ -114,14 +114,16 @@ fn code(value: RvError) -> u64 {
 
 fn hint(value: RvError) -> &'static str {
     match value {
-        RvError::PinLocked => "; the PIN is locked, the security officer must set a new one",
+        RvError::PinLocked => "; the PIN is locked: the security officer must set a new one",
         RvError::DeviceRemoved | RvError::TokenNotPresent => {
-            "; the token was removed, reconnect it and resume"
+            "; the token was removed: reconnect it and resume"
         }
         RvError::DeviceError | RvError::DeviceMemory | RvError::GeneralError => {
             "; examine the token before it is used again"
         }
-        RvError::SessionClosed | RvError::SessionHandleInvalid => "; the session was lost, resume",
+        RvError::SessionClosed | RvError::SessionHandleInvalid => {
+            "; the session was lost: resume the ceremony"
+        }
         _ => "",
     }
 }

@@ -70,7 +70,7 @@ impl Session {
         let by_label = self.raw().find_objects(&[Attribute::Label(label.as_bytes().to_vec())])?;
         if !by_label.is_empty() {
             return Err(Error::Fault(format!(
-                "token {}: {} objects already have the label {label:?}; labels are never reused, choose another name",
+                "token {}: {} objects already have the label {label:?}; labels are never reused; choose another name",
                 self.token().serial,
                 by_label.len()
             )));

@@ -7,8 +7,8 @@ use super::module::slot;
 use super::{Error, Module, Selector};
 use crate::record::TokenFacts;
 
-/// An uninitialised token, or one with this label whose user PIN was never set. Any other token is
-/// never initialised again.
+/// An uninitialised token, or one with this label whose user PIN was never set; no other token is
+/// ever initialised.
 #[derive(Debug)]
 pub struct Blank<'m> {
     module: &'m Module,
@@ -24,7 +24,7 @@ impl<'m> Blank<'m> {
     pub fn find(module: &'m Module, serial: Option<&str>, label: &str) -> Result<Self, Error> {
         if label.is_empty() || label.len() > 32 || !label.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(Error::Setup(format!(
-                "label {label:?} is not 1 to 32 printable characters without spaces"
+                "label {label:?} must be 1 to 32 printable ASCII characters without spaces"
             )));
         }
         let meant = |token: &TokenFacts| serial.is_none_or(|serial| serial == token.serial);

@@ -87,7 +87,7 @@ impl Session {
         }
         if *token_serial != self.token().serial {
             return Err(Error::Fault(format!(
-                "key {name}: the ledger says it is in the token with serial {token_serial:?}, this one has serial {:?}; use the ledger and the token that belong together",
+                "key {name}: the ledger says it is in the token with serial {token_serial:?}, but this one has serial {:?}; use the ledger that belongs to this token",
                 self.token().serial
             )));
         }

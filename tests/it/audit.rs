@@ -472,7 +472,7 @@ fn edited_and_missing_releases_are_detected() {
     // A ledger may have several roots: each release must chain to a trusted one.
     let none = "11".repeat(32);
     let both = format!("audit first --root-sha256 {none} --root root/authorities/root-ca.crt");
-    assert!(lab.keyrite(&both).ok().out.contains("is under the root you trust, root-ca"));
+    assert!(lab.keyrite(&both).ok().out.contains("chains to the root you trust, root-ca"));
 }
 
 /// Witnesses sign with ssh-keygen; signers and the validity of their signatures are reported.

@@ -40,11 +40,11 @@ fn scripts_are_strict() {
     check(good.replace("key = \"ecdsa-p256\"", "key = \"rsa-1024\""), &["rsa-1024"]);
     check(
         good.replace("[[step]]\nact = \"open-token\"\n", ""),
-        &["step 2 (inventory): requires an earlier step open-token"],
+        &["step 2 (inventory): requires an earlier open-token step"],
     );
     check(
         good.replace("issuer = \"root-ca\"", "issuer = \"root-ca\"\n[[step]]\nact = \"issue\""),
-        &["requires an earlier step review"],
+        &["requires an earlier review step"],
     );
     lab.ceremony("none.toml", "--out out").fails(2, &["none.toml"]);
     // Script text is escaped before it reaches the terminal.
@@ -78,9 +78,9 @@ fn answers_are_complete_and_known() {
     };
     run("plan = \"accept\"\nclock = \"accept\"\n").fails(2, &["\"create\", which the answers file lacks"]);
     run("plan = \"accept\"\nclok = \"accept\"\n").fails(2, &["\"clok\" is not a prompt"]);
-    run(PROMPTS).fails(2, &["requires 1 operator, the answers file names 0 in [people]"]);
+    run(PROMPTS).fails(2, &["requires 1 operator, but the answers file names 0 in [people]"]);
     run(&format!("{PROMPTS}[people]\noperator = [\"\\u001b[2J\"]\n"))
-        .fails(2, &["a name must have 2 to 60 letters"]);
+        .fails(2, &["a name must be 2 to 60 characters"]);
     run("plan = \"accept\"\nclock = \"1999-01-01\"\ncreate = \"accept\"\nmanifest = \"accept\"\n[people]\noperator = [\"Ann Example\"]\n")
         .fails(1, &["clock is \"1999-01-01\", the ceremony expects"]);
     assert!(!lab.path("out").exists());

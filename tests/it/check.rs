@@ -33,10 +33,10 @@ fn all_unmet_preconditions_are_reported() {
         &format!("{steps}{WEB}"),
         "",
         &[
-            "s.toml: step 1 (issue): requires an earlier step review",
-            "s.toml: step 2 (review): requires an earlier step import",
-            "s.toml: step 3 (inventory): requires an earlier step open-token",
-            "s.toml: step 4 (release): requires an earlier step open-token",
+            "s.toml: step 1 (issue): requires an earlier review step",
+            "s.toml: step 2 (review): requires an earlier import step",
+            "s.toml: step 3 (inventory): requires an earlier open-token step",
+            "s.toml: step 4 (release): requires an earlier open-token step",
         ],
     );
 }
@@ -70,7 +70,7 @@ fn roster_lines_that_never_match() {
     checked(
         &sign(&line("web/*.csr", "subject = [\"CN=*\"]")),
         "",
-        &["requires a name and the line allows none"],
+        &["requires a name, but the line allows none"],
     );
     checked(
         &sign(&line("web/*.csr", "subject = [\"XX=*\"]\ndns = [\"a.test\"]")),
@@ -94,7 +94,9 @@ fn validity_beyond_the_issuer_and_profiles_that_contradict_themselves() {
     checked(
         &root.replacen("days = 3650", "days = 400", 1),
         "",
-        &["step 5 (create-manifest-key): manifest is for 3650 days, its issuer root-ca lasts 400"],
+        &[
+            "step 5 (create-manifest-key): manifest would be valid for 3650 days, but its issuer root-ca has only 400 left",
+        ],
     );
     let second = "[[step]]\nact = \"create-authority\"\nname = \"sub\"\nprofile = \"intermediate\"\nsubject = [\"CN=s\"]\nkey = \"ecdsa-p256\"\ndays = 9\nissuer = \"root-ca\"\n[[step]]\nact = \"create-authority\"\nname = \"subsub\"\nprofile = \"intermediate\"\nsubject = [\"CN=t\"]\nkey = \"ecdsa-p256\"\ndays = 9\nissuer = \"sub\"\n[[step]]\nact = \"release\"\n";
     let deep = root.replace("[[step]]\nact = \"release\"\n", second);
@@ -128,8 +130,8 @@ fn ledger_bundle_and_output() {
     lab.keyrite("ceremony check root.toml --ledger ledger").fails(
         2,
         &[
-            "key root-ca: the ledger already has a key of that name",
-            "key manifest: the ledger already has a key of that name",
+            "key root-ca: the ledger already has a key with this name",
+            "key manifest: the ledger already has a key with this name",
             "2 problems",
         ],
     );
@@ -139,7 +141,7 @@ fn ledger_bundle_and_output() {
     lab.keyrite("ceremony check other.toml").ok();
     lab.write("roles.toml", sign(&WEB.replace("root-ca", "manifest")));
     lab.keyrite("ceremony check roles.toml --ledger ledger")
-        .fails(2, &["key manifest: is for manifest, the script uses it for authority"]);
+        .fails(2, &["key manifest: its role is manifest, but the script uses it as authority"]);
     lab.keyrite("ceremony check sign.toml --in bad --out root --hsm profiles.toml")
         .fails(2, &["every request is refused (1 of 1)", "root: ", "profiles.toml", "3 problems"]);
     let absent =
@@ -173,7 +175,7 @@ fn ledger_bundle_and_output() {
     short.sign_script(WEB);
     short
         .keyrite("ceremony check sign.toml --ledger ledger")
-        .fails(2, &["certificates are for 365 days, their issuer root-ca lasts 100"]);
+        .fails(2, &["certificates would be valid for 365 days, but their issuer root-ca has only 100 left"]);
 }
 
 #[test]

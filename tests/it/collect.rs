@@ -120,7 +120,7 @@ fn unsafe_files_are_not_collected() {
         lab.keyrite(&format!("request collect new --out {out}")).fails(
             1,
             &[
-                "pki/apiserver.csr: contains a PRIVATE KEY, which must not leave this machine",
+                "pki/apiserver.csr: contains a PRIVATE KEY (PEM), which must not leave this machine",
                 "[BUNDLE-PRIVATE-KEY]",
             ],
         );
@@ -151,7 +151,7 @@ fn unsafe_files_are_not_collected() {
     lab.keyrite("request collect new --out taken").fails(2, &["output folder is not empty"]);
     lab.write("taken.tar", "ours");
     lab.keyrite("request collect new --out taken.tar").fails(2, &["taken.tar: exists"]);
-    lab.keyrite("request collect new --out bundle --cluster a/b").fails(2, &["is not 1 to 100"]);
+    lab.keyrite("request collect new --out bundle --cluster a/b").fails(2, &["must be 1 to 100"]);
     lab.keyrite("request collect new --out bundle --sequence 0").fails(2, &["sequence is 0"]);
     assert_eq!(lab.read("taken/precious") + &lab.read("taken.tar"), "oursours");
     assert_eq!(lab.files("new"), before, "the folder is as it was");

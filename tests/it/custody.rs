@@ -141,7 +141,7 @@ fn any_two_of_three_open_the_token() {
     for [one, other] in [[0, 1], [1, 2], [2, 0]] {
         open(&[shares[one], shares[other]]).ok();
     }
-    open(&[shares[0]]).fails(1, &["1 share given by 3 custodians, needed: 2"]);
+    open(&[shares[0]]).fails(1, &["1 share collected from 3 custodians; 2 needed"]);
     open(&[shares[0], shares[0]]).fails(2, &["share a was already entered"]);
     let wrong = shares[1].replace("ms1 2", "ms1 3");
     open(&[shares[0], &wrong]).fails(2, &["checksum does not match"]);
@@ -227,7 +227,8 @@ fn unattended_run_does_not_resume_custody_change() {
         "ceremony resume --ledger ledger --answers {} --pin-file pin --new-share-file shares",
         answers.display()
     );
-    lab.keyrite(&resume).fails(2, &["split.toml", "hands out shares, but a file answers", "at a terminal"]);
+    lab.keyrite(&resume)
+        .fails(2, &["split.toml", "hands out shares, but the answers come from a file", "at a terminal"]);
     assert!(!lab.path("shares").exists());
     lab.keyrite("token inspect --hsm hsm.toml --pin-file pin").ok();
     // An incomplete answers file is reported before the ceremony begins.
@@ -487,7 +488,7 @@ fn interrupted_at_a_share() {
         assert!(ran.out.contains("echo is on"), "{}", ran.out);
         // Papers of an incomplete set are void, which is reported.
         let void = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert_eq!(void.contains("are useless: destroy every paper of it"), at == 11, "{}", ran.out);
+        assert_eq!(void.contains("are void: destroy every paper of it"), at == 11, "{}", ran.out);
         let last = ran.out.rfind("ms1 ").unwrap();
         let after = &ran.out[last..];
         assert!(after.contains("\u{1b}[2J") || after.contains(&"\r\r\n".repeat(100)), "{}", ran.out);

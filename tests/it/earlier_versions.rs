@@ -57,7 +57,7 @@ fn first_version_is_continued() {
         "ceremony run single-sign.toml {} --pin-file pin",
         common.replace("more", "bundle").replace("third", "fourth")
     ))
-    .fails(1, &["sequence is 1, the ledger already has"]);
+    .fails(1, &["sequence is 1, but the ledger already has"]);
 }
 
 /// A ledger of another version is reported as such, not as damaged.

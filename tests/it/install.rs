@@ -34,14 +34,14 @@ fn release_is_installed_and_undone() {
     let bare = lab.listing("node");
     let dry = lab.install("release", "node", "--dry-run").ok();
     assert!(
-        dry.out.contains("DRY RUN: nothing was changed; it would be installed, but UNATTENDED")
+        dry.out.contains("DRY RUN: nothing was changed; the release would be installed, but UNATTENDED")
             && dry.out.contains("pki/apiserver.crt: kube-apiserver"),
         "{dry:?}"
     );
     assert_eq!(lab.listing("node"), bare, "a dry run changed something");
 
     let ran = lab.install("release", "node", "").ok();
-    assert_eq!(ran.out.lines().last(), Some("INSTALLED, but UNATTENDED: a file answered for people"));
+    assert_eq!(ran.out.lines().last(), Some("INSTALLED, but UNATTENDED: the answers came from a file"));
     for part in ["restart    etcd, kube-apiserver", "kubelet: systemctl restart kubelet"] {
         assert!(ran.out.contains(part), "{part} in {}", ran.out);
     }
@@ -84,7 +84,9 @@ admin.conf f 600 1234:1234"
     let again = lab.install("release", "node", "").ok();
     assert_eq!(
         again.out.lines().last(),
-        Some("NOTHING TO DO: this release is installed, but UNATTENDED: a file answered for people")
+        Some(
+            "NOTHING TO DO: this release is already installed, but UNATTENDED: the answers came from a file"
+        )
     );
     assert_eq!(lab.listing("node"), installed, "the second run changed something");
 
@@ -155,7 +157,7 @@ fn node_receives_only_its_own_certificates() {
     lab.write("node/pki/apiserver.crt", "changed\n");
     let before = lab.listing("node");
     lab.keyrite("install undo --pki node/pki")
-        .fails(1, &["apiserver.crt: was changed since", "Nothing was changed"]);
+        .fails(1, &["apiserver.crt: has been changed since", "Nothing was changed"]);
     assert_eq!(lab.listing("node"), before);
 }
 
@@ -201,7 +203,7 @@ fn unsuitable_release_is_not_installed() {
         lab.keyrite(&format!("install show/release --root-sha256 {root} --pki {node}/pki {more}"))
     };
     show("node", "").fails(1, &["REHEARSAL", "--rehearsal"]);
-    show("node", "--rehearsal").fails(1, &["none of the 20 certificates of this release is for any of them"]);
+    show("node", "--rehearsal").fails(1, &["none of the 20 certificates in this release is for any of them"]);
     lab.install("release", "node", "--rehearsal").fails(1, &["this release is not a rehearsal"]);
     assert_eq!(lab.listing("node"), bare);
     let marked = show("show/cluster/nodes/cp-1", "--rehearsal").ok();
@@ -226,7 +228,7 @@ fn unsuitable_release_is_not_installed() {
     lab.install("release3", "node", "").ok();
     let third = lab.listing("node");
     lab.install("release", "node", "")
-        .fails(1, &["this release is number 2, number 3 was installed at", "undo"]);
+        .fails(1, &["this release is number 2, but number 3 was installed at", "undo"]);
     assert_eq!(lab.listing("node"), third);
     lab.keyrite("install undo --pki node/pki").ok();
     assert_ne!(lab.listing("node"), third);
@@ -237,7 +239,7 @@ fn unsuitable_release_is_not_installed() {
     let digest = lab.manifest("release3")["previous_manifest_sha256"].as_str().unwrap().to_owned();
     assert!(text.contains(&digest));
     std::fs::write(&record, text.replace(&digest, &"22".repeat(32))).unwrap();
-    lab.install("release3", "node", "").fails(1, &["follows a different release 2"]);
+    lab.install("release3", "node", "").fails(1, &["follows a release 2 other than the installed one"]);
     std::fs::write(
         &record,
         text.replace(&digest, &"22".repeat(32)).replace("\"sequence\": 2", "\"sequence\": 3"),

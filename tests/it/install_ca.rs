@@ -54,7 +54,7 @@ fn leaf_is_followed_by_intermediates() {
     assert_eq!(subjects(&lab, "node/pki/web.crt"), ["CN = web"]);
     assert_eq!(subjects(&lab, "node/pki/ca.crt"), ["CN = issuing-ca", "O = Test, CN = Test Root"]);
     install("--ca nobody=ca.crt")
-        .fails(1, &["the release has no authority nobody, it has issuing-ca, root-ca"]);
+        .fails(1, &["the release has no authority nobody; it has issuing-ca, root-ca"]);
     for (bad, needle) in [
         ("root-ca", "is not NAME=FILE"),
         ("root-ca=../ca.crt", "MEDIA-NAME"),
@@ -173,7 +173,7 @@ fn ca_rotation_step_by_step() {
     lab.keyrite("install undo --pki node/pki").ok();
     assert_eq!(subjects(&lab, "node/pki/ca.crt"), [new, old]);
     lab.keyrite("install undo --pki node/pki").ok();
-    lab.keyrite("install undo --pki node/pki").fails(1, &["was changed since it was installed"]);
+    lab.keyrite("install undo --pki node/pki").fails(1, &["has been changed since it was installed"]);
 }
 
 /// The release of another cluster whose CA has the same name is recognised by its certificate.

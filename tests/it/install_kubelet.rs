@@ -382,7 +382,7 @@ fn untrusted_kubelet_folder_stops_installation() {
         "..".into(),
     ] {
         link(&lab, &outside);
-        refused(&["kubelet-client-current.pem: links to ", "required is a file in /"]);
+        refused(&["kubelet-client-current.pem: links to ", "must link to a file in /"]);
     }
     let second = lab.path("kubelet/pki/kubelet-client-2026-02-02-02-02-02.pem");
     symlink(lab.path("elsewhere/pair.pem"), &second).unwrap();

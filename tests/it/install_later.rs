@@ -21,7 +21,7 @@ fn installation_without_kubeconfig_changes() {
     std::fs::remove_file(lab.path("node/pki/apiserver.crt")).unwrap();
     let without = lab.listing("node");
     let ran = lab.install("release", "node", "").ok();
-    assert_eq!(ran.out.lines().last(), Some("INSTALLED, but UNATTENDED: a file answered for people"));
+    assert_eq!(ran.out.lines().last(), Some("INSTALLED, but UNATTENDED: the answers came from a file"));
     assert_eq!(lab.read("node/pki/apiserver.crt"), certificate);
     lab.keyrite("install undo --pki node/pki").ok();
     assert_eq!(lab.listing("node"), without);
@@ -106,7 +106,7 @@ fn older_release_is_refused_after_another_ledger() {
     let [root, other] = [0, 1].map(|at| record["releases"][at]["root_sha256"].as_str().unwrap().to_owned());
     let before = lab.listing("node");
     lab.install("release", "node", "--rotate-ca")
-        .fails(1, &["this release is number 2, number 3 was installed at"]);
+        .fails(1, &["this release is number 2, but number 3 was installed at"]);
     assert!(lab.keyrite(&command).ok().out.contains("NOTHING TO DO"));
     assert_eq!(lab.listing("node"), before);
 

@@ -664,7 +664,7 @@ fn implausible_clocks() {
         ("2038-01-20 00:00:00", "more than a year before"),
     ] {
         lab.clock(clock);
-        lab.sign("in", "out").fails(3, &["the clock says", why, "set the clock right"]);
+        lab.sign("in", "out").fails(3, &["the clock says", why, "set the clock correctly"]);
     }
     assert!(!lab.path("out").exists());
     // Before a first key is made, too.

@@ -169,7 +169,7 @@ fn oversized_data_is_not_read() {
     };
     due("16m").fails(
         2,
-        &["temporary: has 16 MiB free, a copy of the ledger needs 17 MiB", "set TMPDIR to a folder"],
+        &["temporary: has 16 MiB free, but a copy of the ledger needs 17 MiB", "set TMPDIR to a folder"],
     );
     assert!(!due("24m").ok().out.contains("keyrite-reading"));
     lab.run("truncate", &["-s", "65G", "ledger/ledger.sqlite-wal"]).ok();

@@ -516,7 +516,7 @@ fn expired_manifest_key_installs_nothing() {
     release(&forge, 1, &later.to_string());
     install(&lab, &forge, "").ok();
     release(&forge, 7, "");
-    install(&lab, &forge, "").fails(1, &["before the installed one of"]);
+    install(&lab, &forge, "").fails(1, &["before the installed one ("]);
     // 899 days and a minute later, on a new node.
     release(&forge, 1, "");
     std::fs::remove_dir_all(lab.path("node")).unwrap();

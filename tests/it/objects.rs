@@ -104,7 +104,7 @@ fn a_custom_signer_has_a_profile_in_the_script() {
     lab.root("ecdsa-p256");
     lab.write("csr.json", list().to_string());
     let bundle = "request objects csr.json --out bundle --signer example.com/serving";
-    assert!(lab.keyrite(bundle).ok().out.contains("1 requests in bundle"));
+    assert!(lab.keyrite(bundle).ok().out.contains("1 request in bundle"));
     lab.sign_script("[[roster]]\npath = \"objects/*.csr\"\nsigner = \"example.com/serving\"\nprofile = \"server\"\nauthority = \"root-ca\"\nsubject = [\"CN=*\"]\ndns = [\"{subject}\"]\ndays = 10\n");
     lab.sign("bundle", "out").ok();
     assert_eq!(lab.files("out/certificates"), ["objects/registry.crt"]);
@@ -146,9 +146,9 @@ fn objects_that_must_not_be_signed() {
         &all,
         1,
         &[
-            "3 approved objects violate their signer's rules; nothing was written",
-            "csr-x9k4m: CN is system:node:w-1, the requester is system:node:w-9",
-            "csr-7vpq2: CN is system:node:w-1, the requester is mallory",
+            "approved objects that violate their signer's rules: 3; nothing was written",
+            "csr-x9k4m: CN is system:node:w-1, but the requester is system:node:w-9",
+            "csr-7vpq2: CN is system:node:w-1, but the requester is mallory",
             "alice: subject has O=system:masters",
         ],
     );
@@ -163,19 +163,29 @@ fn objects_that_must_not_be_signed() {
         json!(["digital signature", "server auth", "client auth"]),
         "usages are digitalSignature, serverAuth, clientAuth",
     );
-    with("csr-x9k4m", "usages", json!(["server auth"]), "required are digitalSignature, serverAuth");
-    with("csr-7vpq2", "usages", json!(["digital signature"]), "required are digitalSignature, clientAuth");
-    with("alice", "usages", json!(["server auth"]), "required are clientAuth");
+    with("csr-x9k4m", "usages", json!(["server auth"]), "the signer requires digitalSignature, serverAuth");
+    with(
+        "csr-7vpq2",
+        "usages",
+        json!(["digital signature"]),
+        "the signer requires digitalSignature, clientAuth",
+    );
+    with("alice", "usages", json!(["server auth"]), "the signer requires clientAuth");
     with("alice", "usages", json!(["client auth", "flying"]), "usage \"flying\" is unknown");
     with("alice", "request", json!("%%%"), "spec.request is not base64");
     with("alice", "request", json!("YWJj"), "[REQ-FORM]");
     with("alice", "request", json!(base64(&lab, "/O=x", "")), "subject has no CN");
-    with("csr-7vpq2", "request", json!(base64(&lab, nodes, "DNS:w-1")), "1 alternative names are requested");
+    with(
+        "csr-7vpq2",
+        "request",
+        json!(base64(&lab, nodes, "DNS:w-1")),
+        "alternative names are requested (1)",
+    );
     with(
         "csr-7vpq2",
         "request",
         json!(base64(&lab, "/O=system:nodes/CN=w-1", "")),
-        "CN is w-1, required is system:node:NAME",
+        "CN is w-1, must be system:node:NAME",
     );
     with("csr-x9k4m", "request", json!(base64(&lab, nodes, "")), "no DNS name or IP address is requested");
     with(
@@ -188,7 +198,7 @@ fn objects_that_must_not_be_signed() {
         "csr-x9k4m",
         "request",
         json!(base64(&lab, "/O=system:nodes/O=x/CN=system:node:w-1", "DNS:w-1")),
-        "O is system:nodes, x, required is exactly system:nodes",
+        "O is system:nodes, x, must be exactly system:nodes",
     );
     // A name that is not a valid path, and files that are not lists of objects.
     let mut long = alone("alice");
@@ -197,7 +207,7 @@ fn objects_that_must_not_be_signed() {
     let mut other = list();
     other["items"][0]["kind"] = json!("Pod");
     refused(&other, 2, &["contains certificates.k8s.io/v1 Pod", "kubectl get csr -o json"]);
-    refused(&json!({ "kind": "PodList", "items": [] }), 2, &["is of kind PodList"]);
+    refused(&json!({ "kind": "PodList", "items": [] }), 2, &["has kind PodList"]);
     refused(&json!({ "kind": "List", "items": [] }), 1, &["(0 left out)"]);
     lab.write("csr.json", "[");
     lab.keyrite("request objects csr.json --out bundle")
@@ -238,13 +248,13 @@ fn signer_rules_apply_in_the_ceremony() {
     let ran = lab.keyrite("request check bundle --script ceremony/kubernetes-objects.toml");
     for line in [
         "refused objects/alice.csr: subject attribute O=system:masters is not allowed by the roster [NAME-SUBJECT]",
-        "refused objects/csr-7vpq2.csr: 1 alternative names are requested, certificate profile kubelet-client allows none [NAME-TYPE]",
+        "refused objects/csr-7vpq2.csr: alternative names are requested (1), but certificate profile kubelet-client allows none [NAME-TYPE]",
         "refused objects/csr-7vpq2.csr: subject attribute O=x is not allowed by the roster [NAME-SUBJECT]",
-        "refused objects/csr-7vpq2.csr: object csr-7vpq2 was requested by mallory, the roster line allows {CN}, system:bootstrap:* (the subject's CN is system:node:w-1) [OBJECT-REQUESTER]",
+        "refused objects/csr-7vpq2.csr: object csr-7vpq2 was requested by mallory, but the roster line allows only {CN}, system:bootstrap:* (the subject's CN is system:node:w-1) [OBJECT-REQUESTER]",
         "refused objects/csr-x9k4m.csr: DNS name kubernetes is not allowed by the roster line [NAME-DNS]",
-        "refused objects/csr-x9k4m.csr: object csr-x9k4m requests clientAuth, certificate profile kubelet-server allows only digitalSignature, keyEncipherment, serverAuth [OBJECT-USAGES]",
+        "refused objects/csr-x9k4m.csr: object csr-x9k4m requests clientAuth, but certificate profile kubelet-server allows only digitalSignature, keyEncipherment, serverAuth [OBJECT-USAGES]",
         "refused objects/system_3aserving_3a_57_5f2.csr: IP address 8.8.8.8 is not allowed by the roster line [NAME-IP]",
-        "was requested by system:node:w-2.nodes.example, the roster line allows {CN} (the subject's CN is system:node:w-3) [OBJECT-REQUESTER]",
+        "was requested by system:node:w-2.nodes.example, but the roster line allows only {CN} (the subject's CN is system:node:w-3) [OBJECT-REQUESTER]",
     ] {
         assert!(ran.out.contains(line), "no {line:?} in {}", ran.out);
     }

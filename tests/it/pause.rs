@@ -101,7 +101,7 @@ fn invalid_pauses() {
     for (bad, why) in [
         ("seals = [\"safe\", \"safe\"]", "duplicate label \"safe\""),
         ("seals = [\"\"]", "must be 1 to 60 printable ASCII characters"),
-        ("by = \"witness\"\nseals = [\"safe\"]", "by is witness, [people] has none"),
+        ("by = \"witness\"\nseals = [\"safe\"]", "by is witness, but [people] has none"),
         ("seal = [\"safe\"]", "unknown field"),
     ] {
         lab.write("bad.toml", script.replace("seals = [\"safe\"]", bad));

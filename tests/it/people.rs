@@ -156,7 +156,7 @@ fn confirmations_are_recorded() {
         [
             (steps[3].0, "WIM  witness"),
             ("already signed in as witness", "W"),
-            ("a name must have 2 to 60", "Wanda Witness"),
+            ("a name must be 2 to 60", "Wanda Witness"),
         ],
     );
     steps.retain(|(_, line)| !line.is_empty());
@@ -287,7 +287,7 @@ fn missing_and_duplicate_people_are_refused() {
         .replace("Rehearsal Witness\", \"Second ", "REHEARSAL  Operator\", \"");
     lab.write("a.toml", answers);
     lab.keyrite(&format!("{RUN} --answers a.toml --pin-file pin"))
-        .fails(2, &["already signed in as operator", "another person as witness"]);
+        .fails(2, &["already signed in as operator", "a different person as witness"]);
     assert!(!lab.path("ledger").exists());
 }
 

@@ -126,7 +126,7 @@ fn failures_appear_in_the_rehearsal() {
     lab.keyrite(&format!("{sign} --in bad --out one {ANSWERS}")).fails(1, &["NAME-DNS"]);
     // Invalid arguments are found before anything is created: the same folder stays free.
     lab.keyrite(&format!("{sign} --in bundle --out two")).fails(2, &["no terminal"]);
-    lab.keyrite(&format!("{sign} --out two {ANSWERS}")).fails(2, &["name one or more by --in"]);
+    lab.keyrite(&format!("{sign} --out two {ANSWERS}")).fails(2, &["name one or more with --in"]);
     lab.keyrite(&format!("{sign} --in bundel --out two {ANSWERS}")).fails(3, &["bundel"]);
     lab.keyrite(&format!("{sign} --in bundle --out two --answers absent")).fails(2, &["absent"]);
     lab.keyrite(&format!("rehearse ceremony/single-root.toml --in bundle --out two {ANSWERS}"))

@@ -86,17 +86,17 @@ fn indexes_must_match_their_bundle() {
         ("format", json!("keyrite-bundle-2"), "unknown variant"),
         ("more", json!(1), "unknown field `more`"),
         ("sequence", json!(0), "sequence is 0"),
-        ("sequence", json!(1u64 << 53), "required is 1 to 9007199254740991"),
+        ("sequence", json!(1u64 << 53), "must be 1 to 9007199254740991"),
         ("created", json!("2026-1-1"), "is not of the form 2026-11-24T10:00:00Z"),
         ("expires", json!("2025-01-01T00:00:00Z"), "expires is not after created"),
-        ("cluster", json!("a/b"), "is not 1 to 100"),
+        ("cluster", json!("a/b"), "must be 1 to 100"),
         ("requests", json!([{ "path": "bundle.json", "sha256": "00".repeat(32) }]), "which is not a request"),
     ] {
         with(key, value);
         refused(&["in: ", text, "[BUNDLE-INDEX]"]);
     }
     with("created", json!("2999-01-01T00:00:00Z"));
-    refused(&["in: bundle.json: was created at 2999-01-01T00:00:00Z, the clock says", "[BUNDLE-TIME]"]);
+    refused(&["in: bundle.json: was created at 2999-01-01T00:00:00Z, but the clock says", "[BUNDLE-TIME]"]);
     with("expires", json!("2026-01-02T00:00:00Z"));
     refused(&["expired at 2026-01-02T00:00:00Z", "[BUNDLE-TIME]"]);
     let mut twice = good.clone();
@@ -126,7 +126,7 @@ fn indexes_must_match_their_bundle() {
     // The script and the bundle must have the same cluster.
     let script = lab.read("sign.toml");
     lab.write("sign.toml", format!("cluster = \"test-2\"\n{script}"));
-    refused(&["cluster is test-1, the script signs for test-2", "[BUNDLE-CLUSTER]"]);
+    refused(&["cluster is test-1, but the script signs for test-2", "[BUNDLE-CLUSTER]"]);
     lab.write("sign.toml", script);
     lab.sign("in", "out").ok();
 }
@@ -156,7 +156,7 @@ fn sequence_numbers_only_increase() {
             _ => {
                 _ = ran.fails(
                     1,
-                    &[&format!("sequence is {sequence}, the ledger already has 7"), "[BUNDLE-SEQUENCE]"],
+                    &[&format!("sequence is {sequence}, but the ledger already has 7"), "[BUNDLE-SEQUENCE]"],
                 )
             }
         }
@@ -229,15 +229,17 @@ fn objects_that_break_their_signers_rules() {
     lab.sign("in", "out").fails(
         1,
         &[
-            "object csr-1 was requested by mallory, the roster line allows {CN}, robot-* (the subject's CN is a) [OBJECT-REQUESTER]",
-            "object csr-1 requests clientAuth, certificate profile server allows only digitalSignature, keyEncipherment, serverAuth [OBJECT-USAGES]",
+            "object csr-1 was requested by mallory, but the roster line allows only {CN}, robot-* (the subject's CN is a) [OBJECT-REQUESTER]",
+            "object csr-1 requests clientAuth, but certificate profile server allows only digitalSignature, keyEncipherment, serverAuth [OBJECT-USAGES]",
             "web/b.csr: no roster line matches the path web/b.csr for a request without an object; lines for this path have the signers example.test/serving [ROSTER-LINE]",
         ],
     );
     listed["requests"][0]["object"] = object("a", &["digitalSignature"]);
     write(&lab, "in", &listed);
-    lab.sign("in", "out")
-        .fails(1, &["requests digitalSignature, the roster line also requires serverAuth [OBJECT-USAGES]"]);
+    lab.sign("in", "out").fails(
+        1,
+        &["requests digitalSignature, but the roster line also requires serverAuth [OBJECT-USAGES]"],
+    );
     for (key, value, text) in [
         ("expiration_seconds", json!(0), "invalid value"),
         ("more", json!(1), "unknown field"),
@@ -349,7 +351,7 @@ fn bundles_need_their_approvals() {
     assert!(lab.read("out/transcript.jsonl").contains("\"approvers\":[\"alice\",\"bob\",\"carol\"]"));
     // An audit reports the approvals, and detects it if one is removed.
     let audit = lab.keyrite("audit out --script sign.toml").ok();
-    assert!(audit.out.contains("each approved by 2 of the script's approvers"), "{}", audit.out);
+    assert!(audit.out.contains("each approved by at least 2 of the script's approvers"), "{}", audit.out);
     let audit = lab.keyrite("audit ledger").ok();
     assert!(audit.out.contains("their signatures verify under the keys of the script"), "{}", audit.out);
     for edit in [
@@ -367,7 +369,7 @@ fn bundles_need_their_approvals() {
     let one = lab.read("out/transcript.jsonl").replace("[\"alice\",\"bob\",\"carol\"]", "[\"alice\",\"x\"]");
     lab.write("one.jsonl", one);
     let found = lab.keyrite("audit one.jsonl --script sign.toml");
-    assert!(found.out.contains("was approved by 1 of 2 required"), "{}", found.out);
+    assert!(found.out.contains("has 1 of 2 required approvals"), "{}", found.out);
     // Approvers must be different people with supported keys.
     let rsa = ssh_key(&lab, "dave", &["rsa"]);
     for (from, to, text) in [

@@ -19,7 +19,7 @@ fn verify(lab: &Lab, release: &str) -> support::Ran {
 fn release_verifies_by_file_and_by_digest() {
     let lab = released();
     let ran = verify(&lab, "good").ok();
-    assert_eq!(ran.out.lines().last(), Some("VERIFIED, but UNATTENDED: a file answered for people"));
+    assert_eq!(ran.out.lines().last(), Some("VERIFIED, but UNATTENDED: the answers came from a file"));
     assert!(ran.out.contains("unattended") && ran.out.contains("NAME-DNS"));
     lab.keyrite(&format!("verify good --root-sha256 {}", lab.fingerprint("root/authorities/root-ca.crt")))
         .ok();

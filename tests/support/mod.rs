@@ -52,8 +52,8 @@ const OF_THE_ROOM: [&str; 7] = [
     "keyrite ceremony resume --ledger",
     "token",
     "terminal",
-    "name one or more by --in",
-    "name its folder by --out",
+    "name one or more with --in",
+    "name its folder with --out",
 ];
 
 impl std::fmt::Debug for Ran {

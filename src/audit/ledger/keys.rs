@@ -53,7 +53,7 @@ fn one(key: &StoredKey, recorded: &KeyState, keys: &[StoredKey], done: bool) -> 
 pub fn in_order(keys: &[StoredKey]) -> Result<String, String> {
     let pairs = keys.iter().zip(keys.iter().skip(1));
     match pairs.into_iter().find(|(one, next)| next.ceremony < one.ceremony) {
-        None => Ok(format!("{} keys, in the order of the ceremonies that made them", keys.len())),
+        None => Ok(format!("{} keys, in the order of the ceremonies that created them", keys.len())),
         Some((one, next)) => Err(format!(
             "the key {} of ceremony {} comes before {} of ceremony {}",
             one.name, one.ceremony, next.name, next.ceremony

@@ -153,7 +153,7 @@ impl<'a> RowChecker<'a> {
     fn request(&self, path: &RelativePath, row: &Row) -> Result<Derived, String> {
         let found = Digest::of(&row.octets);
         if row.sha256 != found.as_bytes() {
-            return Err(format!("the request has SHA-256 {found}, the ledger states another"));
+            return Err(format!("the request has SHA-256 {found}, but the ledger states another"));
         }
         let entry = self.entries.of(row.bundle, path)?;
         let again = self.policy.judge(path.clone(), &row.octets, entry);

@@ -50,7 +50,7 @@ impl<'s> BundleAdmission<'s> {
     fn check_cluster(&self, index: &Index) -> Result<(), String> {
         match (&index.cluster, &self.script.cluster) {
             (Some(named), Some(wanted)) if named != wanted => Err(format!(
-                "cluster is {}, the script signs for {}; name the matching script or bundle [BUNDLE-CLUSTER]",
+                "cluster is {}, but the script signs for {}; name the matching script or bundle [BUNDLE-CLUSTER]",
                 named.as_str(),
                 wanted.as_str()
             )),
@@ -62,14 +62,14 @@ impl<'s> BundleAdmission<'s> {
         let (now, created) = (self.now, index.created.0);
         if created.unix_duration().as_secs() > now.unix_duration().as_secs() + AHEAD {
             return Err(format!(
-                "was created at {created}, the clock says {now}; set the clock right (UTC) here or where the bundle was made [BUNDLE-TIME]"
+                "was created at {created}, but the clock says {now}; set the clock correctly (UTC) here or where the bundle was made [BUNDLE-TIME]"
             ));
         }
         match index.expires.filter(|expires| expires.0 < now) {
             None => Ok(()),
-            Some(Time(expires)) => {
-                Err(format!("expired at {expires}, the clock says {now}; make a new bundle [BUNDLE-TIME]"))
-            }
+            Some(Time(expires)) => Err(format!(
+                "expired at {expires}, but the clock says {now}; make a new bundle [BUNDLE-TIME]"
+            )),
         }
     }
 
@@ -81,7 +81,7 @@ impl<'s> BundleAdmission<'s> {
         match self.sequences.get(&key).filter(|last| number <= **last) {
             None => Ok(()),
             Some(last) => Err(format!(
-                "sequence is {number}, the ledger already has {last} of cluster {}{of}; make a new bundle with a higher one [BUNDLE-SEQUENCE]",
+                "sequence is {number}, but the ledger already has {last} for cluster {}{of}; make a new bundle with a higher one [BUNDLE-SEQUENCE]",
                 cluster.as_str()
             )),
         }

@@ -1,4 +1,4 @@
-//! Judges bundles without token and ledger, with the same reading, controls and messages as a
+//! Judges bundles without a token or a ledger, with the same parsing, controls and messages as a
 //! ceremony, before anyone travels.
 
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ pub enum Judged {
     Refused(RelativePath, Vec<Reason>),
 }
 
-/// Judges bundles by a plan. What only a ledger knows is not checked: keys and requests of earlier
+/// Judges bundles against a plan. What only a ledger knows is unchecked: keys and requests of earlier
 /// ceremonies, and sequence numbers. Without `approved`, approvals may be missing: an approver needs the
 /// verdict first.
 ///

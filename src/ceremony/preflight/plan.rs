@@ -75,7 +75,7 @@ pub fn check_new_ledger(plan: &Plan, folder: &Path) -> Result<(), Failure> {
         Ok(())
     } else {
         Err(Failure::usage(format!(
-            "{}: no ledger exists, but {} needs one with {}; name the ledger of the ceremony that made them",
+            "{}: no ledger exists, but {} needs one with {}; name the ledger of the ceremony that created them",
             folder.display(),
             plan.name(),
             names.join(", ")
@@ -93,7 +93,7 @@ fn key_names(plan: &Plan, keys: &[StoredKey], complete: bool) -> Vec<String> {
         let what = match (known.get(name), makes) {
             (Some(_), true) => {
                 format!(
-                    "key {name}: the ledger already has a key of that name; choose another, names are never reused"
+                    "key {name}: the ledger already has a key with this name; choose another, because names are never reused"
                 )
             }
             (None, true) => {
@@ -102,7 +102,7 @@ fn key_names(plan: &Plan, keys: &[StoredKey], complete: bool) -> Vec<String> {
             }
             (Some(other), false) if *other != role => {
                 format!(
-                    "key {name}: is for {}, the script uses it for {}; name the right one",
+                    "key {name}: its role is {}, but the script uses it as {}; name the right key",
                     other.as_str(),
                     role.as_str()
                 )
@@ -142,7 +142,7 @@ fn lifetimes(plan: &Plan, keys: &[StoredKey], now: DateTime) -> Vec<String> {
         {
             if u64::from(days) > above.days {
                 found.push(format!(
-                    "{place}: {name} is for {days} days, its issuer {issuer} lasts {}; it would be truncated, ask for no more days than that",
+                    "{place}: {name} would be valid for {days} days, but its issuer {issuer} has only {} left; reduce days to that",
                     above.days
                 ));
             }
@@ -169,7 +169,7 @@ fn leaves(plan: &Plan, issuers: &BTreeMap<String, Issuer>) -> Vec<String> {
             let issuer = issuers.get(line.authority.as_str())?;
             (u64::from(days) > issuer.days).then(|| {
                 format!(
-                    "roster line {} ({:?}): certificates are for {days} days, their issuer {} lasts {}; they would be truncated, set days in the line",
+                    "roster line {} ({:?}): certificates would be valid for {days} days, but their issuer {} has only {} left; set days in the line",
                     at + 1, line.path, line.authority, issuer.days
                 )
             })

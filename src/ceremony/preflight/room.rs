@@ -11,13 +11,13 @@ pub fn check_room(plan: &Plan, rehearsal: bool, next_step: usize, room: &dyn Roo
     let wrong = |message: &str| Err(Failure::usage(format!("{}: {message}", plan.name())));
     if script.has("custody") && room.unattended() && !rehearsal {
         return wrong(
-            "the script hands out shares, but a file answers; run it at a terminal with the custodians, or as a --rehearsal",
+            "the script hands out shares, but the answers come from a file; run it at a terminal with the custodians, or with --rehearsal",
         );
     }
     let to_come = script.step.iter().skip(next_step).any(|step| step.act.name() == "custody");
     if to_come && !room.can_hand_out() {
         return wrong(
-            "the script hands out shares; name a new file for those of a rehearsal by --new-share-file",
+            "the script hands out shares; in a rehearsal, name a new file for them with --new-share-file",
         );
     }
     let wanted = Wanted {

@@ -1,8 +1,8 @@
 //! `custody`: a PIN that nobody knows, split into shares for custodians.
 //!
 //! A change is ordered so that the token never has a PIN that nobody can recover: the shares are
-//! handed out and typed back, that is written to disk, the token's PIN is changed, a login with it is
-//! tried, and that is written to disk. After an interruption in between, either the old PIN or the new
+//! handed out and typed back, that is recorded on disk, the token's PIN is changed, a login with it
+//! is tried, and that is recorded. After an interruption in between, either the old PIN or the new
 //! shares open the token; both are tried, the shares first.
 
 use secrecy::ExposeSecret;
@@ -30,7 +30,7 @@ impl From<shares::Error> for Failure {
 }
 
 impl Conductor<'_> {
-    /// Makes a new PIN, hands out its shares, and sets it.
+    /// Generates a new PIN, hands out its shares, and sets it.
     fn change_custody(&mut self, threshold: usize, count: usize) -> Result<(), Failure> {
         match self.state().pin.clone() {
             Some(PinChange::Changed(_)) => {
@@ -53,7 +53,7 @@ impl Conductor<'_> {
         self.record(Event::Custody(Custody::Begun { set: set.clone() }))?;
         self.write_down()?;
         self.room.show(&format!(
-            "  A random PIN was made. {count} shares of it form the set {set}; any {threshold} of them yield it.\n  Each custodian in turn comes to the screen alone, with pen and paper."
+            "  A random PIN was generated. Its {count} shares form the set {set}; any {threshold} of them recover it.\n  Each custodian in turn comes to the screen alone, with pen and paper."
         ));
         let mut collected = Collected::of(Some(set.clone()));
         let mut list = Vec::new();
@@ -92,7 +92,7 @@ impl Conductor<'_> {
         })
     }
 
-    /// Returns who gets the shares: all custodians, or a choice if there are more than shares.
+    /// Returns who gets the shares: all custodians, or those chosen if there are more than shares.
     fn holders(&mut self, count: usize) -> Result<Vec<Person>, Failure> {
         let mut left = self.custodians();
         if left.len() == count || self.room.unattended() {
@@ -123,11 +123,11 @@ impl Conductor<'_> {
         Ok(chosen)
     }
 
-    /// Checks that no share goes to a file, except in a rehearsal.
+    /// Checks that shares go to a file only in a rehearsal.
     fn check_attended(&self) -> Result<(), Failure> {
         if self.room.unattended() && !self.ledger.is_rehearsal() {
             Err(Failure::usage(
-                "a file answers, but shares go to a file only in a rehearsal; resume at a terminal with the custodians",
+                "answers come from a file, but shares go to a file only in a rehearsal; resume at a terminal with the custodians",
             ))
         } else {
             Ok(())

@@ -99,13 +99,13 @@ impl Conductor<'_> {
         let serial = &self.token.serial;
         if !look.appeared.is_empty() {
             return Err(Failure::fault(format!(
-                "token {serial}: new since the last inventory is {}, which this ceremony did not make; find out who did before anything more is signed [TOKEN-APPEARED]",
+                "token {serial}: new since the last inventory: {}; this ceremony did not create that; find out who did before anything more is signed [TOKEN-APPEARED]",
                 names(&look.appeared)
             )));
         }
         if !unknown.is_empty() {
             return Err(Failure::fault(format!(
-                "token {serial}: {} is not known to the ledger; find out what it is, and if it may be there, set strangers = \"report\" in the script's step inventory [TOKEN-STRANGER]",
+                "token {serial}: unknown to the ledger: {}; find out what that is, and if it belongs there, set strangers = \"report\" in the script's inventory step [TOKEN-STRANGER]",
                 names(&unknown)
             )));
         }

@@ -47,7 +47,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn write(out: &Path, files: &[ObjectFile]) -> Result<(), Failure> {
     let wrong = |what: &str| Err(Failure::usage(format!("{}: {what}", out.display())));
     if out.symlink_metadata().is_ok() {
-        return wrong("exists; name a folder that does not");
+        return wrong("exists; name a new folder");
     }
     if out.extension().is_some_and(|ending| ending == "tar") {
         return wrong("must be a folder; choose a name that does not end in .tar");

@@ -220,7 +220,7 @@ impl Folder {
             return Ok(true);
         }
         Err(Failure::refused(format!(
-            "{}: is owned by user {} with mode {:o}, required is user {user} and no write access for others; its contents are not trusted, remove it",
+            "{}: is owned by user {} with mode {:o}, must be owned by user {user} and not writable by others; its contents are not trusted, so remove it",
             self.name(path),
             status.st_uid,
             status.st_mode & 0o7777

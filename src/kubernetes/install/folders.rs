@@ -107,7 +107,7 @@ pub fn kubelet_folder(pki: &Folder, named: Option<&Path>) -> Result<Option<PathB
     }
     if exists(&dir.path().join(CLIENT))? {
         return Err(Failure::refused(format!(
-            "{}: is in the folder that --kubelet-dir names, required is the folder above; use --kubelet-dir {}",
+            "{}: is in the folder that --kubelet-dir names, which must be the parent folder; use --kubelet-dir {}",
             dir.name(CLIENT),
             shown(&dir.path().parent().unwrap_or(Path::new("/")).to_string_lossy())
         )));

@@ -46,7 +46,9 @@ pub fn read(octets: &[u8]) -> Result<Kubeconfig, String> {
     let cluster = only(&document, "clusters", "cluster")?;
     let user = only(&document, "users", "user")?;
     if cluster.as_mapping_get("insecure-skip-tls-verify").and_then(Parsed::as_bool) == Some(true) {
-        return Err("has insecure-skip-tls-verify: true, which excludes a CA; remove it".into());
+        return Err(
+            "has insecure-skip-tls-verify: true, which cannot be combined with a CA; remove it".into()
+        );
     }
     let key = embedded(user, "client-key-data")?;
     let key =
@@ -103,13 +105,13 @@ fn parse(octets: &[u8]) -> Result<Parsed<'_>, String> {
     let mut documents = Yaml::load_from_str(text).map_err(|e| none(e.to_string()))?;
     let count = documents.len();
     let Some(document) = documents.pop().filter(|_| count == 1) else {
-        return Err(none(format!("{count} YAML documents, required is one")));
+        return Err(none(format!("has {count} YAML documents, must have exactly one")));
     };
     let value = |name: &str| document.as_mapping_get(name).and_then(Parsed::as_str).unwrap_or_default();
     match (value("apiVersion"), value("kind")) {
         ("v1", "Config") => Ok(document),
         (version, kind) => Err(none(format!(
-            "apiVersion is {version:?} and kind is {kind:?}, required are \"v1\" and \"Config\""
+            "apiVersion is {version:?} and kind is {kind:?}, must be \"v1\" and \"Config\""
         ))),
     }
 }
@@ -122,9 +124,10 @@ fn only<'a, 'b>(document: &'a Parsed<'b>, list: &str, entry: &str) -> Result<&'a
             .as_mapping_get(entry)
             .filter(|entry| entry.is_mapping())
             .ok_or_else(|| format!("its one entry of {list} has no {entry}")),
-        other => {
-            Err(format!("has {} entries in {list}, required is one; split it", other.map_or(0, <[_]>::len)))
-        }
+        other => Err(format!(
+            "has {} entries in {list}, must have exactly one; split it",
+            other.map_or(0, <[_]>::len)
+        )),
     }
 }
 

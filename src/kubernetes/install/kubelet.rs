@@ -135,7 +135,7 @@ impl Kubelet {
         };
         let wrong = |what: &str| {
             Err(Failure::refused(format!(
-                "{}: client-certificate is {}, client-key is {}; {what}",
+                "{}: client-certificate is {} and client-key is {}; {what}",
                 conf.name(&file.path),
                 shown(certificate),
                 shown(key)
@@ -176,7 +176,7 @@ impl Pair {
             return match folder.read(link)? {
                 None => Ok(None),
                 Some(_) => Err(Failure::refused(format!(
-                    "{name}: is a regular file, the kubelet uses a symbolic link; {instead}"
+                    "{name}: is a regular file, but the kubelet uses a symbolic link; {instead}"
                 ))),
             };
         };
@@ -186,7 +186,7 @@ impl Pair {
         let same = |parent: &str| Folder::open(Path::new(parent)).is_ok_and(|other| other.is(folder));
         let inside = !text.contains('/') || (text.starts_with('/') && same(parent));
         if !inside || matches!(file, "" | "." | "..") {
-            return Err(wrong(format!("required is a file in {}", folder.name(""))));
+            return Err(wrong(format!("must link to a file in {}", folder.name(""))));
         }
         let Some(found) = folder.read(file)? else { return Err(wrong("which does not exist".to_owned())) };
         let certificates = pem::certificates_among(&found.octets)

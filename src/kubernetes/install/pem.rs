@@ -1,4 +1,4 @@
-//! Reads files with several PEM blocks (RFC 7468): certificate chains, or keys after parameters.
+//! Reads files with several PEM blocks (RFC 7468): chains, or a key after parameters.
 
 use der::Decode;
 use x509_cert::Certificate;
@@ -63,7 +63,7 @@ pub fn private_key(octets: &[u8]) -> Result<&str, String> {
         .collect();
     match keys.as_slice() {
         [one] => Ok(one),
-        _ => Err(format!("contains {} private keys in PEM, required is one", keys.len())),
+        _ => Err(format!("contains {} private keys in PEM, must contain exactly one", keys.len())),
     }
 }
 

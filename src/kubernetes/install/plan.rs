@@ -81,7 +81,7 @@ impl<'a> Plan<'a> {
         leaves.extend(kubelet::successor(target, report));
         if leaves.is_empty() && options.authorities.is_empty() {
             return Err(Failure::refused(format!(
-                "{}: {} private keys found here and in kubeconfigs, none of the {} certificates of this release is for any of them",
+                "{}: {} private keys were found here and in kubeconfigs, but none of the {} certificates in this release is for any of them",
                 target.folders.pki().name(""),
                 target.public_keys().len(),
                 report.certificates

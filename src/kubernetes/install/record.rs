@@ -161,7 +161,7 @@ pub fn admit(
     let Some(record) = record else { return Ok(()) };
     if let Some(other) = record.releases.iter().find(|entry| entry.kind != report.head.kind) {
         return Err(Failure::refused(format!(
-            "this target has a release of kind {:?}, this one is of kind {:?}: the kind of a target never changes; use another folder",
+            "this target has a release of kind {:?}, but this one is of kind {:?}; the kind of a target never changes; use another folder",
             other.kind, report.head.kind
         )));
     }
@@ -184,14 +184,14 @@ fn trusts(
     let Validity { not_before, not_after } = report.manifest_key.validity;
     if now < not_before || now > not_after {
         return Err(Failure::refused(format!(
-            "the manifest key's certificate is valid from {not_before} to {not_after}, the clock says {now}: the holder of such a key can put any date in a manifest; have the release made with a valid key, or, if the key is known from the paper of its ceremony, pass the SHA-256 of its certificate with --manifest-key"
+            "the manifest key's certificate is valid from {not_before} to {not_after}, but the clock says {now}; the holder of such a key can put any date in a manifest; have the release signed with a valid key, or, if the key is known from the paper of its ceremony, pass the SHA-256 of its certificate with --manifest-key"
         )));
     }
     let found = report.manifest_key.certificate_sha256;
     let known = installed.map(|installed| installed.manifest_keys.as_slice()).unwrap_or_default();
     match known.first() {
         Some(last) if !known.contains(&found) => Err(Failure::refused(format!(
-            "this release was signed by another manifest key: its certificate has SHA-256 {found}, the installed release was signed by {last} and does not announce the new key; if the ceremony that made the key is known, pass the SHA-256 on its paper with --manifest-key"
+            "this release was signed by another manifest key: its certificate has SHA-256 {found}, but the installed release was signed by {last} and does not announce the new key; if the ceremony that created the key is known, pass the SHA-256 on its paper with --manifest-key"
         ))),
         _ => Ok(()),
     }
@@ -201,19 +201,19 @@ fn follows(installed: &Installed, report: &Report) -> Result<(), Failure> {
     let (new, old) = (report.head.sequence, installed.sequence);
     if new < old {
         return Err(Failure::refused(format!(
-            "this release is number {new}, number {old} was installed at {}: older releases are not installed; `keyrite install undo` reverts the last installation",
+            "this release is number {new}, but number {old} was installed at {}; older releases are not installed; `keyrite install undo` reverts the last installation",
             installed.installed
         )));
     }
     if new == old && installed.manifest_sha256 != report.manifest_sha256 {
         return Err(Failure::refused(format!(
-            "two different releases have number {new}: the manifest's SHA-256 is {}, the installed one's is {}; compare both with the paper of the ceremony",
+            "two different releases have number {new}: this manifest has SHA-256 {}, the installed one has {}; compare both with the paper of the ceremony",
             report.manifest_sha256, installed.manifest_sha256
         )));
     }
     if installed.created.as_ref().is_some_and(|created| report.head.created < *created) {
         return Err(Failure::refused(format!(
-            "this release says that it was made at {}, before the installed one of {}, but it has a higher number; compare both with the paper of their ceremonies",
+            "this release is dated {}, before the installed one ({}), but has a higher number; compare both with the paper of their ceremonies",
             report.head.created,
             installed.created.as_deref().unwrap_or_default()
         )));
@@ -221,7 +221,7 @@ fn follows(installed: &Installed, report: &Report) -> Result<(), Failure> {
     let previous = report.head.previous_manifest_sha256;
     if new == old + 1 && previous != Some(installed.manifest_sha256) {
         return Err(Failure::refused(format!(
-            "release {new} follows a different release {old} than the installed one: its previous manifest has SHA-256 {}, the installed one has {}",
+            "release {new} follows a release {old} other than the installed one: its previous manifest has SHA-256 {}, the installed one has {}",
             previous.map_or_else(|| "none".to_owned(), |digest| digest.to_string()),
             installed.manifest_sha256
         )));

@@ -1,6 +1,6 @@
-//! Changes that are applied all or not at all.
+//! Applies all changes or none.
 //!
-//! New files are written and synced next to their destinations, old files receive a second hard
+//! New files are written and synced next to their destinations, old files get a second hard
 //! link, and the journal of both is synced. Only then are files renamed, each atomically. Until the
 //! journal is moved away, [`recover`](super::recover) can revert every step.
 
@@ -78,7 +78,7 @@ fn perform(
     }
 }
 
-/// Two changes of one file could not be reverted.
+/// Checks that no file changes twice, which could not be reverted.
 fn each_once(folders: &Folders, steps: &[Step]) -> Result<(), Failure> {
     let mut places = HashSet::new();
     match steps.iter().find(|step| !places.insert((step.folder, &step.path))) {
@@ -102,7 +102,10 @@ fn stage(folders: &Folders, id: &str, steps: &[Step], made: Vec<String>) -> Resu
             folder.link(&step.path, &kept(id, number))?;
         }
         if folder.digest(&step.path)? != step.before {
-            return Err(Failure::refused(format!("{}: changed in the meantime", folder.name(&step.path))));
+            return Err(Failure::refused(format!(
+                "{}: changed during the installation",
+                folder.name(&step.path)
+            )));
         }
         let after = match &step.new {
             New::Octets(octets, owner) => {
@@ -188,7 +191,7 @@ pub fn undo(places: &Paths) -> Result<Vec<String>, Failure> {
         let place = folders.at(folder);
         if place.digest(&entry.path)? != entry.after {
             return Err(Failure::refused(format!(
-                "{}: was changed since it was installed; nothing was undone",
+                "{}: has been changed since it was installed; nothing was undone",
                 place.name(&entry.path)
             )));
         }

@@ -97,7 +97,7 @@ impl<'a> Trust<'a> {
         found.ok_or_else(|| {
             let names: Vec<&str> = self.authorities.iter().map(|(entry, _)| entry.name.as_str()).collect();
             Failure::refused(format!(
-                "the release has no authority {}, it has {}",
+                "the release has no authority {}; it has {}",
                 shown(name),
                 names.join(", ")
             ))

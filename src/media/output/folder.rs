@@ -64,13 +64,13 @@ pub fn check_free(root: &Path) -> Result<(), Error> {
         Ok(mut entries) => match entries.next() {
             None => Ok(()),
             Some(_) => Err(Error::Refused(format!(
-                "{}: output folder is not empty; name a new or an empty one",
+                "{}: output folder is not empty; name a new or empty one",
                 root.display()
             ))),
         },
         Err(e) if e.kind() == ErrorKind::NotFound => check_parent(root),
         Err(e) if e.kind() == ErrorKind::NotADirectory => Err(Error::Refused(format!(
-            "{}: is a file; name a folder, or a file that ends in .tar and does not exist",
+            "{}: is a file; name a folder, or a new file that ends in .tar",
             root.display()
         ))),
         Err(e) => Err(Error::fault(root.display(), e)),

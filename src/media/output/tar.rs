@@ -25,8 +25,8 @@ impl std::fmt::Debug for Tar {
     }
 }
 
-/// Size of a piece, in octets: a multiple of the alignment of direct reads. At most seven are in memory: being
-/// filled, the next one's buffer, queued, being synced, queued again, being compared with the octets read.
+/// Size of a piece, in octets: a multiple of the direct-read alignment. At most seven are in memory: one being
+/// filled, the next one's buffer, one queued, one being synced, one queued again, two being compared.
 const PIECE: usize = 2 << 20;
 
 /// The growing tar: each piece is written and synced.
@@ -112,7 +112,7 @@ impl Pieces {
         }
     }
 
-    /// Waits until all pieces were appended.
+    /// Waits until all pieces have been appended.
     fn end(&mut self) -> Result<Growing, Error> {
         let growing = match self.thread.take() {
             None => self.growing.take(),
@@ -121,7 +121,7 @@ impl Pieces {
                 Some(outcome.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?)
             }
         };
-        growing.ok_or_else(|| Error::fault("tar", std::io::Error::other("failed before")))
+        growing.ok_or_else(|| Error::fault("tar", std::io::Error::other("an earlier piece failed")))
     }
 
     fn finish(mut self) -> Result<(), Error> {
@@ -158,7 +158,7 @@ fn partial(target: &Path) -> PathBuf {
 pub fn check_free(target: &Path) -> Result<(), Error> {
     for path in [target.to_owned(), partial(target)] {
         if fs::symlink_metadata(&path).is_ok() {
-            return Err(Error::Refused(format!("{}: exists; name a file that does not", path.display())));
+            return Err(Error::Refused(format!("{}: exists; name a new file", path.display())));
         }
     }
     check_parent(target)

@@ -21,7 +21,7 @@ impl Rules for Issue {
     }
 
     fn explanation(&self) -> &'static str {
-        "Signs the reviewed certificates. Nobody has to do anything; it may take a while."
+        "Signs the reviewed certificates. No action is needed; this may take a while."
     }
 
     fn paper(&self) -> OnPaper {

@@ -85,7 +85,7 @@ impl Rules for Record {
         let printable = |text: &str| text.bytes().all(|b| matches!(b, b' '..=b'~'));
         let Self { label, ask, by, .. } = self;
         if roles.of(*by) == 0 {
-            return Err(format!("by is {}, [people] has none", by.as_str()));
+            return Err(format!("by is {}, but [people] has none", by.as_str()));
         }
         if label.is_empty() || label.len() > 60 || !printable(label) {
             return Err(format!("label {label:?} must be 1 to 60 printable ASCII characters"));

@@ -57,13 +57,13 @@ impl Authorities {
         Ok(found)
     }
 
-    /// Returns every authority with its certificate, in the order of names.
+    /// Returns every authority with its certificate, in order of name.
     pub fn into_list(self) -> Vec<(AuthorityEntry, Certificate)> {
         let authorities = self.0.into_values();
         authorities.map(|listed| (listed.entry, listed.authority.certificate().clone())).collect()
     }
 
-    /// Requires that a chain file is exactly the certificates from the authority up to its root.
+    /// Checks that a chain file has exactly the certificates from the authority up to its root.
     fn check_chain(&self, entry: &AuthorityEntry, octets: &[u8]) -> Result<(), Error> {
         let mut text = String::new();
         for name in self.path_to_root(&entry.name)? {
@@ -131,7 +131,7 @@ impl Authorities {
             return Ok(top);
         }
         Err(Error(format!(
-            "the manifest's signer is under the root {top} with SHA-256 {}, the root you trust has {wanted}",
+            "the manifest's signer chains to the root {top} with SHA-256 {}, but the root you trust has {wanted}",
             entry.sha256
         )))
     }
@@ -151,7 +151,7 @@ impl Authorities {
         }
         if let Some(known) = known.filter(|known| *known != certificate_sha256) {
             return Err(wrong(format!(
-                "its certificate has SHA-256 {certificate_sha256}, the manifest key that you trust has {known}"
+                "its certificate has SHA-256 {certificate_sha256}, but the manifest key that you trust has {known}"
             )));
         }
         let name = &head.signer.authority;
@@ -162,7 +162,7 @@ impl Authorities {
         let validity = signer.validity();
         if created < validity.not_before || created > validity.not_after {
             return Err(wrong(format!(
-                "its certificate was not valid when the manifest was created, {created}, under {root}"
+                "its certificate under {root} was not valid when the manifest was created ({created})"
             )));
         }
         let listed = head.manifest_keys.iter().any(|key| key.certificate_sha256 == certificate_sha256);
@@ -173,7 +173,7 @@ impl Authorities {
         }
         if !bound && name != root && known.is_none() {
             return Err(wrong(format!(
-                "it is under {name}, and its certificate or one above it lacks the certificate policy of manifest keys ({MANIFEST_SIGNING}): any key below {root} could have signed it; if the release is older than that policy, give --manifest-key the SHA-256 of the manifest key's certificate from the paper of the ceremony that created it (this one has {certificate_sha256})"
+                "it was issued under {name}, and its certificate or one above it lacks the certificate policy of manifest keys ({MANIFEST_SIGNING}): any key below {root} could have signed it; if the release is older than that policy, give --manifest-key the SHA-256 of the manifest key's certificate from the paper of the ceremony that created it (this one has {certificate_sha256})"
             )));
         }
         Ok(ManifestKey { certificate_sha256, issuer: name.clone(), validity, bound })

@@ -83,7 +83,7 @@ impl<'a> Leaf<'a> {
             return Ok(());
         }
         Err(Failure::refused(format!(
-            "{}: is valid from {} to {}, the clock says {now}; correct the clock, or get a newer release",
+            "{}: is valid from {} to {}, but the clock says {now}; correct the clock, or get a newer release",
             self.entry.path, validity.not_before, validity.not_after
         )))
     }
@@ -96,7 +96,7 @@ impl<'a> Leaf<'a> {
             return Ok(());
         }
         Err(Failure::refused(format!(
-            "{place}: has a certificate valid from {old}, the release's is valid from {new}: a newer certificate is not replaced; get a newer release, or move the file away"
+            "{place}: has a certificate valid from {old}, but the release's is valid from {new}; a newer certificate is not replaced; get a newer release, or move the file away"
         )))
     }
 }
