@@ -9,6 +9,9 @@ use crate::audit::examine;
 use crate::failure::Failure;
 use crate::issuance::Certificate;
 use crate::ledger::{Ledger, StoredKey};
+use crate::media::shown;
+use crate::plan::step::NetworkRule;
+use crate::record::MachineFacts;
 
 /// A year of 365 days.
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
@@ -28,7 +31,7 @@ pub fn check_clock(ledger: &Ledger, now: DateTime) -> Result<(), Failure> {
     match ledger.last_time()?.filter(|last| now < *last) {
         None => Ok(()),
         Some(last) => Err(Failure::fault(format!(
-            "the clock says {now}, the ledger's last record is dated {last}; set the clock right (UTC)"
+            "the clock says {now}, but the ledger's last record is dated {last}; set the clock correctly (UTC)"
         ))),
     }
 }
@@ -59,6 +62,23 @@ pub fn check_plausible(
     }
 }
 
+/// Checks that no network is up, if the script does not allow one; a rehearsal may have one. `advice` says what
+/// else may be done.
+pub fn check_network(
+    rule: NetworkRule,
+    rehearsal: bool,
+    machine: &MachineFacts,
+    advice: &str,
+) -> Result<(), Failure> {
+    if rule == NetworkRule::Report || rehearsal || machine.network_up.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::refused(format!(
+        "network up: {}, but the script allows none; take it down, {advice}",
+        shown(&machine.network_up.join(", "))
+    )))
+}
+
 /// Checks that the key's certificate is valid now: an expired key must not sign.
 pub fn check_still_valid(stored: &StoredKey, now: DateTime) -> Result<(), Failure> {
     let Some(validity) = stored.certificate.as_ref().map(Certificate::validity) else { return Ok(()) };
@@ -66,7 +86,7 @@ pub fn check_still_valid(stored: &StoredKey, now: DateTime) -> Result<(), Failur
         return Ok(());
     }
     Err(Failure::fault(format!(
-        "key {}: is valid from {} to {}, the clock says {now}; set the clock right (UTC), or create a successor",
+        "key {}: is valid from {} to {}, but the clock says {now}; set the clock correctly (UTC), or create a successor",
         stored.name, validity.not_before, validity.not_after
     )))
 }

@@ -1,6 +1,6 @@
 //! `keyrite ceremony check`: reports all problems that a run would report.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -13,7 +13,7 @@ use super::token::profile_text;
 use crate::ceremony::Start;
 use crate::cli::environment::environment;
 use crate::failure::{Failure, Kind};
-use crate::media::shown;
+use crate::media::{quoted, shown};
 use crate::plan::Plan;
 use crate::plan::step::step_line;
 use crate::record::count;
@@ -24,24 +24,24 @@ use crate::token::Selector;
 pub struct Check {
     /// Script
     script: PathBuf,
-    /// Ledger that it will use, which is not modified
+    /// Ledger that the run will use; it is not modified
     #[arg(long, value_name = "DIR")]
     ledger: Option<PathBuf>,
     /// Check a run with --rehearsal
     #[arg(long)]
     rehearsal: bool,
-    /// HSM profile that it will use
+    /// HSM profile that the run will use
     #[arg(long, value_name = "HSM-PROFILE")]
     hsm: Option<PathBuf>,
-    /// Bundle that it will import; may be repeated
+    /// Bundle that the run will import; may be repeated
     #[arg(long = "in", value_name = "BUNDLE")]
     bundles: Vec<PathBuf>,
-    /// Answers file that it will use
+    /// Answers file that the run will use
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
     #[command(flatten)]
     shares: ShareSource,
-    /// Output release of the run
+    /// Release that the run will write
     #[arg(long, value_name = "RELEASE")]
     out: Option<PathBuf>,
 }
@@ -68,7 +68,7 @@ pub fn run(arguments: &Check) -> Result<(), Failure> {
     if let Some(first) = problems.first() {
         return Err(summary(arguments, first.kind, &problems));
     }
-    print(&start.plan);
+    print(&start.plan, &arguments.script);
     Ok(())
 }
 
@@ -80,7 +80,7 @@ fn summary(arguments: &Check, kind: Kind, problems: &[Failure]) -> Failure {
     Failure::new(kind, format!("{}: {count}\n{}", arguments.script.display(), lines.join("\n")))
 }
 
-fn print(plan: &Plan) {
+fn print(plan: &Plan, file: &Path) {
     let script = plan.script();
     say(&format!("{}\n{}\n", shown(&script.title), shown(&script.purpose)));
     say(&format!("  people: {}", script.people.count().text()));
@@ -98,11 +98,14 @@ fn print(plan: &Plan) {
     for (path, digest) in plan.listing() {
         say(&format!("{digest}  {path}"));
     }
-    let names: Vec<&str> = plan.listing().iter().map(|(path, _)| *path).collect();
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let names: Vec<String> = plan.listing().iter().map(|(path, _)| quoted(path)).collect();
     say(&format!(
-        "\nplan digest  {}\nin words     {}\ncheck with   sha256sum {} | sha256sum",
+        "\nplan digest  {}\nin words     {}\ncheck with\n  (cd {} && sha256sum {} | sha256sum)",
         plan.digest(),
         plan.digest().words(),
+        quoted(folder),
         names.join(" ")
     ));
 }

@@ -212,7 +212,7 @@ impl List {
             (None, None) => String::new(),
         };
         say(&format!(
-            "  {}  {:<11} {what}  under {}, {}, ceremony {}{note}",
+            "  {}  {:<13} {what}  under {}, {}, ceremony {}{note}",
             ending.end,
             if ended { "EXPIRED".to_owned() } else { self.left(ending.end) },
             shown(&ending.authority),

@@ -4,14 +4,18 @@ use std::io::{IsTerminal, Write};
 
 use serde::Serialize;
 
-use super::wrap::{WIDTH, wrap};
+use super::wrap::{width, wrap};
 use crate::failure::Failure;
 use crate::media::shown;
 
 /// Writes a line to standard output. Errors are ignored: a closed pipe must not stop signing.
 pub fn say(text: &str) {
     let mut out = std::io::stdout();
-    let _ = if out.is_terminal() { writeln!(out, "{}", wrap(text, WIDTH)) } else { writeln!(out, "{text}") };
+    let _ = if out.is_terminal() {
+        writeln!(out, "{}", wrap(text, width(&out)))
+    } else {
+        writeln!(out, "{text}")
+    };
 }
 
 /// Writes an error to standard error.
@@ -20,7 +24,11 @@ pub fn complain(text: &str) {
     // It may quote external input.
     let text = text.split('\n').map(shown).collect::<Vec<_>>().join("\n");
     let text = format!("keyrite: {text}");
-    let _ = if out.is_terminal() { writeln!(out, "{}", wrap(&text, WIDTH)) } else { writeln!(out, "{text}") };
+    let _ = if out.is_terminal() {
+        writeln!(out, "{}", wrap(&text, width(&out)))
+    } else {
+        writeln!(out, "{text}")
+    };
 }
 
 /// Writes a value as JSON.

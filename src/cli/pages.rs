@@ -1,13 +1,13 @@
-//! Splits a text into pages that fit on the screen.
+//! Splits text into pages that fit on the screen.
 
-use super::wrap::{WIDTH, wrap};
+use super::wrap::wrap;
 
-/// Wraps a text and splits it into pages for a screen with `rows` lines, leaving room for a question.
-/// Further indented lines stay on the page of the line that they continue.
-pub fn pages(text: &str, rows: usize) -> Vec<String> {
+/// Wraps text and splits it into pages for a screen of this size, leaving room for a question.
+/// Lines with a deeper indent stay on the page of the line that they continue.
+pub fn pages(text: &str, (rows, columns): (usize, usize)) -> Vec<String> {
     /// Maximum lines of a question and its answer.
     const QUESTION: usize = 5;
-    let wrapped = wrap(text, WIDTH);
+    let wrapped = wrap(text, columns);
     let lines: Vec<&str> = wrapped.split('\n').collect();
     let max = rows.saturating_sub(QUESTION).max(QUESTION);
     let mut pages: Vec<Vec<&str>> = vec![Vec::new()];
@@ -28,12 +28,12 @@ mod tests {
     #[test]
     fn pages_are_whole_and_fit() {
         let text = (0..50).map(|number| format!("  line {number}")).collect::<Vec<_>>().join("\n");
-        let split = pages(&text, 24);
+        let split = pages(&text, (24, 79));
         assert_eq!(split.iter().map(|page| page.lines().count()).collect::<Vec<_>>(), [19, 19, 12]);
         assert_eq!(split.join("\n"), text);
-        assert_eq!(pages("one", 0), ["one"]);
+        assert_eq!(pages("one", (0, 79)), ["one"]);
         let entries = (0..15).map(|number| format!("  request {number}\n    its names")).collect::<Vec<_>>();
-        let split = pages(&entries.join("\n"), 24);
+        let split = pages(&entries.join("\n"), (24, 79));
         assert_eq!(split.iter().map(|page| page.lines().count()).collect::<Vec<_>>(), [18, 12]);
     }
 }

@@ -41,10 +41,10 @@ const UNATTENDED: &str = "--hsm plan/softhsm2.toml --ledger ledger --rehearsal -
 pub struct Arguments {
     /// Script to rehearse, unchanged [default: the shipped scripts for a small cluster]
     script: Option<PathBuf>,
-    /// Bundle that it will import; may be repeated
+    /// Bundle that the script imports; may be repeated
     #[arg(long = "in", value_name = "BUNDLE", requires = "script")]
     bundles: Vec<PathBuf>,
-    /// Script to run before it, unattended, for example the one that creates the authorities; may be
+    /// Script to run first, unattended, for example the one that creates the authorities; may be
     /// repeated. Without it, stand-ins replace the authorities
     #[arg(long, value_name = "SCRIPT", requires = "script")]
     after: Vec<PathBuf>,
@@ -105,7 +105,7 @@ fn new_folder(out: Option<PathBuf>) -> Result<PathBuf, Failure> {
         .or_else(|| names.find(|folder| !folder.exists()))
         .ok_or_else(|| Failure::usage("too many rehearsals in this folder; remove some or use --out"))?;
     if folder.exists() {
-        return Err(Failure::usage(format!("{}: exists; name a folder that does not", folder.display())));
+        return Err(Failure::usage(format!("{}: exists; name a new folder", folder.display())));
     }
     absolute(&folder)
 }
@@ -158,8 +158,13 @@ impl Workspace {
 
     /// Explains how to type commands in this rehearsal.
     fn instructions(&self) -> String {
+        let program = std::env::current_exe().ok();
+        let path = program
+            .as_deref()
+            .and_then(Path::parent)
+            .map_or_else(String::new, |folder| format!("\n  export PATH={}:$PATH", quoted(folder)));
         format!(
-            "To run commands in this rehearsal, enter its folder and select its token:\n  cd {}\n  export SOFTHSM2_CONF=$PWD/token/softhsm2.conf",
+            "To run commands in this rehearsal, enter its folder, select its token, and have this program found:\n  cd {}\n  export SOFTHSM2_CONF=$PWD/token/softhsm2.conf{path}",
             quoted(&self.folder)
         )
     }

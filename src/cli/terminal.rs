@@ -7,6 +7,7 @@ use super::pages::pages;
 use super::pin::PinSource;
 use super::progress::Bar;
 use super::secrets::{self, Shares};
+use super::wrap::width;
 use super::{prompt, screen};
 use crate::ceremony::{Question, Reply, Room, Secret, SecretReply, Wanted};
 use crate::failure::Failure;
@@ -27,7 +28,7 @@ impl Room for Terminal {
     }
 
     fn show_pages(&mut self, text: &str) -> Result<Reply, Failure> {
-        let pages = pages(text, prompt::rows());
+        let pages = pages(text, (prompt::rows(), width(std::io::stdout())));
         for (at, page) in pages.iter().enumerate() {
             if at > 0 {
                 say(&format!("  Page {at} of {}; press Enter for the next", pages.len()));

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::step::{PinRule, RefusalRule};
+use super::step::{Machine, PinRule, RefusalRule};
 use super::{Act, KeyUse, Roles, Step};
 use crate::failure::Failure;
 use crate::policy::{ProfileFile, RosterLine, check_line};
@@ -55,6 +55,14 @@ impl Script {
     /// Whether a step has this act.
     pub fn has(&self, act: &str) -> bool {
         self.step.iter().any(|step| step.act.name() == act)
+    }
+
+    /// Returns the step that examines the machine, if there is one.
+    pub fn machine(&self) -> Option<&Machine> {
+        self.step.iter().find_map(|step| match &step.act {
+            Act::Machine(machine) => Some(machine),
+            _ => None,
+        })
     }
 
     /// Whether a refused request prevents all issuance.
@@ -116,11 +124,11 @@ impl Script {
         if let Some(approvals) = &self.approvals {
             found.extend(approvals.check().err());
             if !self.has("import") {
-                found.push("approvals require a step import".into());
+                found.push("approvals require an import step".into());
             }
         }
         if self.has("issue") == self.roster.is_empty() {
-            found.push("a roster is required with a step issue, and allowed only with it".into());
+            found.push("a roster is required with an issue step, and allowed only with one".into());
         }
         found
     }
@@ -151,7 +159,7 @@ impl Script {
             let mut wrong = |what: String| found.push(format!("step {} ({act}): {what}", at + 1));
             let before: Vec<&str> = self.step.iter().take(at).map(|step| step.act.name()).collect();
             for missing in rules.needs().iter().filter(|act| !before.contains(act)) {
-                wrong(format!("requires an earlier step {missing}"));
+                wrong(format!("requires an earlier {missing} step"));
             }
             if !rules.may_recur() && before.contains(&act) {
                 wrong(format!("duplicate step {act}"));
@@ -161,11 +169,11 @@ impl Script {
             }
         }
         if self.has("import") && !self.has("issue") {
-            found.push("step import: no step issue follows".into());
+            found.push("step import: no issue step follows".into());
         }
         if self.has("issue") && !self.has("release") {
             found
-                .push("step issue: no step release follows, so the certificates would not be written".into());
+                .push("step issue: no release step follows, so the certificates would not be written".into());
         }
         found
     }

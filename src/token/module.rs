@@ -35,7 +35,7 @@ impl Module {
         let digest = digest.map_err(|e| Error::Setup(format!("{}: {e}", path.display())))?;
         if let Some(pinned) = profile.module_sha256.filter(|pinned| *pinned != digest) {
             return Err(Error::Setup(format!(
-                "{}: SHA-256 is {digest}, the HSM profile requires {pinned}",
+                "{}: SHA-256 is {digest}, but the HSM profile requires {pinned}",
                 path.display()
             )));
         }
@@ -106,7 +106,7 @@ impl Module {
             [one] => Ok((*one).clone()),
             [] if all.is_empty() => Err(Error::Fault(format!("{named}: no token is present"))),
             [] => Err(Error::Fault(format!(
-                "{named}: no initialised token matches; present tokens:\n{}\ninitialise a new one with `keyrite token init`",
+                "{named}: no initialised token matches; tokens present:\n{}\ncheck the name, and where the module looks for tokens (SoftHSM: SOFTHSM2_CONF); only a token that is to be new is initialised, with `keyrite token init`",
                 listing(&all.iter().collect::<Vec<_>>())
             ))),
             many => Err(Error::Setup(format!(
@@ -175,14 +175,16 @@ impl Module {
     fn explain_login(&self, error: Error, slot: Slot) -> Error {
         let state = match self.facts(slot) {
             Ok(facts) if facts.pin_locked => "the PIN is locked now",
-            Ok(facts) if facts.pin_final_try => "one more wrong PIN locks the token",
+            Ok(facts) if facts.pin_final_try => "one more wrong PIN will lock the token",
             Ok(facts) if facts.pin_count_low => {
                 "the token has PIN attempts left, but does not report how many"
             }
             _ => "the token does not report the remaining PIN attempts",
         };
         match error.is("CKR_PIN_INCORRECT") {
-            true => Error::WrongPin(format!("{error}; {state}; keyrite never retries a PIN by itself")),
+            true => Error::WrongPin(format!(
+                "the PIN is wrong; {state}; keyrite never retries a PIN by itself ({error})"
+            )),
             false => error,
         }
     }
@@ -207,7 +209,7 @@ fn check_pin_state(token: &TokenFacts, final_try: bool) -> Result<(), Error> {
     }
     if token.pin_final_try && !final_try {
         return fault(
-            "one more wrong PIN locks it (CKF_USER_PIN_FINAL_TRY); check the PIN, then add --accept-final-try",
+            "one more wrong PIN will lock it (CKF_USER_PIN_FINAL_TRY); check the PIN, then add --accept-final-try",
         );
     }
     Ok(())

@@ -11,7 +11,7 @@ pub use plan::keys_from_before;
 pub use room::check_room;
 
 use super::bundles::admit;
-use super::checks::{check_ledger, check_plausible};
+use super::checks::{check_ledger, check_network, check_plausible};
 use super::conductor::{Conductor, Parts};
 use super::facts::facts;
 use super::transcript::Transcript;
@@ -199,7 +199,7 @@ impl Start {
             found.take(check_bundles(&self.plan, &[]));
         }
         if self.plan.script().has("release") && self.out.is_none() {
-            let what = "the script makes a release; name its folder by --out";
+            let what = "the script creates a release; name its folder with --out";
             found.0.push(Failure::usage(format!("{}: {what}", self.plan.name())));
         }
     }
@@ -216,6 +216,11 @@ impl Start {
         found.take(check_plausible(ledger, now, environment));
         if let Some(ledger) = ledger {
             found.take(check_open(ledger));
+        }
+        // Without an HSM profile the script is checked on some other machine.
+        if let (Some(machine), Some(_)) = (self.plan.script().machine(), &self.hsm) {
+            let advice = "or set network = \"report\" in the script's machine step and have it approved";
+            found.take(check_network(machine.network, self.rehearsal, &environment.machine, advice));
         }
         self.unused_arguments(found);
         if let Some(out) = self.out.as_deref().filter(|_| self.plan.script().has("release")) {
@@ -234,7 +239,7 @@ impl Start {
             found.take(check_bundles(&self.plan, &self.bundles));
         }
         if !self.plan.script().has("release") && self.out.is_some() {
-            let what = "the script makes no release; omit --out";
+            let what = "the script creates no release; omit --out";
             found.0.push(Failure::usage(format!("{}: {what}", self.plan.name())));
         }
     }
@@ -246,7 +251,7 @@ impl Start {
 /// [`Failure::usage`] says what to add or omit.
 pub fn check_bundles(plan: &Plan, bundles: &[PathBuf]) -> Result<(), Failure> {
     let what = match (plan.script().has("import"), bundles.is_empty()) {
-        (true, true) => "the script imports bundles; name one or more by --in",
+        (true, true) => "the script imports bundles; name one or more with --in",
         (false, false) => "the script imports no bundle; omit --in",
         _ => return Ok(()),
     };
@@ -264,7 +269,7 @@ fn check_open(ledger: &Ledger) -> Result<(), Failure> {
     let Some(open) = ledger.open_ceremony()? else { return Ok(()) };
     let folder = ledger.folder();
     Err(Failure::usage(format!(
-        "{}: ceremony {} is not finished; resume it with\n  {}\nor, if nothing was made in it, abandon it with\n  {}",
+        "{}: ceremony {} is not finished; resume it with\n  {}\nor, if it has created nothing, abandon it with\n  {}",
         folder.display(),
         open.id,
         resume_command(folder),
@@ -280,7 +285,7 @@ fn check_token(plan: &Plan, ledger: Option<&Ledger>, token: &TokenFacts) -> Resu
     match used.find(|stored| stored.token_serial != token.serial) {
         None => Ok(()),
         Some(stored) => Err(Failure::fault(format!(
-            "key {}: the ledger says it is in the token with serial {:?}, this one has serial {:?}; use the ledger and the token that belong together",
+            "key {}: the ledger says it is in the token with serial {:?}, but this one has serial {:?}; use the ledger that belongs to this token",
             stored.name, stored.token_serial, token.serial
         ))),
     }

@@ -1,10 +1,11 @@
 //! `machine`: records facts about the machine and has its clock confirmed.
 
 use super::Perform;
+use crate::ceremony::checks::check_network;
 use crate::ceremony::conductor::Conductor;
 use crate::failure::Failure;
 use crate::media::shown;
-use crate::plan::step::{Machine, NetworkRule};
+use crate::plan::step::Machine;
 use crate::record::{Clock, Event, Prompt};
 
 impl Perform for Machine {
@@ -22,13 +23,8 @@ impl Perform for Machine {
             if facts.memory_locked { "yes" } else { "no" },
             list(&facts.loader_variables),
         ));
-        let refused = self.network == NetworkRule::Refuse && !facts.network_up.is_empty();
-        if refused && !conductor.ledger.is_rehearsal() {
-            return Err(Failure::fault(format!(
-                "network interface {} is up and the script refuses that; take it down, or set network = \"report\" in the script's step machine",
-                list(&facts.network_up)
-            )));
-        }
+        let (rehearsal, advice) = (conductor.ledger.is_rehearsal(), "and resume the ceremony");
+        check_network(self.network, rehearsal, &facts, advice)?;
         conductor.confirm(&Prompt::Clock(Clock { time: now.to_string() }))
     }
 }

@@ -15,12 +15,12 @@ fn file(number: usize) -> String {
     format!("token/shares-{number}")
 }
 
-/// Counts the files of shares, one per set.
+/// Counts the share files, one per set.
 fn sets(workspace: &Workspace) -> usize {
     (1..).take_while(|number| workspace.folder.join(file(*number)).exists()).count()
 }
 
-/// Returns the file of the current shares, if the PIN is split.
+/// Returns the file with the current shares, if the PIN is split.
 pub fn shares(workspace: &Workspace) -> Option<String> {
     Some(sets(workspace)).filter(|sets| *sets > 0).map(file)
 }
@@ -30,7 +30,7 @@ pub fn split(workspace: &Workspace, plan: &Plan) -> Result<(), Failure> {
     let count = plan.script().people.of(Role::Custodian).min(CUSTODIANS);
     let threshold = count.div_ceil(2).max(2);
     let script = format!(
-        "title = \"Stand-in custody\"\npurpose = \"Split the PIN, as the PIN of the real token is split.\"\n[people]\ncustodian = {count}\n[[step]]\nact = \"machine\"\nnetwork = \"report\"\n[[step]]\nact = \"open-token\"\n[[step]]\nact = \"custody\"\nthreshold = {threshold}\nshares = {count}\n"
+        "title = \"Stand-in custody\"\npurpose = \"Split the PIN, as that of the real token is split.\"\n[people]\ncustodian = {count}\n[[step]]\nact = \"machine\"\nnetwork = \"report\"\n[[step]]\nact = \"open-token\"\n[[step]]\nact = \"custody\"\nthreshold = {threshold}\nshares = {count}\n"
     );
     workspace.write("plan/stand-in-custody.toml", &script, 0o600)?;
     workspace.ceremony(

@@ -16,7 +16,7 @@ use crate::cli::stop;
 use crate::failure::Failure;
 use crate::media::{quoted, shown};
 use crate::plan::Plan;
-use crate::record::KeyRole;
+use crate::record::{KeyRole, count};
 
 /// Certificate profiles of stand-ins, valid longer than anything they sign.
 const PROFILES: &str = "[stand-in]\nsource = \"rehearsal\"\nkind = \"root\"\ndays = 36500\nkey_usage = [\"keyCertSign\", \"cRLSign\"]\n[stand-in-manifest]\nsource = \"rehearsal\"\nkind = \"manifest\"\ndays = 36500\nkey_usage = [\"digitalSignature\"]\nextended_key_usage = [\"emailProtection\"]\ncertificate_policies = [\"manifest-signing\"]\n";
@@ -76,7 +76,8 @@ fn conclude(plan: &Plan, workspace: &Workspace, real: &RealAuthorities) -> Resul
         workspace.keyrite("The ledger and the release, audited", "audit ledger release")?;
         let previewed = preview::write(workspace, plan, real)?;
         summary.push(format!(
-            "preview      {previewed} certificates in {}",
+            "preview      {} in {}",
+            count(previewed as u64, "certificate"),
             workspace.folder.join("preview").display()
         ));
     } else {

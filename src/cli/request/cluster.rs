@@ -8,8 +8,9 @@ use super::{Dated, Dating};
 use crate::cli::output::say;
 use crate::cli::system;
 use crate::failure::Failure;
-use crate::kubernetes::{Cluster, MakeOptions, make};
+use crate::kubernetes::{Cluster, MakeOptions, Role, make};
 use crate::media::{Whole, quoted, read_file};
+use crate::record::count;
 
 /// Maximum size of a cluster description, in octets.
 const MAX_DESCRIPTION: usize = 8 << 20;
@@ -21,7 +22,7 @@ pub struct Arguments {
     /// Output folder, new or empty
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Create keys and requests for this node only, so that no key ever travels
+    /// Create keys and requests for this node only, so that no key leaves its node
     #[arg(long, value_name = "NAME")]
     node: Option<String>,
     /// Reuse the keys in this folder, the output of an earlier run
@@ -60,7 +61,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 {out}/script        for review: roots.toml creates the authorities, sign.toml signs these requests
 {out}/roster.toml   only the roster lines"
     ));
-    if let (false, Some(first)) = (made.service_account, cluster.first_control_plane()) {
+    let only = arguments.node.as_deref();
+    let concerned = only
+        .is_none_or(|name| cluster.node.iter().any(|node| node.name == name && node.is(Role::ControlPlane)));
+    if let (false, true, Some(first)) = (made.service_account, concerned, cluster.first_control_plane()) {
         say(&format!(
             "the service account keys are created on {}; every other control-plane node needs a copy of its sa.key and sa.pub",
             first.name
@@ -72,8 +76,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         quoted(arguments.out.join("script/sign.toml"))
     ));
     say(&format!(
-        "{} requests for cluster {}, sequence {}",
-        made.requests,
+        "{} for cluster {}, sequence {}",
+        count(made.requests as u64, "request"),
         cluster.name.as_str(),
         sequence.number()
     ));

@@ -8,6 +8,7 @@ use super::{Dated, Dating};
 use crate::cli::output::say;
 use crate::failure::Failure;
 use crate::media::{Error, Whole, shown};
+use crate::record::count;
 use crate::request::{Index, IndexName, collect, write_bundle};
 
 #[derive(Debug, Args)]
@@ -49,9 +50,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     write_bundle(&arguments.out, index, collected.requests).map_err(failure)?;
     say(&format!(
-        "{requests} requests in {}, sequence {}; {left} other files not collected",
+        "{} in {}, sequence {}; {} not collected",
+        count(requests as u64, "request"),
         arguments.out.display(),
-        sequence.number()
+        sequence.number(),
+        count(left as u64, "other file")
     ));
     Ok(())
 }

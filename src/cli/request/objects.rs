@@ -10,6 +10,7 @@ use crate::cli::output::say;
 use crate::failure::Failure;
 use crate::kubernetes::{BUILT_IN_SIGNERS, Picked, pick};
 use crate::media::{Whole, read_file, shown};
+use crate::record::count as counted;
 use crate::request::{Index, IndexName, write_bundle};
 
 /// Maximum size of a list of objects, in octets.
@@ -51,7 +52,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         let lines: String =
             refused.iter().flat_map(|(name, all)| all.iter().map(|why| line(name, why))).collect();
         return Err(Failure::refused(format!(
-            "{} approved objects violate their signer's rules; nothing was written; deny or delete them:{lines}",
+            "approved objects that violate their signer's rules: {}; nothing was written; deny or delete them:{lines}",
             refused.len()
         )));
     }
@@ -73,10 +74,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     write_bundle(&arguments.out, index, requests).map_err(failure)?;
     say(&format!(
-        "{count} requests in {}, sequence {}; {} objects left out",
+        "{} in {}, sequence {}; {} left out",
+        counted(count as u64, "request"),
         arguments.out.display(),
         sequence.number(),
-        left.len()
+        counted(left.len() as u64, "object")
     ));
     Ok(())
 }

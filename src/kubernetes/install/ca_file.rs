@@ -8,6 +8,7 @@ use super::pem::{self, Present};
 use crate::failure::Failure;
 use crate::issuance::Certificate;
 use crate::policy::subject_text;
+use crate::record::count;
 
 /// Permitted changes to CA certificates.
 #[derive(Clone, Copy, Debug, Default)]
@@ -85,7 +86,7 @@ impl CaFile {
         let added = self.after.iter().filter(|der| !self.before.iter().any(|old| old.der == **der)).count();
         let dropped = self.dropped().count();
         match (self.before.len(), added, dropped) {
-            (0, _, _) => format!("CA, {} certificate(s)", self.after.len()),
+            (0, _, _) => format!("CA, {}", count(self.after.len() as u64, "certificate")),
             (_, 0, 0) => "CA, the one in use moves to the front".to_owned(),
             _ => format!("CA, {added} added, {dropped} removed, {} in total", self.after.len()),
         }

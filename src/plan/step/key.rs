@@ -88,6 +88,7 @@ impl KeySpec {
             ("Certificate profile", self.profile.clone()),
             ("Days", self.days.to_string()),
             ("Issuer", self.issuer.clone().unwrap_or_else(|| "itself (root)".into())),
+            ("Certificate SHA-256", String::new()),
         ];
         let paper = OnPaper::new(
             [question::create(&self.name)],
@@ -95,7 +96,7 @@ impl KeySpec {
                 "The key's attributes as the token reports them",
                 "The certificate's subject, end of validity and SHA-256",
             ],
-            ["The SHA-256 of the certificate; write it into the notes"],
+            ["The SHA-256 of the certificate; write it down above, and read it back"],
         );
         OnPaper { facts, ..paper }
     }
