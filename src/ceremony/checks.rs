@@ -1,5 +1,6 @@
 //! Checks of ledger and clock before a ceremony is begun, resumed or abandoned.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use der::DateTime;
@@ -10,7 +11,7 @@ use crate::failure::Failure;
 use crate::issuance::Certificate;
 use crate::ledger::{Ledger, StoredKey};
 use crate::media::shown;
-use crate::plan::step::NetworkRule;
+use crate::plan::step::{Machine, MachineRule};
 use crate::record::MachineFacts;
 
 /// A year of 365 days.
@@ -62,21 +63,60 @@ pub fn check_plausible(
     }
 }
 
-/// Checks that no network is up, if the script does not allow one; a rehearsal may have one. `advice` says what
-/// else may be done.
-pub fn check_network(
-    rule: NetworkRule,
+/// Checks what the script does not allow on a machine: a network that is up, and what could see the PIN. A
+/// rehearsal may have both. `or` says what else may be done.
+pub fn check_machine(
+    rules: &Machine,
     rehearsal: bool,
-    machine: &MachineFacts,
-    advice: &str,
-) -> Result<(), Failure> {
-    if rule == NetworkRule::Report || rehearsal || machine.network_up.is_empty() {
-        return Ok(());
+    facts: &MachineFacts,
+    modules: &[PathBuf],
+    or: &dyn Fn(&str) -> String,
+) -> Vec<Failure> {
+    let refuses = |rule| rule == MachineRule::Refuse && !rehearsal;
+    let mut found = Vec::new();
+    if refuses(rules.network) && !facts.network_up.is_empty() {
+        found.push(Failure::refused(format!(
+            "network up: {}, but the script allows none; take it down, {}",
+            shown(&facts.network_up.join(", ")),
+            or("network")
+        )));
     }
-    Err(Failure::refused(format!(
-        "network up: {}, but the script allows none; take it down, {advice}",
-        shown(&machine.network_up.join(", "))
-    )))
+    if refuses(rules.observers) {
+        let known = |name: &String| sees(name).map(|what| (shown(name), what, "unset it"));
+        let variables = facts.loader_variables.iter().filter_map(known);
+        let modules = modules.iter().filter(|path| passes_calls_on(path)).map(|path| {
+            let what = "logs or passes on every call, PINs included";
+            (shown(&path.to_string_lossy()), what, "name the token's own module in the HSM profile")
+        });
+        found.extend(variables.chain(modules).map(|(name, what, mend)| {
+            Failure::refused(format!(
+                "{name}: {what}, but the script allows no observers; {mend}, {}",
+                or("observers")
+            ))
+        }));
+    }
+    found
+}
+
+/// Describes what a variable of the environment makes visible.
+fn sees(variable: &str) -> Option<&'static str> {
+    match variable {
+        "LD_PRELOAD" | "LD_AUDIT" => {
+            Some("loads code into this program, which can see the PIN and every share")
+        }
+        "P11_KIT_DEBUG" => Some("has p11-kit log calls"),
+        name if name.starts_with("PKCS11SPY") => Some("has a PKCS#11 spy log every call, PINs included"),
+        _ => None,
+    }
+}
+
+/// Whether a module is known to stand between a program and the token's own module.
+pub fn passes_calls_on(module: &Path) -> bool {
+    let real = std::fs::canonicalize(module);
+    [Some(module), real.as_deref().ok()].into_iter().flatten().any(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        ["spy", "proxy", "p11-kit-client"].iter().any(|part| name.contains(part))
+    })
 }
 
 /// Checks that the key's certificate is valid now: an expired key must not sign.

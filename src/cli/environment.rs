@@ -75,7 +75,7 @@ fn machine() -> MachineFacts {
         memory_locked: locked,
         loader_variables: std::env::vars_os()
             .map(|(key, _)| key.to_string_lossy().into_owned())
-            .filter(|key| key.starts_with("LD_") || key.starts_with("PKCS11SPY"))
+            .filter(|key| ["LD_", "PKCS11SPY", "P11_KIT_"].iter().any(|begin| key.starts_with(begin)))
             .collect(),
     }
 }

@@ -286,6 +286,49 @@ fn hashing_in_the_token() {
         .fails(3, &["CKR_MECHANISM_INVALID (0x00000070)", "ceremony resume"]);
 }
 
+/// By default a script refuses what could see the PIN, before a ceremony begins; a rehearsal only reports it.
+#[test]
+fn observers_of_the_pin() {
+    let script = support::root_script("ecdsa-p256").replace("observers = \"report\"\n", "");
+    let ready = || {
+        let lab = Lab::new();
+        lab.write_root_script();
+        lab.write("root.toml", &script);
+        lab
+    };
+    let refused = |lab: &Lab, texts: &[&str]| {
+        lab.ceremony("root.toml", "--out out").fails(1, texts);
+        no_output(lab);
+        assert!(!lab.path("ledger").exists(), "a ceremony began");
+    };
+    for (variable, value, what) in [
+        ("PKCS11SPY", support::SOFTHSM, "has a PKCS#11 spy log every call, PINs included"),
+        ("PKCS11SPY_OUTPUT", "spied", "log every call"),
+        ("P11_KIT_DEBUG", "all", "has p11-kit log calls"),
+        ("LD_PRELOAD", "libc.so.6", "loads code into this program"),
+        ("LD_AUDIT", "", "loads code into this program"),
+    ] {
+        let mut lab = ready();
+        lab.set(variable, value);
+        refused(&lab, &[&format!("{variable}: "), what, "unset it", "observers = \"report\""]);
+        assert!(!lab.path("spied").exists());
+    }
+    // The spy of OpenSC, and the same behind a link.
+    let spy = ["x86_64", "aarch64"].map(|cpu| format!("/usr/lib/{cpu}-linux-gnu/pkcs11-spy.so"));
+    let spy =
+        spy.iter().find(|path| std::path::Path::new(path).exists()).expect("opensc-pkcs11 is not installed");
+    let mut lab = ready();
+    let module =
+        |lab: &Lab, path: &str| lab.write("hsm.toml", format!("name = \"spied\"\nmodule = [\"{path}\"]\n"));
+    module(&lab, spy);
+    refused(&lab, &["pkcs11-spy.so: logs or passes on every call", "name the token's own module"]);
+    lab.run("ln", &["-s", spy, "harmless.so"]).ok();
+    module(&lab, lab.path("harmless.so").to_str().unwrap());
+    refused(&lab, &["harmless.so: logs or passes on every call"]);
+    lab.set("PKCS11SPY", support::SOFTHSM);
+    lab.ceremony("root.toml", "--out show --rehearsal").ok();
+}
+
 /// By default a script refuses a machine on a network; a rehearsal only reports it.
 #[test]
 fn active_network() {

@@ -443,6 +443,7 @@ profiles = ["profiles.toml"]
 [[step]]
 act = "machine"
 network = "report"
+observers = "report"
 [[step]]
 act = "open-token"
 [[step]]
@@ -473,6 +474,7 @@ profiles = ["profiles.toml"]
 [[step]]
 act = "machine"
 network = "report"
+observers = "report"
 [[step]]
 act = "open-token"
 [[step]]

@@ -11,7 +11,7 @@ pub use plan::keys_from_before;
 pub use room::check_room;
 
 use super::bundles::admit;
-use super::checks::{check_ledger, check_network, check_plausible};
+use super::checks::{check_ledger, check_machine, check_plausible, passes_calls_on};
 use super::conductor::{Conductor, Parts};
 use super::facts::facts;
 use super::transcript::Transcript;
@@ -19,6 +19,7 @@ use super::{Environment, Room};
 use crate::failure::Failure;
 use crate::ledger::{Ledger, abandon_command, resume_command};
 use crate::media::Output;
+use crate::plan::step::MachineRule;
 use crate::plan::{Plan, Setup};
 use crate::policy::Policy;
 use crate::record::{Event, TokenFacts};
@@ -86,7 +87,7 @@ impl Start {
         let mut ledger = self.open_ledger(open, environment, &mut found)?;
         self.survey(ledger.as_ref(), environment, room, &mut found)?;
         if let Some(hsm) = &self.hsm {
-            found.take(load(hsm));
+            self.load(hsm, &mut found);
         }
         if !self.bundles.is_empty() && self.plan.script().has("import") {
             let policy = policy(&self.plan, ledger.as_ref())?;
@@ -117,7 +118,7 @@ impl Start {
         self.missing_arguments(&mut found);
         let existing = self.open_ledger(Ledger::open, environment, &mut found)?;
         self.survey(existing.as_ref(), environment, Some(&*room), &mut found)?;
-        let module = found.take(load(hsm));
+        let module = self.load(hsm, &mut found);
         found.into_result()?;
         let Some(module) = module else { return Err(Failure::fault("no module is loaded")) };
         let token = module.choose_or_usual(&self.token)?;
@@ -193,6 +194,18 @@ impl Start {
         Ok(Some(ledger))
     }
 
+    /// Loads the module of the HSM profile, unless it is an observer that the script does not allow.
+    fn load(&self, (path, text): &(PathBuf, String), found: &mut Findings) -> Option<Module> {
+        let named = |error| Failure::from(error).map(|text| format!("{}: {text}", path.display()));
+        let profile = found.take(HsmProfile::parse(text).map_err(named))?;
+        let rule = self.plan.script().machine().map(|machine| machine.observers);
+        let refused = rule == Some(MachineRule::Refuse) && !self.rehearsal;
+        if refused && profile.module.iter().any(|module| passes_calls_on(module)) {
+            return None;
+        }
+        found.take(Module::load(profile).map_err(named))
+    }
+
     /// Finds arguments that the script needs and the command line lacks.
     fn missing_arguments(&self, found: &mut Findings) {
         if self.bundles.is_empty() {
@@ -218,9 +231,12 @@ impl Start {
             found.take(check_open(ledger));
         }
         // Without an HSM profile the script is checked on some other machine.
-        if let (Some(machine), Some(_)) = (self.plan.script().machine(), &self.hsm) {
-            let advice = "or set network = \"report\" in the script's machine step and have it approved";
-            found.take(check_network(machine.network, self.rehearsal, &environment.machine, advice));
+        if let (Some(machine), Some((_, hsm))) = (self.plan.script().machine(), &self.hsm) {
+            let or = |key: &str| {
+                format!("or set {key} = \"report\" in the script's machine step and have it approved")
+            };
+            let modules = HsmProfile::parse(hsm).map(|profile| profile.module).unwrap_or_default();
+            found.0.extend(check_machine(machine, self.rehearsal, &environment.machine, &modules, &or));
         }
         self.unused_arguments(found);
         if let Some(out) = self.out.as_deref().filter(|_| self.plan.script().has("release")) {
@@ -256,12 +272,6 @@ pub fn check_bundles(plan: &Plan, bundles: &[PathBuf]) -> Result<(), Failure> {
         _ => return Ok(()),
     };
     Err(Failure::usage(format!("{}: {what}", plan.name())))
-}
-
-/// Loads the module of an HSM profile.
-fn load((path, text): &(PathBuf, String)) -> Result<Module, Failure> {
-    let loaded = HsmProfile::parse(text).and_then(Module::load);
-    loaded.map_err(|error| Failure::from(error).map(|text| format!("{}: {text}", path.display())))
 }
 
 /// Checks that the ledger has no unfinished ceremony.

@@ -1,7 +1,7 @@
 //! `machine`: records facts about the machine and has its clock confirmed.
 
 use super::Perform;
-use crate::ceremony::checks::check_network;
+use crate::ceremony::checks::check_machine;
 use crate::ceremony::conductor::Conductor;
 use crate::failure::Failure;
 use crate::media::shown;
@@ -23,8 +23,10 @@ impl Perform for Machine {
             if facts.memory_locked { "yes" } else { "no" },
             list(&facts.loader_variables),
         ));
-        let (rehearsal, advice) = (conductor.ledger.is_rehearsal(), "and resume the ceremony");
-        check_network(self.network, rehearsal, &facts, advice)?;
+        let (rehearsal, module) = (conductor.ledger.is_rehearsal(), conductor.module.path().to_owned());
+        let or = |_: &str| "and resume the ceremony".to_owned();
+        let found = check_machine(self, rehearsal, &facts, &[module], &or);
+        found.into_iter().next().map_or(Ok(()), Err)?;
         conductor.confirm(&Prompt::Clock(Clock { time: now.to_string() }))
     }
 }

@@ -11,13 +11,16 @@ use crate::record::{Prompt, State, question};
 pub struct Machine {
     /// The treatment of a network interface that is up.
     #[serde(default)]
-    pub network: NetworkRule,
+    pub network: MachineRule,
+    /// The treatment of what could see the PIN: loader variables, and modules that log or pass on calls.
+    #[serde(default)]
+    pub observers: MachineRule,
 }
 
-/// The treatment of a network interface that is up.
+/// The treatment of something that a machine should not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum NetworkRule {
+pub enum MachineRule {
     /// Prevents the ceremony from starting; a rehearsal only reports it.
     #[default]
     Refuse,

@@ -67,7 +67,7 @@ acts! {
 
 pub use inventory::StrangerRule;
 pub use key::{KeySpec, KeyUse};
-pub use machine::NetworkRule;
+pub use machine::MachineRule;
 pub use open_token::PinRule;
 pub use review::RefusalRule;
 
