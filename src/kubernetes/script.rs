@@ -67,7 +67,16 @@ fn steps(cluster: &Cluster) -> String {
 title = \"{name}: sign the cluster's requests\"
 purpose = \"Issue the certificates of the cluster {name} from its own authorities.\"
 cluster = \"{name}\"
+# The bundle of one node has requests of that node alone.
+parts = [\"nodes/{{part}}\"]
 profiles = [\"profiles/kubernetes.toml\", \"profiles/etcd.toml\"]
+
+# Each seat is filled by a different person; operator and witness both confirm.
+[people]
+administrator = 1
+operator = 1
+witness = 1
+confirm = {{ operator = 1, witness = 1 }}
 "
     );
     for act in ["machine", "open-token", "inventory", "import"] {

@@ -5,8 +5,9 @@ use serde::Deserialize;
 use super::step::{Machine, PinRule, RefusalRule};
 use super::{Act, KeyUse, Roles, Step};
 use crate::failure::Failure;
+use crate::media::{RelativePath, shown};
 use crate::policy::{ProfileFile, RosterLine, check_line};
-use crate::request::{Approvals, IndexName};
+use crate::request::{Approvals, Entry, Index, IndexName};
 
 /// Maximum number of steps: more than people stay in the room for.
 const MOST_STEPS: usize = 500;
@@ -21,6 +22,9 @@ pub struct Script {
     pub purpose: String,
     /// Cluster for which certificates are issued; a bundle whose index names another is refused.
     pub cluster: Option<IndexName>,
+    /// Folders of which each part of a cluster owns its own, such as `nodes/{part}`.
+    #[serde(default)]
+    pub parts: Vec<PartFolders>,
     /// People who must be present.
     #[serde(default)]
     pub people: Roles,
@@ -36,7 +40,50 @@ pub struct Script {
     pub roster: Vec<RosterLine>,
 }
 
+/// A folder for each part: its name is the part's.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct PartFolders(String);
+
+impl TryFrom<String> for PartFolders {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let parent = text.strip_suffix("/{part}").filter(|parent| RelativePath::new(parent).is_ok());
+        match parent {
+            Some(parent) => Ok(Self(format!("{parent}/"))),
+            None => Err(format!("{text:?} is not a folder followed by /{{part}}, such as nodes/{{part}}")),
+        }
+    }
+}
+
+impl PartFolders {
+    /// Returns the part to which a path belongs.
+    fn owner<'p>(&self, path: &'p RelativePath) -> Option<&'p str> {
+        let below = path.as_str().strip_prefix(&self.0)?;
+        Some(below.split_once('/').map_or(below, |(part, _)| part))
+    }
+}
+
 impl Script {
+    /// Checks that a bundle of one part has no request in the folder of another.
+    ///
+    /// # Errors
+    /// The path, its part, and that of the bundle.
+    pub fn check_part(&self, index: &Index) -> Result<(), String> {
+        let Some(part) = index.part.as_ref().map(IndexName::as_str) else { return Ok(()) };
+        for Entry { path, .. } in &index.requests {
+            let mut owners = self.parts.iter().filter_map(|folders| folders.owner(path));
+            if let Some(owner) = owners.find(|owner| *owner != part) {
+                return Err(format!(
+                    "{path} belongs to part {}, but the bundle is of part {part}; send it with that part's bundle [BUNDLE-PART]",
+                    shown(owner)
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Parses a script.
     ///
     /// # Errors

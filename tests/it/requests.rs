@@ -131,6 +131,46 @@ fn indexes_must_match_their_bundle() {
     lab.sign("in", "out").ok();
 }
 
+/// The bundle of one part has no request in the folder of another, in whatever form it comes.
+#[test]
+fn parts_own_their_folders() {
+    let lab = Lab::signing();
+    let roster = ["nodes/*/server.csr", "web/*.csr"].map(|path| {
+        format!("[[roster]]\npath = \"{path}\"\nprofile = \"server\"\nauthority = \"root-ca\"\nsubject = [\"CN=*\"]\ndns = [\"*.example.test\"]\n")
+    });
+    lab.sign_script(&roster.concat());
+    let script = lab.read("sign.toml");
+    lab.write("sign.toml", format!("parts = [\"nodes/{{part}}\"]\n{script}"));
+    for path in ["nodes/worker-1/server", "nodes/cp-1/server", "web/a"] {
+        lab.csr(&format!("all/{path}.csr"), "/CN=a", "DNS:a.example.test", P256);
+    }
+    let collect = |part: &str, out: &str| {
+        lab.keyrite(&format!("request collect all --out {out} --cluster test-1 --part {part}")).ok();
+    };
+    for (part, other) in [("worker-1", "cp-1"), ("cp-1", "worker-1"), ("worker", "cp-1"), ("nodes", "cp-1")] {
+        for out in [format!("of-{part}"), format!("of-{part}.tar")] {
+            collect(part, &out);
+            let text = format!(
+                "{out}: bundle.json: nodes/{other}/server.csr belongs to part {other}, but the bundle is of part {part}"
+            );
+            lab.sign(&out, "out").fails(1, &[&text, "[BUNDLE-PART]"]);
+            lab.keyrite(&format!("request check {out} --script sign.toml"))
+                .fails(1, &[&text, "[BUNDLE-PART]"]);
+            assert!(!lab.path("out").exists());
+        }
+    }
+    // Its own folder, and what belongs to no part.
+    lab.run("rm", &["-r", "all/nodes/cp-1"]).ok();
+    collect("worker-1", "mine");
+    lab.sign("mine", "out").ok();
+    for (parts, text) in
+        [("nodes", "nodes"), ("{part}", "{part}"), ("../{part}", "../{part}"), ("a/{part}/b", "a/{part}/b")]
+    {
+        lab.write("sign.toml", format!("parts = [\"{parts}\"]\n{script}"));
+        lab.sign("mine", "next").fails(2, &[text, "is not a folder followed by /{part}"]);
+    }
+}
+
 #[test]
 fn sequence_numbers_only_increase() {
     let lab = ready();

@@ -19,6 +19,7 @@ pub fn compare(kept: &[KeptIndex], facts: &[BundleFacts], plan: &Plan) -> Result
 
 fn one(kept: &KeptIndex, facts: &[BundleFacts], plan: &Plan) -> Result<(), String> {
     let index = Index::parse(&kept.octets).map_err(|e| e.to_string())?;
+    plan.script().check_part(&index)?;
     let recorded =
         facts.iter().find(|facts| facts.bundle == kept.number).ok_or("the transcript does not have it")?;
     // [`approved`] verifies their signatures.

@@ -40,6 +40,7 @@ impl<'s> BundleAdmission<'s> {
         let cluster = self.script.cluster.as_ref();
         let facts = BundleFacts::new(opened.bundle, (index, &opened.octets), cluster, Vec::new());
         self.check_cluster(index)?;
+        self.script.check_part(index)?;
         self.check_time(index)?;
         if let Some(cluster) = &facts.cluster {
             self.check_sequence(index, cluster)?;
