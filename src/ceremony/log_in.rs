@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::conductor::{Conductor, OpenToken};
-use super::room::Secret;
+use super::room::{Answer, Question, Secret};
 use crate::failure::Failure;
 use crate::plan::step::PinRule;
 use crate::record::{Custody, Event, Login, Person, PinChange, Role, ShareSource, count};
@@ -37,14 +37,15 @@ impl Conductor<'_> {
             return Ok(OpenToken { session, pin: None });
         }
         let changed = matches!(change, Some(PinChange::Changed(_)));
-        let pin = match rule {
-            PinRule::Typed if !changed => self.typed_pin()?,
+        let (pin, session) = match rule {
+            PinRule::Typed if !changed => self.log_in_with_typed_pin()?,
             _ => {
                 let set = self.set_of_token()?;
-                self.pin_of_shares(set)?
+                let pin = self.pin_of_shares(set)?;
+                let session = self.try_pin(Some(&pin))??;
+                (pin, session)
             }
         };
-        let session = self.try_pin(Some(&pin))??;
         if let Some(set) = tried {
             // The old PIN works, so the new shares are worthless.
             self.void(&set)?;
@@ -52,6 +53,28 @@ impl Conductor<'_> {
         // Keep the PIN only for a step that changes it.
         let changes = !changed && self.plan.script().has("custody");
         Ok(OpenToken { session, pin: changes.then_some(pin) })
+    }
+
+    /// Logs in with the PIN, typed or from a file. After a wrong one that was typed, it is asked for again if the
+    /// operator says so and the token still allows it.
+    fn log_in_with_typed_pin(&mut self) -> Result<(SecretString, Session), Failure> {
+        token::check_pin_state(&self.token, self.final_try)?;
+        loop {
+            let pin = self.typed_pin()?;
+            let wrong = match self.try_pin(Some(&pin))? {
+                Ok(session) => return Ok((pin, session)),
+                Err(wrong @ token::Error::WrongPin(_)) if self.room.types_pin() => wrong,
+                Err(other) => return Err(other.into()),
+            };
+            self.refresh_token()?;
+            if token::check_pin_state(&self.token, self.final_try).is_err() {
+                return Err(wrong.into());
+            }
+            self.room.show(&format!("  {wrong}"));
+            let text = "Type \"again\" to type the PIN once more, or \"stop\"".to_owned();
+            let question = Question { text, wanted: Answer::Text };
+            while !self.listen(&question)?.eq_ignore_ascii_case("again") {}
+        }
     }
 
     /// Returns the PIN, typed or from a file.

@@ -150,6 +150,9 @@ pub trait Room {
     /// Whether a file answers.
     fn unattended(&self) -> bool;
 
+    /// Whether a person types the PIN, each time it is asked for.
+    fn types_pin(&self) -> bool;
+
     /// Whether shares come from a file, so that the record does not prove that a custodian gave one.
     fn shares_from_file(&self) -> bool;
 

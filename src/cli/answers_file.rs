@@ -58,6 +58,10 @@ impl Room for AnswersFile {
         true
     }
 
+    fn types_pin(&self) -> bool {
+        false
+    }
+
     fn shares_from_file(&self) -> bool {
         true
     }

@@ -97,6 +97,10 @@ impl Room for Terminal {
         false
     }
 
+    fn types_pin(&self) -> bool {
+        self.pin.is_typed()
+    }
+
     fn shares_from_file(&self) -> bool {
         self.shares.are_read_from_file()
     }

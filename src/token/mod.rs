@@ -17,6 +17,6 @@ pub use error::Error;
 pub use generate::{NotMade, Remains};
 pub use hsm_profile::{HsmProfile, PinEntry, Selector};
 pub use initialise::Blank;
-pub use module::Module;
+pub use module::{Module, check_pin_state};
 pub use session::Session;
 pub use sign::AuthorityKey;

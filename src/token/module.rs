@@ -195,7 +195,7 @@ pub(super) fn slot(token: &TokenFacts) -> Result<Slot, Error> {
     slot.ok_or_else(|| Error::Fault(format!("token {}: has no slot", token.serial)))
 }
 
-fn check_pin_state(token: &TokenFacts, final_try: bool) -> Result<(), Error> {
+pub fn check_pin_state(token: &TokenFacts, final_try: bool) -> Result<(), Error> {
     let fault = |message: &str| Err(Error::Fault(format!("token {}: {message}", token.serial)));
     if token.pin_locked {
         return fault(

@@ -39,6 +39,46 @@ fn typed_ceremony_is_attended_and_hides_the_pin() {
     lab.keyrite("verify out --root out/authorities/root-ca.crt").ok();
 }
 
+/// A wrong PIN is asked for again if the operator says so, never by itself; "stop" ends there.
+#[test]
+fn wrong_pin_is_typed_again_on_request() {
+    let lab = ready();
+    let at = ROOT.iter().position(|(_, typed)| *typed == PIN).unwrap();
+    let wrong = ("User PIN of token lab: ", "0000-wrong");
+    let again = ("Type \"again\" to type the PIN once more", "again");
+    let mut steps = ROOT[..at].to_vec();
+    steps.extend([wrong, ("Type \"again\" to type the PIN once more", ""), again, wrong, again]);
+    steps.extend(&ROOT[at..]);
+    let ran = typed(&lab, &steps, RUN);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert_eq!(ran.out.matches("the PIN is wrong; ").count(), 2, "{}", ran.out);
+    assert!(!ran.out.contains("0000-wrong"), "{}", ran.out);
+    // Each attempt is in the transcript, which is audited.
+    assert_eq!(transcript_of_the_ledger(&lab).matches("\"event\":\"login\"").count(), 3);
+    lab.keyrite("audit ledger out --root out/authorities/root-ca.crt").ok();
+    let lab = ready();
+    let mut steps = ROOT[..at].to_vec();
+    steps.extend([wrong, ("Type \"again\" to type the PIN once more", "stop")]);
+    let ran = typed(&lab, &steps, RUN);
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert_eq!(transcript_of_the_ledger(&lab).matches("\"event\":\"login\"").count(), 1);
+    lab.resume().ok();
+    // A PIN from a file is tried once: it would be the same again.
+    let lab = ready();
+    lab.write("wrong", "0000-wrong\n");
+    let ran = typed(&lab, &ROOT[..at], &format!("{RUN} --pin-file wrong"));
+    assert_eq!(ran.code, 3, "{}", ran.out);
+    assert!(ran.out.contains("the PIN is wrong; ") && !ran.out.contains("Type \"again\""), "{}", ran.out);
+    // Nor when the token says that one more wrong PIN locks it.
+    let mut lab = ready();
+    lab.faulty();
+    lab.set("FAULTY_TOKEN_MODE", "tokenflags");
+    lab.set("FAULTY_TOKEN_FLAGS", "20000");
+    let ran = typed(&lab, &ROOT[..at], RUN);
+    assert_eq!(ran.code, 3, "{}", ran.out);
+    assert!(ran.out.contains("CKF_USER_PIN_FINAL_TRY") && !ran.out.contains("PIN of token"), "{}", ran.out);
+}
+
 #[test]
 fn typing_stop_stops() {
     let lab = ready();
