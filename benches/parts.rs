@@ -57,7 +57,7 @@ impl Stage {
     fn new() -> Self {
         let profiles: ProfileFile = toml::from_str(PROFILES).unwrap();
         let roster: Roster = toml::from_str("[[roster]]\npath = \"web/*.csr\"\nprofile = \"server\"\nauthority = \"ca\"\nsubject = [\"CN=*\"]\ndns = [\"*.example.test\"]\n").unwrap();
-        let policy = Policy::new(&profiles, &roster.roster, HashMap::new()).unwrap();
+        let policy = Policy::new(&profiles, (&roster.roster, &[]), HashMap::new()).unwrap();
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
         let now = DateTime::new(2030, 1, 1, 0, 0, 0).unwrap();
         let made =

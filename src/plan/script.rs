@@ -6,7 +6,7 @@ use super::step::{Machine, PinRule, RefusalRule};
 use super::{Act, KeyUse, Roles, Step};
 use crate::failure::Failure;
 use crate::media::{RelativePath, shown};
-use crate::policy::{ProfileFile, RosterLine, check_line};
+use crate::policy::{ProfileFile, Reserved, RosterLine, check_line};
 use crate::request::{Approvals, Entry, Index, IndexName};
 
 /// Maximum number of steps: more than people stay in the room for.
@@ -35,6 +35,9 @@ pub struct Script {
     pub profiles: Vec<String>,
     /// The steps, in order.
     pub step: Vec<Step>,
+    /// Names that only some certificate profiles may have.
+    #[serde(default)]
+    pub reserved: Vec<Reserved>,
     /// Maps requests to the certificates that may be issued for them.
     #[serde(default)]
     pub roster: Vec<RosterLine>,
@@ -66,6 +69,11 @@ impl PartFolders {
 }
 
 impl Script {
+    /// Returns what decides which request may become which certificate.
+    pub fn rules(&self) -> (&[RosterLine], &[Reserved]) {
+        (&self.roster, &self.reserved)
+    }
+
     /// Checks that a bundle of one part has no request in the folder of another.
     ///
     /// # Errors
@@ -168,6 +176,7 @@ impl Script {
         }
         found.extend(self.duplicates());
         found.extend(self.roster.iter().filter_map(|line| check_line(line, profiles).err()).map(|e| e.0));
+        found.extend(self.reserved.iter().filter_map(|names| names.check(profiles).err()).map(|e| e.0));
         if let Some(approvals) = &self.approvals {
             found.extend(approvals.check().err());
             if !self.has("import") {

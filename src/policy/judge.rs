@@ -9,7 +9,7 @@ use x509_cert::name::Name;
 use super::approval::Kept;
 use super::{
     Approval, CertificateProfile, Error, Judgement, Kind, NamedProfile, Names, Objection, ProfileFile,
-    Roster, RosterLine, names, object, roster,
+    Reserved, Roster, RosterLine, names, object, roster,
 };
 use crate::digest::Digest;
 use crate::keys::{KeyKind, PublicKey};
@@ -28,6 +28,7 @@ struct Examined<'a> {
 pub struct Policy {
     profiles: HashMap<String, Arc<NamedProfile>>,
     roster: Roster,
+    reserved: Vec<Reserved>,
     authorities: HashMap<String, Arc<str>>,
     own_keys: HashMap<Digest, String>,
 }
@@ -40,16 +41,18 @@ impl Policy {
     /// [`Error`] names the roster line and describes the problem.
     pub fn new(
         profiles: &ProfileFile,
-        roster: &[RosterLine],
+        (roster, reserved): (&[RosterLine], &[Reserved]),
         own_keys: HashMap<Digest, String>,
     ) -> Result<Self, Error> {
         roster.iter().try_for_each(|line| roster::check(line, profiles))?;
+        reserved.iter().try_for_each(|names| names.check(profiles))?;
         let named = |(name, profile): (&String, &CertificateProfile)| {
             (name.clone(), Arc::new(NamedProfile { name: name.clone(), profile: profile.clone() }))
         };
         Ok(Self {
             profiles: profiles.iter().map(named).collect(),
             roster: Roster::new(roster),
+            reserved: reserved.to_vec(),
             authorities: roster
                 .iter()
                 .map(|line| (line.authority.clone(), line.authority.as_str().into()))
@@ -242,6 +245,7 @@ impl Policy {
         let mut required = profile.subject.clone();
         required.extend(line.subject.iter().filter(|pattern| !profile.subject.contains(pattern)).cloned());
         let mut violations = names::check_subject(attributes, &required, &line.subject_optional, first);
+        violations.extend(self.reserved.iter().flat_map(|names| names.violations(asked, &line.profile)));
         let count = asked.dns.len() + asked.ip.len() + asked.other_names.len();
         match profile.names {
             Names::Forbidden if count > 0 => violations.push(Violation::new(

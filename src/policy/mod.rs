@@ -10,6 +10,7 @@ mod never;
 mod object;
 mod pattern;
 mod profile;
+mod reserved;
 mod roster;
 
 pub use approval::{Approval, Judgement, Kept, NamedProfile, Objection};
@@ -18,6 +19,7 @@ pub use names::attributes as subject_attributes;
 pub use names::{SubjectError, subject_from, subject_text};
 pub use never::never_matching;
 pub use profile::{CertificatePolicy, CertificateProfile, ExtendedUse, Kind, Names, ProfileFile, Use};
+pub use reserved::Reserved;
 use roster::Roster;
 pub use roster::RosterLine;
 pub use roster::check as check_line;

@@ -67,6 +67,8 @@ controls! {
     NameDns = "NAME-DNS";
     /// The roster allows each IP address.
     NameIp = "NAME-IP";
+    /// No name is requested that the script reserves for other certificate profiles.
+    NameReserved = "NAME-RESERVED";
     /// Only DNS names and IP addresses are requested, if the certificate profile allows names.
     NameType = "NAME-TYPE";
     /// A name is present where the certificate profile requires one.

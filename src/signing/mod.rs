@@ -39,7 +39,7 @@ pub struct Progress {
 pub fn policy(plan: &Plan, ledger: Option<&Ledger>) -> Result<Policy, Failure> {
     let keys = ledger.map(Ledger::keys).transpose()?.unwrap_or_default();
     let own = keys.into_iter().filter_map(|key| Some((key.certificate?.key().digest(), key.name)));
-    Policy::new(plan.profiles(), &plan.script().roster, own.collect()).map_err(|e| Failure::usage(e.0))
+    Policy::new(plan.profiles(), plan.script().rules(), own.collect()).map_err(|e| Failure::usage(e.0))
 }
 
 /// Restores the approval of a row.

@@ -175,7 +175,7 @@ proptest! {
         prop_assume!(!text.is_empty());
         let profiles: ProfileFile = toml::from_str(PROFILES).unwrap();
         let policy =
-            Policy::new(&profiles, &[line("web/*.csr", &format!("CN={pattern}"))], HashMap::new()).unwrap();
+            Policy::new(&profiles, (&[line("web/*.csr", &format!("CN={pattern}"))], &[]), HashMap::new()).unwrap();
         let request = kubernetes::request(&[format!("CN={text}")], &[], &[]).unwrap().request;
         let path = RelativePath::new("web/a.csr").unwrap();
         let allowed = rule(&pattern, "[A-Za-z0-9 ._@'()/+&,-]").is_match(&text);

@@ -131,6 +131,77 @@ fn indexes_must_match_their_bundle() {
     lab.sign("in", "out").ok();
 }
 
+/// A folder's name does not become the API server's: names that a script reserves are refused under every
+/// other certificate profile.
+#[test]
+fn reserved_names_are_nobody_elses() {
+    let lab = Lab::without_token();
+    lab.ceremony_files();
+    let check = |path: &str, subject: &str, san: &str| {
+        let _ = std::fs::remove_dir_all(lab.path("in"));
+        lab.csr(&format!("in/{path}.csr"), subject, san, P256);
+        lab.keyrite("request check in --script ceremony/kubernetes-sign.toml")
+    };
+    let refused = |ran: &support::Ran, texts: &[&str]| {
+        assert_eq!(ran.code, 1, "{ran:?}");
+        texts.iter().for_each(|text| assert!(ran.out.contains(text), "no {text:?} in:\n{}", ran.out));
+    };
+    let node = |name: &str, san: &str| {
+        check(
+            &format!("nodes/{name}/pki/kubelet-server"),
+            &format!("/O=system:nodes/CN=system:node:{name}"),
+            san,
+        )
+    };
+    let only = "is reserved: only kube-apiserver may have it, and this request is for kubelet-server [NAME-RESERVED]";
+    for name in [
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "api.cluster.example",
+        "API.cluster.example",
+    ] {
+        refused(&node(name, &format!("DNS:{name}")), &[name, only]);
+    }
+    refused(&node("worker-1", "DNS:worker-1,IP:10.96.0.1"), &["10.96.0.1 ", only]);
+    refused(
+        &node("localhost", "DNS:localhost"),
+        &["only kube-apiserver, etcd-server, etcd-peer may have it"],
+    );
+    node("worker-1", "DNS:worker-1,IP:10.1.2.3").ok();
+    // The API server has them, and a super-admin is requested by the first control-plane node alone.
+    let names = "DNS:kubernetes,DNS:kubernetes.default.svc,DNS:api.cluster.example,IP:10.96.0.1";
+    check("nodes/cp-1/pki/apiserver", "/CN=kube-apiserver", names).ok();
+    check("nodes/cp-1/pki/etcd/server", "/CN=cp-1", "DNS:cp-1,DNS:localhost,IP:127.0.0.1").ok();
+    let admin = "/O=system:masters/CN=kubernetes-super-admin";
+    check("nodes/cp-1/super-admin.conf", admin, "").ok();
+    refused(&check("nodes/cp-evil/super-admin.conf", admin, ""), &["[ROSTER-LINE]"]);
+    // A wildcard that covers a reserved name, and what a script must not say.
+    let script = lab.read("ceremony/kubernetes-sign.toml");
+    let path = "path = \"nodes/*/pki/kubelet-server.csr\"\n";
+    lab.write(
+        "ceremony/kubernetes-sign.toml",
+        script.replace(path, &format!("{path}wildcards = [\"*.cluster.example\"]\n")),
+    );
+    refused(&node("worker-1", "DNS:worker-1,DNS:*.cluster.example"), &["*.cluster.example", only]);
+    for (from, to, text) in [
+        (
+            "profiles = [\"kube-apiserver\"]",
+            "profiles = [\"other\"]",
+            "reserved: certificate profile \"other\" is not in any file",
+        ),
+        (
+            "dns = [\"localhost\"]\nip = [\"127.0.0.0/8\", \"::1/128\"]\n",
+            "",
+            "reserved: neither dns nor ip is given",
+        ),
+    ] {
+        assert!(script.contains(from), "{from}");
+        lab.write("ceremony/kubernetes-sign.toml", script.replace(from, to));
+        node("worker-1", "DNS:worker-1").fails(2, &[text]);
+    }
+}
+
 /// The bundle of one part has no request in the folder of another, in whatever form it comes.
 #[test]
 fn parts_own_their_folders() {

@@ -46,7 +46,12 @@ impl Lab {
             let path = format!("ceremony/{script}.toml");
             let text = self
                 .read(&path)
-                .replace("act = \"machine\"\n", "act = \"machine\"\nnetwork = \"report\"\n")
+                .replace(
+                    "act = \"machine\"\n",
+                    "act = \"machine\"\nnetwork = \"report\"\nobservers = \"report\"\n",
+                )
+                .replace("ip = [\"10.96.0.1/32\"]\n", "")
+                .replace("ip = [\"127.0.0.0/8\", \"::1/128\"]\n", "")
                 .replace("\"10.96.0.1/32\"", "\"10.96.0.1/32\", \"127.0.0.1/32\"")
                 .replace("dns = [\"{1}\"]\nip = [", "dns = [\"{1}\"]\nip = [\"127.0.0.1/32\", ");
             self.write(&path, text);

@@ -97,7 +97,7 @@ impl<'a> RowChecker<'a> {
         let certified = keys.iter().filter_map(|key| Some((key.name.clone(), key.certificate.clone()?)));
         let keys: BTreeMap<_, _> = certified.collect();
         let own = keys.iter().map(|(name, certificate)| (certificate.key().digest(), name.clone()));
-        let policy = Policy::new(plan.profiles(), &plan.script().roster, own.collect()).map_err(|e| e.0)?;
+        let policy = Policy::new(plan.profiles(), plan.script().rules(), own.collect()).map_err(|e| e.0)?;
         let authorities = keys.iter().filter_map(|(name, certificate)| {
             Some((name.clone(), Authority::new(name, certificate.clone()).ok()?))
         });

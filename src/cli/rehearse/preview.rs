@@ -75,7 +75,7 @@ impl<'s> Previews<'s> {
         real: &RealAuthorities,
         entries: Entries,
     ) -> Result<Self, String> {
-        let policy = Policy::new(plan.profiles(), &plan.script().roster, HashMap::new()).map_err(|e| e.0)?;
+        let policy = Policy::new(plan.profiles(), plan.script().rules(), HashMap::new()).map_err(|e| e.0)?;
         let templates =
             Templates::new(&policy, |name| real.0.get(name).cloned()).map_err(|e| e.to_string())?;
         Ok(Self { workspace, policy, entries, templates })
