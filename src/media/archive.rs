@@ -18,6 +18,10 @@ const BLOCK: u64 = 512;
 /// Maximum octets read to find the next header. Long names are separate entries, which the crate
 /// reads whole.
 const HEADERS: u64 = 1 << 20;
+/// Maximum folder entries: they carry nothing, and each takes time.
+const FOLDERS: usize = 100_000;
+/// Maximum octets of zeros after the last file; tar pads to a record, usually of 10 KiB.
+const PADDING: u64 = 1 << 20;
 /// Read-ahead buffer, in octets.
 const AHEAD: usize = 1 << 20;
 
@@ -63,12 +67,15 @@ pub fn read_each<E: From<Error>>(
     let named = medium.display().to_string();
     let left = Cell::new(HEADERS + AHEAD as u64);
     let mut archive = Archive::new(Buffered::new(AHEAD, Metered { file: &file, left: &left }));
-    let mut end = 0;
+    let (mut end, mut folders) = (0, 0);
     for entry in archive.entries_with_seek().map_err(|e| malformed(&named, e))? {
         left.set(tally.file_limit() + HEADERS + AHEAD as u64);
         let mut entry = entry.map_err(|e| malformed(&named, e))?;
         end = end_of(&entry);
-        let Some(place) = place(&entry)? else { continue };
+        let Some(place) = place(&entry)? else {
+            count_folder(&mut folders)?;
+            continue;
+        };
         tally.admit(&place.path)?;
         let limit = tally.limit_of(&place.path);
         if place.size > limit {
@@ -95,13 +102,14 @@ pub fn headers<E: From<Error>>(
     start.seek(SeekFrom::Start(0)).map_err(|e| Error::fault(named, e))?;
     let left = Cell::new(HEADERS + AHEAD as u64);
     let mut archive = Archive::new(Buffered::new(1 << 16, Metered { file, left: &left }));
-    let mut end = 0;
+    let (mut end, mut folders) = (0, 0);
     for entry in archive.entries_with_seek().map_err(|e| malformed(named, e))? {
         left.set(HEADERS + AHEAD as u64);
         let entry = entry.map_err(|e| malformed(named, e))?;
         end = end_of(&entry);
-        if let Some(place) = place(&entry)? {
-            each(place)?;
+        match place(&entry)? {
+            Some(place) => each(place)?,
+            None => count_folder(&mut folders)?,
         }
     }
     Ok(check_end(file, named, end)?)
@@ -141,6 +149,14 @@ impl Seek for Buffered<'_> {
         }
         Ok(self.at)
     }
+}
+
+fn count_folder(folders: &mut usize) -> Result<(), Error> {
+    *folders += 1;
+    if *folders <= FOLDERS {
+        return Ok(());
+    }
+    Err(Error::Refused(format!("more than {FOLDERS} folders in a tar; leave out empty ones [MEDIA-SIZE]")))
 }
 
 fn too_large(path: &RelativePath, limit: u64) -> Error {
@@ -186,6 +202,12 @@ fn check_end(file: &File, named: &str, end: u64) -> Result<(), Error> {
             break;
         }
         at += read as u64;
+        if at > end.saturating_add(PADDING) {
+            return Err(Error::Refused(format!(
+                "{}: more than {PADDING} octets of zeros follow the end of the tar; create it again [MEDIA-SIZE]",
+                shown(named)
+            )));
+        }
     }
     if at < end.saturating_add(2 * BLOCK) { Err(truncated(named)) } else { Ok(()) }
 }

@@ -105,6 +105,11 @@ fn invalid_tars() {
     for format in ["tarfile.GNU_FORMAT", "tarfile.PAX_FORMAT"] {
         refused(&long.replace("FORMAT", format), &["a header is larger than a megabyte", "MEDIA-TYPE"]);
     }
+    // What carries nothing and would take long: endless zeros, and folders.
+    refused("tar cf bad.tar -C x . && truncate -s 20G bad.tar", &["of zeros follow the end", "MEDIA-SIZE"]);
+    refused("truncate -s 20G bad.tar", &["of zeros follow the end", "MEDIA-SIZE"]);
+    let folders = "python3 -c \"import tarfile;t=tarfile.open('bad.tar','w');i=tarfile.TarInfo('d');i.type=b'5'\nfor n in range(100001): i.name='d%d'%n; t.addfile(i)\"";
+    refused(folders, &["more than 100000 folders", "MEDIA-SIZE"]);
     // A folder with a size beyond any file system's limit.
     let far = "python3 -c \"import tarfile;i=tarfile.TarInfo('web');i.type=b'5';i.size=2**62;open('bad.tar','wb').write(i.tobuf(tarfile.GNU_FORMAT)+bytes(1024))\"";
     refused(far, &["truncated", "MEDIA-TYPE"]);
