@@ -517,6 +517,41 @@ fn failing_calls_leave_target_unchanged() {
     assert_eq!(lab.listing("node"), bare);
 }
 
+/// A call that fails once the changes are in effect does not make it look as if nothing had changed.
+#[test]
+fn failing_calls_after_the_change_are_reported_as_such() {
+    let lab = signed();
+    let bare = lab.listing("node");
+    let attempt = |at: usize, command: &str| {
+        let traced = format!(
+            "-f -o /dev/null -e trace=fsync -e inject=fsync:error=EIO:when={at} {} {command}",
+            env!("CARGO_BIN_EXE_keyrite")
+        );
+        lab.run("strace", &traced.split(' ').collect::<Vec<_>>())
+    };
+    for (command, back, says) in [
+        (INSTALL, "install undo --pki node/pki", "everything is installed, but a power failure could"),
+        ("install undo --pki node/pki", INSTALL, "everything is undone, but a power failure could"),
+    ] {
+        let mut late = 0;
+        for at in 1.. {
+            let before = lab.listing("node") == bare;
+            let ran = attempt(at, command);
+            let changed = (lab.listing("node") == bare) != before;
+            assert_eq!(ran.code == 0 || ran.err.contains(says), changed, "{command} {at}: {ran:?}");
+            late += usize::from(ran.code != 0 && changed);
+            if ran.code == 0 {
+                break;
+            }
+            if changed {
+                lab.keyrite(back).ok();
+            }
+        }
+        assert!(late > 0, "{command}: no call failed late");
+        lab.keyrite(INSTALL).ok();
+    }
+}
+
 /// Journals that another user could have written are not used.
 #[test]
 fn untrusted_journals_are_not_used() {

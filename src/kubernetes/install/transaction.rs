@@ -68,9 +68,13 @@ fn perform(
         .and_then(|()| commit(folders.pki(), undoes.unwrap_or(&id), undoes.is_some()));
     // After success this cleans up; after a failure it rolls back.
     let cleared = recover::recover(folders);
+    let what = if undoes.is_some() { "everything is undone" } else { "everything is installed" };
     match (done, cleared) {
-        (Ok(()), Ok(_)) => Ok(()),
-        (Ok(()), Err(e)) => Err(Failure::fault(format!("everything is installed, but cleanup failed: {e}"))),
+        (Ok(Ok(())), Ok(_)) => Ok(()),
+        (Ok(Ok(())), Err(e)) => Err(Failure::fault(format!("{what}, but cleanup failed: {e}"))),
+        (Ok(Err(e)), _) => Err(Failure::fault(format!(
+            "{what}, but a power failure could still revert it, because it could not be synced: {e}\nCorrect the cause and run `sync` before you rely on it"
+        ))),
         (Err(e), Ok(_)) => Err(e),
         (Err(e), Err(worse)) => Err(Failure::fault(format!(
             "{e}\nand the target could not be rolled back: {worse}\nCorrect the cause and run the same command again, which rolls back first"
@@ -163,13 +167,13 @@ fn exchange(folders: &Folders, steps: &[Step], journal: &Journal) -> Result<(), 
     steps.iter().try_for_each(|step| folders.at(step.folder).sync_parent(&step.path))
 }
 
-/// Commits the changes by moving the journal away.
-fn commit(pki: &Folder, generation: &str, undone: bool) -> Result<(), Failure> {
+/// Commits the changes by moving the journal away: from then on they are in effect. The inner result says
+/// whether that is on the disk.
+fn commit(pki: &Folder, generation: &str, undone: bool) -> Result<Result<(), Failure>, Failure> {
     let name = if undone { UNDONE } else { UNDO };
     let path = format!("{STATE}/{generation}/{name}");
     pki.rename(JOURNAL, &path)?;
-    pki.sync_parent(&path)?;
-    pki.sync_parent(JOURNAL)
+    Ok(pki.sync_parent(&path).and_then(|()| pki.sync_parent(JOURNAL)))
 }
 
 /// Reverts the last installation and returns lines for display about the files changed.
