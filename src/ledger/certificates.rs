@@ -1,10 +1,11 @@
 //! Reservations and certificates.
 
+use der::DateTime;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::ceremonies::{Line, write_lines};
 use super::rows::token_key;
-use super::{Error, Ledger};
+use super::{Error, Ledger, unsigned};
 use crate::digest::Digest;
 use crate::issuance::{Certificate, Signed, ToBeSigned};
 
@@ -151,6 +152,15 @@ impl Ledger {
         let sql = "SELECT count(*) FROM issued i JOIN request r ON r.id = i.id WHERE i.id > ?1 AND r.approval IS NOT NULL";
         let count: u32 = self.db.query_row(sql, [self.before(ceremony)?], |row| row.get(0))?;
         Ok(count as usize)
+    }
+}
+
+impl Ledger {
+    /// Returns how many certificates of a ceremony have expired.
+    pub fn expired(&self, ceremony: i64, now: DateTime) -> Result<u64, Error> {
+        let sql = "SELECT count(*) FROM certificate c JOIN issued i ON i.id = c.id JOIN request r ON r.id = c.id WHERE c.id > ?1 AND r.approval IS NOT NULL AND c.not_after < ?2";
+        let seconds = i64::try_from(now.unix_duration().as_secs()).unwrap_or(i64::MAX);
+        Ok(self.db.query_row(sql, params![self.before(ceremony)?, seconds], |row| unsigned(row, 0))?)
     }
 }
 

@@ -44,7 +44,7 @@ pub use keys::{
 };
 pub use people::{Person, Role};
 pub use prompt::{
-    Clock, Compared, Create, Decision, FoundKey, GoOn, NewPin, Prompt, Reviewed, Words, question,
+    Clock, Compared, Create, Decision, Expired, FoundKey, GoOn, NewPin, Prompt, Reviewed, Words, question,
 };
 pub use refusals::Refusals;
 pub use requests::{Import, Issued, RefusedRequest, RefusedRequests, Release, Review, Run, Seal};

@@ -30,6 +30,8 @@ pub enum Prompt {
     Head(Compared),
     /// Asks before the token's PIN is changed to that of a set of shares.
     Custody(NewPin),
+    /// Asks before certificates are released that have expired since they were signed.
+    Expired(Expired),
     /// Asks before a step is performed that has no prompt of its own.
     GoOn(GoOn),
 }
@@ -111,6 +113,16 @@ pub struct NewPin {
     pub shares: usize,
 }
 
+/// Certificates of the ceremony that have expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expired {
+    /// Number of expired certificates.
+    pub expired: u64,
+    /// Number of all certificates.
+    pub issued: u64,
+}
+
 /// A step that has no prompt of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -178,8 +190,19 @@ impl FoundKey {
 
 impl Prompt {
     /// The names of all prompts, which are keys of an answers file.
-    pub const IDS: [&'static str; 10] =
-        ["plan", "clock", "create", "found-key", "bundle", "review", "manifest", "head", "custody", "go-on"];
+    pub const IDS: [&'static str; 11] = [
+        "plan",
+        "clock",
+        "create",
+        "found-key",
+        "bundle",
+        "review",
+        "manifest",
+        "head",
+        "custody",
+        "expired",
+        "go-on",
+    ];
 
     /// Returns the name of the prompt.
     pub fn id(&self) -> &'static str {
@@ -193,6 +216,7 @@ impl Prompt {
             Self::Manifest(_) => "manifest",
             Self::Head(_) => "head",
             Self::Custody(_) => "custody",
+            Self::Expired(_) => "expired",
             Self::GoOn(_) => "go-on",
         }
     }
@@ -215,6 +239,7 @@ impl Prompt {
             }
             Self::Review(what) => question::review(what.issue, what.refuse),
             Self::Custody(new) => question::custody(new.shares, &new.set),
+            Self::Expired(what) => question::expired(what.expired, what.issued),
             Self::GoOn(step) => question::go_on(&step.act),
         }
     }
@@ -230,6 +255,7 @@ impl Prompt {
             Self::FoundKey(key) => key.options.iter().map(|option| option.typed(&key.name)).collect(),
             Self::Review(Reviewed { issue, refuse }) => vec![format!("issue {issue} refuse {refuse}")],
             Self::Custody(new) => vec![format!("set pin {}", new.set)],
+            Self::Expired(what) => vec![format!("release {} expired", what.expired)],
             Self::GoOn(step) => vec![step.act.clone()],
         }
     }
@@ -249,12 +275,14 @@ impl Prompt {
         }
     }
 
-    /// Returns the input for which "accept" in an answers file stands; it never destroys a key.
+    /// Returns the input for which "accept" in an answers file stands; it never destroys a key and never
+    /// releases expired certificates.
     pub fn accepted(&self) -> Option<String> {
         match self {
             Self::FoundKey(key) => {
                 key.options.contains(&Decision::Keep).then(|| Decision::Keep.typed(&key.name))
             }
+            Self::Expired(_) => None,
             _ => self.options().into_iter().next(),
         }
     }
@@ -307,6 +335,13 @@ pub mod question {
     pub fn custody(shares: impl Display, set: impl Display) -> String {
         format!(
             "{shares} custodians hold shares of set {set}. To give the token its new PIN, type: set pin {set}"
+        )
+    }
+
+    /// Asks before expired certificates are released.
+    pub fn expired(expired: impl Display, issued: impl Display) -> String {
+        format!(
+            "{expired} of {issued} certificates have expired since they were signed. To release them all the same, type: release {expired} expired"
         )
     }
 

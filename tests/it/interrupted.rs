@@ -725,6 +725,35 @@ fn concurrent_ceremonies() {
     lab.sign("in", "out").ok();
 }
 
+/// What has expired since it was signed is released only if people say so.
+#[test]
+fn expired_certificates_are_released_on_request() {
+    let mut lab = ready();
+    lab.faulty();
+    lab.set("FAULTY_TOKEN_MODE", "kill");
+    // At the signature of the manifest.
+    lab.set("FAULTY_TOKEN_AT", "6");
+    assert_eq!(lab.sign("in", "out").code, -1);
+    lab.set("FAULTY_TOKEN_MODE", "none");
+    lab.clock("+400d");
+    lab.resume().fails(4, &["expired has no answer"]);
+    let answers = lab.read_shipped("answers-accept.toml");
+    for (typed, right) in [("accept", false), ("release 2 expired", false), ("release 3 expired", true)] {
+        lab.write("answers.toml", format!("expired = \"{typed}\"\n{answers}"));
+        let ran = lab.keyrite("ceremony resume --ledger ledger --answers answers.toml --pin-file pin");
+        assert_eq!(ran.code == 0, right, "{typed}: {}\n{}", ran.out, ran.err);
+        assert_eq!(lab.path("out/manifest.json.p7s").exists(), right, "{typed}");
+        if right {
+            assert!(
+                ran.out.contains("3 of 3 certificates have expired since they were signed"),
+                "{}",
+                ran.out
+            );
+        }
+    }
+    lab.keyrite("audit ledger out --script sign.toml").ok();
+}
+
 /// Printed commands run as they are printed, whatever the folder of the ledger is called.
 #[test]
 fn printed_commands_can_be_pasted() {

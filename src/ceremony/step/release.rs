@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::ledger::ReleaseRow;
 use crate::media::RelativePath;
 use crate::plan::step;
-use crate::record::{Compared, Event, Prompt, Release as Released, Seal};
+use crate::record::{Compared, Event, Expired, Prompt, Release as Released, Seal};
 use crate::release::{
     FORMAT, Head, ManifestKind, Plan, Signer, TRANSCRIPT, TokenEntry, TranscriptEntry, Unsigned,
 };
@@ -26,6 +26,9 @@ impl Conductor<'_> {
             return Err(Failure::fault("the ledger has no path for the release"));
         };
         let sealed = self.ledger.release(self.id)?;
+        if sealed.is_none() {
+            self.ask_about_expired()?;
+        }
         let head = match &sealed {
             Some(release) => check_seal(&self.ledger, release)?,
             None => self.head(manifest_key)?,
@@ -53,6 +56,16 @@ impl Conductor<'_> {
         // Not before the prompt: a ceremony stopped there is resumed, which checks the medium again.
         self.room.show("  The release is complete. Its medium can be unmounted and taken out.");
         Ok(())
+    }
+
+    /// Has people decide about certificates that have expired since an interruption.
+    fn ask_about_expired(&mut self) -> Result<(), Failure> {
+        let expired = self.ledger.expired(self.id, self.now()?)?;
+        if expired == 0 {
+            return Ok(());
+        }
+        let issued = self.ledger.answered(self.id)? as u64;
+        self.confirm(&Prompt::Expired(Expired { expired, issued }))
     }
 
     /// Signs the manifest and stores what is needed to reproduce the release.

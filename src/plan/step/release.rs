@@ -34,7 +34,11 @@ impl Rules for Release {
 
     fn is_asked(&self, prompt: &Prompt, state: &State) -> bool {
         let released = state.sealed.released.map(|release| release.manifest_sha256);
-        matches!(prompt, Prompt::Manifest(compared) if Some(compared.sha256) == released)
+        match prompt {
+            Prompt::Manifest(compared) => Some(compared.sha256) == released,
+            Prompt::Expired(expired) => released.is_none() && expired.expired > 0,
+            _ => false,
+        }
     }
 
     fn explanation(&self) -> &'static str {
