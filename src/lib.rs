@@ -3,7 +3,7 @@
 //!
 //! # The flow
 //!
-//! Only the module named can construct each value, from the value above it.
+//! Only the module named can construct each value, from the value above it; ARCHITECTURE.md has the exceptions.
 //!
 //! ```text
 //! octets on media  ->  files of a bundle      media, request
@@ -11,8 +11,8 @@
 //!                  ->  Approval | Refusal     policy       every control runs
 //!                  ->  ToBeSigned             issuance     the exact octets
 //!                  ->  Reservation            ledger       serial number and octets on disk, synced
-//!                  ->  signature              token        only a Reservation can be signed
-//!                  ->  Certificate            issuance     verified, octets compared
+//!                  ->  signature              token        of an authority only over a Reservation, or a challenge
+//!                  ->  Signed                 issuance     verified, octets compared
 //!                  ->  recorded               ledger       synced
 //!                  ->  release                release      manifest signed by a separate key
 //!                  ->  installed files        kubernetes   on a cluster node, all or none
@@ -21,7 +21,7 @@
 //! # The import rule
 //!
 //! The modules are declared below in rank order, and a module imports only modules above it.
-//! `tests/architecture.rs` enforces that, and confines PKCS#11, SQLite, clock, environment and
+//! `tests/architecture.rs` enforces that, and confines PKCS#11, SQLite, wall clock, environment and
 //! terminal to one module each.
 
 pub mod failure;

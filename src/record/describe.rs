@@ -135,7 +135,13 @@ fn sentence(event: &Event) -> Option<String> {
             "the ledger is an upgraded copy of one of version {}, database SHA-256 {}",
             older.from_version, older.database_sha256
         ),
-        of_key => return key(of_key),
+        of_key @ (Event::KeyIntended(_)
+        | Event::KeyFound(_)
+        | Event::KeyWithdrawn(_)
+        | Event::KeyGenerated(_)
+        | Event::KeyProved(_)
+        | Event::KeyReserved(_)
+        | Event::Certificate(_)) => return key(of_key),
     })
 }
 

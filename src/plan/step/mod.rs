@@ -201,7 +201,33 @@ pub fn not_asked(event: &Event) -> Result<(), String> {
         | Event::KeyReserved(KeyReserved { name, .. }) => {
             Err(format!("has records of the key {name}, which the script does not create in this step"))
         }
-        _ => Ok(()),
+        Event::Begin(_)
+        | Event::Resume(_)
+        | Event::Present(_)
+        | Event::Step(_)
+        | Event::Done(_)
+        | Event::Machine(_)
+        | Event::Login(_)
+        | Event::TokenOpen(_)
+        | Event::Inventory(_)
+        | Event::Custody(_)
+        | Event::KeyProved(_)
+        | Event::Import(_)
+        | Event::Refused(_)
+        | Event::Review(_)
+        | Event::Reserved(_)
+        | Event::Signed(_)
+        | Event::Issued(_)
+        | Event::Seal(_)
+        | Event::Sealed(_)
+        | Event::Released(_)
+        | Event::Confirmed(_)
+        | Event::Exception(_)
+        | Event::Left(_)
+        | Event::Interrupted(_)
+        | Event::Abandoned(_)
+        | Event::End(_)
+        | Event::Upgraded(_) => Ok(()),
     }
 }
 
