@@ -33,7 +33,7 @@ impl ShareSource {
     /// Checks that the output does not exist yet.
     pub fn check_new(&self) -> Result<(), Failure> {
         match &self.new_share_file {
-            Some(path) if path.exists() => {
+            Some(path) if path.symlink_metadata().is_ok() => {
                 Err(Failure::usage(format!("{}: exists; name a new file for the shares", path.display())))
             }
             _ => Ok(()),
@@ -46,11 +46,13 @@ impl ShareSource {
 pub struct Shares {
     source: ShareSource,
     file: Option<File>,
+    /// The file of new shares, once there is one.
+    new: Option<File>,
 }
 
 impl Shares {
     pub fn new(source: ShareSource) -> Self {
-        Self { source, file: None }
+        Self { source, file: None, new: None }
     }
 
     pub fn are_read_from_file(&self) -> bool {
@@ -83,12 +85,18 @@ impl Shares {
     }
 
     /// Appends a share to the new file.
-    pub fn write(&self, share: &str) -> Result<(), Failure> {
+    pub fn write(&mut self, share: &str) -> Result<(), Failure> {
         let Some(path) = &self.source.new_share_file else {
             return Err(Failure::stopped("nobody is present to receive a share"));
         };
         let fault = |e: std::io::Error| Failure::fault(format!("{}: {e}", path.display()));
-        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(fault)?;
+        let file = match &mut self.new {
+            Some(file) => file,
+            // Neither an existing file nor a link is followed.
+            none => none.insert(
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(fault)?,
+            ),
+        };
         writeln!(file, "{share}").and_then(|()| file.sync_all()).map_err(fault)
     }
 }

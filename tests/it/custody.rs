@@ -130,6 +130,11 @@ fn any_two_of_three_open_the_token() {
     let lab = ready();
     run(&lab, "split.toml", "").fails(2, &["--new-share-file"]);
     lab.ceremony("split.toml", "--new-share-file shares").fails(2, &["at a terminal with the custodians"]);
+    // Neither an existing file nor a link gets shares.
+    lab.run("ln", &["-s", "elsewhere", "shares"]).ok();
+    run(&lab, "split.toml", "--new-share-file shares").fails(2, &["shares: exists; name a new file"]);
+    assert!(!lab.path("elsewhere").exists());
+    lab.run("rm", &["shares"]).ok();
     run(&lab, "split.toml", "--new-share-file shares").ok();
     let text = lab.read("shares");
     let shares: Vec<&str> = text.lines().collect();

@@ -38,6 +38,18 @@ fn first_version_is_audited_reported_and_verified() {
         let report = lab.keyrite(&format!("ceremony report {source} --format markdown")).ok();
         assert!(report.out.contains("typed \"issue 3 refuse 1\""), "{source}:\n{}", report.out);
     }
+    // Signatures over an index that the script does not require are in no record.
+    lab.edit_copy(
+        "ledger",
+        "edited",
+        "INSERT INTO bundle_signature VALUES (2, 0, 'bundle.json.x.sig', x'00')",
+    );
+    let edited = lab.keyrite("audit edited root release");
+    assert!(
+        edited.code == 1 && edited.out.contains("signatures that the script does not require"),
+        "{}",
+        edited.out
+    );
     lab.keyrite("verify release --root root/authorities/root-ca.crt").ok();
     lab.keyrite("ledger due --ledger ledger").ok();
     lab.keyrite("release again --ledger ledger --out again").ok();

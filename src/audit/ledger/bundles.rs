@@ -29,6 +29,9 @@ fn one(kept: &KeptIndex, facts: &[BundleFacts], plan: &Plan) -> Result<(), Strin
     if let Some((field, again, recorded)) = again.difference(recorded) {
         return Err(format!("{field} is {again} in the ledger, {recorded} in the transcript"));
     }
+    if plan.script().approvals.is_none() && !kept.signatures.is_empty() {
+        return Err("has signatures that the script does not require".into());
+    }
     if KeptIndex::new(&again, kept.octets.clone(), kept.signatures.clone()) == *kept {
         Ok(())
     } else {

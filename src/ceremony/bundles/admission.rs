@@ -102,7 +102,9 @@ impl Gate for BundleAdmission<'_> {
             let refused = |why| MediaError::Refused(format!("{}: {why}", opened.medium));
             facts.approvers = approvers.map_err(refused)?;
         }
-        let kept = KeptIndex::new(&facts, opened.octets.clone(), opened.signatures.clone());
+        // Signatures that nobody requires would not be in the transcript either.
+        let signatures = self.approvals.map(|_| opened.signatures.clone()).unwrap_or_default();
+        let kept = KeptIndex::new(&facts, opened.octets.clone(), signatures);
         self.accepted.push((facts, kept));
         Ok(())
     }
