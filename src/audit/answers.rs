@@ -62,6 +62,7 @@ impl<'s> Check<'s> {
                 })?;
             }
             Event::Confirmed(said) => self.confirmation(said)?,
+            Event::Mistyped(one) => drop(self.person(one.role, &one.by, "gave a wrong answer")?),
             Event::Statement(found) => {
                 self.person(found.role, &found.by, "stated something")?;
                 self.allowed(&record.event)?;

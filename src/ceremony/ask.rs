@@ -7,7 +7,7 @@ use super::room::{Answer, Question, Reply, Secret, SecretReply};
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::media::shown;
-use crate::record::{Confirmed, Event, Exception, Person, Prompt, Role, Words, question};
+use crate::record::{Confirmed, Event, Exception, Mistyped, Person, Prompt, Role, Words, question};
 
 /// Maximum wrong answers at a prompt; the last one stops the ceremony.
 const TRIES: usize = 3;
@@ -81,7 +81,8 @@ impl Conductor<'_> {
             None => question.clone(),
         };
         let text = format!("{}: {asked}", person.title());
-        let typed = self.answer(&Question { text, wanted: Answer::To(prompt.clone()) }, read)?;
+        let typed =
+            self.answer(&Question { text, wanted: Answer::To(prompt.clone()) }, read, Some(person))?;
         let answer = prompt.chosen(&typed).unwrap_or(typed);
         self.record(Event::Confirmed(Confirmed {
             asked: prompt.clone(),
@@ -117,8 +118,13 @@ impl Conductor<'_> {
         found.ok_or_else(|| Failure::fault(format!("no {} has signed in", role.as_str())))
     }
 
-    /// Asks until the answer is accepted; "again" shows `read` once more.
-    pub(super) fn answer(&mut self, question: &Question, read: Option<&str>) -> Result<String, Failure> {
+    /// Asks until the answer is accepted; "again" shows `read` once more. Wrong answers of `person` are recorded.
+    pub(super) fn answer(
+        &mut self,
+        question: &Question,
+        read: Option<&str>,
+        person: Option<&Person>,
+    ) -> Result<String, Failure> {
         let mut left = TRIES;
         loop {
             let typed = self.listen(question)?;
@@ -134,6 +140,10 @@ impl Conductor<'_> {
                 continue;
             }
             left -= 1;
+            if let (Some(person), Answer::To(prompt)) = (person, &question.wanted) {
+                let (prompt, by) = (prompt.id().to_owned(), person.name.clone());
+                self.record(Event::Mistyped(Mistyped { prompt, by, role: person.role }))?;
+            }
             match left {
                 0 => return Err(Failure::stopped(format!("not confirmed in {TRIES} attempts"))),
                 1 => self.room.show("  That is not the expected answer. Type it again: one attempt is left."),

@@ -86,6 +86,9 @@ fn sentence(event: &Event) -> Option<String> {
             said.asked.id(),
             said.answer
         ),
+        Event::Mistyped(one) => {
+            format!("{} ({}) gave a wrong answer to {}", one.by, one.role.as_str(), one.prompt)
+        }
         Event::Exception(exception) => format!("EXCEPTION, reported by {}: {}", exception.by, exception.text),
         Event::Statement(said) => format!(
             "{} of {}: {}, by {} ({})",

@@ -68,6 +68,8 @@ pub enum Event {
     Released(Release),
     /// A person answered a prompt.
     Confirmed(Confirmed),
+    /// A person gave a wrong answer to a prompt.
+    Mistyped(Mistyped),
     /// A person made a statement.
     Statement(Statement),
     /// A person reported an exception.
@@ -190,6 +192,18 @@ pub struct Statement {
     pub label: String,
     /// The statement.
     pub value: String,
+    /// Name of the person.
+    pub by: String,
+    /// Role of the person.
+    pub role: Role,
+}
+
+/// A wrong answer to a prompt. Its text is not recorded: it may be a PIN.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mistyped {
+    /// Name of the prompt.
+    pub prompt: String,
     /// Name of the person.
     pub by: String,
     /// Role of the person.

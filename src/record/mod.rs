@@ -35,8 +35,8 @@ pub use chain::{Chain, FIRST, LONGEST_LINE, Record, lines};
 pub use custody::{Custody, Share, ShareSource};
 pub use describe::{Described, Description, count};
 pub use event::{
-    Abandoned, Confirmed, End, Event, Exception, Interrupted, Left, Login, Statement, StatementKind,
-    StepDone, StepStarted, TokenOpen, Upgraded,
+    Abandoned, Confirmed, End, Event, Exception, Interrupted, Left, Login, Mistyped, Statement,
+    StatementKind, StepDone, StepStarted, TokenOpen, Upgraded,
 };
 pub use facts::{BundleFacts, Facts, FileFacts, HsmProfileFacts, MachineFacts, ModuleFacts, PlanFacts, Tool};
 pub use keys::{

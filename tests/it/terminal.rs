@@ -36,6 +36,13 @@ fn typed_ceremony_is_attended_and_hides_the_pin() {
             file.display()
         );
     }
+    // The wrong answer is recorded, and not what was typed.
+    let records = transcript_of_the_ledger(&lab);
+    assert_eq!(records.matches("\"event\":\"mistyped\"").count(), 1, "{records}");
+    assert!(!records.contains("not these words"), "{records}");
+    let report = lab.keyrite("ceremony report ledger --format markdown").ok();
+    assert!(report.out.contains("Ann Example (operator) gave a wrong answer to plan"), "{}", report.out);
+    lab.keyrite("audit ledger out --root out/authorities/root-ca.crt").ok();
     lab.keyrite("verify out --root out/authorities/root-ca.crt").ok();
 }
 

@@ -22,7 +22,7 @@ impl Record {
         conductor.room.show(&format!("  {}: {}", kind.as_str(), shown(label)));
         let mut question = Question::value(label, format!("{}: {}", person.title(), shown(self.ask())));
         let value = loop {
-            let typed = conductor.answer(&question, None)?;
+            let typed = conductor.answer(&question, None, None)?;
             let value = match self.value(&typed) {
                 Ok(value) => value,
                 Err(wrong) if conductor.room.unattended() => {
@@ -37,7 +37,7 @@ impl Record {
                 break value;
             }
             question.text = format!("{}: read it off again and type it once more", person.title());
-            let again = conductor.answer(&question, None)?;
+            let again = conductor.answer(&question, None, None)?;
             question.text = format!("{}: {}", person.title(), shown(self.ask()));
             if self.value(&again).is_ok_and(|again| again == value) {
                 break value;

@@ -222,6 +222,7 @@ pub fn not_asked(event: &Event) -> Result<(), String> {
         | Event::Sealed(_)
         | Event::Released(_)
         | Event::Confirmed(_)
+        | Event::Mistyped(_)
         | Event::Exception(_)
         | Event::Left(_)
         | Event::Interrupted(_)
