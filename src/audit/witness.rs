@@ -7,7 +7,7 @@ use ssh_key::PublicKey;
 
 use super::{Kind, Order, Section};
 use crate::failure::Failure;
-use crate::media::{RelativePath, Tree, read_file, shown};
+use crate::media::{RelativePath, Tree, read_file, read_text, shown};
 use crate::release::{LIMITS, TRANSCRIPT};
 use crate::request::{SshSignature, is_verifiable};
 
@@ -32,8 +32,7 @@ pub struct Signer {
 /// # Errors
 /// [`Failure::usage`] names the line and the problem.
 pub fn allowed_signers(path: &Path) -> Result<Vec<Signer>, Failure> {
-    let octets = read_file(path, SMALL).map_err(|e| Failure::usage(e.to_string()))?;
-    let text = String::from_utf8(octets).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?;
+    let text = read_text(path, SMALL).map_err(|e| Failure::usage(e.to_string()))?;
     let mut found = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();

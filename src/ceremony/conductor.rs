@@ -10,7 +10,7 @@ use super::checks::check_clock;
 use super::room::Room;
 use super::transcript::Transcript;
 use crate::failure::Failure;
-use crate::ledger::{Error as LedgerError, Ledger, Line};
+use crate::ledger::{CeremonyRow, Error as LedgerError, Ledger, Line};
 use crate::plan::{Count, Plan, Setup};
 use crate::policy::Policy;
 use crate::record::{Event, State, TokenFacts};
@@ -74,7 +74,7 @@ impl<'a> Conductor<'a> {
         room: &'a mut dyn Room,
     ) -> Result<Self, Failure> {
         let Parts { plan, setup, ledger, module, token, policy, transcript } = parts;
-        let (approved, refused) = ledger.counts(id)?;
+        let CeremonyRow { approved, refused, .. } = ledger.ceremony(id)?;
         Ok(Self {
             id,
             plan,

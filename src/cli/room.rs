@@ -10,7 +10,7 @@ use super::secrets::{ShareSource, Shares};
 use super::terminal::Terminal;
 use crate::ceremony::{Answers, Room};
 use crate::failure::Failure;
-use crate::media::read_file;
+use crate::media::read_text;
 
 /// Returns the room of this answers file or, without one, the terminal.
 pub fn room(answers: Option<&Path>, pin: PinSource, shares: ShareSource) -> Result<Box<dyn Room>, Failure> {
@@ -18,9 +18,7 @@ pub fn room(answers: Option<&Path>, pin: PinSource, shares: ShareSource) -> Resu
     pin.check()?;
     let (shares, bar) = (Shares::new(shares), Bar::default());
     if let Some(path) = answers {
-        let octets = read_file(path, 1 << 16).map_err(|e| Failure::usage(e.to_string()))?;
-        let text =
-            String::from_utf8(octets).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?;
+        let text = read_text(path, 1 << 16).map_err(|e| Failure::usage(e.to_string()))?;
         let answers = Answers::parse(&text).map_err(|e| Failure::usage(e.to_string()))?;
         return Ok(Box::new(AnswersFile { answers, pin, shares, bar }));
     }

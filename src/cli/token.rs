@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::output::{say, say_json};
 use super::pin::PinSource;
 use crate::failure::Failure;
-use crate::media::read_file;
+use crate::media::read_text;
 use crate::plan::MAX_FILE;
 use crate::record::{Inventory, TokenFacts};
 use crate::token::{Blank, Error, HsmProfile, Module, Selector};
@@ -88,8 +88,7 @@ fn load(hsm: &Path) -> Result<Module, Failure> {
 
 /// Reads the text of an HSM profile.
 pub fn profile_text(path: &Path) -> Result<String, Failure> {
-    let octets = read_file(path, MAX_FILE).map_err(|e| Failure::usage(e.to_string()))?;
-    String::from_utf8(octets).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))
+    read_text(path, MAX_FILE).map_err(|e| Failure::usage(e.to_string()))
 }
 
 /// Output of `token inspect --json`.

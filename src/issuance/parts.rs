@@ -96,11 +96,12 @@ impl IssuedFacts {
     pub fn of_parts(tbs: &[u8], signature: &[u8]) -> Result<(Vec<u8>, Self), Error> {
         let parts = Parts::of(tbs)?;
         let der = join(tbs, parts.algorithm, signature)?;
+        let Validity { not_before, not_after } = parts.validity();
         let facts = Self {
             serial: hex(parts.serial.as_bytes()),
             subject: subject_text(&parts.subject.decode_as()?),
-            not_before: parts.validity.not_before.to_date_time(),
-            not_after: parts.validity.not_after.to_date_time(),
+            not_before,
+            not_after,
             sha256: Digest::of(&der),
             spki_sha256: Digest::of(&parts.spki.to_der()?),
         };

@@ -9,15 +9,6 @@ use crate::digest::Digest;
 use crate::media::shown;
 use crate::record::{LONGEST_LINE, Record, State};
 
-/// An unfinished ceremony.
-#[derive(Clone, Debug)]
-pub struct OpenCeremony {
-    /// Number of the ceremony.
-    pub id: i64,
-    /// The stored [`Setup`](crate::plan::Setup), as JSON.
-    pub setup: String,
-}
-
 /// A stored ceremony.
 #[derive(Clone, Debug)]
 pub struct CeremonyRow {
@@ -76,13 +67,10 @@ impl Ledger {
     }
 
     /// Returns the unfinished ceremony, if there is one.
-    pub fn open_ceremony(&self) -> Result<Option<OpenCeremony>, Error> {
-        Ok(self
-            .db
-            .query_row("SELECT id, plan FROM ceremony WHERE done = 0 ORDER BY id LIMIT 1", [], |row| {
-                Ok(OpenCeremony { id: row.get(0)?, setup: row.get(1)? })
-            })
-            .optional()?)
+    pub fn open_ceremony(&self) -> Result<Option<CeremonyRow>, Error> {
+        let sql = "SELECT id FROM ceremony WHERE done = 0 ORDER BY id LIMIT 1";
+        let id: Option<i64> = self.db.query_row(sql, [], |row| row.get(0)).optional()?;
+        id.map(|id| self.ceremony(id)).transpose()
     }
 
     /// Returns the numbers of all ceremonies, in order.
@@ -113,13 +101,6 @@ impl Ledger {
     /// Returns the number of the next ceremony.
     pub fn next_ceremony(&self) -> Result<i64, Error> {
         Ok(self.db.query_row("SELECT coalesce(max(id), 0) + 1 FROM ceremony", [], |row| row.get(0))?)
-    }
-
-    /// Returns the numbers of approved and refused requests of a ceremony.
-    pub fn counts(&self, ceremony: i64) -> Result<(usize, usize), Error> {
-        let sql = "SELECT approved, refused FROM ceremony WHERE id = ?1";
-        let counts: (u32, u32) = self.db.query_row(sql, [ceremony], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok((counts.0 as usize, counts.1 as usize))
     }
 
     /// Appends lines to the transcript, atomically and synced.

@@ -26,7 +26,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crate::failure::Failure;
 use crate::media::quoted;
 
-pub use ceremonies::{CeremonyRow, Line, OpenCeremony, ReleaseRow};
+pub use ceremonies::{CeremonyRow, Line, ReleaseRow};
 pub use certificates::{Advance, Reservation};
 pub use import::{Import, Imported, KeptIndex};
 pub use keys::StoredKey;

@@ -23,7 +23,7 @@ pub use escape::{quoted, shown};
 pub use gather::{Gathered, gather};
 pub use output::Output;
 pub use path::RelativePath;
-pub use read::{Leading, Limits, open_file, read_file};
+pub use read::{Leading, Limits, open_file, read_file, read_text};
 pub use tree::{Member, Tree};
 pub use whole::Whole;
 pub use write::{spool, write_new};

@@ -139,6 +139,15 @@ pub fn read_file(path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
     bounded(file, &path.display().to_string(), size, limit as u64)
 }
 
+/// Reads a text file that the operator named, as [`read_file`] does.
+///
+/// # Errors
+/// As [`read_file`], and [`Error::Refused`] when it is not valid UTF-8.
+pub fn read_text(path: &Path, limit: usize) -> Result<String, Error> {
+    let octets = read_file(path, limit)?;
+    String::from_utf8(octets).map_err(|e| Error::Refused(format!("{}: {e}", path.display())))
+}
+
 /// Opens a regular file that the operator named; also returns its size in octets.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ pub use step::{Act, KeySpec, KeyUse, Step};
 
 use crate::digest::Digest;
 use crate::failure::Failure;
-use crate::media::{RelativePath, read_file};
+use crate::media::{RelativePath, read_text};
 use crate::policy::ProfileFile;
 use crate::record::{FileFacts, PlanFacts};
 
@@ -149,6 +149,5 @@ fn portable(name: &str) -> Result<RelativePath, Failure> {
 }
 
 fn text(path: &Path) -> Result<String, Failure> {
-    let octets = read_file(path, MAX_FILE).map_err(|e| Failure::usage(e.to_string()))?;
-    String::from_utf8(octets).map_err(|_| Failure::usage(format!("{}: not valid UTF-8", path.display())))
+    read_text(path, MAX_FILE).map_err(|e| Failure::usage(e.to_string()))
 }

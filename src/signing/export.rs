@@ -15,7 +15,7 @@ use super::{Progress, approval};
 use crate::digest::{Digest, Hasher};
 use crate::failure::Failure;
 use crate::issuance::Certificate;
-use crate::ledger::{Ledger, ReleaseRow, Row, Rows, StoredKey};
+use crate::ledger::{CeremonyRow, Ledger, ReleaseRow, Row, Rows, StoredKey};
 use crate::media::{Error as MediaError, Output, RelativePath, spool};
 use crate::parallel;
 use crate::policy::{Approval, Policy};
@@ -213,7 +213,7 @@ impl Export<'_> {
         for (path, octets) in &authorities(self.ledger, self.ceremony)?.files {
             output.put(path, octets).map_err(as_fault)?;
         }
-        let (approved, refused) = self.ledger.counts(self.ceremony)?;
+        let CeremonyRow { approved, refused, .. } = self.ledger.ceremony(self.ceremony)?;
         let mut progress = Progress { doing: "written", done: 0, all: Some(approved), refused };
         let folder = self.ledger.folder().to_owned();
         let manifest = spooled(&folder, |to| {

@@ -9,7 +9,7 @@ use crate::cli::output::say;
 use crate::cli::system;
 use crate::failure::Failure;
 use crate::kubernetes::{Cluster, MakeOptions, Role, make};
-use crate::media::{Whole, quoted, read_file};
+use crate::media::{Whole, quoted, read_text};
 use crate::record::count;
 
 /// Maximum size of a cluster description, in octets.
@@ -34,8 +34,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let named = arguments.cluster.display();
-    let octets = read_file(&arguments.cluster, MAX_DESCRIPTION).map_err(|e| Failure::usage(e.to_string()))?;
-    let text = String::from_utf8(octets).map_err(|_| Failure::usage(format!("{named}: not valid UTF-8")))?;
+    let text = read_text(&arguments.cluster, MAX_DESCRIPTION).map_err(|e| Failure::usage(e.to_string()))?;
     let cluster = Cluster::parse(&text).map_err(|e| Failure::usage(format!("{named}: {e}")))?;
     if arguments.keys.is_some() && !cluster.reuse_keys {
         return Err(Failure::usage(format!(

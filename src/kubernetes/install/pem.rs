@@ -14,10 +14,10 @@ pub struct Block<'a> {
     pub octets: Result<Zeroizing<Vec<u8>>, String>,
 }
 
-/// Returns the PEM blocks of a text in order, ignoring text between them.
-pub fn blocks(text: &str) -> Vec<Block<'_>> {
+/// Returns the PEM blocks of a file in order, ignoring text between them.
+pub fn blocks(octets: &[u8]) -> Result<Vec<Block<'_>>, String> {
     let mut found = Vec::new();
-    let mut rest = text;
+    let mut rest = std::str::from_utf8(octets).map_err(|_| "is not PEM text".to_owned())?;
     while let Some((_, from)) = rest.find(BEGIN).and_then(|at| rest.split_at_checked(at)) {
         let label = from.trim_start_matches(BEGIN).split("-----").next().unwrap_or_default();
         let end = format!("-----END {label}-----");
@@ -29,7 +29,7 @@ pub fn blocks(text: &str) -> Vec<Block<'_>> {
         found.push(Block { label, text: block, octets });
         rest = after;
     }
-    found
+    Ok(found)
 }
 
 /// An installed certificate, not necessarily issued by keyrite.
@@ -48,29 +48,23 @@ impl Present {
 
 /// Returns the certificates in a file, ignoring other PEM blocks.
 pub fn certificates_among(octets: &[u8]) -> Result<Vec<Present>, String> {
-    let text = std::str::from_utf8(octets).map_err(|_| "is not PEM text".to_owned())?;
-    let all = blocks(text).into_iter().enumerate().filter(|(_, block)| block.label == "CERTIFICATE");
+    let all = blocks(octets)?.into_iter().enumerate().filter(|(_, block)| block.label == "CERTIFICATE");
     all.map(certificate).collect()
 }
 
-/// Returns the only private key in a file, as PEM text.
-pub fn private_key(octets: &[u8]) -> Result<&str, String> {
-    let text = std::str::from_utf8(octets).map_err(|_| "is not PEM text".to_owned())?;
-    let keys: Vec<&str> = blocks(text)
-        .into_iter()
-        .filter(|block| block.label.ends_with("PRIVATE KEY"))
-        .map(|block| block.text)
-        .collect();
-    match keys.as_slice() {
-        [one] => Ok(one),
-        _ => Err(format!("contains {} private keys in PEM, must contain exactly one", keys.len())),
-    }
+/// Returns the only private key in a file.
+pub fn private_key(octets: &[u8]) -> Result<Block<'_>, String> {
+    let mut keys = blocks(octets)?;
+    keys.retain(|block| block.label.ends_with("PRIVATE KEY"));
+    let count = keys.len();
+    keys.pop()
+        .filter(|_| count == 1)
+        .ok_or_else(|| format!("contains {count} private keys in PEM, must contain exactly one"))
 }
 
 /// Returns the certificates in a file that must not contain other PEM blocks.
 pub fn certificates(octets: &[u8]) -> Result<Vec<Present>, String> {
-    let text = std::str::from_utf8(octets).map_err(|_| "is not PEM text".to_owned())?;
-    let found: Vec<_> = blocks(text).into_iter().enumerate().map(certificate).collect::<Result<_, _>>()?;
+    let found: Vec<_> = blocks(octets)?.into_iter().enumerate().map(certificate).collect::<Result<_, _>>()?;
     if found.is_empty() { Err("contains no PEM block".to_owned()) } else { Ok(found) }
 }
 

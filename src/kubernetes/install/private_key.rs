@@ -13,14 +13,8 @@ use crate::digest::Digest;
 
 /// Returns the SHA-256 of the SubjectPublicKeyInfo of the only private key in a PEM file.
 pub fn public_key(octets: &[u8]) -> Result<Digest, String> {
-    let text = std::str::from_utf8(octets).map_err(|_| "is not PEM text".to_owned())?;
-    let mut keys: Vec<_> =
-        pem::blocks(text).into_iter().filter(|block| block.label.ends_with("PRIVATE KEY")).collect();
-    let count = keys.len();
-    let Some(key) = keys.pop().filter(|_| count == 1) else {
-        return Err(format!("contains {count} private keys in PEM, must contain exactly one"));
-    };
-    if key.label.starts_with("ENCRYPTED") || text.contains("Proc-Type: 4,ENCRYPTED") {
+    let key = pem::private_key(octets)?;
+    if key.label.starts_with("ENCRYPTED") || key.text.contains("Proc-Type: 4,ENCRYPTED") {
         return Err("the private key is encrypted, which cluster components do not support".into());
     }
     let der = key.octets.map_err(|e| format!("{}: {e}", key.label))?;

@@ -28,7 +28,7 @@ pub enum KeyIn<'a> {
 impl KeyIn<'_> {
     /// Returns the key in PEM.
     pub fn text(self) -> Result<Zeroizing<String>, String> {
-        let text = |octets: &[u8]| pem::private_key(octets).map(|text| Zeroizing::new(text.to_owned()));
+        let text = |octets: &[u8]| pem::private_key(octets).map(|key| Zeroizing::new(key.text.to_owned()));
         match self {
             Self::File(pair) => text(&pair.found.octets),
             Self::Kubeconfig(file) => match kubeconfig::key(&file.octets)? {
