@@ -75,23 +75,30 @@ fn killed_at_each_signature() {
     }
 }
 
+/// Runs `check` with an edited ledger, and puts the ledger back.
+fn with_edit(lab: &Lab, edit: impl FnOnce(&Connection), check: impl FnOnce()) {
+    lab.run("sh", &["-c", "rm -rf kept && cp -r ledger kept"]).ok();
+    edit(&lab.database("ledger"));
+    check();
+    lab.run("sh", &["-c", "rm -rf ledger && mv kept ledger"]).ok();
+}
+
 /// Edits the database of an open ceremony: `resume` signs nothing more, and `audit` reports the
 /// edit.
 #[track_caller]
 fn edited(lab: &Lab, what: &str, edit: impl FnOnce(&Connection)) {
-    lab.run("sh", &["-c", "rm -rf kept && cp -r ledger kept"]).ok();
-    edit(&lab.database("ledger"));
-    let (reserved, issued) = ("SELECT count(*) FROM certificate", "SELECT count(*) FROM issued");
-    let before = (count(lab, reserved), count(lab, issued));
-    let audit = lab.keyrite("audit ledger");
-    assert_eq!(audit.code, 1, "{what}: audit found nothing\n{}", audit.out);
-    assert!(audit.err.contains("THE RECORD DOES NOT HOLD"), "{}", audit.err);
-    let resumed = lab.resume();
-    // An edit found after people have signed in may come after a signature.
-    let code = if resumed.code == 3 { 3 } else { 4 };
-    resumed.fails(code, &["The ledger was modified"]);
-    assert_eq!(before, (count(lab, reserved), count(lab, issued)), "{what}");
-    lab.run("sh", &["-c", "rm -rf ledger && mv kept ledger"]).ok();
+    with_edit(lab, edit, || {
+        let (reserved, issued) = ("SELECT count(*) FROM certificate", "SELECT count(*) FROM issued");
+        let before = (count(lab, reserved), count(lab, issued));
+        let audit = lab.keyrite("audit ledger");
+        assert_eq!(audit.code, 1, "{what}: audit found nothing\n{}", audit.out);
+        assert!(audit.err.contains("THE RECORD DOES NOT HOLD"), "{}", audit.err);
+        let resumed = lab.resume();
+        // An edit found after people have signed in may come after a signature.
+        let code = if resumed.code == 3 { 3 } else { 4 };
+        resumed.fails(code, &["The ledger was modified"]);
+        assert_eq!(before, (count(lab, reserved), count(lab, issued)), "{what}");
+    });
 }
 
 /// Returns the position of these octets.
@@ -279,19 +286,23 @@ fn edits_of_finished_ceremonies_stop_the_next() {
         "UPDATE release SET head = replace(head, '\"sequence\":2', '\"sequence\": 2') WHERE sequence = 2",
         "UPDATE ceremony SET approved = 0 WHERE id = 2",
     ] {
-        lab.run("sh", &["-c", "rm -rf kept && cp -r ledger kept"]).ok();
-        lab.edit("ledger", sql);
-        let before = count(&lab, "SELECT count(*) FROM certificate");
-        let audit = lab.keyrite("audit ledger root out");
-        assert_eq!(audit.code, 1, "{sql}: audit found nothing\n{}", audit.out);
-        for bundle in ["more", "in"] {
-            let rehearsal = if sql.contains("rehearsal") { " --rehearsal" } else { "" };
-            lab.ceremony("sign.toml", &format!("--in {bundle} --out next{rehearsal}"))
-                .fails(3, &["The ledger was modified"]);
-        }
-        assert_eq!(before, count(&lab, "SELECT count(*) FROM certificate"), "{sql}");
-        assert!(!lab.path("next").exists());
-        lab.run("sh", &["-c", "rm -rf ledger && mv kept ledger"]).ok();
+        let rows = || count(&lab, "SELECT count(*) FROM certificate");
+        let rehearsal = if sql.contains("rehearsal") { " --rehearsal" } else { "" };
+        with_edit(
+            &lab,
+            |database| database.execute_batch(sql).unwrap(),
+            || {
+                let before = rows();
+                let audit = lab.keyrite("audit ledger root out");
+                assert_eq!(audit.code, 1, "{sql}: audit found nothing\n{}", audit.out);
+                for bundle in ["more", "in"] {
+                    lab.ceremony("sign.toml", &format!("--in {bundle} --out next{rehearsal}"))
+                        .fails(3, &["The ledger was modified"]);
+                }
+                assert_eq!(before, rows(), "{sql}");
+                assert!(!lab.path("next").exists());
+            },
+        );
     }
     lab.sign("more", "next").ok();
 }
@@ -317,10 +328,13 @@ fn failed_resumption_after_signing_is_reported_as_such() {
         "DELETE FROM certificate",
         "UPDATE transcript SET line = 'x' WHERE ceremony = 2",
     ] {
-        lab.run("sh", &["-c", "rm -rf kept && cp -r ledger kept"]).ok();
-        lab.edit("ledger", edit);
-        resume(&format!("{answers} --pin-file pin"));
-        lab.run("sh", &["-c", "rm -rf ledger && mv kept ledger"]).ok();
+        with_edit(
+            &lab,
+            |database| database.execute_batch(edit).unwrap(),
+            || {
+                resume(&format!("{answers} --pin-file pin"));
+            },
+        );
     }
     lab.run("sh", &["-c", "cp -r ledger kept && truncate -s 20000 ledger/ledger.sqlite"]).ok();
     resume(&format!("{answers} --pin-file pin"));
@@ -658,10 +672,10 @@ fn failing_disk() {
 fn implausible_clocks() {
     let mut lab = ready();
     for (clock, why) in [
-        ("1970-01-02 00:00:00", "this program is of"),
-        ("2020-01-01 00:00:00", "this program is of"),
+        ("1970-01-02 00:00:00", "this program dates from"),
+        ("2020-01-01 00:00:00", "this program dates from"),
         ("-60s", "the ledger's last record is dated"),
-        ("2038-01-20 00:00:00", "more than a year before"),
+        ("2038-01-20 00:00:00", "more than a year earlier"),
     ] {
         lab.clock(clock);
         lab.sign("in", "out").fails(3, &["the clock says", why, "set the clock correctly"]);
@@ -671,7 +685,7 @@ fn implausible_clocks() {
     let mut lab = Lab::new();
     lab.write_root_script();
     lab.clock("1970-01-02 00:00:00");
-    lab.ceremony("root.toml", "--out root").fails(3, &["this program is of"]);
+    lab.ceremony("root.toml", "--out root").fails(3, &["this program dates from"]);
     assert!(!lab.path("ledger").exists() && !lab.path("root").exists());
     assert!(!lab.keyrite("token inspect --hsm hsm.toml --pin-file pin").ok().out.contains("private key"));
 }
