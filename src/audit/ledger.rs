@@ -226,7 +226,7 @@ impl LedgerAudit<'_> {
         };
         let about = |wrong| format!("{what}: {wrong}");
         if serde_json::to_string(&head).ok().as_ref() != Some(&release.head) {
-            let wrong = "the manifest's head is not written as keyrite writes it".to_owned();
+            let wrong = "the manifest's head is not in keyrite's encoding".to_owned();
             self.section.compared("AUDIT-MANIFEST", Err(about(wrong)));
         }
         let whose = "the manifest";
@@ -304,7 +304,7 @@ fn kept_plan(row: &CeremonyRow, reading: &Reading) -> Result<(Plan, Result<(), S
     }
     let plan = setup.plan().map_err(|e| format!("{what}: the ledger's plan is malformed: {e}"))?;
     if serde_json::to_string(&setup).ok().as_ref() != Some(&row.setup) {
-        return Err(format!("{what}: the ledger's plan is not written as keyrite writes it"));
+        return Err(format!("{what}: the ledger's plan is not in keyrite's encoding"));
     }
     let differs = setup.differs(begin);
     let same = differs.map_or(Ok(()), |name| {

@@ -37,9 +37,9 @@ pub fn check_clock(ledger: &Ledger, now: DateTime) -> Result<(), Failure> {
     }
 }
 
-/// Checks that the clock can be right: not before this program's own date, not behind the last record, and
-/// not more than a year after the last certificate of a key in the token. A transcript with a time in the far
-/// future could never be continued, and a key made under such a clock is wasted.
+/// Checks that the clock is plausible: not before the date of this program, not behind the last record, and at
+/// most a year after the last certificate of a key in the ledger expires. A transcript dated far in the future
+/// could never be continued, and a key generated under such a clock would be useless.
 pub fn check_plausible(
     ledger: Option<&Ledger>,
     now: DateTime,
@@ -48,7 +48,7 @@ pub fn check_plausible(
     let earliest = environment.tool_date;
     if now < earliest {
         return Err(Failure::fault(format!(
-            "the clock says {now}, this program is of {earliest}; set the clock right (UTC)"
+            "the clock says {now}, but this program dates from {earliest}; set the clock correctly (UTC)"
         )));
     }
     let Some(ledger) = ledger else { return Ok(()) };
@@ -58,13 +58,13 @@ pub fn check_plausible(
     match ends.max().filter(|end| now.unix_duration().saturating_sub(end.unix_duration()) > YEAR) {
         None => Ok(()),
         Some(end) => Err(Failure::fault(format!(
-            "the clock says {now}, the last certificate of a key in the ledger ended at {end}, more than a year before; set the clock right (UTC), or begin a new ledger"
+            "the clock says {now}, but the last certificate of a key in the ledger expired at {end}, more than a year earlier; set the clock correctly (UTC), or start a new ledger"
         ))),
     }
 }
 
-/// Checks what the script does not allow on a machine: a network that is up, and what could see the PIN. A
-/// rehearsal may have both. `or` says what else may be done.
+/// Checks the machine for what the script does not allow: a network that is up, and observers of the PIN. A
+/// rehearsal may have both. `or` returns the alternative remedy for a key of the script.
 pub fn check_machine(
     rules: &Machine,
     rehearsal: bool,
@@ -98,7 +98,7 @@ pub fn check_machine(
     found
 }
 
-/// Describes what a variable of the environment makes visible.
+/// Describes what an environment variable exposes, if it exposes anything.
 fn sees(variable: &str) -> Option<&'static str> {
     match variable {
         "LD_PRELOAD" | "LD_AUDIT" => {
@@ -110,7 +110,7 @@ fn sees(variable: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether a module is known to stand between a program and the token's own module.
+/// Whether a module is known to pass calls on to the token's own module.
 pub fn passes_calls_on(module: &Path) -> bool {
     let real = std::fs::canonicalize(module);
     [Some(module), real.as_deref().ok()].into_iter().flatten().any(|path| {

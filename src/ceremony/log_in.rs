@@ -71,7 +71,7 @@ impl Conductor<'_> {
                 return Err(wrong.into());
             }
             self.room.show(&format!("  {wrong}"));
-            let text = "Type \"again\" to type the PIN once more, or \"stop\"".to_owned();
+            let text = "Not the PIN yet: type \"again\" to be asked for it once more, or \"stop\"".to_owned();
             let question = Question { text, wanted: Answer::Text };
             while !self.listen(&question)?.eq_ignore_ascii_case("again") {}
         }

@@ -164,7 +164,7 @@ impl Workspace {
             .and_then(Path::parent)
             .map_or_else(String::new, |folder| format!("\n  export PATH={}:$PATH", quoted(folder)));
         format!(
-            "To run commands in this rehearsal, enter its folder, select its token, and have this program found:\n  cd {}\n  export SOFTHSM2_CONF=$PWD/token/softhsm2.conf{path}",
+            "To run commands in this rehearsal, enter its folder, select its token and put this program on the PATH:\n  cd {}\n  export SOFTHSM2_CONF=$PWD/token/softhsm2.conf{path}",
             quoted(&self.folder)
         )
     }

@@ -9,7 +9,7 @@ use super::{Error, Ledger, unsigned};
 use crate::digest::Digest;
 use crate::issuance::{Certificate, Signed, ToBeSigned};
 
-/// Serial number and octets are on disk: the only thing that a token's authority key signs.
+/// A serial number and octets that are on disk: the only thing that an authority's key signs.
 #[derive(Debug)]
 pub struct Reservation {
     row: i64,
@@ -17,21 +17,21 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// The octets to be signed.
+    /// Returns the octets to sign.
     pub fn tbs(&self) -> &ToBeSigned {
         &self.tbs
     }
 }
 
-/// What one transaction writes down, synced: certificates that were signed, what the transcript
-/// says of them, and reservations of others.
+/// The content of one synced transaction: signed certificates, their transcript lines, and new
+/// reservations.
 #[derive(Debug, Default)]
 pub struct Advance {
     /// Certificates, each with its reservation.
     pub signed: Vec<(Reservation, Signed)>,
     /// Lines of the transcript.
     pub lines: Vec<Line>,
-    /// Octets to be reserved for the approved requests in these rows.
+    /// Rows of approved requests, and the octets to reserve for them.
     pub reserve: Vec<(i64, ToBeSigned)>,
 }
 
@@ -65,11 +65,11 @@ impl Ledger {
         Ok(found.map(|_| Reservation { row, tbs }))
     }
 
-    /// Records what was signed and reserves what is next, all or none, synced.
+    /// Records signed certificates and reserves the next ones, atomically and synced.
     ///
     /// # Errors
-    /// [`Error::Fault`] when a request has a reservation, or a reservation a certificate, already,
-    /// or when the disk fails.
+    /// [`Error::Fault`] when a request already has a reservation, a reservation already has a
+    /// signature, or the disk fails.
     pub fn advance(&mut self, advance: Advance) -> Result<Vec<Reservation>, Error> {
         let transaction = self.db.transaction()?;
         {
@@ -88,7 +88,7 @@ impl Ledger {
         Ok(reserved)
     }
 
-    /// Reserves the certificate of a key in the token, with what the transcript says of it, synced.
+    /// Reserves the certificate of a key in the token with its transcript lines, synced.
     pub fn reserve_for_key(
         &mut self,
         ceremony: i64,
@@ -108,8 +108,8 @@ impl Ledger {
         Ok(reservation)
     }
 
-    /// Records the certificate of a key in the token: its signature, the key's certificate and what the
-    /// transcript says of it, all or none, synced.
+    /// Records the certificate of a key in the token with its signature and transcript lines, atomically and
+    /// synced.
     pub fn certify_key(
         &mut self,
         name: &str,
@@ -127,19 +127,19 @@ impl Ledger {
         Ok(transaction.commit()?)
     }
 
-    /// The row before a ceremony's first request.
+    /// Returns the row before a ceremony's first request.
     pub fn before(&self, ceremony: i64) -> Result<i64, Error> {
         let sql = "SELECT first_request - 1 FROM ceremony WHERE id = ?1";
         Ok(self.db.query_row(sql, [ceremony], |row| row.get(0))?)
     }
 
-    /// The last row of a ceremony's requests: those of the next one come after it.
+    /// Returns the last row of a ceremony's requests; the next ceremony's follow.
     pub fn last_row(&self, ceremony: i64) -> Result<i64, Error> {
         let sql = "SELECT coalesce(min(first_request) - 1, 9223372036854775807) FROM ceremony WHERE id > ?1";
         Ok(self.db.query_row(sql, [ceremony], |row| row.get(0))?)
     }
 
-    /// The last row for which there is a reservation; requests are reserved in their order.
+    /// Returns the last row with a reservation; requests are reserved in order.
     pub fn last_reserved_request(&self, ceremony: i64) -> Result<i64, Error> {
         let before = self.before(ceremony)?;
         let sql = "SELECT c.id FROM certificate c JOIN request r ON r.id = c.id WHERE c.id > ?1 AND r.approval IS NOT NULL ORDER BY c.id DESC LIMIT 1";
@@ -147,7 +147,7 @@ impl Ledger {
         Ok(last.unwrap_or(before))
     }
 
-    /// How many requests of a ceremony have their certificate.
+    /// Returns the number of requests of a ceremony that have a certificate.
     pub fn answered(&self, ceremony: i64) -> Result<usize, Error> {
         let sql = "SELECT count(*) FROM issued i JOIN request r ON r.id = i.id WHERE i.id > ?1 AND r.approval IS NOT NULL";
         let count: u32 = self.db.query_row(sql, [self.before(ceremony)?], |row| row.get(0))?;
@@ -156,7 +156,7 @@ impl Ledger {
 }
 
 impl Ledger {
-    /// Returns how many certificates of a ceremony have expired.
+    /// Returns the number of certificates of a ceremony that have expired.
     pub fn expired(&self, ceremony: i64, now: DateTime) -> Result<u64, Error> {
         let sql = "SELECT count(*) FROM certificate c JOIN issued i ON i.id = c.id JOIN request r ON r.id = c.id WHERE c.id > ?1 AND r.approval IS NOT NULL AND c.not_after < ?2";
         let seconds = i64::try_from(now.unix_duration().as_secs()).unwrap_or(i64::MAX);

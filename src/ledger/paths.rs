@@ -1,4 +1,4 @@
-//! Paths of requests, and the files of a release that they lead to.
+//! Paths of requests, and the paths of their certificates in a release.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -15,7 +15,7 @@ pub fn output(path: &RelativePath) -> String {
     path.released().map_or_else(|_| path.to_string(), String::from).to_ascii_lowercase()
 }
 
-/// The certificates' paths of one ceremony, as hashes: a bundle may have millions.
+/// Paths of one ceremony's certificates, stored as hashes because a bundle may have millions.
 #[derive(Debug, Default)]
 pub struct Outputs {
     hasher: RandomState,
@@ -29,7 +29,7 @@ impl Outputs {
         let output = output(request);
         self.files.push(self.hasher.hash_one(&output));
         let mut folder = output.as_str();
-        // Folders that are known have known parents.
+        // The parents of a known folder are known.
         while let Some((parent, _)) = folder.rsplit_once('/')
             && self.folders.insert(self.hasher.hash_one(parent))
         {
@@ -42,7 +42,7 @@ impl Outputs {
         self.files.len()
     }
 
-    /// Returns the paths that more than one request leads to, or that are also a folder of another's path.
+    /// Returns the paths that several requests share, or that another request needs as a folder.
     pub fn collisions(mut self) -> Collisions {
         self.files.sort_unstable();
         let mut next = self.files.iter().skip(1);
@@ -52,7 +52,7 @@ impl Outputs {
     }
 }
 
-/// Paths that requests must not lead to.
+/// Certificate paths that collide.
 #[derive(Debug)]
 pub struct Collisions {
     hasher: RandomState,
@@ -65,7 +65,7 @@ impl Collisions {
         self.hashes.is_empty()
     }
 
-    /// Returns the path in a release that a request leads to, if it collides.
+    /// Returns the path of a request's certificate if it collides.
     pub fn of(&self, request: &RelativePath) -> Option<String> {
         let output = output(request);
         self.hashes.contains(&self.hasher.hash_one(&output)).then_some(output)

@@ -8,7 +8,7 @@ use rustix::fs::{AtFlags, FileType, statat};
 use super::folder::{self, Entry, below, names};
 use super::{Error, Limits, RelativePath, shown};
 
-/// Maximum depth of folders: each level keeps a descriptor open and no request lies that deep.
+/// Maximum depth of folders: each level keeps a descriptor open, and no request is that deep.
 const DEPTH: usize = 64;
 
 /// The result of [`gather`].
@@ -44,7 +44,7 @@ fn descend(
 ) -> Result<(), Error> {
     if prefix.split('/').count() > DEPTH {
         return Err(Error::Refused(format!(
-            "{}: more than {DEPTH} folders below one another; name a folder further down [MEDIA-NAME]",
+            "{}: folders are nested more than {DEPTH} deep; name a folder further down [MEDIA-NAME]",
             shown(prefix)
         )));
     }

@@ -22,7 +22,7 @@ pub struct Script {
     pub purpose: String,
     /// Cluster for which certificates are issued; a bundle whose index names another is refused.
     pub cluster: Option<IndexName>,
-    /// Folders of which each part of a cluster owns its own, such as `nodes/{part}`.
+    /// Folders with one subfolder for each part of a cluster, such as `nodes/{part}`.
     #[serde(default)]
     pub parts: Vec<PartFolders>,
     /// People who must be present.
@@ -43,7 +43,7 @@ pub struct Script {
     pub roster: Vec<RosterLine>,
 }
 
-/// A folder for each part: its name is the part's.
+/// A folder with one subfolder for each part, named after the part.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct PartFolders(String);
@@ -69,7 +69,7 @@ impl PartFolders {
 }
 
 impl Script {
-    /// Returns what decides which request may become which certificate.
+    /// Returns the roster and the reserved names.
     pub fn rules(&self) -> (&[RosterLine], &[Reserved]) {
         (&self.roster, &self.reserved)
     }

@@ -1,4 +1,4 @@
-//! Names that only some certificate profiles may have, whatever a roster line allows.
+//! Names reserved for certain certificate profiles, whatever a roster line allows.
 
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -57,7 +57,7 @@ impl Reserved {
             .collect()
     }
 
-    /// Whether a DNS name is reserved, or a wildcard that stands for a reserved one.
+    /// Whether a DNS name is reserved, or is a wildcard that covers a reserved one.
     fn covers(&self, name: &str) -> bool {
         let name = name.to_ascii_lowercase();
         self.dns.iter().map(|pattern| pattern.to_ascii_lowercase()).any(|pattern| {

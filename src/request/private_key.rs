@@ -1,11 +1,11 @@
-//! Recognises private keys in the forms in which tools write them, so that none travels with requests.
+//! Recognises private keys in the formats that tools write, so that none travels with requests.
 //!
 //! Compressed and encrypted containers are not opened.
 
 use base64ct::{Base64Unpadded, Encoding};
 use memchr::memmem;
 
-/// Texts that only files with a private key contain, and the name of the form.
+/// Texts found only in files with a private key, and the names of the formats.
 const TEXTS: [(&[u8], &str); 12] = [
     // Also OpenSSH's, and encrypted ones.
     (b"PRIVATE KEY-", "PEM"),
@@ -31,7 +31,7 @@ const OCTET_STRING: u8 = 0x04;
 const OBJECT_IDENTIFIER: u8 = 0x06;
 const SEQUENCE: u8 = 0x30;
 
-/// Returns the form of the private key that the octets contain, if they contain one.
+/// Returns the format of the private key in these octets, if there is one.
 pub fn form_of_private_key(octets: &[u8]) -> Option<&'static str> {
     if KEY_STORES.iter().any(|magic| octets.starts_with(magic)) {
         return Some("Java key store");
@@ -64,8 +64,8 @@ fn decoded(text: &[u8]) -> Option<Vec<u8>> {
     Base64Unpadded::decode_vec(digits.trim_end_matches('=')).ok()
 }
 
-/// Recognises a private key by its outer structure. Certification requests, certificates and signatures begin
-/// with a SEQUENCE in the outer one and end with a BIT STRING.
+/// Recognises a private key by its outer structure. The outer SEQUENCE of a certification request or
+/// certificate begins with a SEQUENCE and ends with a BIT STRING.
 fn in_der(octets: &[u8]) -> Option<&'static str> {
     let (SEQUENCE, content, _) = element(octets)? else { return None };
     let (first, version, rest) = element(content)?;
@@ -82,8 +82,8 @@ fn in_der(octets: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Returns tag and content of the first element, and what follows it. An element that is cut off or of
-/// indefinite length (BER, as in PKCS #12) has the rest as its content.
+/// Returns the tag and content of the first element, and the octets after it. The content of a truncated
+/// element, or of one with indefinite length (BER, as in PKCS #12), is all that remains.
 fn element(octets: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&[tag, length], rest) = octets.split_first_chunk()?;
     let count = usize::from(length & 0x7f);

@@ -140,7 +140,7 @@ fn unsafe_files_are_not_collected() {
     // Folders that would exhaust descriptors and stack.
     lab.run("mkdir", &["-p", &format!("new/deep{}", "/d".repeat(70))]).ok();
     lab.keyrite("request collect new --out bundle")
-        .fails(1, &["more than 64 folders below one another", "[MEDIA-NAME]"]);
+        .fails(1, &["folders are nested more than 64 deep", "[MEDIA-NAME]"]);
     lab.run("rm", &["-r", "new/deep"]).ok();
     // An empty folder, a missing folder, an existing output.
     lab.run("mkdir", &["empty"]).ok();

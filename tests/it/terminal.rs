@@ -52,9 +52,9 @@ fn wrong_pin_is_typed_again_on_request() {
     let lab = ready();
     let at = ROOT.iter().position(|(_, typed)| *typed == PIN).unwrap();
     let wrong = ("User PIN of token lab: ", "0000-wrong");
-    let again = ("Type \"again\" to type the PIN once more", "again");
+    let again = ("type \"again\" to be asked for it", "again");
     let mut steps = ROOT[..at].to_vec();
-    steps.extend([wrong, ("Type \"again\" to type the PIN once more", ""), again, wrong, again]);
+    steps.extend([wrong, ("type \"again\" to be asked for it", ""), again, wrong, again]);
     steps.extend(&ROOT[at..]);
     let ran = typed(&lab, &steps, RUN);
     assert_eq!(ran.code, 0, "{}", ran.out);
@@ -65,7 +65,7 @@ fn wrong_pin_is_typed_again_on_request() {
     lab.keyrite("audit ledger out --root out/authorities/root-ca.crt").ok();
     let lab = ready();
     let mut steps = ROOT[..at].to_vec();
-    steps.extend([wrong, ("Type \"again\" to type the PIN once more", "stop")]);
+    steps.extend([wrong, ("type \"again\" to be asked for it", "stop")]);
     let ran = typed(&lab, &steps, RUN);
     assert_eq!(ran.code, 1, "{}", ran.out);
     assert_eq!(transcript_of_the_ledger(&lab).matches("\"event\":\"login\"").count(), 1);
@@ -75,7 +75,7 @@ fn wrong_pin_is_typed_again_on_request() {
     lab.write("wrong", "0000-wrong\n");
     let ran = typed(&lab, &ROOT[..at], &format!("{RUN} --pin-file wrong"));
     assert_eq!(ran.code, 3, "{}", ran.out);
-    assert!(ran.out.contains("the PIN is wrong; ") && !ran.out.contains("Type \"again\""), "{}", ran.out);
+    assert!(ran.out.contains("the PIN is wrong; ") && !ran.out.contains("type \"again\""), "{}", ran.out);
     // Nor when the token says that one more wrong PIN locks it.
     let mut lab = ready();
     lab.faulty();

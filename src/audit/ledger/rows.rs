@@ -281,7 +281,7 @@ impl<'a> RowChecker<'a> {
 fn refused(kept: &str, again: &Judgement, conflicts: &[Control]) -> Result<Derived, String> {
     let reasons: Vec<Reason> = serde_json::from_str(kept).map_err(|e| e.to_string())?;
     if serde_json::to_string(&reasons).ok().as_deref() != Some(kept) {
-        return Err("its reasons are not written as keyrite writes them".into());
+        return Err("its reasons are not in keyrite's encoding".into());
     }
     let none = Vec::new();
     let violations = again.outcome.as_ref().err().unwrap_or(&none);
