@@ -190,7 +190,8 @@ impl Policy {
             .line(path, object.map(|object| object.signer.as_str()))
             .map_err(|violation| violations.push(violation))
             .ok();
-        let attributes = names::attributes(&contents.subject).map_err(subject_violation);
+        // Before anything is matched with them.
+        let attributes = names::bounded_attributes(&contents.subject).map_err(subject_violation);
         let attributes = attributes.map_err(|violation| violations.push(violation)).ok();
         if let Some((line, _)) = &line {
             violations.extend(entry.and_then(|entry| check_profile(entry, line)));

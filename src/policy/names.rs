@@ -47,8 +47,23 @@ pub fn attributes(subject: &Name) -> Result<Vec<String>, SubjectError> {
         .collect()
 }
 
+/// As [`attributes`], for a subject to be issued: each value is within its upper bound.
+pub fn bounded_attributes(subject: &Name) -> Result<Vec<String>, SubjectError> {
+    let attributes = attributes(subject)?;
+    for (kind, value) in attributes.iter().filter_map(|text| text.split_once('=')) {
+        let length = value.chars().count();
+        if let Some((_, _, bound)) = TYPES.iter().find(|(short, _, bound)| *short == kind && length > *bound)
+        {
+            return Err(SubjectError(format!(
+                "subject attribute {kind} has {length} characters, at most {bound} are allowed (RFC 5280 A.1)"
+            )));
+        }
+    }
+    Ok(attributes)
+}
+
 fn attribute(one: &AttributeTypeAndValue) -> Result<String, SubjectError> {
-    let (short, _, bound) = TYPES.iter().find(|(_, oid, _)| *oid == one.oid).ok_or_else(|| {
+    let (short, _, _) = TYPES.iter().find(|(_, oid, _)| *oid == one.oid).ok_or_else(|| {
         SubjectError(format!("subject attribute {} is not one of {}", one.oid, TYPES.map(|t| t.0).join(", ")))
     })?;
     let text = match one.value.tag() {
@@ -60,13 +75,6 @@ fn attribute(one: &AttributeTypeAndValue) -> Result<String, SubjectError> {
     let text = text.ok_or_else(|| {
         SubjectError(format!("subject attribute {short} is not a UTF8String, PrintableString or IA5String"))
     })?;
-    // Before anything is matched with it.
-    let length = text.chars().count();
-    if length > *bound {
-        return Err(SubjectError(format!(
-            "subject attribute {short} has {length} characters, at most {bound} are allowed (RFC 5280 A.1)"
-        )));
-    }
     Ok(format!("{short}={text}"))
 }
 
